@@ -1,0 +1,259 @@
+//! Containers: made whole from their items, and walked.
+//!
+//! A list or tuple is filled in one go, from items that exist already, so that no Python code (a
+//! finalizer, `gc.get_objects`) can ever see one with empty places.
+
+use std::ptr::{self, NonNull};
+
+use crate::attach::Attached;
+use crate::object::{Kind, Object, PyResult};
+use crate::raw;
+
+impl<'a> Attached<'a> {
+    /// A `list` of the items.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    pub fn list<I>(self, items: I) -> PyResult<'a, Object<'a>>
+    where
+        I: IntoIterator<Item = Object<'a>, IntoIter: ExactSizeIterator>,
+    {
+        let items = items.into_iter();
+        // SAFETY: attached: `self` exists.
+        let list = unsafe { raw::PyList_New(items.len() as isize) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        let list: Object<'a> = unsafe { Object::from_new(list) }?;
+        for (place, item) in items.take(list.len()).enumerate() {
+            // SAFETY: attached; the list is new and its own, `place` is inside it, and the call
+            // takes over the item's reference.
+            let status =
+                unsafe { raw::PyList_SetItem(list.as_ptr(), place as isize, item.into_ptr()) };
+            list.done(status)?;
+        }
+        Ok(list)
+    }
+
+    /// A `tuple` of the items.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    pub fn tuple<I>(self, items: I) -> PyResult<'a, Object<'a>>
+    where
+        I: IntoIterator<Item = Object<'a>, IntoIter: ExactSizeIterator>,
+    {
+        let items = items.into_iter();
+        // SAFETY: attached: `self` exists.
+        let tuple = unsafe { raw::PyTuple_New(items.len() as isize) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        let tuple: Object<'a> = unsafe { Object::from_new(tuple) }?;
+        for (place, item) in items.take(tuple.len()).enumerate() {
+            // SAFETY: attached; the tuple is new and has one reference, `place` is inside it, and
+            // the call takes over the item's reference.
+            let status =
+                unsafe { raw::PyTuple_SetItem(tuple.as_ptr(), place as isize, item.into_ptr()) };
+            tuple.done(status)?;
+        }
+        Ok(tuple)
+    }
+
+    /// An empty `dict`.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    pub fn dict(self) -> PyResult<'a, Object<'a>> {
+        // SAFETY: attached: `self` exists.
+        let dict = unsafe { raw::PyDict_New() };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(dict) }
+    }
+
+    /// A `set` of the items.
+    ///
+    /// # Errors
+    ///
+    /// `TypeError` for an item that is not hashable, `MemoryError`.
+    pub fn set<I: IntoIterator<Item = Object<'a>>>(self, items: I) -> PyResult<'a, Object<'a>> {
+        // SAFETY: attached; null asks for an empty set.
+        let set = unsafe { raw::PySet_New(ptr::null_mut()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        let set: Object<'a> = unsafe { Object::from_new(set) }?;
+        set.add_all(items)
+    }
+
+    /// A `frozenset` of the items.
+    ///
+    /// # Errors
+    ///
+    /// `TypeError` for an item that is not hashable, `MemoryError`.
+    pub fn frozen_set<I>(self, items: I) -> PyResult<'a, Object<'a>>
+    where
+        I: IntoIterator<Item = Object<'a>>,
+    {
+        // SAFETY: attached; null asks for an empty frozenset, which is new since 3.10, and may be
+        // filled for as long as it has one reference (PySet_Add's documentation).
+        let set = unsafe { raw::PyFrozenSet_New(ptr::null_mut()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        let set: Object<'a> = unsafe { Object::from_new(set) }?;
+        set.add_all(items)
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The number of items of an exact list, tuple, dict, set or frozenset; 0 for other types.
+    #[inline]
+    pub fn len(&self) -> usize {
+        let object = self.as_ptr();
+        let length = match self.kind() {
+            // SAFETY: attached; the object is an exact list, for which the call raises nothing.
+            Kind::List => unsafe { raw::PyList_Size(object) },
+            // SAFETY: attached; the object is an exact tuple, for which the call raises nothing.
+            Kind::Tuple => unsafe { raw::PyTuple_Size(object) },
+            // SAFETY: attached; the object is an exact dict, for which the call raises nothing.
+            Kind::Dict => unsafe { raw::PyDict_Size(object) },
+            // SAFETY: attached; the object is an exact set, for which the call raises nothing.
+            Kind::Set | Kind::FrozenSet => unsafe { raw::PySet_Size(object) },
+            _ => 0,
+        };
+        length as usize
+    }
+
+    /// Whether [`len`](Object::len) is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Item `place` of an exact list or tuple; `None` beyond its end and for other types.
+    #[inline]
+    pub fn item(&self, place: usize) -> Option<Object<'a>> {
+        let item = match self.kind() {
+            // SAFETY: attached; an exact tuple, which never changes, and a place inside it.
+            Kind::Tuple if place < self.len() => unsafe {
+                raw::PyTuple_GetItem(self.as_ptr(), place as isize)
+            },
+            // SAFETY: attached; an exact list and a place inside it: nothing that could shorten
+            // the list runs between the check and the call on a build with a GIL.
+            Kind::List if place < self.len() => unsafe {
+                raw::PyList_GetItem(self.as_ptr(), place as isize)
+            },
+            _ => return None,
+        };
+        // SAFETY: attached; the item is alive: the container refers to it.
+        NonNull::new(item).map(|item| unsafe { Object::from_borrowed(item) })
+    }
+
+    /// Walks the keys and values of an exact `dict`; nothing for other types.
+    ///
+    /// The dict may change meanwhile: an item can then be missed or seen twice.
+    pub fn pairs(&self) -> Pairs<'_, 'a> {
+        Pairs { dict: self, position: 0, is_dict: self.kind() == Kind::Dict }
+    }
+
+    /// `iter(self)`, item by item.
+    ///
+    /// # Errors
+    ///
+    /// What Python raises, `TypeError` for what cannot be iterated over.
+    pub fn items(&self) -> PyResult<'a, Items<'a>> {
+        // SAFETY: attached, and the object is alive.
+        let iterator = unsafe { raw::PyObject_GetIter(self.as_ptr()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(iterator) }.map(|iterator| Items { iterator })
+    }
+
+    /// `self[key] = value` for an exact `dict`.
+    ///
+    /// # Errors
+    ///
+    /// `TypeError` for a key that is not hashable, and for other types than dict.
+    pub fn insert(&self, key: &Object<'_>, value: &Object<'_>) -> PyResult<'a, ()> {
+        if self.kind() != Kind::Dict {
+            return Err(self.attached().raise_type_error("not a dict"));
+        }
+        // SAFETY: attached; an exact dict, and two objects that are alive.
+        let status = unsafe { raw::PyDict_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) };
+        self.done(status)
+    }
+
+    /// `self.get(key)` for an exact `dict`; `None` for other types.
+    ///
+    /// # Errors
+    ///
+    /// `TypeError` for a key that is not hashable.
+    pub fn lookup(&self, key: &Object<'_>) -> PyResult<'a, Option<Object<'a>>> {
+        if self.kind() != Kind::Dict {
+            return Ok(None);
+        }
+        // SAFETY: attached; an exact dict, and a key that is alive.
+        let value = unsafe { raw::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr()) };
+        match NonNull::new(value) {
+            // SAFETY: attached; the value is alive: the dict refers to it.
+            Some(value) => Ok(Some(unsafe { Object::from_borrowed(value) })),
+            None => self.attached().pending().map_or(Ok(None), Err),
+        }
+    }
+
+    fn add_all<I: IntoIterator<Item = Object<'a>>>(self, items: I) -> PyResult<'a, Object<'a>> {
+        for item in items {
+            // SAFETY: attached; `self` is a new set that nobody else has seen, and the item is
+            // alive.
+            let status = unsafe { raw::PySet_Add(self.as_ptr(), item.as_ptr()) };
+            self.done(status)?;
+        }
+        Ok(self)
+    }
+}
+
+/// The items of a `dict`. See [`Object::pairs`].
+#[derive(Debug)]
+pub struct Pairs<'d, 'a> {
+    dict: &'d Object<'a>,
+    position: raw::Py_ssize_t,
+    is_dict: bool,
+}
+
+impl<'a> Iterator for Pairs<'_, 'a> {
+    type Item = (Object<'a>, Object<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if !self.is_dict {
+            return None;
+        }
+        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+        let dict = self.dict.as_ptr();
+        // SAFETY: attached; an exact dict; `position` is what the last call left there.
+        let found = unsafe { raw::PyDict_Next(dict, &mut self.position, &mut key, &mut value) };
+        if found == 0 {
+            return None;
+        }
+        let (key, value) = (NonNull::new(key)?, NonNull::new(value)?);
+        // SAFETY: attached; the key is alive: the dict refers to it.
+        let key = unsafe { Object::from_borrowed(key) };
+        // SAFETY: attached; the value is alive: the dict refers to it.
+        let value = unsafe { Object::from_borrowed(value) };
+        Some((key, value))
+    }
+}
+
+/// What iterating over an object gives. See [`Object::items`].
+#[derive(Debug)]
+pub struct Items<'a> {
+    iterator: Object<'a>,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = PyResult<'a, Object<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: attached; `iterator` is what PyObject_GetIter returned.
+        let item = unsafe { raw::PyIter_Next(self.iterator.as_ptr()) };
+        if item.is_null() {
+            return self.iterator.attached().pending().map(Err);
+        }
+        // SAFETY: attached; the call returned a new reference.
+        Some(unsafe { Object::from_new(item) })
+    }
+}

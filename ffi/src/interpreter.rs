@@ -1,0 +1,339 @@
+//! Interpreter: one CPython interpreter with its own GIL, on the OS thread that made it.
+//!
+//! Created, used and ended on one thread: a thread state's identity and, from 3.14 on, the bounds of
+//! its C stack are fixed when it is created, and 3.12 deadlocks when another thread ends it.
+//! The type is not `Send`, so the compiler holds the rule; what code with its own `unsafe` gets
+//! past the compiler is checked at run time.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(Py_3_13))]
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use crate::attach::{self, Attached, Guard, Home};
+use crate::error::StartError;
+use crate::object::Object;
+use crate::raw;
+use crate::runtime::{self, Runtime, STACK_SIZE};
+
+/// An interpreter of this thread's.
+///
+/// # Invariant
+///
+/// `home` holds the thread state, unless a [`Guard`] has taken it out. The state was created on
+/// thread `thread` and is attached nowhere else; nobody else ends it.
+#[derive(Debug)]
+pub struct Interpreter {
+    home: Home,
+    id: i64,
+    kind: Kind,
+    thread: ThreadId,
+    not_send: PhantomData<*mut ()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A sub-interpreter with its own GIL, ended with this value.
+    OwnGil,
+    /// One more thread of the main interpreter.
+    MainThread,
+}
+
+/// How an interpreter ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// It is gone, and its memory is given back as far as the version of CPython does so.
+    Ended,
+    /// Threads that it started are still running, and this version would abort the process; it is
+    /// left as it is for the rest of the process.
+    LeftRunning {
+        /// How many threads.
+        n_threads: usize,
+    },
+}
+
+/// Set when creation failed on 3.12: its error path leaves a thread state attached without its GIL.
+static POISONED: AtomicBool = AtomicBool::new(false);
+
+/// 3.12 crashed when two threads created interpreters at once (pybind11#5779).
+#[cfg(not(Py_3_13))]
+static CREATING: Mutex<()> = Mutex::new(());
+
+impl Interpreter {
+    /// Creates an interpreter with its own GIL on this thread, and detaches from it.
+    ///
+    /// The thread should have a stack of [`STACK_SIZE`]. It takes about 8 ms; several threads may
+    /// create at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Failed`] with CPython's reason.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that is attached already.
+    pub fn new(runtime: &'static Runtime) -> Result<Interpreter, StartError> {
+        let failed = |message: &str| StartError::Failed {
+            doing: "creating an interpreter",
+            message: message.to_owned(),
+        };
+        if POISONED.load(Ordering::Relaxed) {
+            return Err(failed(
+                "an earlier creation failed, which Python 3.12 does not recover from",
+            ));
+        }
+        let entrance = Interpreter::on_main(runtime)?;
+        let state = create(entrance).map_err(|error| match error {
+            StartError::Failed { message, .. } => failed(&message),
+            other => other,
+        })?;
+        // SAFETY: `create` left `state` attached on this thread.
+        let interpreter = unsafe { raw::PyInterpreterState_Get() };
+        // SAFETY: the interpreter of the attached thread state.
+        let id = unsafe { raw::PyInterpreterState_GetID(interpreter) };
+        // SAFETY: attached, and left so by nobody else.
+        let detached = unsafe { raw::PyEval_SaveThread() };
+        debug_assert_eq!(detached, state.as_ptr());
+        let mut made = Interpreter::of(state, id, Kind::OwnGil);
+        made.prepare()?;
+        Ok(made)
+    }
+
+    /// A thread state on this thread for the main interpreter, which has one GIL for all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Failed`] without memory.
+    pub fn on_main(_runtime: &'static Runtime) -> Result<Interpreter, StartError> {
+        // SAFETY: CPython runs: `_runtime` exists.
+        let main = unsafe { raw::PyInterpreterState_Main() };
+        // SAFETY: the main interpreter lives as long as the process; the call needs no attachment
+        // (its memory comes from the raw allocator, the list is locked).
+        let state = unsafe { raw::PyThreadState_New(main) };
+        let state = NonNull::new(state).ok_or_else(|| StartError::Failed {
+            doing: "creating a thread state",
+            message: "out of memory".to_owned(),
+        })?;
+        Ok(Interpreter::of(state, 0, Kind::MainThread))
+    }
+
+    fn of(state: NonNull<raw::PyThreadState>, id: i64, kind: Kind) -> Interpreter {
+        let home = Cell::new(Some(state));
+        Interpreter { home, id, kind, thread: thread::current().id(), not_send: PhantomData }
+    }
+
+    /// Threads that Python code starts here need the same stack as ours.
+    fn prepare(&mut self) -> Result<(), StartError> {
+        let guard = self.attach();
+        let attached = guard.attached();
+        let size = attached.int(STACK_SIZE as i64);
+        let set = size.and_then(|size| attached.import(c"_thread")?.invoke("stack_size", &[size]));
+        set.map(drop).map_err(|raised| StartError::Raised {
+            doing: "preparing an interpreter",
+            exception: Box::new(raised.describe()),
+        })
+    }
+
+    /// The interpreter's id: 0 is the main interpreter; ids are never used twice.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Whether it has a GIL of its own.
+    pub fn has_own_gil(&self) -> bool {
+        self.kind == Kind::OwnGil
+    }
+
+    /// Attaches this thread until the guard is dropped; waits for the GIL.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that is attached already, on another thread than the one that created it, and
+    /// after a guard was forgotten (`mem::forget`).
+    pub fn attach(&mut self) -> Guard<'_> {
+        assert_eq!(self.thread, thread::current().id(), "an interpreter belongs to one thread");
+        // SAFETY: the state in `home` is alive until `end`, belongs to this interpreter and, as
+        // checked above, to this thread; only `&mut self` reaches it.
+        let guard = unsafe { Guard::attach(&self.home, self.id) };
+        guard.expect("an earlier attachment was forgotten")
+    }
+
+    /// Ends the interpreter: joins the threads that it started (without a limit: CPython knows
+    /// none), runs its exit functions, flushes its streams.
+    ///
+    /// For a thread of the main interpreter it is the thread state that ends.
+    ///
+    /// # Panics
+    ///
+    /// As [`attach`](Interpreter::attach).
+    pub fn end(self) -> Ended {
+        ManuallyDrop::new(self).end_now()
+    }
+
+    fn end_now(&mut self) -> Ended {
+        let kind = self.kind;
+        let guard = self.attach();
+        if kind == Kind::OwnGil {
+            let n_threads = threads_in_the_way(guard.attached());
+            if n_threads > 0 {
+                run_exit_functions(guard.attached());
+                return Ended::LeftRunning { n_threads };
+            }
+        }
+        let state = guard.into_state();
+        match kind {
+            Kind::OwnGil => {
+                // SAFETY: `state` is attached on this thread, which created it, with no Python
+                // frame on it: a guard is never made inside a callback of its own interpreter,
+                // since that is attached already. No other thread state is left, or the version
+                // allows for them: checked above.
+                unsafe { raw::Py_EndInterpreter(state) };
+            }
+            Kind::MainThread => {
+                // SAFETY: `state` is attached on this thread, and ours alone.
+                unsafe { raw::PyThreadState_Clear(state) };
+                // SAFETY: the attached state was cleared in the line above.
+                unsafe { raw::PyThreadState_DeleteCurrent() };
+            }
+        }
+        Ended::Ended
+    }
+}
+
+impl Drop for Interpreter {
+    /// As [`end`](Interpreter::end). On another thread, while the thread is attached, and after a
+    /// guard was forgotten, the interpreter is left as it is: ending it would not be sound.
+    fn drop(&mut self) {
+        let home = self.thread == thread::current().id();
+        let detached = attach::current().is_none();
+        let whole = self.home.get().is_some();
+        if home && detached && whole {
+            let _ = self.end_now();
+        } else if !thread::panicking() {
+            panic!("an interpreter was dropped on another thread or while attached");
+        }
+    }
+}
+
+/// The settings of PEP 684 for an interpreter that shares nothing: what CPython calls
+/// `_PyInterpreterConfig_INIT`.
+const ISOLATED: raw::PyInterpreterConfig = raw::PyInterpreterConfig {
+    use_main_obmalloc: 0,
+    allow_fork: 0,
+    allow_exec: 0,
+    allow_threads: 1,
+    allow_daemon_threads: 0,
+    check_multi_interp_extensions: 1,
+    gil: raw::PyInterpreterConfig_OWN_GIL as c_int,
+};
+
+/// Creates an interpreter, entering from the main one as the documentation asks, and leaves this
+/// thread attached to the new one.
+fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, StartError> {
+    #[cfg(not(Py_3_13))]
+    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    let guard = entrance.attach();
+    let main = guard.into_state();
+    let mut state = ptr::null_mut();
+    // SAFETY: this thread is attached to the main interpreter by `main`; both pointers are good
+    // for the length of the call.
+    let status = unsafe { raw::Py_NewInterpreterFromConfig(&mut state, &ISOLATED) };
+    let made = runtime::check(status).and_then(|()| {
+        // Without memory, 3.12 says all is well and gives null.
+        NonNull::new(state).ok_or_else(|| StartError::Failed {
+            doing: "creating an interpreter",
+            message: "out of memory".to_owned(),
+        })
+    });
+    // The entrance's state ends here, one way or the other: its home is empty.
+    let _entrance = ManuallyDrop::new(entrance);
+    if made.is_err() && cfg!(not(Py_3_13)) {
+        POISONED.store(true, Ordering::Relaxed);
+        return made;
+    }
+    if made.is_ok() {
+        // SAFETY: this thread is attached to the new interpreter, and `main` is a detached state
+        // of this thread's; the call swaps the two, GILs included.
+        unsafe { raw::PyThreadState_Swap(main) };
+    }
+    // SAFETY: `main` is attached (by the swap, or by the failed creation), and ours alone.
+    unsafe { raw::PyThreadState_Clear(main) };
+    // SAFETY: the attached state was cleared in the line above.
+    unsafe { raw::PyThreadState_DeleteCurrent() };
+    let state = made?;
+    // SAFETY: `state` was detached by the swap above; nothing is attached any more.
+    unsafe { raw::PyEval_RestoreThread(state.as_ptr()) };
+    Ok(state)
+}
+
+/// How many threads keep 3.12 and 3.13 from ending this interpreter.
+///
+/// Those two abort the process when a thread state is left after `threading`'s threads are joined
+/// (one that `_thread.start_new_thread` made). From 3.14 on such threads are cut off.
+fn threads_in_the_way(attached: Attached<'_>) -> usize {
+    if cfg!(Py_3_14) {
+        return 0;
+    }
+    // A thread that is done may take a moment to take its state off the list.
+    for _ in 0..200 {
+        let joined = joinable_threads(attached);
+        let others = other_thread_states(attached);
+        if others <= joined {
+            return 0;
+        }
+        attached.detach(|| thread::sleep(std::time::Duration::from_millis(5)));
+    }
+    other_thread_states(attached)
+}
+
+/// The threads that CPython joins when an interpreter ends.
+fn joinable_threads(attached: Attached<'_>) -> usize {
+    let count = || {
+        let globals = attached.dict()?;
+        attached.exec(include_str!("threads.py"), "<owngil threads>", &globals)?;
+        let count = globals.lookup(&attached.str("count")?)?;
+        Ok::<_, crate::Raised<'_>>(count.and_then(|count| count.as_i64()))
+    };
+    count().ok().flatten().unwrap_or(0) as usize
+}
+
+fn other_thread_states(_attached: Attached<'_>) -> usize {
+    // SAFETY: attached: `_attached` exists.
+    let interpreter = unsafe { raw::PyInterpreterState_Get() };
+    // SAFETY: the interpreter of the attached thread state. Its list changes only in threads that
+    // hold this GIL, which we do.
+    let mut state = unsafe { raw::PyInterpreterState_ThreadHead(interpreter) };
+    let mut count = 0_usize;
+    while !state.is_null() {
+        count += 1;
+        // SAFETY: a state of the list, which does not change meanwhile.
+        state = unsafe { raw::PyThreadState_Next(state) };
+    }
+    count.saturating_sub(1)
+}
+
+fn run_exit_functions(attached: Attached<'_>) {
+    // What it raises is printed by Python itself; there is nobody else to tell.
+    let _ = attached.import(c"atexit").and_then(|module| module.invoke("_run_exitfuncs", &[]));
+}
+
+impl<'a> Attached<'a> {
+    /// A `dict` of the interpreter's own, for what C code keeps per interpreter.
+    pub(crate) fn interpreter_dict(self) -> crate::PyResult<'a, Object<'a>> {
+        // SAFETY: attached: `self` exists.
+        let interpreter = unsafe { raw::PyInterpreterState_Get() };
+        // SAFETY: the interpreter of the attached thread state.
+        let dict = unsafe { raw::PyInterpreterState_GetDict(interpreter) };
+        let Some(dict) = NonNull::new(dict) else {
+            return Err(self.raise_runtime_error("the interpreter has no dict"));
+        };
+        // SAFETY: attached; the dict is alive as long as the interpreter.
+        Ok(unsafe { Object::from_borrowed(dict) })
+    }
+}

@@ -1,0 +1,66 @@
+//! The unsafe part of owngil: CPython sub-interpreters with their own GIL, behind safe types.
+//!
+//! This crate is the only one in owngil with `unsafe` in it. It knows CPython and knows nothing of
+//! pools, tasks or payloads. In reading order:
+//!
+//! - [`Runtime`]: CPython in this process, started once.
+//! - [`Interpreter`]: one interpreter with its own GIL, on the OS thread that made it.
+//! - [`Guard`] and [`Attached`]: the proof that this thread may touch that interpreter's objects.
+//! - [`Object`], [`Kept`]: references to Python objects, for the length of an attachment and
+//!   beyond it.
+//! - [`Raised`], [`Exception`]: exceptions, as objects and as plain text.
+//! - [`Attached::callback`]: Python functions whose body is a Rust closure.
+//!
+//! # What callers may rely on
+//!
+//! No safe use of this crate is undefined behaviour, given that Python code itself does nothing
+//! undefined (`ctypes`, a faulty extension). The rules for `unsafe` are in `docs/safety.md`.
+//!
+//! # Example
+//!
+//! ```
+//! use owngil_ffi::{Config, Interpreter, Runtime};
+//!
+//! let runtime = Runtime::start(&Config::default())?;
+//! let worker = std::thread::Builder::new().stack_size(owngil_ffi::STACK_SIZE);
+//! let length = worker.spawn(move || {
+//!     let mut interpreter = Interpreter::new(runtime).unwrap();
+//!     let guard = interpreter.attach();
+//!     let attached = guard.attached();
+//!     let globals = attached.dict().unwrap();
+//!     attached.eval("len('hello')", &globals).unwrap().as_i64()
+//! })?;
+//! assert_eq!(length.join().unwrap(), Some(5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod raw;
+
+mod version;
+
+mod error;
+mod executable;
+
+mod attach;
+mod object;
+
+mod container;
+mod scalar;
+
+mod exception;
+
+mod callback;
+
+mod interpreter;
+mod runtime;
+
+pub use attach::{Attached, Guard};
+pub use callback::Body;
+pub use container::{Items, Pairs};
+pub use error::StartError;
+pub use exception::{Exception, ExceptionKind, Raised};
+pub use executable::find as find_python;
+pub use interpreter::{Ended, Interpreter};
+pub use object::{Borrowed, Kept, Kind, Object, PyResult};
+pub use runtime::{Config, Runtime, STACK_SIZE, exit};
+pub use version::Version;

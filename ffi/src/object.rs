@@ -1,0 +1,404 @@
+//! Object: one owned reference to a Python object, tied to the attachment it was made under.
+//!
+//! Here are identity, attributes, calls and references that outlive an attachment ([`Kept`]).
+//! What is inside numbers and texts is in `scalar`, what is inside containers in `container`.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use crate::attach::{self, Attached};
+use crate::exception::Raised;
+use crate::raw;
+
+/// What a call into Python gives: a value, or the exception that it raised.
+pub type PyResult<'a, T> = Result<T, Raised<'a>>;
+
+/// An owned reference to a Python object.
+///
+/// # Invariant
+///
+/// The pointer is a live object of the interpreter that `'a` is attached to, and this value owns
+/// one of its references. The lifetime is that of an [`Attached`], which is neither `Send` nor `Sync`:
+/// an `Object` can neither leave its thread nor be reached while its interpreter is detached.
+#[repr(transparent)]
+pub struct Object<'a> {
+    pointer: NonNull<raw::PyObject>,
+    attached: PhantomData<Attached<'a>>,
+}
+
+/// The exact type of an object, as far as owngil reads values without Python code.
+///
+/// A subclass (an `IntEnum`, a named tuple, an `OrderedDict`) is [`Other`](Kind::Other).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `None`
+    None,
+    /// `bool`
+    Bool,
+    /// `int`
+    Int,
+    /// `float`
+    Float,
+    /// `str`
+    Str,
+    /// `bytes`
+    Bytes,
+    /// `list`
+    List,
+    /// `tuple`
+    Tuple,
+    /// `dict`
+    Dict,
+    /// `set`
+    Set,
+    /// `frozenset`
+    FrozenSet,
+    /// any other type
+    Other,
+}
+
+impl<'a> Object<'a> {
+    /// Takes over a new reference that the C API returned, or the exception that it set.
+    ///
+    /// # Safety
+    ///
+    /// This thread is attached for `'a`; `pointer` is null with an exception set, or a new
+    /// reference, owned by the caller, to an object of that interpreter.
+    #[inline]
+    pub(crate) unsafe fn from_new(pointer: *mut raw::PyObject) -> PyResult<'a, Self> {
+        match NonNull::new(pointer) {
+            Some(pointer) => Ok(Object { pointer, attached: PhantomData }),
+            // SAFETY: attached, by this function's contract.
+            None => Err(unsafe { Raised::take() }),
+        }
+    }
+
+    /// Makes an owned reference of a borrowed one.
+    ///
+    /// # Safety
+    ///
+    /// This thread is attached for `'a`, and `pointer` is a live object of that interpreter.
+    #[inline]
+    pub(crate) unsafe fn from_borrowed(pointer: NonNull<raw::PyObject>) -> Self {
+        // SAFETY: attached and live, by this function's contract.
+        unsafe { raw::Py_INCREF(pointer.as_ptr()) };
+        Object { pointer, attached: PhantomData }
+    }
+
+    /// The pointer, still owned by `self`.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut raw::PyObject {
+        self.pointer.as_ptr()
+    }
+
+    /// The pointer, with its reference.
+    #[inline]
+    pub(crate) fn into_ptr(self) -> *mut raw::PyObject {
+        ManuallyDrop::new(self).as_ptr()
+    }
+
+    /// The address, as an identity for as long as the object is kept alive.
+    #[inline]
+    pub fn address(&self) -> usize {
+        self.pointer.as_ptr() as usize
+    }
+
+    /// Whether more than one reference to the object exists.
+    ///
+    /// An immortal object counts as referenced by many.
+    #[inline]
+    pub fn is_referenced_elsewhere(&self) -> bool {
+        // SAFETY: attached, and the object is alive: `self` owns a reference.
+        let count = unsafe { raw::Py_REFCNT(self.as_ptr()) };
+        count > 1
+    }
+
+    /// Whether both are the same object.
+    #[inline]
+    pub fn is(&self, other: &Object<'_>) -> bool {
+        self.pointer == other.pointer
+    }
+
+    /// The exact type.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        // SAFETY: attached, and the object is alive: `self` owns a reference.
+        let class = unsafe { raw::Py_TYPE(self.as_ptr()) };
+        let is = |other: *mut raw::PyTypeObject| std::ptr::eq(class, other);
+        if is(&raw mut raw::PyUnicode_Type) {
+            Kind::Str
+        } else if is(&raw mut raw::PyLong_Type) {
+            Kind::Int
+        } else if is(&raw mut raw::PyFloat_Type) {
+            Kind::Float
+        } else if is(&raw mut raw::PyDict_Type) {
+            Kind::Dict
+        } else if is(&raw mut raw::PyList_Type) {
+            Kind::List
+        } else if is(&raw mut raw::PyTuple_Type) {
+            Kind::Tuple
+        } else if is(&raw mut raw::PyBool_Type) {
+            Kind::Bool
+        } else if is(&raw mut raw::PyBytes_Type) {
+            Kind::Bytes
+        } else if is(&raw mut raw::PySet_Type) {
+            Kind::Set
+        } else if is(&raw mut raw::PyFrozenSet_Type) {
+            Kind::FrozenSet
+        } else if self.is_none() {
+            Kind::None
+        } else {
+            Kind::Other
+        }
+    }
+
+    /// Whether this is `None`.
+    #[inline]
+    pub fn is_none(&self) -> bool {
+        // SAFETY: reads the address of an immortal object.
+        let none = unsafe { raw::Py_None() };
+        self.as_ptr() == none
+    }
+
+    /// The type's name as it says of itself, for messages: `datetime.datetime`, `int`.
+    pub fn type_name(&self) -> String {
+        let name = |class: &Object<'a>| -> PyResult<'a, String> {
+            let name = class.get("__qualname__")?.text()?;
+            let module = class.get("__module__")?;
+            Ok(match module.text() {
+                Ok(module) if module != "builtins" => format!("{module}.{name}"),
+                _ => name,
+            })
+        };
+        self.class().and_then(|class| name(&class)).unwrap_or_else(|_| "object".to_owned())
+    }
+
+    /// `type(self)`
+    pub fn class(&self) -> PyResult<'a, Object<'a>> {
+        self.get("__class__")
+    }
+
+    /// `self.name`
+    ///
+    /// # Errors
+    ///
+    /// What Python raises, `AttributeError` for one that is missing.
+    pub fn get(&self, name: &str) -> PyResult<'a, Object<'a>> {
+        let name = self.attached().str(name)?;
+        self.get_attribute(&name)
+    }
+
+    /// `self.name`, with a name that is a Python `str` already.
+    ///
+    /// # Errors
+    ///
+    /// What Python raises.
+    pub fn get_attribute(&self, name: &Object<'_>) -> PyResult<'a, Object<'a>> {
+        // SAFETY: attached, and both objects are alive.
+        let value = unsafe { raw::PyObject_GetAttr(self.as_ptr(), name.as_ptr()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(value) }
+    }
+
+    /// `self.name = value`
+    ///
+    /// # Errors
+    ///
+    /// What Python raises.
+    pub fn set(&self, name: &str, value: &Object<'_>) -> PyResult<'a, ()> {
+        let name = self.attached().str(name)?;
+        // SAFETY: attached, and all three objects are alive.
+        let status = unsafe { raw::PyObject_SetAttr(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
+        self.done(status)
+    }
+
+    /// `self(*arguments)`
+    ///
+    /// # Errors
+    ///
+    /// What Python raises.
+    #[inline]
+    pub fn call(&self, arguments: &[Object<'a>]) -> PyResult<'a, Object<'a>> {
+        // `Object` is a transparent wrapper of the pointer, so a slice of one is an array of the
+        // other.
+        let pointers = arguments.as_ptr().cast::<*mut raw::PyObject>();
+        // SAFETY: attached; `pointers` holds `len` live objects for the length of the call, and
+        // no names are given, so all of them are positional.
+        let value = unsafe {
+            raw::PyObject_Vectorcall(self.as_ptr(), pointers, arguments.len(), std::ptr::null_mut())
+        };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(value) }
+    }
+
+    /// `self(*arguments, **keywords)`, the keywords being a `dict` with `str` keys.
+    ///
+    /// # Errors
+    ///
+    /// What Python raises, `TypeError` where the arguments do not fit.
+    pub fn call_with(
+        &self,
+        arguments: Vec<Object<'a>>,
+        keywords: &Object<'a>,
+    ) -> PyResult<'a, Object<'a>> {
+        if keywords.kind() != Kind::Dict {
+            return Err(self.attached().raise_type_error("keywords must be a dict"));
+        }
+        let arguments = self.attached().tuple(arguments)?;
+        // SAFETY: attached; a callable, an exact tuple and an exact dict, all alive.
+        let value =
+            unsafe { raw::PyObject_Call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(value) }
+    }
+
+    /// `self.name(*arguments)`
+    ///
+    /// # Errors
+    ///
+    /// What Python raises.
+    pub fn invoke(&self, name: &str, arguments: &[Object<'a>]) -> PyResult<'a, Object<'a>> {
+        self.get(name)?.call(arguments)
+    }
+
+    /// `bool(self)`
+    ///
+    /// # Errors
+    ///
+    /// What Python raises.
+    pub fn is_true(&self) -> PyResult<'a, bool> {
+        // SAFETY: attached, and the object is alive.
+        let truth = unsafe { raw::PyObject_IsTrue(self.as_ptr()) };
+        self.done(truth).map(|()| truth == 1)
+    }
+
+    /// `str(self)`
+    ///
+    /// # Errors
+    ///
+    /// What Python raises.
+    pub fn to_python_str(&self) -> PyResult<'a, Object<'a>> {
+        // SAFETY: attached, and the object is alive.
+        let text = unsafe { raw::PyObject_Str(self.as_ptr()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(text) }
+    }
+
+    /// A reference that outlives the attachment.
+    pub fn keep(&self) -> Kept {
+        Kept {
+            object: ManuallyDrop::new(self.clone()).pointer,
+            interpreter: self.attached().id(),
+            not_send: PhantomData,
+        }
+    }
+
+    /// The attachment that this object's lifetime stands for.
+    #[inline]
+    pub fn attached(&self) -> Attached<'a> {
+        let id = attach::current().expect("an object is reached only while attached");
+        // SAFETY: `'a` borrows an attachment of this thread, which is therefore alive.
+        unsafe { Attached::assume(id) }
+    }
+
+    /// The exception that a C function set, when its status says so.
+    #[inline]
+    pub(crate) fn done(&self, status: i32) -> PyResult<'a, ()> {
+        if status >= 0 {
+            return Ok(());
+        }
+        // SAFETY: attached: `self` exists.
+        Err(unsafe { Raised::take() })
+    }
+}
+
+impl Clone for Object<'_> {
+    #[inline]
+    fn clone(&self) -> Self {
+        // SAFETY: attached, and the object is alive: `self` owns a reference.
+        unsafe { Object::from_borrowed(self.pointer) }
+    }
+}
+
+impl Drop for Object<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: attached: the lifetime borrows an attachment; the reference is ours to give up.
+        unsafe { raw::Py_DECREF(self.as_ptr()) };
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    /// The address only: `repr()` would run Python code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({:p})", self.pointer)
+    }
+}
+
+/// An object that somebody else keeps alive for `'a`.
+#[repr(transparent)]
+pub struct Borrowed<'a>(ManuallyDrop<Object<'a>>);
+
+impl<'a> Deref for Borrowed<'a> {
+    type Target = Object<'a>;
+
+    #[inline]
+    fn deref(&self) -> &Object<'a> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Borrowed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A reference to an object, kept while its interpreter is detached.
+///
+/// # Invariant
+///
+/// It owns one reference to a live object of interpreter `interpreter`. It is not `Send`. The
+/// object is reached only through [`get`](Kept::get), which checks the interpreter's id (ids are
+/// never used twice). Dropped while attached to that interpreter it gives its reference up;
+/// dropped at any other moment it leaks it, since there is no way to give it up.
+pub struct Kept {
+    object: NonNull<raw::PyObject>,
+    interpreter: i64,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Kept {
+    /// The object, under an attachment to its interpreter.
+    ///
+    /// # Panics
+    ///
+    /// Under an attachment to another interpreter.
+    #[inline]
+    pub fn get<'a>(&self, attached: Attached<'a>) -> Object<'a> {
+        assert_eq!(self.interpreter, attached.id(), "an object of another interpreter");
+        // SAFETY: attached to the object's interpreter, checked in the line above; the object is
+        // alive: `self` owns a reference.
+        unsafe { Object::from_borrowed(self.object) }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if attach::current() == Some(self.interpreter) {
+            // SAFETY: attached to the object's interpreter, checked in the line above; the
+            // reference is ours to give up.
+            unsafe { raw::Py_DECREF(self.object.as_ptr()) };
+        }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({:p}, interpreter {})", self.object, self.interpreter)
+    }
+}

@@ -1,0 +1,41 @@
+"""Runs once in the main interpreter, before there is any other.
+
+Below 3.14 the first import of a C extension of the standard library must not happen in a
+sub-interpreter: static objects then belong to whichever interpreter came first, and the heap is
+corrupted when that one, or another, frees them (gh-117953, gh-119213, gh-136421, gh-136423). From 3.14
+on that is mended but for two tables that are filled without a lock (gh-140260, gh-116738).
+"""
+
+import sys
+
+
+def names():
+    if sys.version_info >= (3, 14):
+        return ["_struct", "cmath"] if sys.version_info < (3, 14, 2) else []
+    import os
+
+    found = set(sys.builtin_module_names)
+    for folder in sys.path:
+        if os.path.basename(folder) == "lib-dynload" and os.path.isdir(folder):
+            found.update(name.partition(".")[0] for name in os.listdir(folder))
+    return sorted(found)
+
+
+# They need a terminal or a display, or are tests, or no interpreter but the main one may have them.
+SKIPPED = ("_tkinter", "_curses", "readline", "nis", "_gdbm", "_dbm", "ossaudiodev", "_xx", "xx")
+SKIPPED += ("_test", "_ctypes_test", "_tracemalloc", "faulthandler")
+
+
+def preimport():
+    # `signal` always: its first import in the main interpreter changes what SIGINT does, and the
+    # runtime puts that back right after this.
+    for name in ["signal", *names()]:
+        if not name.startswith(SKIPPED):
+            try:
+                __import__(name)
+            except BaseException:
+                # Not every build can load every one; what main cannot load, no other will.
+                pass
+
+
+preimport()

@@ -1,0 +1,33 @@
+//! The single door to CPython: every C symbol that this crate touches is named here, and no other
+//! file names `pyo3_ffi`.
+//!
+//! What is absent is absent on purpose. `PyGILState_*` knows the main interpreter only (CPython's
+//! documentation calls it incompatible with sub-interpreters). `PyErr_Print` and
+//! `PyRun_SimpleString` end the process on `SystemExit`. `PyMemoryView_FromMemory` has no owner.
+//! `Py_FinalizeEx` aborts on 3.12 and crashes over a busy interpreter on every version.
+
+pub(crate) use pyo3_ffi::{
+    METH_FASTCALL, Py_CompileStringExFlags, Py_DECREF, Py_EndInterpreter, Py_False, Py_INCREF,
+    Py_InitializeFromConfig, Py_IsInitialized, Py_NewInterpreterFromConfig, Py_None, Py_REFCNT,
+    Py_TYPE, Py_True, Py_Version, Py_eval_input, Py_file_input, Py_ssize_t, PyBool_Type,
+    PyBytes_AsString, PyBytes_FromStringAndSize, PyBytes_Size, PyBytes_Type, PyCFunction_NewEx,
+    PyCapsule_GetPointer, PyCapsule_New, PyConfig, PyConfig_Clear, PyConfig_InitPythonConfig,
+    PyConfig_SetBytesString, PyDict_GetItemWithError, PyDict_New, PyDict_Next, PyDict_SetItem,
+    PyDict_Size, PyDict_Type, PyErr_GetRaisedException, PyErr_GivenExceptionMatches,
+    PyErr_SetRaisedException, PyErr_SetString, PyEval_EvalCode, PyEval_RestoreThread,
+    PyEval_SaveThread, PyExc_ImportError, PyExc_KeyboardInterrupt, PyExc_MemoryError,
+    PyExc_OSError, PyExc_RecursionError, PyExc_RuntimeError, PyExc_SyntaxError, PyExc_SystemError,
+    PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AsDouble, PyFloat_FromDouble,
+    PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type, PyImport_ImportModule, PyInterpreterConfig,
+    PyInterpreterConfig_OWN_GIL, PyInterpreterState_Get, PyInterpreterState_GetDict,
+    PyInterpreterState_GetID, PyInterpreterState_Main, PyInterpreterState_ThreadHead, PyIter_Next,
+    PyList_GetItem, PyList_New, PyList_SetItem, PyList_Size, PyList_Type,
+    PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_Type, PyMethodDef,
+    PyMethodDefPointer, PyObject, PyObject_Call, PyObject_GetAttr, PyObject_GetIter,
+    PyObject_IsTrue, PyObject_SetAttr, PyObject_Str, PyObject_Vectorcall, PySet_Add, PySet_New,
+    PySet_Size, PySet_Type, PyStatus, PyStatus_Exception, PyStatus_Ok, PyThreadState,
+    PyThreadState_Clear, PyThreadState_DeleteCurrent, PyThreadState_Get, PyThreadState_New,
+    PyThreadState_Next, PyThreadState_Swap, PyTuple_GetItem, PyTuple_New, PyTuple_SetItem,
+    PyTuple_Size, PyTuple_Type, PyTypeObject, PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize,
+    PyUnicode_Decode, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace, PyUnicode_Type,
+};

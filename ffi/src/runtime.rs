@@ -1,0 +1,317 @@
+//! Runtime: CPython in this process, started once and never finalized.
+//!
+//! A thread of its own starts CPython, detaches at once, and lives as long as the process. It is
+//! what Python calls the main thread: were it to end, the system could give its identity to another
+//! thread, which CPython would then take for the main thread.
+//!
+//! There is no finalizing: `Py_FinalizeEx` aborts on 3.12 and crashes over a busy interpreter on
+//! every version. [`exit`] flushes and leaves.
+
+use std::ffi::CString;
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::path::PathBuf;
+use std::ptr::NonNull;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use std::{io::Write, thread};
+
+use crate::attach::{Attached, Guard, Home};
+use crate::error::StartError;
+use crate::executable;
+use crate::raw;
+use crate::version::Version;
+
+/// The size of the stack, in bytes, of every thread that runs Python.
+///
+/// 3.13 checks C recursion against a fixed count, whatever the stack, and overflows 8 MiB.
+pub const STACK_SIZE: usize = 16 << 20;
+
+/// How CPython starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The `python` whose packages are used: an executable, a name on `PATH`, or a virtual
+    /// environment's directory. `None` is the Python that this crate was built with.
+    pub python: Option<PathBuf>,
+}
+
+type MainTask = Box<dyn for<'a> FnOnce(Attached<'a>) + Send>;
+
+/// CPython in this process.
+pub struct Runtime {
+    config: Config,
+    warnings: Vec<String>,
+    main: Mutex<Sender<MainTask>>,
+}
+
+static RUNTIME: OnceLock<Result<Runtime, StartError>> = OnceLock::new();
+
+impl Runtime {
+    /// Starts CPython, or returns the one that runs: once per process, from any thread.
+    ///
+    /// Signal handlers stay as they are, and none are added. Below 3.14 the standard library's C
+    /// extensions are imported in the main interpreter, which takes about 50 ms: the first import
+    /// of one in a sub-interpreter corrupts the heap there.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]. One that CPython itself gave is final: it cannot be started a second time.
+    pub fn start(config: &Config) -> Result<&'static Runtime, StartError> {
+        if let Some(Ok(runtime)) = RUNTIME.get() {
+            return runtime.accept(config);
+        }
+        // What can be tried again is checked before what cannot.
+        let python = config.python.as_deref().map(executable::find).transpose()?;
+        let version = Version::running();
+        if let Some(reason) = version.refusal() {
+            return Err(StartError::Refused { version, reason });
+        }
+        let started = RUNTIME.get_or_init(|| start_main_thread(config, python));
+        started.as_ref().map_err(Clone::clone)?.accept(config)
+    }
+
+    /// The one that runs, if any.
+    pub fn running() -> Option<&'static Runtime> {
+        RUNTIME.get().and_then(|started| started.as_ref().ok())
+    }
+
+    fn accept(&'static self, config: &Config) -> Result<&'static Runtime, StartError> {
+        if config.python.is_none() || config == &self.config {
+            return Ok(self);
+        }
+        let (running, asked) = (self.config.python.clone(), config.python.clone());
+        Err(StartError::AlreadyStarted { running, asked })
+    }
+
+    /// The version of CPython.
+    pub fn version(&self) -> Version {
+        Version::running()
+    }
+
+    /// What a user of this version should know: crashes that are known, another patch release than
+    /// the one this program was built for.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Runs `work` in the main interpreter, on Python's main thread, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Failed`] when `work` panicked.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that is attached: it would hold a GIL while it waits.
+    pub fn in_main<R: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(Attached<'a>) -> R + Send + 'static,
+    ) -> Result<R, StartError> {
+        self.in_main_within(None, work)
+    }
+
+    fn in_main_within<R: Send + 'static>(
+        &self,
+        limit: Option<Duration>,
+        work: impl for<'a> FnOnce(Attached<'a>) -> R + Send + 'static,
+    ) -> Result<R, StartError> {
+        assert_eq!(crate::attach::current(), None, "detach before waiting for the main thread");
+        let (answer, result) = mpsc::sync_channel(1);
+        let task: MainTask = Box::new(move |attached| {
+            // Nobody waits any more once the limit has passed.
+            let _ = answer.send(work(attached));
+        });
+        let main = self.main.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failed = |message: &str| StartError::Failed {
+            doing: "work on the main interpreter",
+            message: message.to_owned(),
+        };
+        main.send(task).map_err(|_| failed("its thread has ended"))?;
+        match limit {
+            None => result.recv().map_err(|_| failed("it panicked")),
+            Some(limit) => result.recv_timeout(limit).map_err(|_| failed("it took too long")),
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime, StartError> {
+    let python = python.or_else(executable::built_with);
+    let (ready, started) = mpsc::sync_channel(1);
+    let (main, tasks) = mpsc::channel();
+    let thread = thread::Builder::new().name("python-main".to_owned()).stack_size(STACK_SIZE);
+    let failed = |message: String| StartError::Failed { doing: "starting CPython", message };
+    thread
+        .spawn(move || match initialize(python) {
+            Ok(home) => {
+                let _ = ready.send(Ok(()));
+                serve(&home, &tasks);
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+            }
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    started.recv().map_err(|_| failed("its thread panicked".to_owned()))??;
+    Ok(Runtime { config: config.clone(), warnings: warnings(), main: Mutex::new(main) })
+}
+
+fn warnings() -> Vec<String> {
+    let (running, built) = (Version::running(), Version::built_for());
+    let mut warnings = Vec::new();
+    if let Some(known) = running.warning() {
+        warnings.push(format!("Python {running}: {known}"));
+    }
+    if running < built {
+        warnings.push(format!(
+            "this program was built for Python {built} and runs on {running}: fixes that it counts on may be missing"
+        ));
+    }
+    warnings
+}
+
+/// The life of Python's main thread: detached, except while it runs a task.
+fn serve(home: &Home, tasks: &Receiver<MainTask>) {
+    for task in tasks {
+        // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
+        let Some(guard) = (unsafe { Guard::attach(home, 0) }) else { return };
+        // A task that panics has no receiver to tell; the thread must go on for the others.
+        let panicked = std::panic::AssertUnwindSafe(|| task(guard.attached()));
+        let _ = std::panic::catch_unwind(panicked);
+    }
+}
+
+/// Starts CPython on this thread, and detaches.
+fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
+    // SAFETY: may be called at any time.
+    if unsafe { raw::Py_IsInitialized() } != 0 {
+        return Err(StartError::Foreign);
+    }
+    let interrupt = Disposition::of(libc::SIGINT);
+    initialize_from_config(python)?;
+    // SAFETY: CPython has just been initialized by this thread, which is attached ever since.
+    let home = Home::new(NonNull::new(unsafe { raw::PyEval_SaveThread() }));
+    let imported = {
+        // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
+        let guard = unsafe { Guard::attach(&home, 0) };
+        guard.map_or(Ok(()), |guard| preimport(guard.attached()))
+    };
+    // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
+    // handler that only sets a flag, which nobody would read.
+    interrupt.restore();
+    imported.map(|()| home)
+}
+
+fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
+    let mut config = MaybeUninit::<raw::PyConfig>::zeroed();
+    let config = config.as_mut_ptr();
+    // SAFETY: `config` points at memory of the right size, which the call fills.
+    unsafe { raw::PyConfig_InitPythonConfig(config) };
+    // SAFETY: initialized in the line above, and ours alone.
+    let fields = unsafe { &mut *config };
+    fields.parse_argv = 0;
+    fields.install_signal_handlers = 0;
+    let program = &raw mut fields.program_name;
+    let status = match python.map(c_string).transpose()? {
+        // SAFETY: `config` is initialized, `program` is a field of it, `name` a C string that is
+        // copied.
+        Some(name) => unsafe { raw::PyConfig_SetBytesString(config, program, name.as_ptr()) },
+        // SAFETY: makes a value.
+        None => unsafe { raw::PyStatus_Ok() },
+    };
+    let mut result = check(status);
+    if result.is_ok() {
+        // SAFETY: `config` is initialized; CPython is not, and only this thread starts it.
+        result = check(unsafe { raw::Py_InitializeFromConfig(config) });
+    }
+    // SAFETY: `config` is initialized, and not used afterwards.
+    unsafe { raw::PyConfig_Clear(config) };
+    result
+}
+
+fn c_string(path: PathBuf) -> Result<CString, StartError> {
+    CString::new(path.clone().into_os_string().into_encoded_bytes()).map_err(|_| {
+        StartError::Environment { python: path, reason: "its path holds a null byte".to_owned() }
+    })
+}
+
+/// The error that a `PyStatus` holds, copied before any other call.
+pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
+    // SAFETY: a plain function of its argument.
+    if unsafe { raw::PyStatus_Exception(status) } == 0 {
+        return Ok(());
+    }
+    let message = if status.err_msg.is_null() {
+        format!("CPython gave exit status {}", status.exitcode)
+    } else {
+        // SAFETY: a static C string of CPython's.
+        unsafe { std::ffi::CStr::from_ptr(status.err_msg) }.to_string_lossy().into_owned()
+    };
+    Err(StartError::Failed { doing: "starting CPython", message })
+}
+
+/// Imports C extensions in the main interpreter, before any other interpreter can.
+fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
+    let run = || {
+        let globals = attached.dict()?;
+        attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)
+    };
+    run().map_err(|raised| StartError::Raised {
+        doing: "importing the standard library's extensions",
+        exception: Box::new(raised.describe()),
+    })
+}
+
+/// What the process does at a signal, to be put back.
+struct Disposition {
+    signal: i32,
+    action: Option<libc::sigaction>,
+}
+
+impl Disposition {
+    fn of(signal: i32) -> Self {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: null asks for the present action, which is written to memory of its size.
+        let status = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+        // SAFETY: zeroed memory is a valid sigaction, and the call may have filled it.
+        let action = unsafe { action.assume_init() };
+        Disposition { signal, action: (status == 0).then_some(action) }
+    }
+
+    fn restore(&self) {
+        if let Some(action) = &self.action {
+            // SAFETY: puts back what the system gave.
+            unsafe { libc::sigaction(self.signal, action, std::ptr::null_mut()) };
+        }
+    }
+}
+
+/// Ends the process with this status: runs the main interpreter's exit functions, flushes its
+/// streams and Rust's, and leaves without finalizing CPython.
+///
+/// It always returns to the system. Where the main interpreter is held by code that does not let
+/// go, its exit functions are given up after two seconds. Interpreters that still run are not
+/// waited for: shut the pools down first.
+pub fn exit(status: i32) -> ! {
+    if let Some(runtime) = Runtime::running()
+        && crate::attach::current().is_none()
+    {
+        let _ = runtime.in_main_within(Some(Duration::from_secs(2)), |attached| {
+            let source = include_str!("exit.py");
+            if let Ok(globals) = attached.dict() {
+                let _ = attached.exec(source, "<owngil exit>", &globals);
+            }
+        });
+    }
+    let _ = std::io::stdout().flush();
+    let _ = std::io::stderr().flush();
+    // SAFETY: ends the process; nothing of it runs afterwards. C's own exit handlers are left out
+    // on purpose: they would destroy statics under threads that still run.
+    unsafe { libc::_exit(status) }
+}

@@ -1,0 +1,332 @@
+//! The rules of the crate, attacked: one process, many interpreters.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use owngil_ffi::{
+    Attached, Config, Ended, ExceptionKind, Interpreter, Kind, Object, Runtime, STACK_SIZE,
+    StartError,
+};
+
+fn runtime() -> &'static Runtime {
+    Runtime::start(&Config::default()).unwrap()
+}
+
+/// Runs `work` on a new thread with an interpreter of its own.
+fn in_interpreter<R: Send + 'static>(work: impl FnOnce(Attached<'_>) -> R + Send + 'static) -> R {
+    on_thread(move || {
+        let mut interpreter = Interpreter::new(runtime()).unwrap();
+        let result = work(interpreter.attach().attached());
+        assert_eq!(interpreter.end(), Ended::Ended);
+        result
+    })
+}
+
+fn on_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    let thread = thread::Builder::new().stack_size(STACK_SIZE).spawn(work).unwrap();
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn eval<'a>(attached: Attached<'a>, source: &str) -> Object<'a> {
+    let globals = attached.dict().unwrap();
+    attached.eval(source, &globals).unwrap()
+}
+
+#[test]
+fn starting_twice_gives_the_same_runtime_and_another_python_is_an_error() {
+    let first: *const Runtime = runtime();
+    assert!(std::ptr::eq(first, runtime()));
+    let elsewhere = Config { python: Some(std::env::temp_dir()) };
+    assert!(matches!(Runtime::start(&elsewhere), Err(StartError::AlreadyStarted { .. })));
+}
+
+#[test]
+fn many_threads_may_start_and_create_at_once() {
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            thread::Builder::new()
+                .stack_size(STACK_SIZE)
+                .spawn(|| {
+                    let mut interpreter = Interpreter::new(runtime()).unwrap();
+                    let guard = interpreter.attach();
+                    let value = eval(guard.attached(), "sum(range(100))").as_i64();
+                    assert_eq!(value, Some(4950));
+                    guard.attached().id()
+                })
+                .unwrap()
+        })
+        .collect();
+    let mut ids: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 8, "each has an id of its own");
+    assert!(!ids.contains(&0));
+}
+
+#[test]
+fn two_interpreters_run_python_at_the_same_time() {
+    // Each waits, attached, until the other has arrived: on one GIL neither could.
+    let barrier = Arc::new(Barrier::new(2));
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let barrier = Arc::clone(&barrier);
+            thread::spawn(move || {
+                in_interpreter(move |attached| {
+                    let meet = attached.callback(move |attached, _| {
+                        barrier.wait();
+                        Ok(attached.none())
+                    });
+                    meet.unwrap().call(&[]).unwrap().is_none()
+                })
+            })
+        })
+        .collect();
+    assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+}
+
+#[test]
+fn values_of_every_plain_kind_are_made_and_read() {
+    in_interpreter(|attached| {
+        assert_eq!(eval(attached, "None").kind(), Kind::None);
+        assert_eq!(eval(attached, "True").kind(), Kind::Bool);
+        assert!(eval(attached, "True").is(&attached.bool(true)));
+        assert_eq!(eval(attached, "-2**63").as_i64(), Some(i64::MIN));
+        assert_eq!(eval(attached, "2**63").as_i64(), None);
+        assert_eq!(eval(attached, "-2**63 - 1").int_bytes().unwrap().len(), 9);
+        let big = attached.big_int(&eval(attached, "-3**200").int_bytes().unwrap()).unwrap();
+        assert_eq!(big.to_python_str().unwrap().text().unwrap(), {
+            eval(attached, "str(-3**200)").text().unwrap()
+        });
+        assert_eq!(eval(attached, "1.5").as_f64(), Some(1.5));
+        assert_eq!(eval(attached, "'grüße'").as_str(), Some("grüße"));
+        let lone = eval(attached, "'a\\udc80'");
+        assert_eq!(lone.as_str(), None);
+        let bytes = lone.str_bytes_with_surrogates().unwrap();
+        let again = attached.str_with_surrogates(&bytes).unwrap();
+        assert!(again.invoke("__eq__", &[lone]).unwrap().is_true().unwrap());
+        assert_eq!(eval(attached, "b'\\x00\\xff'").as_bytes(), Some(&[0, 255][..]));
+        let list = eval(attached, "[1, 2, 3]");
+        assert_eq!((list.len(), list.item(2).unwrap().as_i64()), (3, Some(3)));
+        assert!(list.item(3).is_none());
+        let made = attached.tuple([list.item(0).unwrap(), list.item(1).unwrap()]).unwrap();
+        assert_eq!((made.kind(), made.len()), (Kind::Tuple, 2));
+        let dict = eval(attached, "{'a': 1, 'b': 2}");
+        let sum: i64 = dict.pairs().map(|(_, value)| value.as_i64().unwrap()).sum();
+        assert_eq!(sum, 3);
+        let numbers = attached.set((0..3).map(|n| attached.int(n).unwrap())).unwrap();
+        assert_eq!((numbers.kind(), numbers.len()), (Kind::Set, 3));
+        assert_eq!(numbers.items().unwrap().count(), 3);
+        assert_eq!(attached.frozen_set([]).unwrap().kind(), Kind::FrozenSet);
+        let unhashable = attached.list([]).unwrap();
+        assert!(attached.set([unhashable]).is_err());
+        // A subclass is none of them: it has to keep its type.
+        assert_eq!(eval(attached, "type('Sub', (int,), {})(1)").kind(), Kind::Other);
+    });
+}
+
+#[test]
+fn exceptions_are_told_apart_and_copied_out_whole() {
+    in_interpreter(|attached| {
+        let raise = |source: &str| {
+            let globals = attached.dict().unwrap();
+            attached.exec(source, "task.py", &globals).unwrap_err().describe()
+        };
+        let kinds = [
+            ("import sys; sys.exit(3)", ExceptionKind::SystemExit, Some(3)),
+            ("import sys; sys.exit()", ExceptionKind::SystemExit, Some(0)),
+            ("import sys; sys.exit('no')", ExceptionKind::SystemExit, Some(1)),
+            ("import sys; sys.exit(256 + 7)", ExceptionKind::SystemExit, Some(7)),
+            ("raise KeyboardInterrupt", ExceptionKind::KeyboardInterrupt, None),
+            ("raise MemoryError", ExceptionKind::MemoryError, None),
+            ("def f(): f()\nf()", ExceptionKind::RecursionError, None),
+            ("1 +", ExceptionKind::SyntaxError, None),
+            ("import no_such_module", ExceptionKind::ImportError, None),
+            ("raise ValueError", ExceptionKind::Other, None),
+        ];
+        for (source, kind, status) in kinds {
+            let exception = raise(source);
+            assert_eq!((exception.kind, exception.exit_status), (kind, status), "{source}");
+        }
+        let chained = raise(
+            "def inner():\n    raise KeyError('k')\ntry:\n    inner()\nexcept KeyError as e:\n    \
+             error = ValueError('bad')\n    error.add_note('look here')\n    raise error from e",
+        );
+        assert_eq!((chained.type_name.as_str(), chained.message.as_str()), ("ValueError", "bad"));
+        assert_eq!(chained.notes, ["look here"]);
+        assert_eq!(chained.cause.unwrap().type_name, "KeyError");
+        for part in ["line 2, in inner", "direct cause", "ValueError: bad", "look here"] {
+            assert!(chained.traceback.contains(part), "{part:?} in {}", chained.traceback);
+        }
+        let context = raise("try:\n    1 / 0\nexcept ZeroDivisionError:\n    undefined");
+        assert_eq!(context.context.unwrap().type_name, "ZeroDivisionError");
+        let mute = raise(
+            "class Mute(Exception):\n    def __str__(self): raise RuntimeError\n    \
+             def __reduce__(self): raise RuntimeError\nraise Mute",
+        );
+        assert_eq!(mute.message, "<exception str() failed>");
+        assert!(mute.type_name.ends_with("Mute"), "{}", mute.type_name);
+        let cycle = raise(
+            "a = ValueError('a'); a.__context__ = b = KeyError('b'); b.__context__ = a\nraise a",
+        );
+        assert_eq!(cycle.context.unwrap().context, None);
+    });
+}
+
+#[test]
+fn a_callback_returns_values_raises_and_survives_a_panic() {
+    in_interpreter(|attached| {
+        let double = attached.callback(|attached, arguments| {
+            let number = arguments.first().and_then(|argument| argument.as_i64());
+            match number {
+                Some(13) => panic!("unlucky {}", 13),
+                Some(number) => attached.int(number * 2),
+                None => Err(attached.raise_type_error("a number is needed")),
+            }
+        });
+        let double = double.unwrap();
+        assert_eq!(double.call(&[attached.int(21).unwrap()]).unwrap().as_i64(), Some(42));
+        let wrong = double.call(&[]).unwrap_err().describe();
+        assert_eq!(wrong.to_string(), "TypeError: a number is needed");
+        let panicked = double.call(&[attached.int(13).unwrap()]).unwrap_err().describe();
+        assert_eq!(panicked.to_string(), "RuntimeError: a Rust callback panicked: unlucky 13");
+        assert_eq!(double.call(&[attached.int(1).unwrap()]).unwrap().as_i64(), Some(2));
+    });
+}
+
+#[test]
+fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let inside = Arc::clone(&calls);
+    in_interpreter(move |attached| {
+        let count = attached.callback(move |attached, _| {
+            attached.detach(|| inside.fetch_add(1, Ordering::SeqCst));
+            Ok(attached.none())
+        });
+        let globals = attached.dict().unwrap();
+        globals.insert(&attached.str("count").unwrap(), &count.unwrap()).unwrap();
+        let source = "import threading\nthreads = [threading.Thread(target=count) for _ in range(5)]\n\
+                      for t in threads: t.start()\nfor t in threads: t.join()\ncount()";
+        attached.exec(source, "task.py", &globals).unwrap();
+    });
+    assert_eq!(calls.load(Ordering::SeqCst), 6);
+    assert_eq!(Arc::strong_count(&calls), 1, "the interpreter's end dropped the closure");
+}
+
+#[test]
+fn a_kept_object_lives_across_attachments_and_not_in_another_interpreter() {
+    on_thread(|| {
+        let mut one = Interpreter::new(runtime()).unwrap();
+        let mut other = Interpreter::new(runtime()).unwrap();
+        let kept = eval(one.attach().attached(), "[1, 2]").keep();
+        {
+            let guard = one.attach();
+            assert_eq!(kept.get(guard.attached()).len(), 2);
+        }
+        let wrong = std::panic::AssertUnwindSafe(|| kept.get(other.attach().attached()).len());
+        assert!(std::panic::catch_unwind(wrong).is_err());
+        let guard = one.attach();
+        drop(kept);
+        assert_eq!(eval(guard.attached(), "1").as_i64(), Some(1));
+    });
+}
+
+#[test]
+fn a_thread_attaches_once() {
+    on_thread(|| {
+        let mut one = Interpreter::new(runtime()).unwrap();
+        let mut other = Interpreter::new(runtime()).unwrap();
+        let guard = one.attach();
+        let again = std::panic::AssertUnwindSafe(|| drop(other.attach()));
+        assert!(std::panic::catch_unwind(again).is_err());
+        // Detached, the same thread may attach to the other.
+        drop(guard);
+        assert_eq!(eval(other.attach().attached(), "2").as_i64(), Some(2));
+    });
+}
+
+/// What only code with its own `unsafe` can do.
+struct Smuggled(Interpreter);
+// SAFETY: none: the test shows that the rule is also checked at run time.
+unsafe impl Send for Smuggled {}
+
+#[test]
+fn another_thread_can_neither_use_nor_end_an_interpreter() {
+    on_thread(|| {
+        let smuggled = Smuggled(Interpreter::new(runtime()).unwrap());
+        let used = thread::spawn(move || {
+            let mut smuggled = smuggled;
+            let inner = &mut smuggled;
+            let attach = std::panic::AssertUnwindSafe(|| drop(inner.0.attach()));
+            let refused = std::panic::catch_unwind(attach).is_err();
+            let dropped = std::panic::AssertUnwindSafe(|| drop(smuggled));
+            refused && std::panic::catch_unwind(dropped).is_err()
+        });
+        assert!(used.join().unwrap());
+    });
+}
+
+#[test]
+fn an_interpreter_with_a_raw_thread_left_ends_or_is_left_but_never_aborts() {
+    on_thread(|| {
+        let mut interpreter = Interpreter::new(runtime()).unwrap();
+        {
+            let guard = interpreter.attach();
+            let globals = guard.attached().dict().unwrap();
+            let source = "import _thread, time\n_thread.start_new_thread(time.sleep, (30,))";
+            guard.attached().exec(source, "task.py", &globals).unwrap();
+        }
+        let ended = interpreter.end();
+        if cfg!(Py_3_14) {
+            assert_eq!(ended, Ended::Ended);
+        } else {
+            assert_eq!(ended, Ended::LeftRunning { n_threads: 1 });
+        }
+    });
+}
+
+#[test]
+fn threads_that_threading_started_are_joined() {
+    on_thread(|| {
+        let mut interpreter = Interpreter::new(runtime()).unwrap();
+        {
+            let guard = interpreter.attach();
+            let globals = guard.attached().dict().unwrap();
+            let source = "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
+                          threading.Thread(target=time.sleep, args=(0.2,)).start()\n\
+                          pool = ThreadPoolExecutor(2); pool.submit(time.sleep, 0.1)";
+            guard.attached().exec(source, "task.py", &globals).unwrap();
+        }
+        assert_eq!(interpreter.end(), Ended::Ended);
+    });
+}
+
+#[test]
+fn deep_recursion_is_an_error_in_interpreters_and_in_their_threads() {
+    in_interpreter(|attached| {
+        let source = "import sys, threading\ndef deep(n): return sorted([n], key=deep)\n\
+                      def nest():\n    x = []\n    for _ in range(1000000): x = [x]\n    return repr(x)\n\
+                      found = []\ndef attempt():\n    for work in (lambda: deep(0), nest):\n        \
+                      try: work()\n        except RecursionError: found.append(1)\n\
+                      attempt()\nthread = threading.Thread(target=attempt); thread.start(); thread.join()";
+        let globals = attached.dict().unwrap();
+        attached.exec(source, "task.py", &globals).unwrap();
+        let found = globals.lookup(&attached.str("found").unwrap()).unwrap().unwrap();
+        assert_eq!(found.len(), 4);
+    });
+}
+
+#[test]
+fn the_main_interpreter_has_threads_too() {
+    on_thread(|| {
+        let mut main = Interpreter::on_main(runtime()).unwrap();
+        assert_eq!((main.id(), main.has_own_gil()), (0, false));
+        assert_eq!(eval(main.attach().attached(), "6 * 7").as_i64(), Some(42));
+        assert_eq!(main.end(), Ended::Ended);
+    });
+    let seven = runtime().in_main(|attached| {
+        let globals = attached.dict().unwrap();
+        attached.eval("7", &globals).unwrap().as_i64()
+    });
+    assert_eq!(seven.unwrap(), Some(7));
+}
