@@ -1,0 +1,54 @@
+# Every recipe runs lines that you could paste into a shell; make adds which Python to build against.
+#
+# That Python is PYO3_PYTHON, or what tools/find-python finds. It is asked when a recipe needs it, at most once, and
+# when it finds none, its message is the last thing you see: cargo does not start.
+#
+# Each minor version builds in a folder of its own, target/py3.13 for example: conditional compilation differs between
+# versions, so in a shared folder each change of Python would rebuild nearly everything. Your own `cargo build`, and
+# your editor's, keep target/ to themselves. A CARGO_TARGET_DIR that is set is used as it stands.
+
+python = $(eval python := $$(or $$(shell PYO3_PYTHON='$(PYO3_PYTHON)' tools/find-python),$$(error no Python to build against)))$(python)
+version = $(eval version := $$(shell PYO3_PYTHON='$(python)' tools/find-python --minor))$(version)
+target = $(or $(CARGO_TARGET_DIR),target/py$(version))
+cargo = PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)' cargo
+
+# `make test` repeats the suite on these; with OWNGIL_TEST_ONE_PYTHON=1 on none.
+other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(version),$(shell tools/find-python --minors)))
+
+# How often `make stress` runs.
+RUNS ?= 20
+
+# Settings for somebody else's Python: they change how the embedded one starts and what it prints.
+unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test suite lint fmt docs stress
+
+help: ## list what make can do here
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile
+
+run: ## run CPU-heavy Python on one GIL and on many, and compare the times
+	$(cargo) run --release --example one_gil_or_many
+
+test: lint docs suite ## everything that must hold: lints, documentation, the suite on each usable Python
+	tools/test-find-python
+	@for version in $(other_versions); do $(MAKE) --no-print-directory suite PYO3_PYTHON="$$(tools/find-python $$version)" CARGO_TARGET_DIR="$(or $(CARGO_TARGET_DIR),target)/py$$version" || exit; done
+
+suite: ## the test suite alone, on one Python: unit, integration and documentation tests
+	@echo "suite: $$('$(python)' --version), $(python)"
+	$(cargo) test --workspace
+	@echo "suite: passed on $$('$(python)' --version), $(python)"
+
+stress: ## the stress tests, RUNS times in a row (20)
+	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
+
+lint: ## formatting and clippy
+	cargo fmt --all --check
+	$(cargo) clippy --workspace --all-targets -- -D warnings
+
+fmt: ## format the code
+	cargo fmt --all
+
+docs: ## the documentation of both crates, without a warning
+	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps
