@@ -19,26 +19,36 @@ fn main() {
     }
     pyo3_build_config::use_pyo3_cfgs();
     pyo3_build_config::add_libpython_rpath_link_args();
-    println!("cargo:rustc-env=OWNGIL_BUILT_PYTHON={}", config.executable().unwrap_or(""));
-    println!("cargo:rustc-env=OWNGIL_BUILT_VERSION={}", full_version(config));
+    println!(
+        "cargo:rustc-env=OWNGIL_BUILT_PYTHON={}",
+        config.executable().unwrap_or("")
+    );
+    println!(
+        "cargo:rustc-env=OWNGIL_BUILT_VERSION={}",
+        full_version(config)
+    );
     println!("cargo:rerun-if-changed=build.rs");
 }
 
 fn check(config: &InterpreterConfig) -> Result<(), String> {
     if config.implementation() != PythonImplementation::CPython {
         return Err(
-            "it is not CPython, and only CPython has sub-interpreters with their own GIL".into()
+            "it is not CPython, and only CPython has sub-interpreters with their own GIL".into(),
         );
     }
     let version = config.version();
     if (version.major, version.minor) < (3, 12) {
-        return Err(format!("it is {version}, and own-GIL interpreters came with 3.12 (PEP 684)"));
+        return Err(format!(
+            "it is {version}, and own-GIL interpreters came with 3.12 (PEP 684)"
+        ));
     }
     Ok(())
 }
 
 fn found(config: &InterpreterConfig) -> String {
-    let name = config.executable().unwrap_or("(no executable named by the build configuration)");
+    let name = config
+        .executable()
+        .unwrap_or("(no executable named by the build configuration)");
     format!("Python {} at {name}", config.version())
 }
 

@@ -45,7 +45,10 @@ impl<'a> Attached<'a> {
     /// inside [`Attached::detach`].
     #[inline]
     pub(crate) unsafe fn assume(id: i64) -> Self {
-        Attached { id, bound: PhantomData }
+        Attached {
+            id,
+            bound: PhantomData,
+        }
     }
 
     /// The interpreter's id: 0 is the main interpreter; ids are never used twice.
@@ -81,7 +84,9 @@ impl<'a> Attached<'a> {
 
 impl fmt::Debug for Attached<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attached").field("interpreter", &self.id).finish()
+        f.debug_struct("Attached")
+            .field("interpreter", &self.id)
+            .finish()
     }
 }
 
@@ -156,7 +161,9 @@ pub(crate) struct Entered {
 
 impl Entered {
     pub(crate) fn new(id: i64) -> Self {
-        Entered { before: CURRENT.replace(Some(id)) }
+        Entered {
+            before: CURRENT.replace(Some(id)),
+        }
     }
 }
 

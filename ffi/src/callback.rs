@@ -32,7 +32,9 @@ unsafe impl Sync for Definition {}
 
 static DEFINITION: Definition = Definition(raw::PyMethodDef {
     ml_name: c"callback".as_ptr(),
-    ml_meth: raw::PyMethodDefPointer { PyCFunctionFast: trampoline },
+    ml_meth: raw::PyMethodDefPointer {
+        PyCFunctionFast: trampoline,
+    },
     ml_flags: raw::METH_FASTCALL,
     ml_doc: ptr::null(),
 });
@@ -53,7 +55,10 @@ impl<'a> Attached<'a> {
             + Sync
             + 'static,
     {
-        let callback = Box::new(Callback { interpreter: self.id(), body: Box::new(body) });
+        let callback = Box::new(Callback {
+            interpreter: self.id(),
+            body: Box::new(body),
+        });
         let data = Box::into_raw(callback).cast::<c_void>();
         // SAFETY: attached; `data` is not null, the name is static.
         let capsule = unsafe { raw::PyCapsule_New(data, CAPSULE.as_ptr(), Some(destroy)) };
@@ -115,7 +120,10 @@ unsafe extern "C" fn trampoline(
 fn panic_error<'a>(attached: Attached<'a>, panic: &(dyn Any + Send)) -> Raised<'a> {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = format!("a Rust callback panicked: {}", text.unwrap_or("(no message)"));
+    let message = format!(
+        "a Rust callback panicked: {}",
+        text.unwrap_or("(no message)")
+    );
     attached.raise_runtime_error(&message)
 }
 

@@ -148,7 +148,11 @@ impl<'a> Object<'a> {
     ///
     /// The dict may change meanwhile: an item can then be missed or seen twice.
     pub fn pairs(&self) -> Pairs<'_, 'a> {
-        Pairs { dict: self, position: 0, is_dict: self.kind() == Kind::Dict }
+        Pairs {
+            dict: self,
+            position: 0,
+            is_dict: self.kind() == Kind::Dict,
+        }
     }
 
     /// `iter(self)`, item by item.

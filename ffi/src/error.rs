@@ -67,7 +67,10 @@ impl fmt::Display for StartError {
                     None => "the default Python".to_owned(),
                 };
                 let (running, asked) = (name(running), name(asked));
-                write!(f, "CPython runs in this process as {running} and cannot become {asked}")
+                write!(
+                    f,
+                    "CPython runs in this process as {running} and cannot become {asked}"
+                )
             }
             StartError::Foreign => {
                 f.write_str("CPython was started in this process by other code than owngil")
@@ -75,7 +78,11 @@ impl fmt::Display for StartError {
             StartError::Environment { python, reason } => {
                 write!(f, "cannot use the Python {}: {reason}", python.display())
             }
-            StartError::WrongVersion { python, found, linked } => write!(
+            StartError::WrongVersion {
+                python,
+                found,
+                linked,
+            } => write!(
                 f,
                 "{} is Python {found}, but this program is linked with Python {linked}",
                 python.display()

@@ -99,6 +99,12 @@ impl<'a> Raised<'a> {
         &self.value
     }
 
+    /// `__cause__`
+    pub fn cause(&self) -> Option<Raised<'a>> {
+        let cause = self.value.get("__cause__").ok()?;
+        (!cause.is_none()).then_some(Raised { value: cause })
+    }
+
     /// Which of the exceptions that a host tells apart.
     pub fn kind(&self) -> ExceptionKind {
         // SAFETY: reads a pointer that CPython sets once, at its start.
@@ -195,11 +201,19 @@ fn formatter<'a>(attached: Attached<'a>) -> PyResult<'a, Object<'a>> {
 
 /// Reads what `describe` returned: (type, message, traceback, notes, cause, context, status, kind).
 fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
-    let malformed = || plain.attached().raise_type_error("exception.py returned something else");
+    let malformed = || {
+        plain
+            .attached()
+            .raise_type_error("exception.py returned something else")
+    };
     let field = |place| plain.item(place).ok_or_else(malformed);
     let chained = |place| -> PyResult<'a, Option<Box<Exception>>> {
         let inner = field(place)?;
-        if inner.is_none() { Ok(None) } else { read(&inner).map(|inner| Some(Box::new(inner))) }
+        if inner.is_none() {
+            Ok(None)
+        } else {
+            read(&inner).map(|inner| Some(Box::new(inner)))
+        }
     };
     let notes = field(3)?;
     let notes = (0..notes.len()).filter_map(|place| notes.item(place));

@@ -25,7 +25,11 @@ pub fn find(python: &Path) -> Result<PathBuf, StartError> {
     };
     let linked = Version::running();
     if !version.same_minor(linked) {
-        return Err(StartError::WrongVersion { python: executable, found: version, linked });
+        return Err(StartError::WrongVersion {
+            python: executable,
+            found: version,
+            linked,
+        });
     }
     Ok(executable)
 }
@@ -42,8 +46,16 @@ fn locate(python: &Path) -> Result<PathBuf, StartError> {
         reason: reason.to_owned(),
     };
     if python.is_dir() {
-        let inside = ["bin/python3", "bin/python", "Scripts/python.exe", "python.exe"];
-        let found = inside.iter().map(|name| python.join(name)).find(|path| path.is_file());
+        let inside = [
+            "bin/python3",
+            "bin/python",
+            "Scripts/python.exe",
+            "python.exe",
+        ];
+        let found = inside
+            .iter()
+            .map(|name| python.join(name))
+            .find(|path| path.is_file());
         return found.ok_or_else(|| missing("the directory holds no python"));
     }
     if python.is_file() {
@@ -54,30 +66,48 @@ fn locate(python: &Path) -> Result<PathBuf, StartError> {
     if is_name && let Some(found) = on_path(python.as_os_str()) {
         return Ok(found);
     }
-    Err(missing(if is_name { "no such file, and no such name on PATH" } else { "no such file" }))
+    Err(missing(if is_name {
+        "no such file, and no such name on PATH"
+    } else {
+        "no such file"
+    }))
 }
 
 fn on_path(name: &OsStr) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|found| found.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|found| found.is_file())
 }
 
 /// The version that the `pyvenv.cfg` of a virtual environment's executable names.
 fn venv_version(executable: &Path) -> Option<Version> {
     let folder = executable.parent()?;
-    let beside = [folder.join("pyvenv.cfg"), folder.parent()?.join("pyvenv.cfg")];
-    let text = beside.iter().find_map(|path| std::fs::read_to_string(path).ok())?;
-    text.lines().filter_map(|line| line.split_once('=')).find_map(|(key, value)| {
-        // venv writes `version`, virtualenv and uv write `version_info`.
-        matches!(key.trim(), "version" | "version_info").then(|| Version::parse(value))?
-    })
+    let beside = [
+        folder.join("pyvenv.cfg"),
+        folder.parent()?.join("pyvenv.cfg"),
+    ];
+    let text = beside
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())?;
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .find_map(|(key, value)| {
+            // venv writes `version`, virtualenv and uv write `version_info`.
+            matches!(key.trim(), "version" | "version_info").then(|| Version::parse(value))?
+        })
 }
 
 /// Asks the executable itself; a shim gives the executable behind it.
 fn ask(executable: &Path) -> Result<(PathBuf, Version), StartError> {
-    let failed = |reason: String| StartError::Environment { python: executable.to_owned(), reason };
+    let failed = |reason: String| StartError::Environment {
+        python: executable.to_owned(),
+        reason,
+    };
     let script = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
-    let output = Command::new(executable).args(["-I", "-S", "-c", script]).output();
+    let output = Command::new(executable)
+        .args(["-I", "-S", "-c", script])
+        .output();
     let output = output.map_err(|error| failed(format!("it does not run: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
@@ -109,7 +139,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("owngil-venv-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("bin")).unwrap();
         std::fs::write(folder.join("bin/python3"), "").unwrap();
-        std::fs::write(folder.join("pyvenv.cfg"), "home = /usr/bin\nversion = 3.9.18\n").unwrap();
+        std::fs::write(
+            folder.join("pyvenv.cfg"),
+            "home = /usr/bin\nversion = 3.9.18\n",
+        )
+        .unwrap();
         let error = find(&folder).unwrap_err().to_string();
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(error.contains("3.9.18"), "{error}");

@@ -125,7 +125,13 @@ impl Interpreter {
 
     fn of(state: NonNull<raw::PyThreadState>, id: i64, kind: Kind) -> Interpreter {
         let home = Cell::new(Some(state));
-        Interpreter { home, id, kind, thread: thread::current().id(), not_send: PhantomData }
+        Interpreter {
+            home,
+            id,
+            kind,
+            thread: thread::current().id(),
+            not_send: PhantomData,
+        }
     }
 
     /// Threads that Python code starts here need the same stack as ours.
@@ -157,7 +163,11 @@ impl Interpreter {
     /// On a thread that is attached already, on another thread than the one that created it, and
     /// after a guard was forgotten (`mem::forget`).
     pub fn attach(&mut self) -> Guard<'_> {
-        assert_eq!(self.thread, thread::current().id(), "an interpreter belongs to one thread");
+        assert_eq!(
+            self.thread,
+            thread::current().id(),
+            "an interpreter belongs to one thread"
+        );
         // SAFETY: the state in `home` is alive until `end`, belongs to this interpreter and, as
         // checked above, to this thread; only `&mut self` reaches it.
         let guard = unsafe { Guard::attach(&self.home, self.id) };
@@ -320,7 +330,9 @@ fn other_thread_states(_attached: Attached<'_>) -> usize {
 
 fn run_exit_functions(attached: Attached<'_>) {
     // What it raises is printed by Python itself; there is nobody else to tell.
-    let _ = attached.import(c"atexit").and_then(|module| module.invoke("_run_exitfuncs", &[]));
+    let _ = attached
+        .import(c"atexit")
+        .and_then(|module| module.invoke("_run_exitfuncs", &[]));
 }
 
 impl<'a> Attached<'a> {

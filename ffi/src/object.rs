@@ -71,7 +71,10 @@ impl<'a> Object<'a> {
     #[inline]
     pub(crate) unsafe fn from_new(pointer: *mut raw::PyObject) -> PyResult<'a, Self> {
         match NonNull::new(pointer) {
-            Some(pointer) => Ok(Object { pointer, attached: PhantomData }),
+            Some(pointer) => Ok(Object {
+                pointer,
+                attached: PhantomData,
+            }),
             // SAFETY: attached, by this function's contract.
             None => Err(unsafe { Raised::take() }),
         }
@@ -86,7 +89,10 @@ impl<'a> Object<'a> {
     pub(crate) unsafe fn from_borrowed(pointer: NonNull<raw::PyObject>) -> Self {
         // SAFETY: attached and live, by this function's contract.
         unsafe { raw::Py_INCREF(pointer.as_ptr()) };
-        Object { pointer, attached: PhantomData }
+        Object {
+            pointer,
+            attached: PhantomData,
+        }
     }
 
     /// The pointer, still owned by `self`.
@@ -107,14 +113,12 @@ impl<'a> Object<'a> {
         self.pointer.as_ptr() as usize
     }
 
-    /// Whether more than one reference to the object exists.
-    ///
-    /// An immortal object counts as referenced by many.
+    /// How many references to the object exist; a huge number for an immortal one.
     #[inline]
-    pub fn is_referenced_elsewhere(&self) -> bool {
+    pub fn n_references(&self) -> usize {
         // SAFETY: attached, and the object is alive: `self` owns a reference.
         let count = unsafe { raw::Py_REFCNT(self.as_ptr()) };
-        count > 1
+        count as usize
     }
 
     /// Whether both are the same object.
@@ -174,7 +178,9 @@ impl<'a> Object<'a> {
                 _ => name,
             })
         };
-        self.class().and_then(|class| name(&class)).unwrap_or_else(|_| "object".to_owned())
+        self.class()
+            .and_then(|class| name(&class))
+            .unwrap_or_else(|_| "object".to_owned())
     }
 
     /// `type(self)`
@@ -229,7 +235,12 @@ impl<'a> Object<'a> {
         // SAFETY: attached; `pointers` holds `len` live objects for the length of the call, and
         // no names are given, so all of them are positional.
         let value = unsafe {
-            raw::PyObject_Vectorcall(self.as_ptr(), pointers, arguments.len(), std::ptr::null_mut())
+            raw::PyObject_Vectorcall(
+                self.as_ptr(),
+                pointers,
+                arguments.len(),
+                std::ptr::null_mut(),
+            )
         };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
         unsafe { Object::from_new(value) }
@@ -380,7 +391,11 @@ impl Kept {
     /// Under an attachment to another interpreter.
     #[inline]
     pub fn get<'a>(&self, attached: Attached<'a>) -> Object<'a> {
-        assert_eq!(self.interpreter, attached.id(), "an object of another interpreter");
+        assert_eq!(
+            self.interpreter,
+            attached.id(),
+            "an object of another interpreter"
+        );
         // SAFETY: attached to the object's interpreter, checked in the line above; the object is
         // alive: `self` owns a reference.
         unsafe { Object::from_borrowed(self.object) }
@@ -399,6 +414,10 @@ impl Drop for Kept {
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kept({:p}, interpreter {})", self.object, self.interpreter)
+        write!(
+            f,
+            "Kept({:p}, interpreter {})",
+            self.object, self.interpreter
+        )
     }
 }

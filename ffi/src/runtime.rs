@@ -116,28 +116,41 @@ impl Runtime {
         limit: Option<Duration>,
         work: impl for<'a> FnOnce(Attached<'a>) -> R + Send + 'static,
     ) -> Result<R, StartError> {
-        assert_eq!(crate::attach::current(), None, "detach before waiting for the main thread");
+        assert_eq!(
+            crate::attach::current(),
+            None,
+            "detach before waiting for the main thread"
+        );
         let (answer, result) = mpsc::sync_channel(1);
         let task: MainTask = Box::new(move |attached| {
             // Nobody waits any more once the limit has passed.
             let _ = answer.send(work(attached));
         });
-        let main = self.main.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let main = self
+            .main
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let failed = |message: &str| StartError::Failed {
             doing: "work on the main interpreter",
             message: message.to_owned(),
         };
-        main.send(task).map_err(|_| failed("its thread has ended"))?;
+        main.send(task)
+            .map_err(|_| failed("its thread has ended"))?;
         match limit {
             None => result.recv().map_err(|_| failed("it panicked")),
-            Some(limit) => result.recv_timeout(limit).map_err(|_| failed("it took too long")),
+            Some(limit) => result
+                .recv_timeout(limit)
+                .map_err(|_| failed("it took too long")),
         }
     }
 }
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("version", &self.version()).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,8 +158,13 @@ fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime
     let python = python.or_else(executable::built_with);
     let (ready, started) = mpsc::sync_channel(1);
     let (main, tasks) = mpsc::channel();
-    let thread = thread::Builder::new().name("python-main".to_owned()).stack_size(STACK_SIZE);
-    let failed = |message: String| StartError::Failed { doing: "starting CPython", message };
+    let thread = thread::Builder::new()
+        .name("python-main".to_owned())
+        .stack_size(STACK_SIZE);
+    let failed = |message: String| StartError::Failed {
+        doing: "starting CPython",
+        message,
+    };
     thread
         .spawn(move || match initialize(python) {
             Ok(home) => {
@@ -158,8 +176,14 @@ fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime
             }
         })
         .map_err(|error| failed(error.to_string()))?;
-    started.recv().map_err(|_| failed("its thread panicked".to_owned()))??;
-    Ok(Runtime { config: config.clone(), warnings: warnings(), main: Mutex::new(main) })
+    started
+        .recv()
+        .map_err(|_| failed("its thread panicked".to_owned()))??;
+    Ok(Runtime {
+        config: config.clone(),
+        warnings: warnings(),
+        main: Mutex::new(main),
+    })
 }
 
 fn warnings() -> Vec<String> {
@@ -180,7 +204,9 @@ fn warnings() -> Vec<String> {
 fn serve(home: &Home, tasks: &Receiver<MainTask>) {
     for task in tasks {
         // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
-        let Some(guard) = (unsafe { Guard::attach(home, 0) }) else { return };
+        let Some(guard) = (unsafe { Guard::attach(home, 0) }) else {
+            return;
+        };
         // A task that panics has no receiver to tell; the thread must go on for the others.
         let panicked = std::panic::AssertUnwindSafe(|| task(guard.attached()));
         let _ = std::panic::catch_unwind(panicked);
@@ -237,7 +263,10 @@ fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
 
 fn c_string(path: PathBuf) -> Result<CString, StartError> {
     CString::new(path.clone().into_os_string().into_encoded_bytes()).map_err(|_| {
-        StartError::Environment { python: path, reason: "its path holds a null byte".to_owned() }
+        StartError::Environment {
+            python: path,
+            reason: "its path holds a null byte".to_owned(),
+        }
     })
 }
 
@@ -251,9 +280,14 @@ pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
         format!("CPython gave exit status {}", status.exitcode)
     } else {
         // SAFETY: a static C string of CPython's.
-        unsafe { std::ffi::CStr::from_ptr(status.err_msg) }.to_string_lossy().into_owned()
+        unsafe { std::ffi::CStr::from_ptr(status.err_msg) }
+            .to_string_lossy()
+            .into_owned()
     };
-    Err(StartError::Failed { doing: "starting CPython", message })
+    Err(StartError::Failed {
+        doing: "starting CPython",
+        message,
+    })
 }
 
 /// Imports C extensions in the main interpreter, before any other interpreter can.
@@ -281,7 +315,10 @@ impl Disposition {
         let status = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
         // SAFETY: zeroed memory is a valid sigaction, and the call may have filled it.
         let action = unsafe { action.assume_init() };
-        Disposition { signal, action: (status == 0).then_some(action) }
+        Disposition {
+            signal,
+            action: (status == 0).then_some(action),
+        }
     }
 
     fn restore(&self) {

@@ -54,7 +54,10 @@ impl<'a> Attached<'a> {
         let keywords = self.dict()?;
         keywords.insert(&self.str("signed")?, &self.bool(true))?;
         let arguments = vec![self.bytes(bytes)?, self.str("little")?];
-        self.int(0)?.class()?.get("from_bytes")?.call_with(arguments, &keywords)
+        self.int(0)?
+            .class()?
+            .get("from_bytes")?
+            .call_with(arguments, &keywords)
     }
 
     /// A `float`; every bit pattern of a NaN is kept.
@@ -147,7 +150,8 @@ impl<'a> Attached<'a> {
     ///
     /// What Python raises, `SyntaxError` included.
     pub fn exec(self, source: &str, filename: &str, globals: &Object<'_>) -> PyResult<'a, ()> {
-        self.run(source, filename, raw::Py_file_input, globals).map(drop)
+        self.run(source, filename, raw::Py_file_input, globals)
+            .map(drop)
     }
 
     /// Evaluates an expression in `globals`, a `dict`.
@@ -212,7 +216,9 @@ impl<'a> Object<'a> {
         let little = attached.str("little")?;
         let keywords = attached.dict()?;
         keywords.insert(&attached.str("signed")?, &attached.bool(true))?;
-        let bytes = self.get("to_bytes")?.call_with(vec![length, little], &keywords)?;
+        let bytes = self
+            .get("to_bytes")?
+            .call_with(vec![length, little], &keywords)?;
         Ok(bytes.as_bytes().unwrap_or_default().to_vec())
     }
 

@@ -20,7 +20,11 @@ impl Version {
     pub fn running() -> Version {
         // SAFETY: a constant of libpython's, there since 3.11.
         let hex = unsafe { raw::Py_Version };
-        Version { major: (hex >> 24) as u8, minor: (hex >> 16) as u8, micro: (hex >> 8) as u8 }
+        Version {
+            major: (hex >> 24) as u8,
+            minor: (hex >> 16) as u8,
+            micro: (hex >> 8) as u8,
+        }
     }
 
     /// The version that this crate was built for.
@@ -31,11 +35,17 @@ impl Version {
     /// Reads `3.13` or `3.13.2`, and what may follow (`.final.0`, `rc1`).
     pub fn parse(text: &str) -> Option<Version> {
         let mut parts = text.trim().split('.').map(|part| {
-            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            let digits = part
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(part.len());
             part[..digits].parse().ok()
         });
         let (major, minor) = (parts.next()??, parts.next()??);
-        Some(Version { major, minor, micro: parts.next().flatten().unwrap_or(0) })
+        Some(Version {
+            major,
+            minor,
+            micro: parts.next().flatten().unwrap_or(0),
+        })
     }
 
     /// Whether both have the same C ABI.
@@ -84,17 +94,39 @@ mod tests {
 
     #[test]
     fn versions_are_read_in_every_form_that_pyvenv_cfg_has() {
-        let version = Version { major: 3, minor: 13, micro: 2 };
+        let version = Version {
+            major: 3,
+            minor: 13,
+            micro: 2,
+        };
         assert_eq!(Version::parse("3.13.2"), Some(version));
         assert_eq!(Version::parse(" 3.13.2.final.0 "), Some(version));
-        assert_eq!(Version::parse("3.15.0b1"), Some(Version { major: 3, minor: 15, micro: 0 }));
-        assert_eq!(Version::parse("3.13"), Some(Version { major: 3, minor: 13, micro: 0 }));
+        assert_eq!(
+            Version::parse("3.15.0b1"),
+            Some(Version {
+                major: 3,
+                minor: 15,
+                micro: 0
+            })
+        );
+        assert_eq!(
+            Version::parse("3.13"),
+            Some(Version {
+                major: 3,
+                minor: 13,
+                micro: 0
+            })
+        );
         assert_eq!(Version::parse("python"), None);
     }
 
     #[test]
     fn versions_with_known_crashes_are_told() {
-        let version = |minor, micro| Version { major: 3, minor, micro };
+        let version = |minor, micro| Version {
+            major: 3,
+            minor,
+            micro,
+        };
         assert!(version(12, 0).refusal().is_some());
         assert!(version(12, 1).refusal().is_none());
         for (minor, bad, good) in [(12, 7, 8), (13, 12, 13), (14, 3, 4)] {

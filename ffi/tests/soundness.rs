@@ -24,8 +24,13 @@ fn in_interpreter<R: Send + 'static>(work: impl FnOnce(Attached<'_>) -> R + Send
 }
 
 fn on_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    let thread = thread::Builder::new().stack_size(STACK_SIZE).spawn(work).unwrap();
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    let thread = thread::Builder::new()
+        .stack_size(STACK_SIZE)
+        .spawn(work)
+        .unwrap();
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn eval<'a>(attached: Attached<'a>, source: &str) -> Object<'a> {
@@ -37,8 +42,13 @@ fn eval<'a>(attached: Attached<'a>, source: &str) -> Object<'a> {
 fn starting_twice_gives_the_same_runtime_and_another_python_is_an_error() {
     let first: *const Runtime = runtime();
     assert!(std::ptr::eq(first, runtime()));
-    let elsewhere = Config { python: Some(std::env::temp_dir()) };
-    assert!(matches!(Runtime::start(&elsewhere), Err(StartError::AlreadyStarted { .. })));
+    let elsewhere = Config {
+        python: Some(std::env::temp_dir()),
+    };
+    assert!(matches!(
+        Runtime::start(&elsewhere),
+        Err(StartError::AlreadyStarted { .. })
+    ));
 }
 
 #[test]
@@ -57,7 +67,10 @@ fn many_threads_may_start_and_create_at_once() {
                 .unwrap()
         })
         .collect();
-    let mut ids: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let mut ids: Vec<_> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 8, "each has an id of its own");
@@ -94,7 +107,9 @@ fn values_of_every_plain_kind_are_made_and_read() {
         assert_eq!(eval(attached, "-2**63").as_i64(), Some(i64::MIN));
         assert_eq!(eval(attached, "2**63").as_i64(), None);
         assert_eq!(eval(attached, "-2**63 - 1").int_bytes().unwrap().len(), 9);
-        let big = attached.big_int(&eval(attached, "-3**200").int_bytes().unwrap()).unwrap();
+        let big = attached
+            .big_int(&eval(attached, "-3**200").int_bytes().unwrap())
+            .unwrap();
         assert_eq!(big.to_python_str().unwrap().text().unwrap(), {
             eval(attached, "str(-3**200)").text().unwrap()
         });
@@ -105,23 +120,33 @@ fn values_of_every_plain_kind_are_made_and_read() {
         let bytes = lone.str_bytes_with_surrogates().unwrap();
         let again = attached.str_with_surrogates(&bytes).unwrap();
         assert!(again.invoke("__eq__", &[lone]).unwrap().is_true().unwrap());
-        assert_eq!(eval(attached, "b'\\x00\\xff'").as_bytes(), Some(&[0, 255][..]));
+        assert_eq!(
+            eval(attached, "b'\\x00\\xff'").as_bytes(),
+            Some(&[0, 255][..])
+        );
         let list = eval(attached, "[1, 2, 3]");
         assert_eq!((list.len(), list.item(2).unwrap().as_i64()), (3, Some(3)));
         assert!(list.item(3).is_none());
-        let made = attached.tuple([list.item(0).unwrap(), list.item(1).unwrap()]).unwrap();
+        let made = attached
+            .tuple([list.item(0).unwrap(), list.item(1).unwrap()])
+            .unwrap();
         assert_eq!((made.kind(), made.len()), (Kind::Tuple, 2));
         let dict = eval(attached, "{'a': 1, 'b': 2}");
         let sum: i64 = dict.pairs().map(|(_, value)| value.as_i64().unwrap()).sum();
         assert_eq!(sum, 3);
-        let numbers = attached.set((0..3).map(|n| attached.int(n).unwrap())).unwrap();
+        let numbers = attached
+            .set((0..3).map(|n| attached.int(n).unwrap()))
+            .unwrap();
         assert_eq!((numbers.kind(), numbers.len()), (Kind::Set, 3));
         assert_eq!(numbers.items().unwrap().count(), 3);
         assert_eq!(attached.frozen_set([]).unwrap().kind(), Kind::FrozenSet);
         let unhashable = attached.list([]).unwrap();
         assert!(attached.set([unhashable]).is_err());
         // A subclass is none of them: it has to keep its type.
-        assert_eq!(eval(attached, "type('Sub', (int,), {})(1)").kind(), Kind::Other);
+        assert_eq!(
+            eval(attached, "type('Sub', (int,), {})(1)").kind(),
+            Kind::Other
+        );
     });
 }
 
@@ -130,14 +155,33 @@ fn exceptions_are_told_apart_and_copied_out_whole() {
     in_interpreter(|attached| {
         let raise = |source: &str| {
             let globals = attached.dict().unwrap();
-            attached.exec(source, "task.py", &globals).unwrap_err().describe()
+            attached
+                .exec(source, "task.py", &globals)
+                .unwrap_err()
+                .describe()
         };
         let kinds = [
-            ("import sys; sys.exit(3)", ExceptionKind::SystemExit, Some(3)),
+            (
+                "import sys; sys.exit(3)",
+                ExceptionKind::SystemExit,
+                Some(3),
+            ),
             ("import sys; sys.exit()", ExceptionKind::SystemExit, Some(0)),
-            ("import sys; sys.exit('no')", ExceptionKind::SystemExit, Some(1)),
-            ("import sys; sys.exit(256 + 7)", ExceptionKind::SystemExit, Some(7)),
-            ("raise KeyboardInterrupt", ExceptionKind::KeyboardInterrupt, None),
+            (
+                "import sys; sys.exit('no')",
+                ExceptionKind::SystemExit,
+                Some(1),
+            ),
+            (
+                "import sys; sys.exit(256 + 7)",
+                ExceptionKind::SystemExit,
+                Some(7),
+            ),
+            (
+                "raise KeyboardInterrupt",
+                ExceptionKind::KeyboardInterrupt,
+                None,
+            ),
             ("raise MemoryError", ExceptionKind::MemoryError, None),
             ("def f(): f()\nf()", ExceptionKind::RecursionError, None),
             ("1 +", ExceptionKind::SyntaxError, None),
@@ -146,17 +190,33 @@ fn exceptions_are_told_apart_and_copied_out_whole() {
         ];
         for (source, kind, status) in kinds {
             let exception = raise(source);
-            assert_eq!((exception.kind, exception.exit_status), (kind, status), "{source}");
+            assert_eq!(
+                (exception.kind, exception.exit_status),
+                (kind, status),
+                "{source}"
+            );
         }
         let chained = raise(
             "def inner():\n    raise KeyError('k')\ntry:\n    inner()\nexcept KeyError as e:\n    \
              error = ValueError('bad')\n    error.add_note('look here')\n    raise error from e",
         );
-        assert_eq!((chained.type_name.as_str(), chained.message.as_str()), ("ValueError", "bad"));
+        assert_eq!(
+            (chained.type_name.as_str(), chained.message.as_str()),
+            ("ValueError", "bad")
+        );
         assert_eq!(chained.notes, ["look here"]);
         assert_eq!(chained.cause.unwrap().type_name, "KeyError");
-        for part in ["line 2, in inner", "direct cause", "ValueError: bad", "look here"] {
-            assert!(chained.traceback.contains(part), "{part:?} in {}", chained.traceback);
+        for part in [
+            "line 2, in inner",
+            "direct cause",
+            "ValueError: bad",
+            "look here",
+        ] {
+            assert!(
+                chained.traceback.contains(part),
+                "{part:?} in {}",
+                chained.traceback
+            );
         }
         let context = raise("try:\n    1 / 0\nexcept ZeroDivisionError:\n    undefined");
         assert_eq!(context.context.unwrap().type_name, "ZeroDivisionError");
@@ -185,12 +245,24 @@ fn a_callback_returns_values_raises_and_survives_a_panic() {
             }
         });
         let double = double.unwrap();
-        assert_eq!(double.call(&[attached.int(21).unwrap()]).unwrap().as_i64(), Some(42));
+        assert_eq!(
+            double.call(&[attached.int(21).unwrap()]).unwrap().as_i64(),
+            Some(42)
+        );
         let wrong = double.call(&[]).unwrap_err().describe();
         assert_eq!(wrong.to_string(), "TypeError: a number is needed");
-        let panicked = double.call(&[attached.int(13).unwrap()]).unwrap_err().describe();
-        assert_eq!(panicked.to_string(), "RuntimeError: a Rust callback panicked: unlucky 13");
-        assert_eq!(double.call(&[attached.int(1).unwrap()]).unwrap().as_i64(), Some(2));
+        let panicked = double
+            .call(&[attached.int(13).unwrap()])
+            .unwrap_err()
+            .describe();
+        assert_eq!(
+            panicked.to_string(),
+            "RuntimeError: a Rust callback panicked: unlucky 13"
+        );
+        assert_eq!(
+            double.call(&[attached.int(1).unwrap()]).unwrap().as_i64(),
+            Some(2)
+        );
     });
 }
 
@@ -204,13 +276,19 @@ fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads(
             Ok(attached.none())
         });
         let globals = attached.dict().unwrap();
-        globals.insert(&attached.str("count").unwrap(), &count.unwrap()).unwrap();
+        globals
+            .insert(&attached.str("count").unwrap(), &count.unwrap())
+            .unwrap();
         let source = "import threading\nthreads = [threading.Thread(target=count) for _ in range(5)]\n\
                       for t in threads: t.start()\nfor t in threads: t.join()\ncount()";
         attached.exec(source, "task.py", &globals).unwrap();
     });
     assert_eq!(calls.load(Ordering::SeqCst), 6);
-    assert_eq!(Arc::strong_count(&calls), 1, "the interpreter's end dropped the closure");
+    assert_eq!(
+        Arc::strong_count(&calls),
+        1,
+        "the interpreter's end dropped the closure"
+    );
 }
 
 #[test]
@@ -311,7 +389,10 @@ fn deep_recursion_is_an_error_in_interpreters_and_in_their_threads() {
                       attempt()\nthread = threading.Thread(target=attempt); thread.start(); thread.join()";
         let globals = attached.dict().unwrap();
         attached.exec(source, "task.py", &globals).unwrap();
-        let found = globals.lookup(&attached.str("found").unwrap()).unwrap().unwrap();
+        let found = globals
+            .lookup(&attached.str("found").unwrap())
+            .unwrap()
+            .unwrap();
         assert_eq!(found.len(), 4);
     });
 }

@@ -1,0 +1,234 @@
+//! Error: what can go wrong, one variant for each thing that a caller would do about it.
+
+use std::fmt;
+
+pub use owngil_ffi::ExceptionKind;
+use owngil_ffi::{Exception, StartError};
+
+use crate::payload::CrossingError;
+
+/// What owngil's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call gave no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The Python code raised.
+    Python(PythonError),
+    /// The function could not be loaded; no task has run.
+    Load(Box<LoadError>),
+    /// A value cannot cross, or is of another shape than the Rust type that it was to become.
+    Value(CrossingError),
+    /// CPython, or an interpreter of it, could not be started.
+    Start(StartError),
+    /// A worker could not be made ready: its initializer failed, or its thread.
+    Worker {
+        /// Which worker.
+        worker: usize,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// The task was dropped before it ran.
+    Cancelled,
+    /// The outcome did not come in time; the task may still be running.
+    TimedOut,
+    /// The worker that ran the task is gone, with it the outcome. The text says what became of it.
+    WorkerLost(String),
+    /// The pool takes no more tasks.
+    ShutDown,
+    /// A setting that cannot be.
+    Config(String),
+}
+
+impl Error {
+    /// The Python exception, where that is what it is.
+    pub fn python(&self) -> Option<&PythonError> {
+        match self {
+            Error::Python(error) => Some(error),
+            Error::Load(error) => error.cause.as_ref(),
+            Error::Worker { source, .. } => source.python(),
+            _ => None,
+        }
+    }
+
+    /// What a person could do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Load(error) => error.hint.clone(),
+            Error::Worker { source, .. } => source.hint(),
+            Error::Start(StartError::WrongVersion { linked, .. }) => Some(format!(
+                "name a Python {}.{}, or build owngil for the other one (PYO3_PYTHON)",
+                linked.major, linked.minor
+            )),
+            Error::Python(error) => crate::refusal::hint(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Python(error) => error.fmt(f),
+            Error::Load(error) => error.fmt(f),
+            Error::Value(error) => error.fmt(f),
+            Error::Start(error) => error.fmt(f),
+            Error::Worker { worker, .. } => write!(f, "worker {worker} could not be made ready"),
+            Error::Cancelled => f.write_str("the task was cancelled before it ran"),
+            Error::TimedOut => f.write_str("the outcome did not come in time"),
+            Error::WorkerLost(reason) => write!(f, "the task's worker was lost: {reason}"),
+            Error::ShutDown => f.write_str("the pool is shut down"),
+            Error::Config(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Worker { source, .. } => Some(&**source),
+            Error::Load(error) => error.cause.as_ref().map(|cause| cause as _),
+            _ => None,
+        }
+    }
+}
+
+impl From<CrossingError> for Error {
+    fn from(error: CrossingError) -> Self {
+        Error::Value(error)
+    }
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        Error::Start(error)
+    }
+}
+
+impl From<PythonError> for Error {
+    fn from(error: PythonError) -> Self {
+        Error::Python(error)
+    }
+}
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        Error::Load(Box::new(error))
+    }
+}
+
+/// A Python exception, copied out of its interpreter as plain text.
+///
+/// It holds all that Python would print, also where the exception cannot be pickled or its
+/// `__str__` raises.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PythonError(Box<Exception>);
+
+impl PythonError {
+    pub(crate) fn new(exception: Exception) -> Self {
+        PythonError(Box::new(exception))
+    }
+
+    /// Which of the exceptions that a host tells apart.
+    pub fn kind(&self) -> ExceptionKind {
+        self.0.kind
+    }
+
+    /// The qualified type: `ValueError`, `json.decoder.JSONDecodeError`.
+    pub fn type_name(&self) -> &str {
+        &self.0.type_name
+    }
+
+    /// `str(exception)`
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The traceback of the whole chain, as Python prints it, from the user's first frame on.
+    pub fn traceback(&self) -> &str {
+        &self.0.traceback
+    }
+
+    /// What `add_note` added (PEP 678).
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
+    }
+
+    /// `__cause__`, or else the `__context__` that Python would show: its type and message.
+    pub fn cause(&self) -> Option<PythonError> {
+        let cause = self.0.cause.as_ref().or(self.0.context.as_ref());
+        cause.map(|cause| PythonError(cause.clone()))
+    }
+
+    /// For `SystemExit`: the status that the process would have ended with.
+    pub fn exit_status(&self) -> Option<i32> {
+        self.0.exit_status
+    }
+
+    pub(crate) fn exception(&self) -> &Exception {
+        &self.0
+    }
+}
+
+impl fmt::Display for PythonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for PythonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for PythonError {}
+
+/// Why a function could not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadError {
+    /// What is wrong.
+    pub kind: LoadErrorKind,
+    /// The function as it was asked for.
+    pub function: String,
+    /// What is wrong, in words.
+    pub message: String,
+    /// What the person may have meant.
+    pub hint: Option<String>,
+    /// The exception of a module that does not compile or raises when it is imported.
+    pub cause: Option<PythonError>,
+}
+
+/// The ways in which a function cannot be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadErrorKind {
+    /// The reference is neither `FILE.py:NAME` nor `MODULE:NAME`.
+    Reference,
+    /// There is no such file, or it cannot be read.
+    MissingFile,
+    /// There is no such module.
+    MissingModule,
+    /// The module has no such name.
+    MissingName,
+    /// The name is no function, nor anything else that can be called.
+    NotCallable,
+    /// The source does not compile.
+    Syntax,
+    /// The module raises while it is imported.
+    Import,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot load {}: {}", self.function, self.message)
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}

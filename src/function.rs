@@ -1,0 +1,250 @@
+//! Function: what to call, named so that every interpreter can load it for itself.
+//!
+//! A Python function object belongs to one interpreter, so what crosses is where to find it. Loading
+//! happens once per worker; a [`Function`] is cheap to clone and is told from others by its id.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// Something that Python can call: a function in a file or a module, source text, or a script.
+#[derive(Clone)]
+pub struct Function {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: u64,
+    place: Place,
+}
+
+/// Where the code is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `name`, dotted, of the file at `path`, which is imported as `module`.
+    File {
+        path: PathBuf,
+        module: String,
+        name: String,
+    },
+    /// `name`, dotted, of the module that `import module` gives.
+    Module { module: String, name: String },
+    /// `name`, dotted, of what the text defines.
+    Source {
+        text: String,
+        module: String,
+        name: String,
+    },
+    /// The file at `path` as `__main__`; `shown` is its `sys.argv[0]`.
+    Script { path: PathBuf, shown: String },
+    /// A reference that names nothing.
+    Malformed { reference: String },
+}
+
+impl Function {
+    /// The function that a reference names: `path/to/file.py:name` or `package.module:name`.
+    ///
+    /// The name may be dotted (`Class.method`). What comes before the last colon is a file if it
+    /// ends in `.py` or holds a path separator, else a module. A relative path is taken from the
+    /// present directory. Whether any of it exists shows when it is first used.
+    ///
+    /// A file is imported as a module named after it, as `import` would do from its own directory,
+    /// which is put at the front of `sys.path`; its `if __name__ == "__main__"` part does not run.
+    pub fn at(reference: impl AsRef<str>) -> Function {
+        let reference = reference.as_ref();
+        let malformed = || Place::Malformed {
+            reference: reference.to_owned(),
+        };
+        let place = match reference.rsplit_once(':') {
+            Some((place, name)) if !place.is_empty() && is_dotted_name(name) => {
+                let is_file = place.ends_with(".py") || place.contains(['/', '\\']);
+                match is_file {
+                    true => file(Path::new(place), name),
+                    false if is_dotted_name(place) => Place::Module {
+                        module: place.to_owned(),
+                        name: name.to_owned(),
+                    },
+                    false => malformed(),
+                }
+            }
+            _ => malformed(),
+        };
+        Function::new(place)
+    }
+
+    /// `name`, which may be dotted, of the Python file at `path`.
+    pub fn file(path: impl AsRef<Path>, name: &str) -> Function {
+        Function::new(file(path.as_ref(), name))
+    }
+
+    /// `name`, which may be dotted, of what Python source text defines.
+    ///
+    /// ```
+    /// let double = owngil::Function::source("def double(x):\n    return 2 * x\n", "double");
+    /// ```
+    pub fn source(text: impl Into<String>, name: &str) -> Function {
+        let text = text.into();
+        let module = format!("owngil_source_{:016x}", hash(&text));
+        Function::new(Place::Source {
+            text,
+            module,
+            name: name.to_owned(),
+        })
+    }
+
+    /// A script, run as `__main__` at each call.
+    ///
+    /// The call's arguments, which must be `str`, become `sys.argv[1:]`, and its value is the exit
+    /// status: 0, or what `sys.exit` was given (`sys.exit("message")` prints and gives 1, as
+    /// Python does). Each call gets a fresh namespace; modules that the script imports stay
+    /// loaded. Threads that it started, other than daemons, are waited for. `atexit` functions
+    /// run when the worker ends.
+    pub fn script(path: impl AsRef<Path>) -> Function {
+        let path = path.as_ref();
+        let shown = path.to_string_lossy().into_owned();
+        Function::new(Place::Script {
+            path: absolute(path),
+            shown,
+        })
+    }
+
+    fn new(place: Place) -> Function {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Function {
+            inner: Arc::new(Inner { id, place }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.inner.place
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Place::File { path, name, .. } => write!(f, "{}:{name}", path.display()),
+            Place::Module { module, name } => write!(f, "{module}:{name}"),
+            Place::Source { name, .. } => write!(f, "<source>:{name}"),
+            Place::Script { shown, .. } => f.write_str(shown),
+            Place::Malformed { reference } => write!(f, "{reference:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Function({self})")
+    }
+}
+
+fn file(path: &Path, name: &str) -> Place {
+    let path = absolute(path);
+    let module = module_name(&path);
+    Place::File {
+        path,
+        module,
+        name: name.to_owned(),
+    }
+}
+
+/// Absolute, links left as they are: a file's neighbours are those of the path that was named.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The name under which every interpreter of the process imports the file.
+///
+/// The file's own name, so that what it defines can be pickled in one interpreter and found in
+/// another; where another file has that name already, one with a hash.
+fn module_name(path: &Path) -> String {
+    static TAKEN: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut name: String = stem
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if !is_dotted_name(&name) {
+        name.insert(0, '_');
+    }
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let owner = taken.entry(name.clone()).or_insert_with(|| path.to_owned());
+    if owner == path {
+        name
+    } else {
+        format!("{name}_{:016x}", hash(path))
+    }
+}
+
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether the text is identifiers with dots between them.
+fn is_dotted_name(text: &str) -> bool {
+    text.split('.').all(|part| {
+        let mut chars = part.chars();
+        chars
+            .next()
+            .is_some_and(|first| first.is_alphabetic() || first == '_')
+            && chars.all(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_names_a_file_or_a_module() {
+        let place = |reference: &str| Function::at(reference).place().clone();
+        let Place::File { path, module, name } = place("some/where.py:Class.method") else {
+            panic!("a file")
+        };
+        assert!(path.is_absolute() && path.ends_with("some/where.py"));
+        assert_eq!((module.as_str(), name.as_str()), ("where", "Class.method"));
+        assert!(matches!(place("dir/script:main"), Place::File { .. }));
+        assert_eq!(
+            place("package.module:name"),
+            Place::Module {
+                module: "package.module".into(),
+                name: "name".into()
+            }
+        );
+        for malformed in [
+            "", "name", "file.py", ":name", "module:", "a b:c", "m:1x", "x.py:a-b",
+        ] {
+            assert!(
+                matches!(place(malformed), Place::Malformed { .. }),
+                "{malformed:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn files_of_one_name_get_modules_of_their_own() {
+        let first = module_name(Path::new("/one/same_name.py"));
+        let second = module_name(Path::new("/two/same_name.py"));
+        assert_eq!(first, "same_name");
+        assert!(second.starts_with("same_name_") && second != first);
+        assert_eq!(module_name(Path::new("/two/same_name.py")), second);
+        assert_eq!(module_name(Path::new("/x/2nd-try.v3.py")), "_2nd_try_v3");
+    }
+}

@@ -1,0 +1,76 @@
+//! Parallel Python in one process: a pool of interpreters, each with its own GIL.
+//!
+//! CPython 3.12 and later can run several interpreters in one process that share no lock (PEP 684).
+//! owngil starts CPython once, gives every worker thread an interpreter of its own, and moves calls
+//! and values between them as bytes. Pure Python code then runs on all cores, without processes.
+//!
+//! ```
+//! use owngil::{Function, Pool};
+//!
+//! let pool = Pool::new()?; // starts CPython; one interpreter per core
+//! let score = Function::source("def score(name, weight):\n    return len(name) * weight", "score");
+//!
+//! let one: f64 = pool.call(&score, ("alice", 1.5))?;
+//! assert_eq!(one, 7.5);
+//!
+//! let names = ["bob", "carol", "dave"];
+//! for result in pool.map(&score, names.iter().map(|name| (name, 2))) {
+//!     let value: i64 = result?; // an error carries the Python traceback
+//!     println!("{value}");
+//! }
+//! # Ok::<(), owngil::Error>(())
+//! ```
+//!
+//! # Where to start
+//!
+//! - [`Pool`]: calls, tasks and maps over workers; [`PoolBuilder`] for other settings.
+//! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
+//! - [`Interpreter`]: one interpreter on this thread, without a pool.
+//! - [`Value`], [`Payload`], [`keywords`]: for what plain serde types do not say.
+//! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
+//! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
+//!
+//! # What crosses
+//!
+//! None, bool, int of any size, float, str, bytes, list, tuple, dict, set and frozenset cross in one
+//! compact encoding, from and to any serde type. What else Python can pickle crosses as an opaque
+//! value, which Rust can hold and hand on. A container that occurs twice in a value stays one object
+//! on the Python side. What cannot cross is an error that says where it sat.
+//!
+//! # What to know before
+//!
+//! Interpreters share the process: the working directory, `os.environ`, signal handlers and what a
+//! crash or `os._exit` ends. They share no Python object. Many extension modules (numpy among them)
+//! refuse interpreters with their own GIL; the error says so, and [`Backend::Thread`] runs them on one
+//! GIL. `os.fork`, `os.exec*`, daemon threads and signal handlers are not available in them.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod payload;
+
+mod function;
+mod output;
+mod refusal;
+mod wire;
+
+mod task;
+
+mod runtime;
+
+mod interpreter;
+
+mod worker;
+
+mod pool;
+
+pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
+pub use function::Function;
+pub use interpreter::Interpreter;
+pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
+pub use owngil_ffi::{StartError, Version};
+pub use payload::{BigInt, Call, CrossingError, Opaque, Payload, Value, keywords};
+pub use pool::{CompletedMap, Map, Pool, PoolBuilder};
+pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
+pub use task::{Completed, Task};
+pub use worker::Backend;

@@ -1,0 +1,328 @@
+//! Output: what a task prints, kept apart from what others print.
+//!
+//! `sys.stdout` and `sys.stderr` of an interpreter write into a [`Capture`], which belongs to the
+//! task that runs. When the task ends it goes to the host: to a sink, or into the outcome.
+//! Not caught is what C libraries and child processes write to descriptors 1 and 2.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// The two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// `sys.stdout`
+    Stdout,
+    /// `sys.stderr`
+    Stderr,
+}
+
+/// What a task printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// What it wrote to `sys.stdout`.
+    pub stdout: Vec<u8>,
+    /// What it wrote to `sys.stderr`.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether nothing was printed.
+    pub fn is_empty(&self) -> bool {
+        self.stdout.is_empty() && self.stderr.is_empty()
+    }
+
+    fn stream(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+/// Where the output of tasks goes.
+///
+/// Called on the workers' threads, with whole lines of one task: all of them when the task ends,
+/// or, for a task that prints much, some of them before.
+pub trait OutputSink: Send + Sync {
+    /// Takes some output. The last line of a task may lack its newline.
+    fn write(&self, stream: Stream, text: &[u8]);
+}
+
+impl<F: Fn(Stream, &[u8]) + Send + Sync> OutputSink for F {
+    fn write(&self, stream: Stream, text: &[u8]) {
+        self(stream, text);
+    }
+}
+
+/// What a pool does with the output of its tasks.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum OutputPolicy {
+    /// To this process's own standard output and standard error, in whole lines; a newline is
+    /// added to a last line that lacks one. This is the default.
+    #[default]
+    Inherit,
+    /// Kept with the task, at most [`OUTPUT_LIMIT`] bytes of it; writing more raises `OSError` in
+    /// the task.
+    Capture,
+    /// To a sink of the host's.
+    Sink(Arc<dyn OutputSink>),
+}
+
+impl fmt::Debug for OutputPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OutputPolicy::Inherit => "Inherit",
+            OutputPolicy::Capture => "Capture",
+            OutputPolicy::Sink(_) => "Sink",
+        })
+    }
+}
+
+/// How many bytes of output [`OutputPolicy::Capture`] keeps for one task.
+pub const OUTPUT_LIMIT: usize = 64 << 20;
+
+/// From how many bytes on a running task's complete lines are handed on.
+const FLUSH_AT: usize = 64 << 10;
+
+thread_local! {
+    /// The capture of the task that this thread runs, where that is one of ours.
+    static CURRENT: RefCell<Option<Arc<Capture>>> = const { RefCell::new(None) };
+}
+
+/// The output of the task that runs in one worker.
+///
+/// Shared by the worker, which takes it after each task, and by the streams of the interpreter,
+/// whose threads write to it.
+pub(crate) struct Capture {
+    policy: OutputPolicy,
+    /// From how many bytes on complete lines are handed on.
+    flush_at: usize,
+    written: AtomicBool,
+    output: Mutex<Output>,
+}
+
+impl Capture {
+    pub(crate) fn new(policy: OutputPolicy) -> Arc<Capture> {
+        Capture::flushing_at(FLUSH_AT, policy)
+    }
+
+    /// For what is printed outside of all tasks: each line goes to the process's own streams.
+    pub(crate) fn of_nobody() -> Arc<Capture> {
+        Capture::flushing_at(0, OutputPolicy::Inherit)
+    }
+
+    fn flushing_at(flush_at: usize, policy: OutputPolicy) -> Arc<Capture> {
+        let written = AtomicBool::new(false);
+        Arc::new(Capture {
+            policy,
+            flush_at,
+            written,
+            output: Mutex::default(),
+        })
+    }
+
+    /// Makes this the capture of what the calling thread prints, until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>) -> impl Drop + use<> {
+        struct Leave(Option<Arc<Capture>>);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                CURRENT.set(self.0.take());
+            }
+        }
+        Leave(CURRENT.replace(Some(Arc::clone(self))))
+    }
+
+    /// The capture for what the calling thread prints in an interpreter whose own is `fallback`.
+    ///
+    /// They differ where one interpreter runs several workers: what a thread prints that one of
+    /// its tasks started cannot be told from the others' and goes to the fallback.
+    pub(crate) fn current(fallback: &Arc<Capture>) -> Arc<Capture> {
+        CURRENT.with_borrow(|current| current.as_ref().unwrap_or(fallback).clone())
+    }
+
+    /// Takes a piece of output, and says whether there is so much that
+    /// [`hand_on`](Capture::hand_on) should follow.
+    ///
+    /// # Errors
+    ///
+    /// The text for the `OSError` of a task that prints more than is kept.
+    pub(crate) fn write(&self, stream: Stream, text: &[u8]) -> Result<bool, String> {
+        let mut output = self.lock();
+        let buffer = output.stream(stream);
+        let is_kept = matches!(self.policy, OutputPolicy::Capture);
+        if is_kept && buffer.len() + text.len() > OUTPUT_LIMIT {
+            return Err(format!("the task printed more than {OUTPUT_LIMIT} bytes"));
+        }
+        buffer.extend_from_slice(text);
+        self.written.store(true, Ordering::Release);
+        Ok(!is_kept && buffer.len() >= self.flush_at)
+    }
+
+    /// Hands on the lines that are complete. May wait for the sink.
+    pub(crate) fn hand_on(&self, stream: Stream) {
+        let mut output = self.lock();
+        let buffer = output.stream(stream);
+        if let Some(end) = buffer.iter().rposition(|&byte| byte == b'\n') {
+            let rest = buffer.split_off(end + 1);
+            let lines = std::mem::replace(buffer, rest);
+            // Still locked: a second thread's lines must not overtake these.
+            self.deliver(stream, &lines);
+        }
+    }
+
+    /// Hands on an unfinished line too, where it belongs to no task.
+    pub(crate) fn flush(&self) {
+        if self.flush_at == 0 {
+            self.finish();
+        }
+    }
+
+    /// Whether anything was printed since the last [`finish`](Capture::finish).
+    #[inline]
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Ends the task's output: hands it on, or returns what is to be kept with the task.
+    pub(crate) fn finish(&self) -> Option<Output> {
+        self.written.store(false, Ordering::Release);
+        let output = std::mem::take(&mut *self.lock());
+        if matches!(self.policy, OutputPolicy::Capture) {
+            return (!output.is_empty()).then_some(output);
+        }
+        for (stream, text) in [
+            (Stream::Stdout, output.stdout),
+            (Stream::Stderr, output.stderr),
+        ] {
+            if !text.is_empty() {
+                self.deliver(stream, &text);
+            }
+        }
+        None
+    }
+
+    fn deliver(&self, stream: Stream, text: &[u8]) {
+        match &self.policy {
+            OutputPolicy::Sink(sink) => sink.write(stream, text),
+            _ => inherit(stream, text),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+fn inherit(stream: Stream, text: &[u8]) {
+    fn write(mut target: impl Write, text: &[u8]) {
+        // A reader that went away is no failure of the task's; the host finds out by its own
+        // writing.
+        let _ = target.write_all(text);
+        if text.last() != Some(&b'\n') {
+            let _ = target.write_all(b"\n");
+        }
+        let _ = target.flush();
+    }
+    match stream {
+        Stream::Stdout => write(io::stdout().lock(), text),
+        Stream::Stderr => write(io::stderr().lock(), text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Written = Arc<Mutex<Vec<(Stream, Vec<u8>)>>>;
+
+    fn sink() -> (Arc<Capture>, Written) {
+        let written = Written::default();
+        let inside = Arc::clone(&written);
+        let sink = move |stream: Stream, text: &[u8]| {
+            inside.lock().unwrap().push((stream, text.to_vec()));
+        };
+        (Capture::new(OutputPolicy::Sink(Arc::new(sink))), written)
+    }
+
+    #[test]
+    fn output_is_handed_on_at_the_end_of_the_task() {
+        let (capture, written) = sink();
+        capture.write(Stream::Stdout, b"one\ntw").unwrap();
+        capture.write(Stream::Stderr, b"oops").unwrap();
+        capture.write(Stream::Stdout, b"o\n").unwrap();
+        assert!(capture.is_dirty() && written.lock().unwrap().is_empty());
+        assert_eq!(capture.finish(), None);
+        assert!(!capture.is_dirty());
+        let written = written.lock().unwrap();
+        assert_eq!(
+            *written,
+            [
+                (Stream::Stdout, b"one\ntwo\n".to_vec()),
+                (Stream::Stderr, b"oops".to_vec())
+            ]
+        );
+    }
+
+    #[test]
+    fn a_flood_is_handed_on_in_whole_lines() {
+        let (capture, written) = sink();
+        let line = [b'x'; 999];
+        for _ in 0..200 {
+            capture.write(Stream::Stdout, &line).unwrap();
+            if capture.write(Stream::Stdout, b"\n").unwrap() {
+                capture.hand_on(Stream::Stdout);
+            }
+        }
+        let early = written.lock().unwrap().len();
+        assert!(early >= 2);
+        capture.finish();
+        let written = written.lock().unwrap();
+        assert!(written.iter().all(|(_, text)| text.ends_with(b"\n")));
+        assert_eq!(
+            written.iter().map(|(_, text)| text.len()).sum::<usize>(),
+            200_000
+        );
+    }
+
+    #[test]
+    fn what_is_captured_has_a_limit() {
+        let capture = Capture::new(OutputPolicy::Capture);
+        let megabyte = vec![b'x'; 1 << 20];
+        for _ in 0..64 {
+            capture.write(Stream::Stdout, &megabyte).unwrap();
+        }
+        assert!(
+            capture
+                .write(Stream::Stdout, b"!")
+                .unwrap_err()
+                .contains("67108864")
+        );
+        assert_eq!(capture.finish().unwrap().stdout.len(), 64 << 20);
+        assert_eq!(capture.finish(), None);
+    }
+
+    #[test]
+    fn a_thread_prints_into_the_capture_that_it_entered() {
+        let (own, _) = sink();
+        let (fallback, _) = sink();
+        assert!(Arc::ptr_eq(&Capture::current(&fallback), &fallback));
+        let entered = own.enter();
+        assert!(Arc::ptr_eq(&Capture::current(&fallback), &own));
+        drop(entered);
+        assert!(Arc::ptr_eq(&Capture::current(&fallback), &fallback));
+    }
+}

@@ -1,0 +1,181 @@
+//! Values as bytes: the only form in which a value crosses between Rust and an interpreter.
+//!
+//! One value is one byte string that says where it ends. None, bool, int of any size, float, str, bytes,
+//! list, tuple, dict, set and frozenset have an encoding that both sides write and read directly, Rust
+//! through serde and Python through its objects, with no tree in between. Every other Python object that
+//! can be pickled is a *leaf*: the value carries one pickle of all its leaves, which Rust hands on unread.
+//!
+//! What it deliberately does not do: keep an encoding stable between releases (it never rests on a
+//! disk), name types so that they come back as Rust types, or let a container hold itself.
+//!
+//! Reading order: `format` has the bytes, `encode` and `decode` are serde's two halves, `call` encodes
+//! the arguments of a call, and [`Value`] and [`Payload`] are for values of unknown shape.
+
+mod access;
+mod bigint;
+mod call;
+mod decode;
+mod encode;
+mod error;
+mod format;
+mod handoff;
+mod keywords;
+mod python;
+mod skip;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod value;
+
+pub use bigint::BigInt;
+pub use error::CrossingError;
+pub use keywords::{Call, keywords};
+pub use value::{Opaque, Value};
+
+pub(crate) use call::encode_call;
+pub(crate) use decode::decode_value;
+pub(crate) use format::{Reader, write_tagged};
+pub(crate) use python::Codec;
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::ser::{self, Serialize, Serializer};
+
+use format::Token;
+use handoff::Handoff;
+
+/// One whole value in its encoded form: bytes that cross between interpreters, threads and processes.
+///
+/// Keep one to hand a result on without reading it, or to encode a value once and send it many times.
+/// It can stand in for any value, also as a field of a type that derives serde's traits.
+/// Inside another value there are two limits: see [`Payload::contains_opaque`], and a payload in which
+/// Python objects share a container can cross only as a whole value or argument.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload {
+    bytes: Vec<u8>,
+}
+
+impl Payload {
+    /// Encodes a value.
+    ///
+    /// # Errors
+    /// When the value nests deeper than 128 containers or its own `Serialize` fails.
+    pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Payload, CrossingError> {
+        let mut bytes = Vec::new();
+        encode::encode_value(value, &mut bytes)?;
+        Ok(Payload { bytes })
+    }
+
+    /// A payload of bytes that hold exactly one encoded value; bytes that do not fail when decoded.
+    pub(crate) fn from_encoded(bytes: Vec<u8>) -> Payload {
+        Payload { bytes }
+    }
+
+    /// Decodes the value; `T` may borrow its strings and bytes from the payload.
+    ///
+    /// # Errors
+    /// When the value does not have the shape of `T`, or holds opaque objects where `T` wants to look.
+    pub fn decode<'de, T: Deserialize<'de>>(&'de self) -> Result<T, CrossingError> {
+        let mut reader = Reader::new(&self.bytes);
+        let value = decode::decode_value(&mut reader)?;
+        match reader.remaining() {
+            0 => Ok(value),
+            _ => Err(CrossingError::malformed("bytes are left after the value")),
+        }
+    }
+
+    /// Whether the whole value is a Python object that Rust cannot read.
+    pub fn is_opaque(&self) -> bool {
+        matches!(self.head(), Ok(Token::Leaf { .. }))
+    }
+
+    /// Whether a Python object that Rust cannot read is anywhere in the value.
+    ///
+    /// All such objects of one payload are pickled together. Two payloads that each hold some cannot be
+    /// put into one value; as two arguments of a call they can cross.
+    /// A payload decoded out of a larger value carries a copy of the whole pickle; a [`Value`] shares it.
+    pub fn contains_opaque(&self) -> bool {
+        self.bytes.first() == Some(&format::tag::LEAVES)
+    }
+
+    /// Python's name of the value's type, such as `int`, `list` or `datetime.datetime`.
+    pub fn type_name(&self) -> &str {
+        match self.head() {
+            Ok(token) => skip::type_name_of(&token),
+            Err(_) => "object",
+        }
+    }
+
+    /// The encoded bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn head(&self) -> Result<Token<'_>, CrossingError> {
+        let mut reader = Reader::new(&self.bytes);
+        reader.leaves()?;
+        reader.token()
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Payload({}, {} bytes)",
+            self.type_name(),
+            self.bytes.len()
+        )
+    }
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(handoff::PAYLOAD, &Encoded(&self.bytes))
+    }
+}
+
+/// The bytes for our own serializer, an error for any other.
+struct Encoded<'a>(&'a [u8]);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if handoff::is_from_us() {
+            serializer.serialize_bytes(self.0)
+        } else {
+            Err(ser::Error::custom(
+                "a payload can only cross to Python; decode it for another format",
+            ))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(handoff::PAYLOAD, PayloadVisitor)
+    }
+}
+
+struct PayloadVisitor;
+
+impl<'de> Visitor<'de> for PayloadVisitor {
+    type Value = Payload;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a payload, which can only come from Python")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Payload, D::Error> {
+        Err(de::Error::custom(
+            "a payload can only come from Python, unbuffered",
+        ))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Payload, E> {
+        match handoff::take() {
+            Some(Handoff::Payload(payload)) => Ok(payload),
+            _ => Err(E::invalid_type(de::Unexpected::Unit, &self)),
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! Python objects, written as encoded values and made from them, through the C API alone.
+//!
+//! Plain values (the exact types of [`Kind`]) are read and built directly. All other objects of one
+//! value are its *leaves*: they go into one pickle, so that what they share stays shared and a class
+//! is named once. A value with a cycle, or one that nests deeper than
+//! [`MAX_DEPTH`](format::MAX_DEPTH), is a single leaf.
+//!
+//! A container that occurs twice is written once and referred to, so identity survives as it does
+//! in a pickle. Only containers that are referenced from elsewhere are looked up, which those in
+//! fresh results are not.
+
+use std::collections::HashMap;
+
+use owngil_ffi::{Attached, Kept, Kind, Object, Raised};
+
+use super::error::CrossingError;
+use super::format::{self, MAX_DEPTH, Reader, Token, tag};
+
+/// Writes and makes values in one interpreter.
+#[derive(Debug)]
+pub(crate) struct Codec {
+    /// `pickle.dumps` for a list of leaves.
+    dumps: Kept,
+    /// `pickle.loads`, giving that list.
+    loads: Kept,
+}
+
+impl Codec {
+    pub(crate) fn new(dumps: Kept, loads: Kept) -> Self {
+        Codec { dumps, loads }
+    }
+
+    /// Appends the encoded value of `object`; `out` stays as it was when that fails.
+    pub(crate) fn encode<'a>(
+        &self,
+        attached: Attached<'a>,
+        object: &Object<'a>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CrossingError> {
+        let start = out.len();
+        let mut walk = Walk::new(out);
+        let walked = match walk.value(object, 1) {
+            Err(Stop::PickleWhole) => walk.pickle_whole(object),
+            other => other,
+        };
+        let leaves = walk.leaves;
+        let finished = match walked {
+            Ok(()) if leaves.is_empty() => return Ok(()),
+            Ok(()) => self.pickle(attached, &leaves),
+            Err(stop) => Err(stop.into_error()),
+        };
+        match finished {
+            Ok(pickle) => {
+                format::insert_leaves(out, start, &pickle);
+                Ok(())
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(self.locate(attached, object, &leaves, error))
+            }
+        }
+    }
+
+    fn pickle<'a>(
+        &self,
+        attached: Attached<'a>,
+        leaves: &[Object<'a>],
+    ) -> Result<Vec<u8>, CrossingError> {
+        let list = attached.list(leaves.to_vec());
+        let pickle = list.and_then(|list| self.dumps.get(attached).call(&[list]));
+        let pickle = pickle.map_err(|raised| unpicklable(&raised))?;
+        Ok(pickle.as_bytes().unwrap_or_default().to_vec())
+    }
+
+    /// Finds which leaf cannot be pickled, and says where it sits.
+    #[cold]
+    fn locate<'a>(
+        &self,
+        attached: Attached<'a>,
+        object: &Object<'a>,
+        leaves: &[Object<'a>],
+        error: CrossingError,
+    ) -> CrossingError {
+        let failed = leaves.iter().enumerate().find_map(|(index, leaf)| {
+            let alone = self.pickle(attached, std::slice::from_ref(leaf));
+            alone
+                .err()
+                .map(|error| (index, error.with_type_name(leaf.type_name())))
+        });
+        let Some((index, error)) = failed else {
+            return error;
+        };
+        let mut scratch = Vec::new();
+        let mut walk = Walk::new(&mut scratch);
+        walk.wanted = Some((index, error.clone()));
+        match walk.value(object, 1) {
+            Err(Stop::Error(located)) => located,
+            // The whole value is the leaf.
+            _ => error,
+        }
+    }
+
+    /// Makes the object that is encoded next.
+    #[inline]
+    pub(crate) fn decode<'a>(
+        &self,
+        attached: Attached<'a>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Object<'a>, CrossingError> {
+        let leaves = match reader.leaves()? {
+            None => None,
+            Some(pickle) => Some(self.unpickle(attached, pickle)?),
+        };
+        let body = reader.position();
+        Make {
+            attached,
+            body,
+            leaves,
+            shared: HashMap::new(),
+            stack: Vec::new(),
+        }
+        .value(reader, 0)
+    }
+
+    fn unpickle<'a>(
+        &self,
+        attached: Attached<'a>,
+        pickle: &[u8],
+    ) -> Result<Object<'a>, CrossingError> {
+        let bytes = attached.bytes(pickle);
+        let leaves = bytes.and_then(|bytes| self.loads.get(attached).call(&[bytes]));
+        leaves.map_err(|raised| {
+            CrossingError::new(format!("cannot be unpickled: {}", explained(&raised)))
+        })
+    }
+}
+
+fn unpicklable(raised: &Raised<'_>) -> CrossingError {
+    CrossingError::new(format!("cannot be pickled: {}", explained(raised)))
+}
+
+/// The exception in a line, with the notes in which newer versions say where they were.
+fn explained(raised: &Raised<'_>) -> String {
+    let exception = raised.describe();
+    let mut text = exception.to_string();
+    for note in &exception.notes {
+        text.push_str("; ");
+        text.push_str(note);
+    }
+    text
+}
+
+/// Why a walk ended early.
+enum Stop {
+    /// A cycle, or too many levels: only a pickle can hold the value.
+    PickleWhole,
+    Error(CrossingError),
+}
+
+impl Stop {
+    fn at(self, place: impl FnOnce(CrossingError) -> CrossingError) -> Stop {
+        match self {
+            Stop::Error(error) => Stop::Error(place(error)),
+            Stop::PickleWhole => Stop::PickleWhole,
+        }
+    }
+
+    fn into_error(self) -> CrossingError {
+        match self {
+            Stop::Error(error) => error,
+            Stop::PickleWhole => CrossingError::too_deep(),
+        }
+    }
+}
+
+impl From<Raised<'_>> for Stop {
+    fn from(raised: Raised<'_>) -> Self {
+        Stop::Error(CrossingError::new(explained(&raised)))
+    }
+}
+
+/// A container that may occur again.
+enum Place<'a> {
+    /// It is being written: meeting it now is a cycle.
+    Open,
+    /// It stands at this offset. The reference keeps its address from being used again.
+    Done(
+        u64,
+        #[expect(dead_code, reason = "held for its address")] Object<'a>,
+    ),
+}
+
+/// One walk through a value, writing it.
+struct Walk<'o, 'a> {
+    out: &'o mut Vec<u8>,
+    body: usize,
+    depth: u32,
+    leaves: Vec<Object<'a>>,
+    seen: HashMap<usize, Place<'a>>,
+    /// In the search for the place of a leaf that failed: its number, and what to say of it.
+    wanted: Option<(usize, CrossingError)>,
+}
+
+impl<'o, 'a> Walk<'o, 'a> {
+    fn new(out: &'o mut Vec<u8>) -> Self {
+        let body = out.len();
+        Walk {
+            out,
+            body,
+            depth: 0,
+            leaves: Vec::new(),
+            seen: HashMap::new(),
+            wanted: None,
+        }
+    }
+
+    /// Writes one value, to which the walk itself holds `held` references.
+    fn value(&mut self, object: &Object<'a>, held: usize) -> Result<(), Stop> {
+        match object.kind() {
+            Kind::None => format::write_none(self.out),
+            Kind::Bool => format::write_bool(self.out, object.is(&object.attached().bool(true))),
+            Kind::Int => match object.as_i64() {
+                Some(number) => format::write_int(self.out, number),
+                None => format::write_bigint(self.out, &object.int_bytes()?),
+            },
+            Kind::Float => {
+                format::write_float(self.out, object.as_f64().unwrap_or_default());
+            }
+            Kind::Str => match object.as_str() {
+                Some(text) => format::write_str(self.out, text),
+                None => format::write_surrogates(self.out, &object.str_bytes_with_surrogates()?),
+            },
+            Kind::Bytes => format::write_bytes(self.out, object.as_bytes().unwrap_or_default()),
+            Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::FrozenSet => {
+                return self.container(object, held);
+            }
+            _ => return self.leaf(object),
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, object: &Object<'a>) -> Result<(), Stop> {
+        let index = self.leaves.len();
+        if let Some((wanted, error)) = &self.wanted
+            && *wanted == index
+        {
+            return Err(Stop::Error(error.clone()));
+        }
+        format::write_leaf(self.out, index as u64, &object.type_name());
+        self.leaves.push(object.clone());
+        Ok(())
+    }
+
+    fn container(&mut self, object: &Object<'a>, held: usize) -> Result<(), Stop> {
+        // The empty tuple is one object for all; it needs no reference to itself.
+        let shared = object.n_references() > held && !object.is_empty();
+        let offset = self.out.len() - self.body;
+        if shared {
+            match self.seen.get(&object.address()) {
+                Some(Place::Open) => return Err(Stop::PickleWhole),
+                Some(Place::Done(first, _)) => {
+                    let first = *first;
+                    format::mark_shared(self.out, self.body + first as usize);
+                    format::write_ref(self.out, first);
+                    return Ok(());
+                }
+                None => drop(self.seen.insert(object.address(), Place::Open)),
+            }
+        }
+        if self.depth == MAX_DEPTH {
+            return Err(Stop::PickleWhole);
+        }
+        self.depth += 1;
+        self.items(object)?;
+        self.depth -= 1;
+        if shared {
+            let place = Place::Done(offset as u64, object.clone());
+            self.seen.insert(object.address(), place);
+        }
+        Ok(())
+    }
+
+    /// Writes the head and the items. Each item is held by the walk and by its container.
+    fn items(&mut self, object: &Object<'a>) -> Result<(), Stop> {
+        let kind = object.kind();
+        let count = object.len();
+        let tag = match kind {
+            Kind::List => tag::LIST,
+            Kind::Tuple => tag::TUPLE,
+            Kind::Dict => tag::DICT,
+            Kind::Set => tag::SET,
+            _ => tag::FROZENSET,
+        };
+        format::write_container(self.out, tag, count);
+        let mut written = 0;
+        match kind {
+            Kind::List | Kind::Tuple => {
+                while let Some(item) = object.item(written) {
+                    let result = self.value(&item, 2);
+                    result.map_err(|stop| stop.at(|error| error.at_index(written)))?;
+                    written += 1;
+                }
+            }
+            Kind::Dict => {
+                for (key, value) in object.pairs() {
+                    self.value(&key, 2)
+                        .map_err(|stop| stop.at(CrossingError::in_key))?;
+                    let result = self.value(&value, 2);
+                    result.map_err(|stop| stop.at(|error| at_key(error, &key)))?;
+                    written += 1;
+                }
+            }
+            _ => {
+                for item in object.items()? {
+                    self.value(&item?, 2)?;
+                    written += 1;
+                }
+            }
+        }
+        if written == count {
+            return Ok(());
+        }
+        // A type's own code runs when a leaf is named; another thread may run at any time.
+        Err(Stop::Error(CrossingError::new(
+            "it changed while it was read",
+        )))
+    }
+
+    fn pickle_whole(&mut self, object: &Object<'a>) -> Result<(), Stop> {
+        self.out.truncate(self.body);
+        self.leaves.clear();
+        self.leaf(object)
+    }
+}
+
+fn at_key(error: CrossingError, key: &Object<'_>) -> CrossingError {
+    match (key.as_str(), key.as_i64()) {
+        (Some(text), _) => error.at_key(text),
+        (None, Some(number)) => error.at_key(number),
+        (None, None) => error.at_key(key.type_name().as_str()),
+    }
+}
+
+/// One value in the making.
+struct Make<'a> {
+    attached: Attached<'a>,
+    body: usize,
+    leaves: Option<Object<'a>>,
+    shared: HashMap<u64, Object<'a>>,
+    /// The items of the containers that are being made, innermost last.
+    stack: Vec<Object<'a>>,
+}
+
+impl<'a> Make<'a> {
+    fn value(&mut self, reader: &mut Reader<'_>, depth: u32) -> Result<Object<'a>, CrossingError> {
+        let attached = self.attached;
+        let start = reader.position();
+        let made = match reader.token()? {
+            Token::None => return Ok(attached.none()),
+            Token::Bool(value) => return Ok(attached.bool(value)),
+            Token::Int(number) => attached.int(number),
+            Token::BigInt(bytes) => attached.big_int(bytes),
+            Token::Float(number) => attached.float(number),
+            Token::Str(text) => attached.str(text),
+            Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
+            Token::Bytes(bytes) => attached.bytes(bytes),
+            Token::Container { kind, count } => {
+                return self.container(reader, depth, kind, count, start);
+            }
+            Token::Ref(offset) => {
+                let object = self.shared.get(&offset).cloned();
+                return object.ok_or_else(|| CrossingError::malformed("a reference to nothing"));
+            }
+            Token::Leaf { index, .. } => {
+                let leaf = self
+                    .leaves
+                    .as_ref()
+                    .and_then(|leaves| leaves.item(index as usize));
+                return leaf.ok_or_else(|| CrossingError::malformed("a leaf that is not there"));
+            }
+        };
+        made.map_err(|raised| CrossingError::new(explained(&raised)))
+    }
+
+    fn container(
+        &mut self,
+        reader: &mut Reader<'_>,
+        depth: u32,
+        kind: format::Kind,
+        count: usize,
+        start: usize,
+    ) -> Result<Object<'a>, CrossingError> {
+        if depth == MAX_DEPTH {
+            return Err(CrossingError::too_deep());
+        }
+        let attached = self.attached;
+        let made = match kind {
+            format::Kind::Dict => self.dict(reader, depth, count)?,
+            _ => {
+                let first = self.stack.len();
+                for index in 0..count {
+                    let item = self.value(reader, depth + 1);
+                    self.stack
+                        .push(item.map_err(|error| error.at_index(index))?);
+                }
+                let items = self.stack.drain(first..);
+                let made = match kind {
+                    format::Kind::List => attached.list(items),
+                    format::Kind::Tuple => attached.tuple(items),
+                    format::Kind::Set => attached.set(items),
+                    _ => attached.frozen_set(items),
+                };
+                made.map_err(|raised| CrossingError::new(explained(&raised)))?
+            }
+        };
+        if reader.between(start, start + 1)[0] & tag::SHARED != 0 {
+            self.shared.insert((start - self.body) as u64, made.clone());
+        }
+        Ok(made)
+    }
+
+    fn dict(
+        &mut self,
+        reader: &mut Reader<'_>,
+        depth: u32,
+        count: usize,
+    ) -> Result<Object<'a>, CrossingError> {
+        let explain = |raised: Raised<'_>| CrossingError::new(explained(&raised));
+        let dict = self.attached.dict().map_err(explain)?;
+        for _ in 0..count {
+            let key = self
+                .value(reader, depth + 1)
+                .map_err(CrossingError::in_key)?;
+            let value = self
+                .value(reader, depth + 1)
+                .map_err(|error| at_key(error, &key))?;
+            dict.insert(&key, &value)
+                .map_err(|raised| explain(raised).in_key())?;
+        }
+        Ok(dict)
+    }
+}

@@ -1,0 +1,128 @@
+//! Reading what keeps all of Python: a [`Value`] as a tree, a [`Payload`] as the bytes it is.
+//!
+//! It needs no serde: the decoder hands over the whole once it is read.
+
+use std::sync::Arc;
+
+use super::decode::Decoder;
+use super::error::{Crossing, CrossingError};
+use super::format::{self, Kind, Token};
+use super::value::foreseen;
+use super::{BigInt, Opaque, Payload, Value, skip};
+
+impl<'de> Decoder<'de> {
+    /// Reads the tree of one value.
+    #[inline]
+    pub(super) fn value(&mut self) -> Crossing<Value> {
+        // The usual scalars take a way that moves as little as can be.
+        if let Some(number) = self.reader.int()? {
+            return Ok(Value::Int(number));
+        }
+        if let Some(text) = self.reader.str()? {
+            self.charge_bytes(text.len())?;
+            return Ok(Value::Str(text.to_owned()));
+        }
+        let token = self.reader.token()?;
+        self.value_of(token)
+    }
+
+    pub(super) fn value_of(&mut self, token: Token<'de>) -> Crossing<Value> {
+        Ok(match token {
+            Token::None => Value::None,
+            Token::Bool(value) => Value::Bool(value),
+            Token::Int(number) => Value::Int(number),
+            Token::BigInt(bytes) => BigInt::from_le_bytes(bytes).into(),
+            Token::Float(number) => Value::Float(number),
+            Token::Str(text) => {
+                self.charge_bytes(text.len())?;
+                Value::Str(text.to_owned())
+            }
+            Token::Surrogates(bytes) => {
+                self.charge_bytes(bytes.len())?;
+                Value::Surrogates(bytes.to_vec())
+            }
+            Token::Bytes(bytes) => {
+                self.charge_bytes(bytes.len())?;
+                Value::Bytes(bytes.to_vec())
+            }
+            Token::Container {
+                kind: Kind::Dict,
+                count,
+            } => {
+                self.enter(Kind::Dict, count)?;
+                let mut pairs = Vec::with_capacity(foreseen(count));
+                for _ in 0..count {
+                    let key_at = self.reader.position();
+                    let key = self.value().map_err(CrossingError::in_key)?;
+                    let value = self.value().map_err(|error| self.at_key(error, key_at))?;
+                    pairs.push((key, value));
+                }
+                self.leave();
+                Value::Dict(pairs)
+            }
+            Token::Container { kind, count } => {
+                self.enter(kind, count)?;
+                let mut items = Vec::with_capacity(foreseen(count));
+                for index in 0..count {
+                    items.push(self.value().map_err(|error| error.at_index(index))?);
+                }
+                self.leave();
+                match kind {
+                    Kind::List => Value::List(items),
+                    Kind::Tuple => Value::Tuple(items),
+                    Kind::Set => Value::Set(items),
+                    Kind::FrozenSet | Kind::Dict => Value::FrozenSet(items),
+                }
+            }
+            Token::Ref(offset) => self.through(offset, Self::value)?,
+            Token::Leaf { index, type_name } => {
+                Value::Opaque(Opaque::new(self.shared_leaves()?, index, type_name))
+            }
+        })
+    }
+
+    fn shared_leaves(&mut self) -> Crossing<Arc<[u8]>> {
+        let Some(leaves) = self.leaves else {
+            return Err(CrossingError::malformed("a leaf without a table of leaves"));
+        };
+        let shared = self.shared_leaves.get_or_insert_with(|| leaves.into());
+        Ok(Arc::clone(shared))
+    }
+
+    /// Copies one value, still encoded.
+    pub(super) fn payload(&mut self) -> Crossing<Payload> {
+        let from = self.reader.position();
+        if let Token::Ref(offset) = self.head()? {
+            let mut after = self.reader;
+            skip::skip_item(&mut after, self.depth)?;
+            self.reader = after;
+            return self.through(offset, Self::payload);
+        }
+        let seen = skip::skip_item(&mut self.reader, self.depth)?;
+        let body = self.reader.between(from, self.reader.position());
+        let whole = from == self.body;
+        if seen.refs && !whole {
+            return Err(CrossingError::new(
+                "it shares containers, so it can become a payload only as a whole value",
+            ));
+        }
+        let leaves = if whole || seen.leaves {
+            self.leaves
+        } else {
+            None
+        };
+        self.charge_bytes(body.len() + leaves.map_or(0, <[u8]>::len))?;
+        let mut bytes = Vec::with_capacity(body.len() + leaves.map_or(0, |table| table.len() + 11));
+        if let Some(leaves) = leaves {
+            format::write_leaves(&mut bytes, leaves);
+        }
+        bytes.extend_from_slice(body);
+        Ok(Payload::from_encoded(bytes))
+    }
+
+    /// The head of the value here, which stays unread.
+    fn head(&self) -> Crossing<Token<'de>> {
+        let mut ahead = self.reader;
+        ahead.token()
+    }
+}

@@ -1,0 +1,342 @@
+//! Map: one call per input, lazily, over a bounded window.
+//!
+//! The thread that asks for values does all of it: it takes inputs into batches, hands those to the
+//! workers, and reads their results. Ahead of what was asked for are at most a few batches per worker
+//! in flight and, in an ordered map, a bounded number of results that came too early.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select, unbounded};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Pool;
+use super::chunk::Chunk;
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::task::{Batch, Completed, Items, Job, Recipient, Results};
+
+/// Batches in flight for each worker: enough to keep it busy while this thread does not run.
+const IN_FLIGHT_PER_WORKER: usize = 8;
+
+/// Results that may wait for an earlier one: as many, and as many bytes of them.
+const N_EARLY_MAX: usize = 1 << 17;
+const EARLY_BYTES_MAX: usize = 64 << 20;
+
+/// The values of a function over many inputs. See [`Pool::map`].
+pub struct Map<'p, I: Iterator, T> {
+    pool: &'p Pool,
+    function: Function,
+    inputs: Inputs<I>,
+    /// Whether the inputs have come to their end.
+    exhausted: bool,
+    ordered: bool,
+    chunk: Chunk,
+    /// Being filled.
+    batch: Batch,
+    /// Filled, and refused by a full queue.
+    waiting: Option<Job>,
+    /// The index of the next input that goes into a batch.
+    n_taken: u64,
+    /// The index of the next result that an ordered map yields.
+    n_yielded: u64,
+    n_in_flight: usize,
+    collector: Sender<(u64, Results)>,
+    arriving: Receiver<(u64, Results)>,
+    /// Results that have come, by the index of their first; all of their calls and bytes.
+    early: BTreeMap<u64, Results>,
+    n_early: usize,
+    early_bytes: usize,
+    current: Option<Items>,
+    cancelled: Arc<AtomicBool>,
+    value: PhantomData<fn() -> T>,
+}
+
+/// Where inputs come from.
+enum Inputs<I: Iterator> {
+    /// They are asked for.
+    Pulled(I),
+    /// They come when they come.
+    Arriving(Receiver<I::Item>),
+}
+
+/// What asking for an input gave.
+enum Input<A> {
+    Some(A),
+    NotYet,
+    End,
+}
+
+impl<'p, I, T> Map<'p, I, T>
+where
+    I: Iterator<Item: Serialize>,
+    T: DeserializeOwned,
+{
+    pub(super) fn pulled(pool: &'p Pool, function: &Function, inputs: I, ordered: bool) -> Self {
+        Map::new(pool, function, Inputs::Pulled(inputs), ordered)
+    }
+
+    pub(super) fn arriving(
+        pool: &'p Pool,
+        function: &Function,
+        inputs: Receiver<I::Item>,
+        ordered: bool,
+    ) -> Self {
+        Map::new(pool, function, Inputs::Arriving(inputs), ordered)
+    }
+
+    fn new(pool: &'p Pool, function: &Function, inputs: Inputs<I>, ordered: bool) -> Self {
+        let (collector, arriving) = unbounded();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        Map {
+            pool,
+            function: function.clone(),
+            inputs,
+            exhausted: false,
+            ordered,
+            chunk: Chunk::new(pool.n_workers()),
+            batch: Batch::new(function.clone(), Some(Arc::clone(&cancelled))),
+            waiting: None,
+            n_taken: 0,
+            n_yielded: 0,
+            n_in_flight: 0,
+            collector,
+            arriving,
+            early: BTreeMap::new(),
+            n_early: 0,
+            early_bytes: 0,
+            current: None,
+            cancelled,
+            value: PhantomData,
+        }
+    }
+
+    /// Yields with each value the index of its input, and what the call printed.
+    pub fn completed(self) -> CompletedMap<'p, I, T> {
+        CompletedMap(self)
+    }
+
+    fn next_completed(&mut self) -> Option<Completed<T>> {
+        loop {
+            if let Some(items) = &mut self.current {
+                if let Some(item) = items.next_item() {
+                    self.n_yielded += 1;
+                    self.stop_if_hopeless(&item);
+                    return Some(item);
+                }
+                self.current = None;
+            }
+            if self.cancelled.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.feed();
+            if let Some(items) = self.take_ready() {
+                self.current = Some(items);
+            } else if !self.wait() {
+                return None;
+            }
+        }
+    }
+
+    /// A function that one worker cannot load, none can: the other calls would say the same.
+    fn stop_if_hopeless(&mut self, item: &Completed<T>) {
+        if matches!(item.result, Err(Error::Load(_) | Error::ShutDown)) {
+            self.cancelled.store(true, Ordering::Relaxed);
+            self.current = None;
+        }
+    }
+
+    /// The next results to be yielded, if they have come.
+    fn take_ready(&mut self) -> Option<Items> {
+        while let Ok((first, results)) = self.arriving.try_recv() {
+            self.arrived(first, results);
+        }
+        let entry = self.early.first_entry()?;
+        if self.ordered && *entry.key() != self.n_yielded {
+            return None;
+        }
+        let (first, results) = entry.remove_entry();
+        self.n_early -= results.len() as usize;
+        self.early_bytes -= results.n_bytes();
+        Some(results.into_items(first))
+    }
+
+    fn arrived(&mut self, first: u64, results: Results) {
+        self.n_in_flight -= 1;
+        self.chunk.learn(results.len(), results.elapsed);
+        self.set_aside(first, results);
+    }
+
+    fn set_aside(&mut self, first: u64, results: Results) {
+        self.n_early += results.len() as usize;
+        self.early_bytes += results.n_bytes();
+        self.early.insert(first, results);
+    }
+
+    /// Whether another batch may be handed to the workers.
+    fn has_room(&self) -> bool {
+        self.waiting.is_none()
+            && self.n_in_flight < IN_FLIGHT_PER_WORKER * self.pool.n_workers()
+            && self.n_early < N_EARLY_MAX
+            && self.early_bytes < EARLY_BYTES_MAX
+    }
+
+    /// Hands batches to the workers until they have enough, or no input is there.
+    fn feed(&mut self) {
+        if let Some(job) = self.waiting.take() {
+            self.send(job);
+        }
+        while self.has_room() && !self.exhausted {
+            match self.inputs.pull() {
+                Input::Some(input) => self.take(&input),
+                Input::NotYet => {
+                    self.close_batch();
+                    return;
+                }
+                Input::End => {
+                    self.exhausted = true;
+                    self.close_batch();
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, input: &I::Item) {
+        if let Err(error) = self.batch.push(input) {
+            // It has its place among the results, which is after the batch so far.
+            self.close_batch();
+            self.set_aside(self.n_taken, Results::all_failed(1, &error));
+            self.n_taken += 1;
+        } else if self
+            .chunk
+            .is_full(self.batch.len(), self.batch.n_bytes(), self.inputs.left())
+        {
+            self.close_batch();
+        }
+    }
+
+    /// Sends off the batch that is being filled, if there is anything in it.
+    fn close_batch(&mut self) {
+        if self.batch.len() == 0 {
+            return;
+        }
+        let next = Batch::new(self.function.clone(), Some(Arc::clone(&self.cancelled)));
+        let batch = std::mem::replace(&mut self.batch, next);
+        let n = batch.len();
+        let recipient = Recipient::Collector(self.n_taken, self.collector.clone());
+        self.n_taken += u64::from(n);
+        self.send(Job::new(batch, recipient));
+    }
+
+    fn send(&mut self, job: Job) {
+        // Every job tells its results, the one that nobody takes included.
+        self.n_in_flight += 1;
+        let refused = match self.pool.try_enqueue(job) {
+            Ok(refused) => refused,
+            Err(_) => return,
+        };
+        if let Some(job) = refused {
+            if self.n_in_flight > 1 {
+                self.n_in_flight -= 1;
+                self.waiting = Some(job);
+            } else {
+                let _ = self.pool.enqueue(job);
+            }
+        }
+    }
+
+    /// Waits for results, or for an input that the workers could begin with; `false` at the end.
+    fn wait(&mut self) -> bool {
+        let arriving = &self.arriving;
+        let result = match &self.inputs {
+            Inputs::Arriving(inputs) if !self.exhausted && self.has_room() => select! {
+                recv(arriving) -> result => result,
+                recv(inputs) -> input => {
+                    match input {
+                        Ok(input) => self.take(&input),
+                        Err(_) => self.exhausted = true,
+                    }
+                    return true;
+                }
+            },
+            _ if self.n_in_flight == 0 => return !self.exhausted || self.waiting.is_some(),
+            _ => arriving.recv(),
+        };
+        if let Ok((first, results)) = result {
+            self.arrived(first, results);
+        }
+        true
+    }
+}
+
+impl<I: Iterator> Inputs<I> {
+    fn pull(&mut self) -> Input<I::Item> {
+        match self {
+            Inputs::Pulled(inputs) => inputs.next().map_or(Input::End, Input::Some),
+            Inputs::Arriving(inputs) => match inputs.try_recv() {
+                Ok(input) => Input::Some(input),
+                Err(TryRecvError::Empty) => Input::NotYet,
+                Err(TryRecvError::Disconnected) => Input::End,
+            },
+        }
+    }
+
+    /// How many inputs are left, where that is known.
+    fn left(&self) -> Option<usize> {
+        match self {
+            Inputs::Pulled(inputs) => match inputs.size_hint() {
+                (low, Some(high)) if low == high => Some(low),
+                _ => None,
+            },
+            Inputs::Arriving(_) => None,
+        }
+    }
+}
+
+impl<I, T> Iterator for Map<'_, I, T>
+where
+    I: Iterator<Item: Serialize>,
+    T: DeserializeOwned,
+{
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        self.next_completed().map(|completed| completed.result)
+    }
+}
+
+impl<I: Iterator, T> Drop for Map<'_, I, T> {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<I: Iterator, T> fmt::Debug for Map<'_, I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("function", &self.function)
+            .field("n_taken", &self.n_taken)
+            .field("n_yielded", &self.n_yielded)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The ends of calls over many inputs. See [`Map::completed`].
+#[derive(Debug)]
+pub struct CompletedMap<'p, I: Iterator, T>(Map<'p, I, T>);
+
+impl<I, T> Iterator for CompletedMap<'_, I, T>
+where
+    I: Iterator<Item: Serialize>,
+    T: DeserializeOwned,
+{
+    type Item = Completed<T>;
+
+    fn next(&mut self) -> Option<Completed<T>> {
+        self.0.next_completed()
+    }
+}

@@ -1,0 +1,314 @@
+"""Runs in each interpreter when it starts: its streams, and how functions are found.
+
+The host gives `write(number, data)`, a Rust function that takes the output of the task at hand:
+number is 1 for sys.stdout and 2 for sys.stderr, data is str, bytes, or None to flush. The interpreter's start is
+measured in milliseconds, so nothing is imported here that CPython has not imported already.
+"""
+
+import _frozen_importlib as _bootstrap
+import _frozen_importlib_external as _external
+import builtins
+import io
+import os
+import sys
+
+
+class _Binary(io.BufferedIOBase):
+    """sys.stdout.buffer"""
+
+    def __init__(self, number, name, write):
+        self._number = number
+        self._write = write
+        self.name = name
+        self.mode = "wb"
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        data = bytes(data)
+        self._write(self._number, data)
+        return len(data)
+
+    def flush(self):
+        self._write(self._number, None)
+
+    def fileno(self):
+        return self._number
+
+    def close(self):
+        """Stays open: the next task prints here too."""
+
+
+class _Text(io.TextIOBase):
+    """sys.stdout or sys.stderr: each piece goes to the host at once, which costs less than a buffer."""
+
+    encoding = "utf-8"
+    line_buffering = False
+    write_through = True
+    newlines = None
+
+    def __init__(self, number, name, errors, write):
+        self._number = number
+        self._write = write
+        self._errors = errors
+        self.name = name
+        self.mode = "w"
+        self.buffer = _Binary(number, name, write)
+
+    @property
+    def errors(self):
+        return self._errors
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        try:
+            self._write(self._number, text)
+        except UnicodeEncodeError:
+            self._write(self._number, text.encode("utf-8", self._errors))
+        return len(text)
+
+    def fileno(self):
+        # The process's own: what a child process or a C library writes there is not the task's.
+        return self._number
+
+    def flush(self):
+        self._write(self._number, None)
+
+    def isatty(self):
+        return False
+
+    def reconfigure(self, *, errors=None, **others):
+        """Takes what io.TextIOWrapper takes; the encoding stays UTF-8."""
+        if errors is not None:
+            self._errors = errors
+
+    def detach(self):
+        raise io.UnsupportedOperation("detach")
+
+    def close(self):
+        """Stays open: the next task prints here too."""
+
+
+def install_streams(write):
+    sys.stdout = _Text(1, "<stdout>", "strict", write)
+    sys.stderr = _Text(2, "<stderr>", "backslashreplace", write)
+    # What a finished run puts back, should a task have replaced them.
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+
+
+class LoadError(Exception):
+    """A function cannot be loaded; `kind` is one of the names of LoadErrorKind."""
+
+    def __init__(self, kind, message, hint=None):
+        super().__init__(message)
+        self.kind, self.message, self.hint = kind, message, hint
+
+
+def _did_you_mean(name, names):
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, sorted(names), 1, 0.6)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _add_path(folder):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def _read(path):
+    try:
+        with io.open_code(path) as file:
+            return file.read()
+    except OSError as error:
+        folder = os.path.dirname(path)
+        try:
+            hint = _did_you_mean(os.path.basename(path), os.listdir(folder))
+        except OSError:
+            hint = f"there is no directory {folder}"
+        raise LoadError("MissingFile", error.strerror or str(error), hint) from None
+
+
+def _run_module(module, name, run):
+    sys.modules[name] = module
+    try:
+        run()
+    except BaseException as error:
+        del sys.modules[name]
+        kind = "Syntax" if isinstance(error, SyntaxError) else "Import"
+        what = "it does not compile" if kind == "Syntax" else "importing it raised"
+        raise LoadError(kind, f"{what}: {_shown(error)}") from error
+    return sys.modules[name]
+
+
+def _shown(error):
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def _find(module, where, name):
+    found = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            names = [known for known in dir(found) if not known.startswith("__")]
+            hint = _did_you_mean(part, names)
+            raise LoadError("MissingName", f"{where} has no {name}", hint) from None
+        if found is not module:
+            where = f"{part} in {where}"
+    if not callable(found):
+        message = f"{name} is of type {type(found).__name__}, which cannot be called"
+        raise LoadError("NotCallable", message)
+    return found
+
+
+def load_file(path, name, attribute):
+    if name in sys.stdlib_module_names or name in sys.builtin_module_names:
+        name = f"_{name}_"
+    module = sys.modules.get(name)
+    if module is None or getattr(module, "__file__", None) != path:
+        _read(path)
+        _add_path(os.path.dirname(path))
+        loader = _external.SourceFileLoader(name, path)
+        spec = _external.spec_from_file_location(name, path, loader=loader)
+        module = _bootstrap.module_from_spec(spec)
+        module = _run_module(module, name, lambda: loader.exec_module(module))
+    return _find(module, os.path.basename(path), attribute)
+
+
+def load_module(name, attribute):
+    # As `python -c` and `python -m` do, unless the user asked for a safe path (python -P).
+    if not sys.flags.safe_path:
+        _add_path(os.getcwd())
+    try:
+        # Not `import`: importlib's own frames then stay out of the traceback.
+        __import__(name)
+        module = sys.modules[name]
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name != missing and not name.startswith(missing + "."):
+            raise LoadError("Import", f"importing it raised: {_shown(error)}") from error
+        raise LoadError("MissingModule", str(error), _module_hint(missing)) from None
+    except BaseException as error:
+        kind = "Syntax" if isinstance(error, SyntaxError) else "Import"
+        what = "it does not compile" if kind == "Syntax" else "importing it raised"
+        raise LoadError(kind, f"{what}: {_shown(error)}") from error
+    return _find(module, f"module {name}", attribute)
+
+
+def _module_hint(name):
+    if os.path.exists(name.replace(".", "/") + ".py"):
+        return f"for the file, write {name.replace('.', '/')}.py"
+    names = set(sys.stdlib_module_names)
+    for folder in sys.path:
+        try:
+            names.update(entry.removesuffix(".py") for entry in os.listdir(folder or "."))
+        except OSError:
+            pass
+    return _did_you_mean(name, names) or "is its package installed in this Python?"
+
+
+def load_source(text, name, attribute):
+    module = sys.modules.get(name)
+    if module is None:
+        filename = f"<source {name}>"
+        module = type(sys)(name)
+        _remember(filename, text)
+
+        def run():
+            exec(compile(text, filename, "exec", dont_inherit=True), module.__dict__)
+
+        module = _run_module(module, name, run)
+    return _find(module, "the source text", attribute)
+
+
+def _remember(filename, text):
+    """Shows source text in tracebacks, as doctest and IPython do."""
+    import linecache
+
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+
+
+def load_script(path, shown):
+    source = _read(path)
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise LoadError("Syntax", f"it does not compile: {_shown(error)}") from error
+    _add_path(os.path.dirname(path))
+    return _Script(code, path, shown)
+
+
+class _Script:
+    """Runs as __main__ at each call, in a namespace of its own."""
+
+    # sys.argv and __main__ belong to the interpreter: where several workers share one, scripts take
+    # turns.
+    _turn = None
+
+    def __init__(self, code, path, shown):
+        import _thread
+
+        self._code, self._path, self._shown = code, path, shown
+        if _Script._turn is None:
+            _Script._turn = _thread.allocate_lock()
+
+    def __call__(self, *arguments):
+        with _Script._turn:
+            return self._run(arguments)
+
+    def _run(self, arguments):
+        main = type(sys)("__main__")
+        main.__file__ = self._path
+        main.__builtins__ = builtins
+        kept = sys.modules.get("__main__"), sys.argv, sys.stdout, sys.stderr
+        threads = _threads()
+        sys.modules["__main__"], sys.argv = main, [self._shown, *arguments]
+        try:
+            exec(self._code, main.__dict__)
+            status = 0
+        except SystemExit as exit:
+            status = _status(exit.code)
+        finally:
+            for thread in _threads() - threads:
+                if not thread.daemon:
+                    thread.join()
+            sys.modules["__main__"], sys.argv, sys.stdout, sys.stderr = kept
+        return status
+
+
+def _threads():
+    threading = sys.modules.get("threading")
+    return set(threading.enumerate()) if threading else set()
+
+
+def _status(code):
+    """Python/pythonrun.c, handle_system_exit"""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def dumps(leaves):
+    from _pickle import dumps
+
+    return dumps(leaves, 5)
+
+
+def loads(data):
+    from _pickle import loads
+
+    return loads(data)

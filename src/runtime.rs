@@ -1,0 +1,87 @@
+//! Runtime: which Python this process runs, chosen once.
+
+use std::path::PathBuf;
+
+use owngil_ffi::{Config, Runtime};
+
+use crate::error::Result;
+
+/// CPython in this process, as it was started.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RuntimeInfo {
+    /// The version that runs: `3.14.2`.
+    pub version: String,
+    /// What a user of this version should know, such as crashes that later patch releases mend.
+    pub warnings: Vec<String>,
+}
+
+/// Starts CPython, if it does not run yet, for the Python that is named: an executable, a name on
+/// `PATH`, or a virtual environment's directory.
+///
+/// CPython starts once per process. Call this before the first pool to choose whose packages are
+/// used; without it, that is the virtual environment that `VIRTUAL_ENV` names, or else the Python
+/// that this program was built with.
+///
+/// # Errors
+///
+/// [`Error::Start`](crate::Error::Start): there is no such Python, it is of another minor version
+/// than the one that is linked, or CPython runs with another one already.
+pub fn use_python(python: impl Into<PathBuf>) -> Result<RuntimeInfo> {
+    start_with(&Config {
+        python: Some(python.into()),
+    })
+}
+
+/// Starts CPython, if it does not run yet, and tells what runs.
+///
+/// # Errors
+///
+/// As [`use_python`].
+pub fn runtime_info() -> Result<RuntimeInfo> {
+    start().map(info)
+}
+
+pub(crate) fn start() -> Result<&'static Runtime> {
+    if let Some(runtime) = Runtime::running() {
+        return Ok(runtime);
+    }
+    let python = std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty());
+    let started = Runtime::start(&Config {
+        python: python.map(PathBuf::from),
+    })?;
+    warn(started);
+    Ok(started)
+}
+
+fn start_with(config: &Config) -> Result<RuntimeInfo> {
+    let started = Runtime::start(config)?;
+    warn(started);
+    Ok(info(started))
+}
+
+fn warn(runtime: &Runtime) {
+    for warning in runtime.warnings() {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn info(runtime: &'static Runtime) -> RuntimeInfo {
+    RuntimeInfo {
+        version: runtime.version().to_string(),
+        warnings: runtime.warnings().to_vec(),
+    }
+}
+
+/// Ends the process with this status, with all output written.
+///
+/// Runs the main interpreter's exit functions, flushes Python's and Rust's standard streams and
+/// leaves without finalizing CPython, which crashes over a busy interpreter on every version and
+/// aborts on 3.12. It always returns to the system. Drop or shut down the pools first: what still
+/// runs is cut off.
+///
+/// A program may as well return from `main`; what is left out then is what the main interpreter's
+/// exit functions do (those of the `thread` backend).
+pub fn exit(status: i32) -> ! {
+    owngil_ffi::exit(status)
+}

@@ -1,0 +1,460 @@
+//! Task: what was submitted, the handle that its submitter gets, and its outcome.
+//!
+//! Calls travel in batches of one function, arguments and results as bytes. Each batch carries a
+//! [`Promise`], which is kept in every case: a batch that is dropped unrun, with a queue or by a
+//! worker that panics, keeps it with an error.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::output::Output;
+use crate::payload::{self, Reader};
+use crate::wire::{self, Failure};
+
+/// The tag of a failed call in a stream of results; no value starts with it.
+const FAILED: u8 = 0xCD;
+
+/// One call that has been submitted to a pool.
+///
+/// Dropping it lets the call run and drops its outcome.
+#[must_use = "a task's outcome, errors included, is lost unless it is waited for"]
+pub struct Task<T> {
+    slot: Arc<Slot>,
+    value: PhantomData<fn() -> T>,
+}
+
+/// How a call ended, and what it printed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Completed<T> {
+    /// The place of the call's input among the inputs, from 0.
+    pub index: u64,
+    /// The value, or why there is none.
+    pub result: Result<T>,
+    /// What the call printed, under [`OutputPolicy::Capture`](crate::OutputPolicy::Capture).
+    pub output: Output,
+}
+
+impl<T: DeserializeOwned> Task<T> {
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Task {
+            slot,
+            value: PhantomData,
+        }
+    }
+
+    /// Waits for the outcome.
+    ///
+    /// # Errors
+    ///
+    /// Whatever became of the call instead of a value; see [`Error`].
+    pub fn wait(self) -> Result<T> {
+        self.wait_completed().result
+    }
+
+    /// Waits for the outcome, and gives what the call printed with it.
+    pub fn wait_completed(self) -> Completed<T> {
+        self.slot.wait_until(None);
+        self.completed().expect("the wait had no limit")
+    }
+
+    /// Waits for the outcome, but no longer than this; `None` if it has not come. The call goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Task::wait).
+    pub fn wait_timeout(&self, limit: Duration) -> Option<Result<T>> {
+        self.slot.wait_until(Instant::now().checked_add(limit));
+        self.completed().map(|completed| completed.result)
+    }
+
+    /// Whether the outcome is there.
+    pub fn is_finished(&self) -> bool {
+        self.slot.lock().is_some()
+    }
+
+    fn completed(&self) -> Option<Completed<T>> {
+        self.slot.lock().as_ref()?.clone().into_items(0).next_item()
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("finished", &self.slot.lock().is_some())
+            .finish()
+    }
+}
+
+/// Where the outcome of one task is put down and waited for.
+#[derive(Default)]
+pub(crate) struct Slot {
+    results: Mutex<Option<Results>>,
+    arrived: Condvar,
+}
+
+impl Slot {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Results>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, results: Results) {
+        *self.lock() = Some(results);
+        self.arrived.notify_all();
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) {
+        let mut results = self.lock();
+        while results.is_none() {
+            results = match deadline {
+                None => self
+                    .arrived
+                    .wait(results)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    let waited = self.arrived.wait_timeout(results, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+/// Calls of one function, encoded one after the other.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    function: Function,
+    calls: Vec<u8>,
+    n: u32,
+    cancelled: Option<Arc<AtomicBool>>,
+}
+
+impl Batch {
+    pub(crate) fn new(function: Function, cancelled: Option<Arc<AtomicBool>>) -> Self {
+        Batch {
+            function,
+            calls: Vec::new(),
+            n: 0,
+            cancelled,
+        }
+    }
+
+    /// Adds a call; on an error the batch stays as it was.
+    pub(crate) fn push<A: serde::Serialize>(&mut self, arguments: &A) -> Result<()> {
+        payload::encode_call(arguments, &mut self.calls)?;
+        self.n += 1;
+        Ok(())
+    }
+
+    /// The number of calls; one without any loads its function.
+    pub(crate) fn len(&self) -> u32 {
+        self.n
+    }
+
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(crate) fn function(&self) -> &Function {
+        &self.function
+    }
+
+    pub(crate) fn calls(&self) -> &[u8] {
+        &self.calls
+    }
+
+    /// Whether nobody wants the outcomes any more.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled
+            .as_ref()
+            .is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+}
+
+/// The ends of a batch's calls, in order: values, and records of failures, as one byte string.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results {
+    bytes: Vec<u8>,
+    n: u32,
+    /// What was printed, by the place of the call; calls that printed nothing are left out.
+    outputs: Vec<(u32, Output)>,
+    /// How long the calls took.
+    pub(crate) elapsed: Duration,
+}
+
+impl Results {
+    /// Where the next value is to be appended, before [`end_call`](Results::end_call).
+    #[inline]
+    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Ends one call, whose value was appended if it is `Ok`.
+    #[inline]
+    pub(crate) fn end_call(&mut self, outcome: Result<()>, output: Option<Output>) {
+        if let Some(output) = output {
+            self.outputs.push((self.n, output));
+        }
+        if let Err(error) = outcome {
+            self.fail(&error);
+        }
+        self.n += 1;
+    }
+
+    #[cold]
+    fn fail(&mut self, error: &Error) {
+        let record = wire::encode(&Failure::from(error)).or_else(|reason| {
+            wire::encode(&Failure::Other(format!(
+                "its failure could not be told: {reason}"
+            )))
+        });
+        payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
+    }
+
+    /// `n` calls that all ended in the same way.
+    pub(crate) fn all_failed(n: u32, error: &Error) -> Results {
+        let mut results = Results::default();
+        for _ in 0..n {
+            results.end_call(Err(error.clone()), None);
+        }
+        results
+    }
+
+    /// The error of a batch whose values do not matter, or that only loaded its function.
+    pub(crate) fn only_failure(self) -> Result<()> {
+        let mut reader = Reader::new(&self.bytes);
+        match reader.peek() {
+            Ok(FAILED) => Err(failure(&mut reader)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.n
+    }
+
+    /// Reads the results; `first` is the index of the first.
+    pub(crate) fn into_items(self, first: u64) -> Items {
+        Items {
+            outputs: self.outputs.into_iter().peekable(),
+            at: 0,
+            position: 0,
+            first,
+            n: self.n,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// Reads results one by one.
+#[derive(Debug)]
+pub(crate) struct Items {
+    bytes: Vec<u8>,
+    position: usize,
+    at: u32,
+    n: u32,
+    first: u64,
+    outputs: std::iter::Peekable<std::vec::IntoIter<(u32, Output)>>,
+}
+
+impl Items {
+    /// The next call's end; `None` after the last.
+    #[inline]
+    pub(crate) fn next_item<T: DeserializeOwned>(&mut self) -> Option<Completed<T>> {
+        if self.at == self.n {
+            return None;
+        }
+        let output = self.outputs.next_if(|(place, _)| *place == self.at);
+        let mut reader = Reader::new(&self.bytes);
+        reader.seek(self.position);
+        let result = match reader.peek() {
+            Ok(FAILED) => Err(failure(&mut reader)),
+            _ => payload::decode_value(&mut reader)
+                .map_err(|error| Error::Value(error.root("result"))),
+        };
+        self.position = reader.position();
+        let index = self.first + u64::from(self.at);
+        self.at += 1;
+        let output = output.map(|(_, output)| output).unwrap_or_default();
+        Some(Completed {
+            index,
+            result,
+            output,
+        })
+    }
+}
+
+#[cold]
+fn failure(reader: &mut Reader<'_>) -> Error {
+    let record = reader.u8().and_then(|_| reader.block());
+    match record.map(wire::decode::<Failure>) {
+        Ok(Ok(failure)) => failure.into(),
+        Ok(Err(reason)) => Error::WorkerLost(format!("its failure was unreadable: {reason}")),
+        Err(error) => Error::Value(error),
+    }
+}
+
+/// A batch on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) batch: Batch,
+    pub(crate) promise: Promise,
+}
+
+impl Job {
+    pub(crate) fn new(batch: Batch, receiver: Recipient) -> Job {
+        let n = batch.len();
+        Job {
+            batch,
+            promise: Promise {
+                recipient: Some(receiver),
+                n,
+            },
+        }
+    }
+}
+
+/// Who gets a batch's results.
+pub(crate) enum Recipient {
+    /// A task's handle.
+    Task(Arc<Slot>),
+    /// Somebody who collects several batches, and tells them apart by a number.
+    Collector(u64, Sender<(u64, Results)>),
+}
+
+/// The duty to tell a batch's results, once.
+pub(crate) struct Promise {
+    recipient: Option<Recipient>,
+    n: u32,
+}
+
+impl Promise {
+    pub(crate) fn keep(mut self, results: Results) {
+        self.tell(results);
+    }
+
+    fn tell(&mut self, results: Results) {
+        match self.recipient.take() {
+            Some(Recipient::Task(slot)) => slot.put(results),
+            // A collector that went away has no more use for results.
+            Some(Recipient::Collector(number, sender)) => drop(sender.send((number, results))),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if self.recipient.is_some() {
+            let error = match std::thread::panicking() {
+                true => Error::WorkerLost("it panicked".to_owned()),
+                false => Error::Cancelled,
+            };
+            self.tell(Results::all_failed(self.n, &error));
+        }
+    }
+}
+
+impl fmt::Debug for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise")
+            .field("kept", &self.recipient.is_none())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Payload;
+
+    fn job(n: u32, recipient: Recipient) -> Job {
+        let mut batch = Batch::new(Function::at("m:f"), None);
+        (0..n).for_each(|number| batch.push(&(number,)).unwrap());
+        Job::new(batch, recipient)
+    }
+
+    fn some_results() -> Results {
+        let mut results = Results::default();
+        results
+            .out()
+            .extend_from_slice(Payload::new(&7).unwrap().as_bytes());
+        results.end_call(Ok(()), None);
+        let output = Output {
+            stdout: b"hello".to_vec(),
+            stderr: Vec::new(),
+        };
+        results.end_call(Err(Error::Cancelled), Some(output));
+        results
+            .out()
+            .extend_from_slice(Payload::new("x").unwrap().as_bytes());
+        results.end_call(Ok(()), None);
+        results
+    }
+
+    #[test]
+    fn results_are_read_in_order_with_their_failures_and_outputs() {
+        let mut items = some_results().into_items(10);
+        let first = items.next_item::<i32>().unwrap();
+        assert_eq!(
+            (first.index, first.result, first.output.is_empty()),
+            (10, Ok(7), true)
+        );
+        let second = items.next_item::<i32>().unwrap();
+        assert_eq!(
+            (second.result, second.output.stdout),
+            (Err(Error::Cancelled), b"hello".into())
+        );
+        // A value of the wrong shape is an error of its own and hides nothing after it.
+        assert!(matches!(
+            items.next_item::<i32>().unwrap().result,
+            Err(Error::Value(_))
+        ));
+        assert!(items.next_item::<i32>().is_none());
+    }
+
+    #[test]
+    fn a_job_that_is_dropped_keeps_its_promise() {
+        let slot = Arc::new(Slot::default());
+        let task: Task<i32> = Task::new(Arc::clone(&slot));
+        assert!(!task.is_finished());
+        assert!(task.wait_timeout(Duration::ZERO).is_none());
+        drop(job(1, Recipient::Task(slot)));
+        assert_eq!(task.wait(), Err(Error::Cancelled));
+
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        drop(job(3, Recipient::Collector(5, sender)));
+        let (number, results) = receiver.recv().unwrap();
+        assert_eq!((number, results.len()), (5, 3));
+    }
+
+    #[test]
+    fn a_worker_that_panics_keeps_the_promise_too() {
+        let slot = Arc::new(Slot::default());
+        let task: Task<i32> = Task::new(Arc::clone(&slot));
+        let job = job(1, Recipient::Task(slot));
+        let worker = std::thread::spawn(move || {
+            let _job = job;
+            panic!("a bug");
+        });
+        assert!(worker.join().is_err());
+        assert!(matches!(task.wait(), Err(Error::WorkerLost(_))));
+    }
+}

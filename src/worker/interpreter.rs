@@ -1,0 +1,42 @@
+//! The backend `interpreter`: a sub-interpreter with its own GIL on each worker's thread.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::interpreter::Interpreter;
+use crate::output::Capture;
+use crate::runtime;
+use crate::task::{Batch, Results};
+use crate::worker::Worker;
+
+/// Starts CPython if need be, and creates an interpreter on this thread.
+pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
+    let interpreter = Interpreter::own_gil(runtime::start()?, Arc::clone(&capture))?;
+    Ok(PythonWorker {
+        interpreter,
+        capture,
+    })
+}
+
+/// A worker that runs Python on its own thread, in an interpreter of its own or in a shared one.
+#[derive(Debug)]
+pub(super) struct PythonWorker {
+    pub(super) interpreter: Interpreter,
+    pub(super) capture: Arc<Capture>,
+}
+
+impl Worker for PythonWorker {
+    fn run(&mut self, batch: &Batch, results: &mut Results) {
+        self.interpreter.run(batch, results);
+    }
+
+    fn retire(self: Box<Self>) {
+        let PythonWorker {
+            interpreter,
+            capture,
+        } = *self;
+        drop(interpreter);
+        // What exit functions printed.
+        capture.finish();
+    }
+}
