@@ -149,7 +149,7 @@ impl<'a> Attached<'a> {
     /// # Errors
     ///
     /// What Python raises, `SyntaxError` included.
-    pub fn exec(self, source: &str, filename: &str, globals: &Object<'_>) -> PyResult<'a, ()> {
+    pub fn exec(self, source: &str, filename: &str, globals: &Object<'a>) -> PyResult<'a, ()> {
         self.run(source, filename, raw::Py_file_input, globals)
             .map(drop)
     }
@@ -159,7 +159,7 @@ impl<'a> Attached<'a> {
     /// # Errors
     ///
     /// What Python raises, `SyntaxError` included.
-    pub fn eval(self, source: &str, globals: &Object<'_>) -> PyResult<'a, Object<'a>> {
+    pub fn eval(self, source: &str, globals: &Object<'a>) -> PyResult<'a, Object<'a>> {
         self.run(source, "<string>", raw::Py_eval_input, globals)
     }
 
@@ -168,10 +168,15 @@ impl<'a> Attached<'a> {
         source: &str,
         filename: &str,
         mode: i32,
-        globals: &Object<'_>,
+        globals: &Object<'a>,
     ) -> PyResult<'a, Object<'a>> {
         if globals.kind() != Kind::Dict {
             return Err(self.raise_type_error("globals must be a dict"));
+        }
+        // As the built-in `exec` does: imports look there.
+        let builtins = self.str("__builtins__")?;
+        if globals.lookup(&builtins)?.is_none() {
+            globals.insert(&builtins, &self.import(c"builtins")?)?;
         }
         let (Ok(source), Ok(filename)) = (CString::new(source), CString::new(filename)) else {
             return Err(self.raise_value_error("source code cannot hold null characters"));

@@ -6,5 +6,9 @@ threading = sys.modules.get("threading")
 if threading is None:
     count = 0
 else:
-    me = threading.get_ident()
-    count = sum(not thread.daemon and thread.ident != me for thread in threading.enumerate())
+    # A dummy stands for a thread that threading did not start, such as this one.
+    count = sum(
+        not thread.daemon and not isinstance(thread, threading._DummyThread)
+        for thread in threading.enumerate()
+        if thread.ident != threading.get_ident()
+    )

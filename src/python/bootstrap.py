@@ -281,15 +281,22 @@ class _Script:
             status = _status(exit.code)
         finally:
             for thread in _threads() - threads:
-                if not thread.daemon:
-                    thread.join()
+                thread.join()
             sys.modules["__main__"], sys.argv, sys.stdout, sys.stderr = kept
         return status
 
 
 def _threads():
+    """The threads that Python waits for before it ends."""
     threading = sys.modules.get("threading")
-    return set(threading.enumerate()) if threading else set()
+    if threading is None:
+        return set()
+    # A dummy stands for a thread that threading did not start, such as this one.
+    return {
+        thread
+        for thread in threading.enumerate()
+        if not thread.daemon and not isinstance(thread, (threading._DummyThread, threading._MainThread))
+    }
 
 
 def _status(code):
