@@ -64,6 +64,9 @@ mod worker;
 
 mod pool;
 
+#[cfg(doctest)]
+mod compile_fail;
+
 pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
 pub use function::Function;
 pub use interpreter::Interpreter;

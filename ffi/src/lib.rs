@@ -54,6 +54,9 @@ mod callback;
 mod interpreter;
 mod runtime;
 
+#[cfg(doctest)]
+mod compile_fail;
+
 pub use attach::{Attached, Guard};
 pub use callback::Body;
 pub use container::{Items, Pairs};

@@ -6,9 +6,9 @@ threading = sys.modules.get("threading")
 if threading is None:
     count = 0
 else:
-    # A dummy stands for a thread that threading did not start, such as this one.
+    # A dummy stands for a thread that threading did not start, such as this one. The main thread is
+    # this one on 3.12, and the process's from 3.13 on, where no interpreter waits for it.
+    others = (threading._DummyThread, threading._MainThread)
     count = sum(
-        not thread.daemon and not isinstance(thread, threading._DummyThread)
-        for thread in threading.enumerate()
-        if thread.ident != threading.get_ident()
+        not thread.daemon and not isinstance(thread, others) for thread in threading.enumerate()
     )

@@ -351,7 +351,7 @@ fn an_interpreter_with_a_raw_thread_left_ends_or_is_left_but_never_aborts() {
         {
             let guard = interpreter.attach();
             let globals = guard.attached().dict().unwrap();
-            let source = "import _thread, time\n_thread.start_new_thread(time.sleep, (30,))";
+            let source = "import _thread, threading, time\nthreading.current_thread()\n_thread.start_new_thread(time.sleep, (30,))";
             guard.attached().exec(source, "task.py", &globals).unwrap();
         }
         let ended = interpreter.end();

@@ -1,0 +1,90 @@
+//! What must not compile, as documentation tests: each fails with the error that is named.
+//!
+//! An interpreter does not leave its thread:
+//!
+//! ```compile_fail,E0277
+//! use owngil_ffi::{Config, Interpreter, Runtime};
+//! let runtime = Runtime::start(&Config::default()).unwrap();
+//! let interpreter = Interpreter::new(runtime).unwrap();
+//! std::thread::spawn(move || drop(interpreter));
+//! ```
+//!
+//! An attachment does not either, by value or by reference:
+//!
+//! ```compile_fail,E0277
+//! fn send(attached: owngil_ffi::Attached<'static>) {
+//!     std::thread::spawn(move || attached.id());
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn share(attached: &owngil_ffi::Attached<'_>) {
+//!     std::thread::scope(|scope| {
+//!         scope.spawn(|| attached.id());
+//!     });
+//! }
+//! ```
+//!
+//! Nor do objects, kept or not, and exceptions that are objects:
+//!
+//! ```compile_fail,E0277
+//! fn is_send<T: Send>() {}
+//! is_send::<owngil_ffi::Object<'static>>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn is_send<T: Send>() {}
+//! is_send::<owngil_ffi::Kept>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn is_send<T: Send>() {}
+//! is_send::<owngil_ffi::Raised<'static>>();
+//! ```
+//!
+//! An object does not outlive its attachment:
+//!
+//! ```compile_fail,E0597
+//! fn outlive(interpreter: &mut owngil_ffi::Interpreter) {
+//!     let object;
+//!     {
+//!         let guard = interpreter.attach();
+//!         object = guard.attached().none();
+//!     }
+//!     drop(object);
+//! }
+//! ```
+//!
+//! An interpreter does not end while a guard is held, and is not attached twice:
+//!
+//! ```compile_fail,E0505
+//! fn end(mut interpreter: owngil_ffi::Interpreter) {
+//!     let guard = interpreter.attach();
+//!     let _ = interpreter.end();
+//!     drop(guard);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0499
+//! fn twice(mut interpreter: owngil_ffi::Interpreter) {
+//!     let one = interpreter.attach();
+//!     let two = interpreter.attach();
+//!     drop((one, two));
+//! }
+//! ```
+//!
+//! No object is touched while detached:
+//!
+//! ```compile_fail,E0277
+//! fn touch(object: owngil_ffi::Object<'_>) {
+//!     object.attached().detach(|| object.len());
+//! }
+//! ```
+//!
+//! A callback's closure takes nothing along that belongs to one thread:
+//!
+//! ```compile_fail,E0277
+//! fn capture(attached: owngil_ffi::Attached<'static>, kept: owngil_ffi::Kept) {
+//!     let _ = attached.callback(move |attached, _| Ok(kept.get(attached)));
+//! }
+//! ```

@@ -1,0 +1,407 @@
+//! Starting and ending, one process for each story: what is printed, and with which status it ends.
+//!
+//! A test runs its own body again in a child process, which the variable `OWNGIL_STORY` tells apart.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use owngil::{Backend, Error, Function, Interpreter, Pool, StartError, Task};
+use support::{BACKENDS, f, pool};
+
+const STORY: &str = "OWNGIL_STORY";
+
+/// No story takes longer, also on a busy machine; one that does hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+struct Ending {
+    status: Option<i32>,
+    signal: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// The child process that tells the story of this test.
+fn child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(STORY, test)
+        .env_remove("PYTHONUNBUFFERED")
+        .env_remove("VIRTUAL_ENV")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn ending(mut child: Child) -> Ending {
+    use std::os::unix::process::ExitStatusExt;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > LIMIT {
+            child.kill().unwrap();
+            panic!("the process did not end");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    child.stdout.unwrap().read_to_string(&mut stdout).unwrap();
+    child.stderr.unwrap().read_to_string(&mut stderr).unwrap();
+    Ending {
+        status: status.code(),
+        signal: status.signal(),
+        stdout,
+        stderr,
+    }
+}
+
+/// In the child, tells the story and never returns; in the parent, gives its ending.
+fn story(test: &str, tell: impl FnOnce()) -> Ending {
+    if std::env::var_os(STORY).is_some_and(|name| name == test) {
+        // The test harness has left its line unfinished.
+        println!();
+        eprintln!();
+        tell();
+        owngil::exit(0);
+    }
+    ending(child(test).spawn().unwrap())
+}
+
+/// A pool with a worker that will never be done.
+fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
+    let pool = Pool::builder()
+        .backend(backend)
+        .workers(2)
+        .grace(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let begun = folder.path().join("begun");
+    let stuck = f("def f(path):\n    open(path, 'w').close()\n    while True: pass");
+    let task = pool.submit(&stuck, begun.to_str().unwrap()).unwrap();
+    while !begun.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    (pool, task)
+}
+
+#[test]
+fn output_is_written_and_the_status_kept_at_exit() {
+    let end = story("output_is_written_and_the_status_kept_at_exit", || {
+        for backend in BACKENDS {
+            let pool = pool(backend, 2);
+            let print = f(
+                "import sys\ndef f(x):\n    print('out', x)\n    print('err', x, end='', file=sys.stderr)",
+            );
+            let _: Vec<owngil::Result<()>> = pool.map(&print, 0..3).collect();
+        }
+        owngil::exit(5);
+    });
+    assert_eq!(end.status, Some(5), "{}", end.stderr);
+    for number in 0..3 {
+        assert_eq!(
+            end.stdout
+                .lines()
+                .filter(|line| *line == format!("out {number}"))
+                .count(),
+            2
+        );
+        assert_eq!(
+            end.stderr
+                .lines()
+                .filter(|line| *line == format!("err {number}"))
+                .count(),
+            2
+        );
+    }
+}
+
+#[test]
+fn exit_functions_run_in_every_interpreter_and_print() {
+    let end = story("exit_functions_run_in_every_interpreter_and_print", || {
+        let register = f("import atexit\ndef f(): atexit.register(print, 'goodbye'); return None");
+        for backend in BACKENDS {
+            let pool = pool(backend, 2);
+            for result in pool.broadcast::<(), _>(&register, ()).unwrap() {
+                assert_eq!(result, Ok(()));
+            }
+        }
+        owngil::exit(0);
+    });
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+    let n_goodbyes = end.stdout.lines().filter(|line| *line == "goodbye").count();
+    assert_eq!(n_goodbyes, 4, "{}", end.stdout);
+}
+
+#[test]
+fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
+    let end = story(
+        "a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends",
+        || {
+            for backend in BACKENDS {
+                let (pool, task) = stuck_pool(backend);
+                drop(pool);
+                assert!(!task.is_finished());
+                println!("dropped {backend}");
+            }
+            owngil::exit(7);
+        },
+    );
+    assert_eq!(end.status, Some(7), "{}", end.stderr);
+    assert!(end.stdout.contains("dropped interpreter"), "{}", end.stdout);
+    assert!(end.stdout.contains("dropped thread"), "{}", end.stdout);
+}
+
+#[test]
+fn a_shutdown_with_a_limit_cancels_and_leaves_behind() {
+    let end = story("a_shutdown_with_a_limit_cancels_and_leaves_behind", || {
+        let (pool, task) = stuck_pool(Backend::Interpreter);
+        let again: Task<()> = pool
+            .submit(&f("def f():\n    while True: pass"), ())
+            .unwrap();
+        let queued: Vec<Task<u32>> = (0..10)
+            .map(|x| pool.submit(&f("def f(x): return x"), x).unwrap())
+            .collect();
+        let result = pool.shutdown_within(Duration::from_millis(20));
+        assert_eq!(result, Err(Error::TimedOut));
+        assert!(!task.is_finished());
+        // The second worker took some before it met the second stuck task, or none.
+        for task in queued {
+            assert!(matches!(task.wait(), Err(Error::Cancelled) | Ok(_)));
+        }
+        drop(again);
+        println!("all told");
+        drop(pool);
+    });
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+    assert!(end.stdout.contains("all told"), "{}", end.stdout);
+}
+
+#[test]
+fn returning_from_main_over_a_busy_worker_ends_the_process() {
+    // The test harness returns from its main after this test.
+    let name = "returning_from_main_over_a_busy_worker_ends_the_process";
+    if std::env::var_os(STORY).is_some() {
+        let (pool, task) = stuck_pool(Backend::Interpreter);
+        std::mem::forget((pool, task));
+        return;
+    }
+    for _ in 0..5 {
+        let end = ending(child(name).spawn().unwrap());
+        assert_eq!((end.status, end.signal), (Some(0), None), "{}", end.stderr);
+    }
+}
+
+#[test]
+fn threads_that_a_task_leaves_do_not_keep_the_pool_from_ending() {
+    let end = story(
+        "threads_that_a_task_leaves_do_not_keep_the_pool_from_ending",
+        || {
+            let pool = Pool::builder()
+                .workers(2)
+                .grace(Duration::from_millis(300))
+                .build()
+                .unwrap();
+            // One that CPython joins, without a limit, and one that it does not know.
+            let leave = f("import threading, _thread, time\ndef f(which):\n    \
+                       if which: threading.Thread(target=time.sleep, args=(1000,)).start()\n    \
+                       else: _thread.start_new_thread(time.sleep, (1000,))");
+            for which in [0, 1] {
+                let _: Option<()> = pool.call(&leave, which).unwrap();
+            }
+            drop(pool);
+            println!("dropped");
+            owngil::exit(0);
+        },
+    );
+    assert_eq!((end.status, end.signal), (Some(0), None), "{}", end.stderr);
+    assert!(end.stdout.contains("dropped"));
+}
+
+#[test]
+fn the_default_action_of_ctrl_c_stays_what_it_was() {
+    use std::os::unix::process::ExitStatusExt;
+    let name = "the_default_action_of_ctrl_c_stays_what_it_was";
+    if std::env::var_os(STORY).is_some() {
+        let pool = pool(Backend::Thread, 1);
+        // In the main interpreter the import would install Python's own handler.
+        let _: Option<()> = pool
+            .call(&f("import signal, asyncio\ndef f(): pass"), ())
+            .unwrap();
+        println!("\nready");
+        std::io::stdout().flush().unwrap();
+        std::thread::sleep(LIMIT);
+        return;
+    }
+    let mut child = child(name).spawn().unwrap();
+    await_ready(&mut child);
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+}
+
+/// Waits until the child has printed a line "ready".
+fn await_ready(child: &mut Child) {
+    let mut stdout = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut line = String::new();
+    while line.trim() != "ready" {
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "it ended early");
+    }
+}
+
+#[test]
+fn python_starts_once_from_any_thread() {
+    let end = story("python_starts_once_from_any_thread", || {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let version = owngil::runtime_info().unwrap().version;
+                    let sum: i64 = Interpreter::scope(|python| python.eval("1 + 1")).unwrap();
+                    assert!(version.starts_with("3.") && sum == 2);
+                });
+            }
+        });
+        println!("all started");
+    });
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+    assert!(end.stdout.contains("all started"));
+}
+
+#[test]
+fn a_virtual_environment_gives_its_packages_and_its_executable() {
+    let end = story(
+        "a_virtual_environment_gives_its_packages_and_its_executable",
+        || {
+            let folder = tempfile::tempdir().unwrap();
+            let venv = folder.path().join("venv");
+            let python = env_python();
+            let made = Command::new(&python)
+                .args(["-m", "venv", "--without-pip"])
+                .arg(&venv)
+                .status();
+            assert!(made.unwrap().success());
+            let site = Command::new(venv.join("bin/python"))
+                .args(["-c", "import site; print(site.getsitepackages()[0])"])
+                .output()
+                .unwrap();
+            let site = String::from_utf8(site.stdout).unwrap();
+            std::fs::write(
+                format!("{}/only_in_venv.py", site.trim()),
+                "answer = lambda: 42\n",
+            )
+            .unwrap();
+            owngil::use_python(&venv).unwrap();
+            // It is started once: the same again is fine, another is not.
+            assert!(owngil::use_python(&venv).is_ok());
+            assert!(matches!(
+                owngil::use_python(&python),
+                Err(Error::Start(StartError::AlreadyStarted { .. }))
+            ));
+            for backend in BACKENDS {
+                let pool = pool(backend, 2);
+                assert_eq!(
+                    pool.call::<i32, _>(&Function::at("only_in_venv:answer"), ()),
+                    Ok(42)
+                );
+                let (prefix, executable): (String, String) = pool
+                    .call(
+                        &f("import sys\ndef f(): return sys.prefix, sys.executable"),
+                        (),
+                    )
+                    .unwrap();
+                let venv = venv.to_str().unwrap();
+                assert_eq!(prefix, venv);
+                assert!(executable.starts_with(venv), "{executable}");
+            }
+            println!("in the environment");
+            drop(folder);
+        },
+    );
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+    assert!(end.stdout.contains("in the environment"));
+}
+
+/// The Python that the library is built with, asked of itself in a process of its own.
+fn env_python() -> String {
+    let name = "the_executable_is_a_real_python";
+    let end = ending(child(name).spawn().unwrap());
+    let line = end
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("executable: "));
+    line.unwrap_or_else(|| panic!("{} {}", end.stdout, end.stderr))
+        .to_owned()
+}
+
+#[test]
+fn the_executable_is_a_real_python() {
+    let name = "the_executable_is_a_real_python";
+    let end = story(name, || {
+        let executable: String = Interpreter::scope(|python| {
+            python.exec("import sys")?;
+            python.eval("sys.executable")
+        })
+        .unwrap();
+        println!("\nexecutable: {executable}");
+    });
+    let line = end
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("executable: "));
+    let output = Command::new(line.unwrap())
+        .args(["-c", "print(6 * 7)"])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"42\n");
+}
+
+#[test]
+fn a_python_that_is_not_there_can_be_followed_by_one_that_is() {
+    let end = story(
+        "a_python_that_is_not_there_can_be_followed_by_one_that_is",
+        || {
+            let error = owngil::use_python("/no/such/python").unwrap_err();
+            assert!(error.to_string().contains("/no/such/python"), "{error}");
+            let value: i32 = Interpreter::scope(|python| python.eval("3")).unwrap();
+            println!("\nvalue {value}");
+        },
+    );
+    assert!(
+        end.stdout.contains("value 3"),
+        "{} {}",
+        end.stdout,
+        end.stderr
+    );
+}
+
+#[test]
+fn a_stdout_that_is_closed_ends_nothing() {
+    let name = "a_stdout_that_is_closed_ends_nothing";
+    if std::env::var_os(STORY).is_some() {
+        let pool = pool(Backend::Interpreter, 2);
+        println!("\nready");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        let print = f("def f(x):\n    print('x' * 10000)\n    return x");
+        let n = pool
+            .map::<i32, _>(&print, 0..1000)
+            .filter(Result::is_ok)
+            .count();
+        owngil::exit(if n == 1000 { 9 } else { 1 });
+    }
+    let mut child = child(name).stdin(Stdio::piped()).spawn().unwrap();
+    await_ready(&mut child);
+    drop(child.stdout.take());
+    drop(child.stdin.take());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(9));
+}
