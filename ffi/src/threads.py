@@ -12,3 +12,8 @@ else:
     count = sum(
         not thread.daemon and not isinstance(thread, others) for thread in threading.enumerate()
     )
+    # This thread's own dummy would be collected when half of threading is gone already, with a
+    # complaint on standard error (gh-130522, mended in 3.13.6).
+    local = getattr(threading, "_thread_local_info", None)
+    if local is not None:
+        vars(local).pop("_track_dummy_thread_ref", None)

@@ -253,7 +253,8 @@ impl<'o, 'a> Walk<'o, 'a> {
 
     fn container(&mut self, object: &Object<'a>, held: usize) -> Result<(), Stop> {
         // The empty tuple is one object for all; it needs no reference to itself.
-        let shared = object.n_references() > held && !object.is_empty();
+        let shared =
+            object.n_references() > held && !(object.kind() == Kind::Tuple && object.is_empty());
         let offset = self.out.len() - self.body;
         if shared {
             match self.seen.get(&object.address()) {

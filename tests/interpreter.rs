@@ -1,0 +1,79 @@
+//! One interpreter without a pool.
+
+mod support;
+
+use owngil::{Error, Function, Interpreter, LoadErrorKind};
+use support::f;
+
+#[test]
+fn code_is_run_values_are_set_and_read() {
+    Interpreter::scope(|python| {
+        python.set("numbers", &[1, 2, 3])?;
+        python.exec("total = sum(numbers)\ndef triple(x):\n    return 3 * x")?;
+        assert_eq!(python.eval::<i64>("triple(total)")?, 18);
+        let error = python.exec("1 / 0").unwrap_err();
+        assert_eq!(error.python().unwrap().type_name(), "ZeroDivisionError");
+        let error = python.exec("def broken(:").unwrap_err();
+        assert_eq!(error.python().unwrap().type_name(), "SyntaxError");
+        let error = python.exec("a\0b").unwrap_err();
+        assert!(error.to_string().contains("null"), "{error}");
+        assert!(python.eval::<String>("total").is_err());
+        assert!(
+            python
+                .exec("import sys; sys.exit(4)")
+                .unwrap_err()
+                .python()
+                .unwrap()
+                .exit_status()
+                == Some(4)
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn functions_are_called() {
+    Interpreter::scope(|python| {
+        assert_eq!(
+            python.call::<f64, _>(&Function::at("math:hypot"), (3, 4))?,
+            5.0
+        );
+        let error = python
+            .call::<(), _>(&Function::at("math:hypt"), ())
+            .unwrap_err();
+        assert!(
+            matches!(&error, Error::Load(e) if e.kind == LoadErrorKind::MissingName),
+            "{error:?}"
+        );
+        assert_eq!(error.hint().as_deref(), Some("did you mean hypot?"));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn interpreters_share_no_object_and_may_live_on_one_thread() {
+    Interpreter::scope(|one| {
+        let mut two = Interpreter::new()?;
+        assert_ne!(one.id(), two.id());
+        one.exec("import json; json.mark = 1")?;
+        two.exec("import json")?;
+        assert!(one.eval::<bool>("hasattr(json, 'mark')")?);
+        assert!(!two.eval::<bool>("hasattr(json, 'mark')")?);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_error_inside_a_scope_is_the_scopes() {
+    let error =
+        Interpreter::scope(|python| python.call::<(), _>(&f("def f(): raise KeyError('k')"), ()));
+    assert_eq!(error.unwrap_err().to_string(), "KeyError: 'k'");
+    let caught = std::panic::catch_unwind(|| {
+        let _ = Interpreter::scope(|_| -> owngil::Result<()> { panic!("in the closure") });
+    });
+    assert!(caught.is_err());
+    assert_eq!(Interpreter::scope(|python| python.eval::<i32>("1")), Ok(1));
+}
