@@ -241,9 +241,8 @@ fn the_default_action_of_ctrl_c_stays_what_it_was() {
     }
     let mut child = child(name).spawn().unwrap();
     await_ready(&mut child);
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
+    let kill = format!("kill -INT {}", child.id());
+    let kill = Command::new("sh").args(["-c", &kill]).status();
     assert!(kill.unwrap().success());
     assert_eq!(child.wait().unwrap().signal(), Some(2));
 }

@@ -269,12 +269,12 @@ fn what_cannot_cross_says_its_type_and_where_it_sat() {
         #[expect(dead_code, reason = "the error is what matters")]
         when: String,
     }
-    let rows = f("import datetime\ndef f(): return [{'when': datetime.date(2026, 1, 1)}]");
+    let rows = f("import fractions\ndef f(): return [{'when': fractions.Fraction(1, 3)}]");
     let error = pool.call::<Vec<Row>, _>(&rows, ()).unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("result[0][\"when\"] (datetime.date)"),
+            .starts_with("result[0][\"when\"] (fractions.Fraction)"),
         "{error}"
     );
     // On the way in.
