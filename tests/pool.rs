@@ -264,6 +264,23 @@ fn a_module_is_imported_once_per_worker_and_finds_its_neighbours() {
 }
 
 #[test]
+fn workers_that_share_an_interpreter_import_a_module_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slow_mod.py");
+    let source = "import time\ntime.sleep(0.05)\nmark = object()\ndef f(): return id(mark)\n";
+    std::fs::write(&path, source).unwrap();
+    let pool = pool(Backend::Thread, 4);
+    pool.load(&Function::file(&path, "f")).unwrap();
+    let marks: HashSet<u64> = pool
+        .broadcast(&Function::file(&path, "f"), ())
+        .unwrap()
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(marks.len(), 1);
+}
+
+#[test]
 fn a_failing_input_fails_alone() {
     let function = f("def f(x):\n    return 10 // x");
     for backend in BACKENDS {
@@ -595,8 +612,18 @@ fn a_script_runs_as_main_with_its_arguments_in_a_fresh_namespace() {
         );
         let error = run(&["raise"]).result.unwrap_err();
         assert_eq!(error.python().unwrap().to_string(), "ValueError: no");
-        for _ in 0..20 {
-            assert_eq!(run(&["again"]).result, Ok(0));
+        // Two at a time, also where they share an interpreter, each has its own arguments.
+        std::fs::write(
+            folder.path().join("own_args.py"),
+            "import sys, time\nbefore = sys.argv[1]\ntime.sleep(0.002)\nassert sys.argv[1] == before\nprint(before)",
+        )
+        .unwrap();
+        let script = Function::script(folder.path().join("own_args.py"));
+        let numbers = (0..40).map(|number: u32| number.to_string());
+        for completed in pool.map::<i32, _>(&script, numbers).completed() {
+            assert_eq!(completed.result, Ok(0));
+            let printed = String::from_utf8(completed.output.stdout).unwrap();
+            assert_eq!(printed, format!("{}\n", completed.index));
         }
     }
 }

@@ -7,6 +7,7 @@ measured in milliseconds, so nothing is imported here that CPython has not impor
 
 import _frozen_importlib as _bootstrap
 import _frozen_importlib_external as _external
+import _thread
 import builtins
 import io
 import os
@@ -101,6 +102,18 @@ def install_streams(write):
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
 
 
+def _lock_of_interpreter(name):
+    """A lock that is one for all that run this in the same interpreter: the threads of the main one."""
+    return vars(sys).setdefault(f"_owngil_{name}", _thread.RLock())
+
+
+# A module that one thread is importing is not yet what the next may look into.
+_loading = _lock_of_interpreter("loading")
+
+# sys.argv and __main__ belong to the interpreter: scripts take turns.
+_script_turn = _lock_of_interpreter("script_turn")
+
+
 class LoadError(Exception):
     """A function cannot be loaded; `kind` is one of the names of LoadErrorKind."""
 
@@ -172,6 +185,15 @@ def _find(module, where, name):
     return found
 
 
+def _locked(load):
+    def locked(*arguments):
+        with _loading:
+            return load(*arguments)
+
+    return locked
+
+
+@_locked
 def load_file(path, name, attribute):
     if name in sys.stdlib_module_names or name in sys.builtin_module_names:
         name = f"_{name}_"
@@ -186,6 +208,7 @@ def load_file(path, name, attribute):
     return _find(module, os.path.basename(path), attribute)
 
 
+@_locked
 def load_module(name, attribute):
     # As `python -c` and `python -m` do, unless the user asked for a safe path (python -P).
     if not sys.flags.safe_path:
@@ -218,6 +241,7 @@ def _module_hint(name):
     return _did_you_mean(name, names) or "is its package installed in this Python?"
 
 
+@_locked
 def load_source(text, name, attribute):
     module = sys.modules.get(name)
     if module is None:
@@ -252,19 +276,11 @@ def load_script(path, shown):
 class _Script:
     """Runs as __main__ at each call, in a namespace of its own."""
 
-    # sys.argv and __main__ belong to the interpreter: where several workers share one, scripts take
-    # turns.
-    _turn = None
-
     def __init__(self, code, path, shown):
-        import _thread
-
         self._code, self._path, self._shown = code, path, shown
-        if _Script._turn is None:
-            _Script._turn = _thread.allocate_lock()
 
     def __call__(self, *arguments):
-        with _Script._turn:
+        with _script_turn:
             return self._run(arguments)
 
     def _run(self, arguments):
