@@ -1,28 +1,31 @@
 //! Function: what to call, named so that every interpreter can load it for itself.
 //!
 //! A Python function object belongs to one interpreter, so what crosses is where to find it. Loading
-//! happens once per worker; a [`Function`] is cheap to clone and is told from others by its id.
+//! happens once per worker. Two functions that name the same place are the same: what is known of a
+//! place is kept for the rest of the process, as the modules are that it names, so a [`Function`] is
+//! a reference to that and costs nothing to copy.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Something that Python can call: a function in a file or a module, source text, or a script.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct Function {
-    inner: Arc<Inner>,
+    known: &'static Known,
 }
 
-struct Inner {
-    id: u64,
+/// What is known of a place.
+struct Known {
+    /// Counts from 0, without gaps.
+    id: usize,
     place: Place,
 }
 
 /// Where the code is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     /// `name`, dotted, of the file at `path`, which is imported as `module`.
     File {
@@ -112,20 +115,45 @@ impl Function {
     }
 
     fn new(place: Place) -> Function {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Function {
-            inner: Arc::new(Inner { id, place }),
+        static KNOWN: LazyLock<Mutex<HashMap<Place, Function>>> = LazyLock::new(Mutex::default);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = known.get(&place) {
+            return *function;
         }
+        let id = known.len();
+        let entry = Known {
+            id,
+            place: place.clone(),
+        };
+        let function = Function {
+            known: Box::leak(Box::new(entry)),
+        };
+        known.insert(place, function);
+        function
     }
 
+    /// Counts from 0, without gaps.
     #[inline]
-    pub(crate) fn id(&self) -> u64 {
-        self.inner.id
+    pub(crate) fn id(&self) -> usize {
+        self.known.id
     }
 
-    pub(crate) fn place(&self) -> &Place {
-        &self.inner.place
+    pub(crate) fn place(&self) -> &'static Place {
+        &self.known.place
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Function) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
     }
 }
 
@@ -236,6 +264,14 @@ mod tests {
                 "{malformed:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_same_place_is_the_same_function() {
+        assert_eq!(Function::at("a.b:c"), Function::at("a.b:c"));
+        assert_ne!(Function::at("a.b:c"), Function::at("a.b:d"));
+        assert_eq!(Function::source("x", "f"), Function::source("x", "f"));
+        assert_ne!(Function::source("x", "f"), Function::source("y", "f"));
     }
 
     #[test]

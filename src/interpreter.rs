@@ -3,8 +3,8 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use owngil_ffi::{Attached, Borrowed, Kept, Object, PyResult, Raised, Runtime, STACK_SIZE};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy, Stream};
 use crate::payload::{self, Codec, CrossingError, Payload, Reader};
 use crate::runtime;
-use crate::task::{Batch, Results};
+use crate::task::{Batch, Collecting, Job, Results};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -45,12 +45,27 @@ pub struct Interpreter {
 struct State {
     codec: Codec,
     loaders: Loaders,
-    /// What loading each function gave; a failure is kept, so that an import that raises is not
-    /// run again for every call.
-    functions: HashMap<u64, Result<Kept>>,
+    /// What loading gave, by the functions' ids.
+    functions: Vec<Loaded>,
+    /// Serves one batch after the other.
+    collecting: Collecting,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
 }
+
+/// What loading a function gave.
+#[derive(Debug, Default)]
+enum Loaded {
+    #[default]
+    NotYet,
+    Function(Kept),
+    /// Kept for a moment, so that an import that raises is not run again for every call that
+    /// waits; a person who mends the file and tries again has it loaded anew.
+    Failed(Error, Instant),
+}
+
+/// For how long a function that could not be loaded is not tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Loaders {
@@ -198,41 +213,45 @@ impl Interpreter {
         T: DeserializeOwned,
         A: Serialize,
     {
-        let mut call = Vec::new();
-        payload::encode_call(&arguments, &mut call)?;
+        let mut encoded = Vec::new();
+        payload::encode_call(&arguments, &mut encoded)?;
         let mut bytes = Vec::new();
         self.with(|attached, state| {
             let callable = state.function(attached, function)?;
-            let mut reader = Reader::new(&call);
-            state.call(attached, &callable, &mut reader, &mut bytes)
+            call(
+                &state.codec,
+                attached,
+                &callable,
+                &mut Reader::new(&encoded),
+                &mut bytes,
+            )
         })?;
         Payload::from_encoded(bytes).decode().map_err(result_error)
     }
 
-    /// Makes the calls of a batch one after the other.
-    pub(crate) fn run(&mut self, batch: &Batch, results: &mut Results) {
+    /// Runs a job, and after it those that `next` gives, until it gives none.
+    ///
+    /// The thread stays attached from job to job, since attaching costs about as much as a short
+    /// call. Now and then it lets go, for threads that wait for the same GIL: bytecode does so by
+    /// itself, but a function written in C does not.
+    pub(crate) fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
         let _entered = self.capture.enter();
         let Some(state) = self.state.as_mut() else {
             return;
         };
         let guard = self.python.attach();
         let attached = guard.attached();
-        let callable = state.function(attached, batch.function());
-        if let (0, Err(error)) = (batch.len(), &callable) {
-            results.end_call(Err(error.clone()), None);
-        }
-        let mut reader = Reader::new(batch.calls());
-        for _ in 0..batch.len() {
-            let outcome = match &callable {
-                _ if batch.is_cancelled() => Err(Error::Cancelled),
-                Ok(callable) => state.call(attached, callable, &mut reader, results.out()),
-                Err(error) => Err(error.clone()),
-            };
-            let output = match self.capture.is_dirty() {
-                true => attached.detach(|| self.capture.finish()),
-                false => None,
-            };
-            results.end_call(outcome, output);
+        let mut job = Some(job);
+        let mut held = Held::default();
+        while let Some(Job { batch, promise }) = job {
+            let start = promise.wants_time().then(Instant::now);
+            let mut results = state.run(attached, &batch, &self.capture);
+            results.elapsed = start.map_or(Duration::ZERO, |start| start.elapsed());
+            if held.too_long(results.elapsed) {
+                attached.detach(|| ());
+            }
+            promise.keep(results);
+            job = next();
         }
     }
 
@@ -284,27 +303,62 @@ impl State {
                 source: function("load_source")?.keep(),
                 script: function("load_script")?.keep(),
             },
-            functions: HashMap::new(),
+            functions: Vec::new(),
+            collecting: Collecting::default(),
             globals: globals.keep(),
         })
+    }
+
+    /// Makes the calls of a batch one after the other.
+    fn run(&mut self, attached: Attached<'_>, batch: &Batch, capture: &Capture) -> Results {
+        let callable = self.function(attached, batch.function());
+        if let (0, Err(error)) = (batch.len(), &callable) {
+            self.collecting.end_call(Err(error.clone()));
+        }
+        let mut reader = Reader::new(batch.calls());
+        for _ in 0..batch.len() {
+            let outcome = match &callable {
+                _ if batch.is_cancelled() => Err(Error::Cancelled),
+                Ok(callable) => {
+                    let out = self.collecting.out();
+                    call(&self.codec, attached, callable, &mut reader, out)
+                }
+                Err(error) => Err(error.clone()),
+            };
+            self.collecting.end_call(outcome);
+            if capture.is_dirty()
+                && let Some(output) = attached.detach(|| capture.finish())
+            {
+                self.collecting.printed(output);
+            }
+        }
+        self.collecting.finish()
     }
 
     /// The callable, loaded at its first use.
     #[inline]
     fn function<'a>(&mut self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        if let Some(loaded) = self.functions.get(&function.id()) {
-            return loaded
-                .as_ref()
-                .map(|kept| kept.get(attached))
-                .map_err(Error::clone);
+        match self.functions.get(function.id()) {
+            Some(Loaded::Function(kept)) => Ok(kept.get(attached)),
+            Some(Loaded::Failed(error, when)) if when.elapsed() < RETRY_AFTER => Err(error.clone()),
+            _ => self.load_now(attached, function),
         }
-        let loaded = self.load(attached, function);
-        let kept = loaded.as_ref().map(Object::keep).map_err(Error::clone);
-        self.functions.insert(function.id(), kept);
-        loaded
     }
 
     #[cold]
+    fn load_now<'a>(&mut self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
+        let loaded = self.load(attached, function);
+        if self.functions.len() <= function.id() {
+            self.functions
+                .resize_with(function.id() + 1, Loaded::default);
+        }
+        self.functions[function.id()] = match &loaded {
+            Ok(callable) => Loaded::Function(callable.keep()),
+            Err(error) => Loaded::Failed(error.clone(), Instant::now()),
+        };
+        loaded
+    }
+
     fn load<'a>(&self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
         let loaders = &self.loaders;
         let (loader, words) = match function.place() {
@@ -326,61 +380,98 @@ impl State {
         let loaded = arguments.and_then(|arguments| loader.get(attached).call(&arguments));
         loaded.map_err(|raised| load_error(function, &raised))
     }
+}
 
-    /// Makes one call: arguments from the reader, the value appended to `out`.
-    #[inline]
-    fn call<'a>(
-        &self,
-        attached: Attached<'a>,
-        callable: &Object<'a>,
-        reader: &mut Reader<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        let value = self.call_object(attached, callable, reader)?;
-        self.codec
-            .encode(attached, &value, out)
-            .map_err(result_error)
-    }
-
-    fn call_object<'a>(
-        &self,
-        attached: Attached<'a>,
-        callable: &Object<'a>,
-        reader: &mut Reader<'_>,
-    ) -> Result<Object<'a>> {
-        let (n_positional, n_keyword) = (reader.varint()?, reader.varint()?);
-        let argument = |reader: &mut Reader<'_>, name: &dyn Fn() -> String| {
-            self.codec
-                .decode(attached, reader)
-                .map_err(|error| error.root(&name()))
-        };
-        if (n_positional, n_keyword) == (1, 0) {
-            let only = argument(reader, &|| "args[0]".to_owned())?;
-            return callable
+/// Makes one call: arguments from the reader, the value appended to `out`.
+#[inline]
+fn call<'a>(
+    codec: &Codec,
+    attached: Attached<'a>,
+    callable: &Object<'a>,
+    arguments: &mut Reader<'_>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    // Nearly all calls have one argument, and their counts one byte each.
+    let value = match arguments.varint()? {
+        1 if arguments.peek()? == 0 => {
+            arguments.u8()?;
+            let only = argument(codec, attached, arguments, &|| "args[0]".to_owned())?;
+            callable
                 .call(&[only])
-                .map_err(|raised| python_error(&raised));
+                .map_err(|raised| python_error(&raised))?
         }
-        let mut positional = Vec::with_capacity(n_positional.min(256) as usize);
-        for index in 0..n_positional {
-            positional.push(argument(reader, &|| format!("args[{index}]"))?);
+        n_positional => call_with_many(codec, attached, callable, n_positional, arguments)?,
+    };
+    codec.encode(attached, &value, out).map_err(result_error)
+}
+
+fn call_with_many<'a>(
+    codec: &Codec,
+    attached: Attached<'a>,
+    callable: &Object<'a>,
+    n_positional: u64,
+    arguments: &mut Reader<'_>,
+) -> Result<Object<'a>> {
+    let n_keyword = arguments.varint()?;
+    let mut positional = Vec::with_capacity(n_positional.min(256) as usize);
+    for index in 0..n_positional {
+        positional.push(argument(codec, attached, arguments, &|| {
+            format!("args[{index}]")
+        })?);
+    }
+    if n_keyword == 0 {
+        return callable
+            .call(&positional)
+            .map_err(|raised| python_error(&raised));
+    }
+    let keywords = attached.dict().map_err(|raised| python_error(&raised))?;
+    for _ in 0..n_keyword {
+        let key = codec.decode(attached, arguments)?;
+        let name = || format!("kwargs[{:?}]", key.as_str().unwrap_or_default());
+        let value = argument(codec, attached, arguments, &name)?;
+        keywords
+            .insert(&key, &value)
+            .map_err(|raised| python_error(&raised))?;
+    }
+    callable
+        .call_with(positional, &keywords)
+        .map_err(|raised| python_error(&raised))
+}
+
+#[inline]
+fn argument<'a>(
+    codec: &Codec,
+    attached: Attached<'a>,
+    arguments: &mut Reader<'_>,
+    name: &dyn Fn() -> String,
+) -> Result<Object<'a>> {
+    let value = codec.decode(attached, arguments);
+    value.map_err(|error| Error::Value(error.root(&name())))
+}
+
+/// How long a thread has stayed attached.
+#[derive(Default)]
+struct Held {
+    n_jobs: u32,
+    time: Duration,
+}
+
+impl Held {
+    /// CPython's own switch interval.
+    const LIMIT: Duration = Duration::from_millis(5);
+    /// For jobs whose time is not taken.
+    const N_JOBS_MAX: u32 = 256;
+
+    /// Counts a job; whether it is time to let go.
+    #[inline]
+    fn too_long(&mut self, elapsed: Duration) -> bool {
+        self.n_jobs += 1;
+        self.time += elapsed;
+        let too_long = self.n_jobs >= Held::N_JOBS_MAX || self.time >= Held::LIMIT;
+        if too_long {
+            *self = Held::default();
         }
-        if n_keyword == 0 {
-            return callable
-                .call(&positional)
-                .map_err(|raised| python_error(&raised));
-        }
-        let keywords = attached.dict().map_err(|raised| python_error(&raised))?;
-        for _ in 0..n_keyword {
-            let key = self.codec.decode(attached, reader)?;
-            let name = || format!("kwargs[{:?}]", key.as_str().unwrap_or_default());
-            let value = argument(reader, &name)?;
-            keywords
-                .insert(&key, &value)
-                .map_err(|raised| python_error(&raised))?;
-        }
-        callable
-            .call_with(positional, &keywords)
-            .map_err(|raised| python_error(&raised))
+        too_long
     }
 }
 

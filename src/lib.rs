@@ -46,6 +46,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod error;
 mod payload;
 

@@ -4,15 +4,18 @@
 //! [`Promise`], which is kept in every case: a batch that is dropped unrun, with a queue or by a
 //! worker that panics, keeps it with an error.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::output::Output;
@@ -63,7 +66,8 @@ impl<T: DeserializeOwned> Task<T> {
     /// Waits for the outcome, and gives what the call printed with it.
     pub fn wait_completed(self) -> Completed<T> {
         self.slot.wait_until(None);
-        self.completed().expect("the wait had no limit")
+        let results = self.slot.lock().results.take();
+        completed(results.expect("the wait had no limit"))
     }
 
     /// Waits for the outcome, but no longer than this; `None` if it has not come. The call goes on.
@@ -73,23 +77,25 @@ impl<T: DeserializeOwned> Task<T> {
     /// As [`wait`](Task::wait).
     pub fn wait_timeout(&self, limit: Duration) -> Option<Result<T>> {
         self.slot.wait_until(Instant::now().checked_add(limit));
-        self.completed().map(|completed| completed.result)
+        let results = self.slot.lock().results.clone();
+        results.map(|results| completed(results).result)
     }
 
     /// Whether the outcome is there.
     pub fn is_finished(&self) -> bool {
-        self.slot.lock().is_some()
+        self.slot.lock().results.is_some()
     }
+}
 
-    fn completed(&self) -> Option<Completed<T>> {
-        self.slot.lock().as_ref()?.clone().into_items(0).next_item()
-    }
+fn completed<T: DeserializeOwned>(results: Results) -> Completed<T> {
+    let item = results.into_items(0).next_item();
+    item.expect("a task is a batch of one call")
 }
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
-            .field("finished", &self.slot.lock().is_some())
+            .field("finished", &self.slot.lock().results.is_some())
             .finish()
     }
 }
@@ -97,34 +103,47 @@ impl<T> fmt::Debug for Task<T> {
 /// Where the outcome of one task is put down and waited for.
 #[derive(Default)]
 pub(crate) struct Slot {
-    results: Mutex<Option<Results>>,
+    state: Mutex<SlotState>,
     arrived: Condvar,
 }
 
+#[derive(Default)]
+struct SlotState {
+    results: Option<Results>,
+    /// Whether anyone has to be woken, which costs a system call.
+    is_awaited: bool,
+}
+
 impl Slot {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Results>> {
-        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, results: Results) {
-        *self.lock() = Some(results);
-        self.arrived.notify_all();
+        let mut state = self.lock();
+        state.results = Some(results);
+        let is_awaited = state.is_awaited;
+        drop(state);
+        if is_awaited {
+            self.arrived.notify_all();
+        }
     }
 
     fn wait_until(&self, deadline: Option<Instant>) {
-        let mut results = self.lock();
-        while results.is_none() {
-            results = match deadline {
+        let mut state = self.lock();
+        while state.results.is_none() {
+            state.is_awaited = true;
+            state = match deadline {
                 None => self
                     .arrived
-                    .wait(results)
+                    .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return;
                     }
-                    let waited = self.arrived.wait_timeout(results, left);
+                    let waited = self.arrived.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -133,38 +152,67 @@ impl Slot {
 }
 
 /// Calls of one function, encoded one after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Batch {
     function: Function,
-    calls: Vec<u8>,
+    calls: Bytes,
     n: u32,
     cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl Batch {
-    pub(crate) fn new(function: Function, cancelled: Option<Arc<AtomicBool>>) -> Self {
+    /// A batch without calls, which only loads its function.
+    pub(crate) fn loading(function: &Function) -> Batch {
         Batch {
-            function,
-            calls: Vec::new(),
+            function: *function,
+            calls: Bytes::default(),
             n: 0,
-            cancelled,
+            cancelled: None,
         }
     }
 
-    /// Adds a call; on an error the batch stays as it was.
-    pub(crate) fn push<A: serde::Serialize>(&mut self, arguments: &A) -> Result<()> {
-        payload::encode_call(arguments, &mut self.calls)?;
-        self.n += 1;
-        Ok(())
+    /// A batch of one call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for arguments that cannot cross.
+    pub(crate) fn of_one<A: Serialize>(function: &Function, arguments: &A) -> Result<Batch> {
+        thread_local! {
+            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        // An argument's own Serialize may make a call.
+        let mut buffer = BUFFER.take();
+        payload::encode_call(arguments, &mut buffer)?;
+        let calls = Bytes::take_from(&mut buffer);
+        BUFFER.set(buffer);
+        Ok(Batch {
+            function: *function,
+            calls,
+            n: 1,
+            cancelled: None,
+        })
+    }
+
+    /// A batch of `n` calls that were encoded one after the other; `cancelled` says at any time that
+    /// nobody wants them any more.
+    pub(crate) fn of_many(
+        function: &Function,
+        calls: &mut Vec<u8>,
+        n: u32,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Batch {
+        let calls = Bytes::take_from(calls);
+        Batch {
+            function: *function,
+            calls,
+            n,
+            cancelled: Some(Arc::clone(cancelled)),
+        }
     }
 
     /// The number of calls; one without any loads its function.
     pub(crate) fn len(&self) -> u32 {
         self.n
-    }
-
-    pub(crate) fn n_bytes(&self) -> usize {
-        self.calls.len()
     }
 
     pub(crate) fn function(&self) -> &Function {
@@ -184,19 +232,16 @@ impl Batch {
     }
 }
 
-/// The ends of a batch's calls, in order: values, and records of failures, as one byte string.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Results {
+/// Collects the ends of one batch's calls after another; its buffer serves them all.
+#[derive(Debug, Default)]
+pub(crate) struct Collecting {
     bytes: Vec<u8>,
     n: u32,
-    /// What was printed, by the place of the call; calls that printed nothing are left out.
     outputs: Vec<(u32, Output)>,
-    /// How long the calls took.
-    pub(crate) elapsed: Duration,
 }
 
-impl Results {
-    /// Where the next value is to be appended, before [`end_call`](Results::end_call).
+impl Collecting {
+    /// Where the next value is to be appended, before [`end_call`](Collecting::end_call).
     #[inline]
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -204,14 +249,17 @@ impl Results {
 
     /// Ends one call, whose value was appended if it is `Ok`.
     #[inline]
-    pub(crate) fn end_call(&mut self, outcome: Result<()>, output: Option<Output>) {
-        if let Some(output) = output {
-            self.outputs.push((self.n, output));
-        }
+    pub(crate) fn end_call(&mut self, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.fail(&error);
         }
         self.n += 1;
+    }
+
+    /// Adds what the call that ended last has printed.
+    #[cold]
+    pub(crate) fn printed(&mut self, output: Output) {
+        self.outputs.push((self.n - 1, output));
     }
 
     #[cold]
@@ -224,13 +272,35 @@ impl Results {
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
     }
 
+    /// The results so far; what comes next belongs to another batch.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> Results {
+        Results {
+            bytes: Bytes::take_from(&mut self.bytes),
+            n: std::mem::take(&mut self.n),
+            outputs: std::mem::take(&mut self.outputs),
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+/// The ends of a batch's calls, in order: values, and records of failures, as one byte string.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results {
+    bytes: Bytes,
+    n: u32,
+    /// What was printed, by the place of the call; calls that printed nothing are left out.
+    outputs: Vec<(u32, Output)>,
+    /// How long the calls took, where somebody wants to know.
+    pub(crate) elapsed: Duration,
+}
+
+impl Results {
     /// `n` calls that all ended in the same way.
     pub(crate) fn all_failed(n: u32, error: &Error) -> Results {
-        let mut results = Results::default();
-        for _ in 0..n {
-            results.end_call(Err(error.clone()), None);
-        }
-        results
+        let mut collecting = Collecting::default();
+        (0..n).for_each(|_| collecting.end_call(Err(error.clone())));
+        collecting.finish()
     }
 
     /// The error of a batch whose values do not matter, or that only loaded its function.
@@ -253,12 +323,12 @@ impl Results {
     /// Reads the results; `first` is the index of the first.
     pub(crate) fn into_items(self, first: u64) -> Items {
         Items {
-            outputs: self.outputs.into_iter().peekable(),
-            at: 0,
-            position: 0,
-            first,
-            n: self.n,
             bytes: self.bytes,
+            position: 0,
+            at: 0,
+            n: self.n,
+            first,
+            outputs: self.outputs.into_iter(),
         }
     }
 }
@@ -266,22 +336,21 @@ impl Results {
 /// Reads results one by one.
 #[derive(Debug)]
 pub(crate) struct Items {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     position: usize,
     at: u32,
     n: u32,
     first: u64,
-    outputs: std::iter::Peekable<std::vec::IntoIter<(u32, Output)>>,
+    outputs: std::vec::IntoIter<(u32, Output)>,
 }
 
 impl Items {
-    /// The next call's end; `None` after the last.
+    /// The next call's end without what it printed; `None` after the last.
     #[inline]
-    pub(crate) fn next_item<T: DeserializeOwned>(&mut self) -> Option<Completed<T>> {
+    pub(crate) fn next_result<T: DeserializeOwned>(&mut self) -> Option<Result<T>> {
         if self.at == self.n {
             return None;
         }
-        let output = self.outputs.next_if(|(place, _)| *place == self.at);
         let mut reader = Reader::new(&self.bytes);
         reader.seek(self.position);
         let result = match reader.peek() {
@@ -290,11 +359,28 @@ impl Items {
                 .map_err(|error| Error::Value(error.root("result"))),
         };
         self.position = reader.position();
-        let index = self.first + u64::from(self.at);
         self.at += 1;
-        let output = output.map(|(_, output)| output).unwrap_or_default();
+        Some(result)
+    }
+
+    /// The next call's end; `None` after the last.
+    pub(crate) fn next_item<T: DeserializeOwned>(&mut self) -> Option<Completed<T>> {
+        let at = self.at;
+        let result = self.next_result()?;
+        // Outputs of calls that `next_result` alone has passed are passed here.
+        let output = loop {
+            match self.outputs.as_slice().first() {
+                Some((place, _)) if *place <= at => {
+                    let (place, output) = self.outputs.next()?;
+                    if place == at {
+                        break output;
+                    }
+                }
+                _ => break Output::default(),
+            }
+        };
         Some(Completed {
-            index,
+            index: self.first + u64::from(at),
             result,
             output,
         })
@@ -346,8 +432,15 @@ pub(crate) struct Promise {
 }
 
 impl Promise {
+    #[inline]
     pub(crate) fn keep(mut self, results: Results) {
         self.tell(results);
+    }
+
+    /// Whether somebody wants to know how long the batch takes.
+    #[inline]
+    pub(crate) fn wants_time(&self) -> bool {
+        matches!(self.recipient, Some(Recipient::Collector(..)))
     }
 
     fn tell(&mut self, results: Results) {
@@ -386,27 +479,29 @@ mod tests {
     use crate::payload::Payload;
 
     fn job(n: u32, recipient: Recipient) -> Job {
-        let mut batch = Batch::new(Function::at("m:f"), None);
-        (0..n).for_each(|number| batch.push(&(number,)).unwrap());
+        let mut calls = Vec::new();
+        (0..n).for_each(|number| payload::encode_call(&(number,), &mut calls).unwrap());
+        let cancelled = Arc::default();
+        let batch = Batch::of_many(&Function::at("m:f"), &mut calls, n, &cancelled);
         Job::new(batch, recipient)
     }
 
     fn some_results() -> Results {
-        let mut results = Results::default();
-        results
+        let mut collecting = Collecting::default();
+        collecting
             .out()
             .extend_from_slice(Payload::new(&7).unwrap().as_bytes());
-        results.end_call(Ok(()), None);
-        let output = Output {
+        collecting.end_call(Ok(()));
+        collecting.end_call(Err(Error::Cancelled));
+        collecting.printed(Output {
             stdout: b"hello".to_vec(),
             stderr: Vec::new(),
-        };
-        results.end_call(Err(Error::Cancelled), Some(output));
-        results
+        });
+        collecting
             .out()
             .extend_from_slice(Payload::new("x").unwrap().as_bytes());
-        results.end_call(Ok(()), None);
-        results
+        collecting.end_call(Ok(()));
+        collecting.finish()
     }
 
     #[test]

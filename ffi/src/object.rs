@@ -168,6 +168,14 @@ impl<'a> Object<'a> {
         self.as_ptr() == none
     }
 
+    /// Whether this is `True`.
+    #[inline]
+    pub fn is_true_constant(&self) -> bool {
+        // SAFETY: reads the address of an immortal object.
+        let constant = unsafe { raw::Py_True() };
+        self.as_ptr() == constant
+    }
+
     /// The type's name as it says of itself, for messages: `datetime.datetime`, `int`.
     pub fn type_name(&self) -> String {
         let name = |class: &Object<'a>| -> PyResult<'a, String> {

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Kept, Kind, Object, Raised};
+use owngil_ffi::{Attached, Kept, Kind, Object, PyResult, Raised};
 
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, Token, tag};
@@ -31,7 +31,20 @@ impl Codec {
     }
 
     /// Appends the encoded value of `object`; `out` stays as it was when that fails.
+    #[inline]
     pub(crate) fn encode<'a>(
+        &self,
+        attached: Attached<'a>,
+        object: &Object<'a>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CrossingError> {
+        if write_scalar(object, out) {
+            return Ok(());
+        }
+        self.encode_walking(attached, object, out)
+    }
+
+    fn encode_walking<'a>(
         &self,
         attached: Attached<'a>,
         object: &Object<'a>,
@@ -107,17 +120,31 @@ impl Codec {
         attached: Attached<'a>,
         reader: &mut Reader<'_>,
     ) -> Result<Object<'a>, CrossingError> {
+        // A short int is its own tag.
+        if let tag @ ..=tag::LARGEST_INT = reader.peek()? {
+            reader.u8()?;
+            return made(attached.int(i64::from(tag)));
+        }
+        self.decode_any(attached, reader)
+    }
+
+    fn decode_any<'a>(
+        &self,
+        attached: Attached<'a>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Object<'a>, CrossingError> {
         let leaves = match reader.leaves()? {
             None => None,
             Some(pickle) => Some(self.unpickle(attached, pickle)?),
         };
         let body = reader.position();
+        let (shared, stack) = (None, Vec::new());
         Make {
             attached,
             body,
             leaves,
-            shared: HashMap::new(),
-            stack: Vec::new(),
+            shared,
+            stack,
         }
         .value(reader, 0)
     }
@@ -148,6 +175,32 @@ fn explained(raised: &Raised<'_>) -> String {
         text.push_str(note);
     }
     text
+}
+
+/// Writes what needs no walk; `false` for containers, leaves, and what does not fit the short forms.
+#[inline]
+fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
+    match object.kind() {
+        Kind::None => format::write_none(out),
+        Kind::Bool => format::write_bool(out, object.is_true_constant()),
+        Kind::Int => match object.as_i64() {
+            Some(number) => format::write_int(out, number),
+            None => return false,
+        },
+        Kind::Float => format::write_float(out, object.as_f64().unwrap_or_default()),
+        Kind::Str => match object.as_str() {
+            Some(text) => format::write_str(out, text),
+            None => return false,
+        },
+        Kind::Bytes => format::write_bytes(out, object.as_bytes().unwrap_or_default()),
+        _ => return false,
+    }
+    true
+}
+
+#[inline]
+fn made<'a>(object: PyResult<'a, Object<'a>>) -> Result<Object<'a>, CrossingError> {
+    object.map_err(|raised| CrossingError::new(explained(&raised)))
 }
 
 /// Why a walk ended early.
@@ -196,7 +249,8 @@ struct Walk<'o, 'a> {
     body: usize,
     depth: u32,
     leaves: Vec<Object<'a>>,
-    seen: HashMap<usize, Place<'a>>,
+    /// Containers that may occur again, by address; made for the first such container.
+    seen: Option<HashMap<usize, Place<'a>>>,
     /// In the search for the place of a leaf that failed: its number, and what to say of it.
     wanted: Option<(usize, CrossingError)>,
 }
@@ -209,28 +263,19 @@ impl<'o, 'a> Walk<'o, 'a> {
             body,
             depth: 0,
             leaves: Vec::new(),
-            seen: HashMap::new(),
+            seen: None,
             wanted: None,
         }
     }
 
     /// Writes one value, to which the walk itself holds `held` references.
     fn value(&mut self, object: &Object<'a>, held: usize) -> Result<(), Stop> {
+        if write_scalar(object, self.out) {
+            return Ok(());
+        }
         match object.kind() {
-            Kind::None => format::write_none(self.out),
-            Kind::Bool => format::write_bool(self.out, object.is(&object.attached().bool(true))),
-            Kind::Int => match object.as_i64() {
-                Some(number) => format::write_int(self.out, number),
-                None => format::write_bigint(self.out, &object.int_bytes()?),
-            },
-            Kind::Float => {
-                format::write_float(self.out, object.as_f64().unwrap_or_default());
-            }
-            Kind::Str => match object.as_str() {
-                Some(text) => format::write_str(self.out, text),
-                None => format::write_surrogates(self.out, &object.str_bytes_with_surrogates()?),
-            },
-            Kind::Bytes => format::write_bytes(self.out, object.as_bytes().unwrap_or_default()),
+            Kind::Int => format::write_bigint(self.out, &object.int_bytes()?),
+            Kind::Str => format::write_surrogates(self.out, &object.str_bytes_with_surrogates()?),
             Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::FrozenSet => {
                 return self.container(object, held);
             }
@@ -257,15 +302,15 @@ impl<'o, 'a> Walk<'o, 'a> {
             object.n_references() > held && !(object.kind() == Kind::Tuple && object.is_empty());
         let offset = self.out.len() - self.body;
         if shared {
-            match self.seen.get(&object.address()) {
+            let seen = self.seen.get_or_insert_default();
+            match seen.get(&object.address()) {
                 Some(Place::Open) => return Err(Stop::PickleWhole),
                 Some(Place::Done(first, _)) => {
-                    let first = *first;
-                    format::mark_shared(self.out, self.body + first as usize);
-                    format::write_ref(self.out, first);
+                    format::mark_shared(self.out, self.body + *first as usize);
+                    format::write_ref(self.out, *first);
                     return Ok(());
                 }
-                None => drop(self.seen.insert(object.address(), Place::Open)),
+                None => drop(seen.insert(object.address(), Place::Open)),
             }
         }
         if self.depth == MAX_DEPTH {
@@ -276,7 +321,8 @@ impl<'o, 'a> Walk<'o, 'a> {
         self.depth -= 1;
         if shared {
             let place = Place::Done(offset as u64, object.clone());
-            self.seen.insert(object.address(), place);
+            let seen = self.seen.get_or_insert_default();
+            seen.insert(object.address(), place);
         }
         Ok(())
     }
@@ -347,7 +393,8 @@ struct Make<'a> {
     attached: Attached<'a>,
     body: usize,
     leaves: Option<Object<'a>>,
-    shared: HashMap<u64, Object<'a>>,
+    /// What a REF may point at, by its offset; made for the first such container.
+    shared: Option<HashMap<u64, Object<'a>>>,
     /// The items of the containers that are being made, innermost last.
     stack: Vec<Object<'a>>,
 }
@@ -369,7 +416,11 @@ impl<'a> Make<'a> {
                 return self.container(reader, depth, kind, count, start);
             }
             Token::Ref(offset) => {
-                let object = self.shared.get(&offset).cloned();
+                let object = self
+                    .shared
+                    .as_ref()
+                    .and_then(|shared| shared.get(&offset))
+                    .cloned();
                 return object.ok_or_else(|| CrossingError::malformed("a reference to nothing"));
             }
             Token::Leaf { index, .. } => {
@@ -415,7 +466,8 @@ impl<'a> Make<'a> {
             }
         };
         if reader.between(start, start + 1)[0] & tag::SHARED != 0 {
-            self.shared.insert((start - self.body) as u64, made.clone());
+            let shared = self.shared.get_or_insert_default();
+            shared.insert((start - self.body) as u64, made.clone());
         }
         Ok(made)
     }

@@ -1,7 +1,7 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::output::{Capture, OutputPolicy};
 use crate::runtime;
-use crate::task::{Batch, Job, Results};
+use crate::task::{Batch, Job, Recipient, Results};
 use crate::worker::{self, Backend, Order, Worker};
 
 /// The settings of a pool. Each has a default that suits most.
@@ -74,8 +74,7 @@ impl PoolBuilder {
 
     /// A function that every worker calls once, before its first task.
     pub fn initializer<A: Serialize>(mut self, function: &Function, arguments: A) -> Self {
-        let mut batch = Batch::new(function.clone(), None);
-        self.initializer = Some(batch.push(&arguments).map(|()| batch));
+        self.initializer = Some(Batch::of_one(function, &arguments));
         self
     }
 
@@ -95,7 +94,7 @@ impl PoolBuilder {
                 "the queue must hold at least one call".to_owned(),
             ));
         }
-        let initializer = self.initializer.transpose()?.map(Arc::new);
+        let initializer = self.initializer.transpose()?;
         // Before the workers, so that they need not wait for one another.
         runtime::start()?;
         let (queue, jobs) = bounded(self.queue_limit);
@@ -134,7 +133,7 @@ struct Start {
     worker: usize,
     backend: Backend,
     output: OutputPolicy,
-    initializer: Option<Arc<Batch>>,
+    initializer: Option<Batch>,
     jobs: Receiver<Job>,
     ready: Sender<Result<()>>,
 }
@@ -187,9 +186,13 @@ impl Start {
     fn ready_worker(&self) -> Result<Box<dyn Worker>> {
         let mut worker = worker::start(self.backend, Capture::new(self.output.clone()))?;
         if let Some(initializer) = &self.initializer {
-            let mut results = Results::default();
-            worker.run(initializer, &mut results);
-            if let Err(error) = results.only_failure() {
+            let (collector, results) = unbounded();
+            let recipient = Recipient::Collector(0, collector);
+            worker.run(Job::new(initializer.clone(), recipient), &mut || None);
+            let failure = results
+                .iter()
+                .try_for_each(|(_, results)| results.only_failure());
+            if let Err(error) = failure {
                 worker.retire();
                 return Err(Error::Worker {
                     worker: self.worker,
@@ -205,9 +208,13 @@ impl Start {
 struct Broken(Error);
 
 impl Worker for Broken {
-    fn run(&mut self, batch: &Batch, results: &mut Results) {
+    fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
         let error = Error::WorkerLost(format!("it could not be replaced: {}", self.0));
-        *results = Results::all_failed(batch.len().max(1), &error);
+        let mut job = Some(job);
+        while let Some(Job { batch, promise }) = job {
+            promise.keep(Results::all_failed(batch.len().max(1), &error));
+            job = next();
+        }
     }
 
     fn retire(self: Box<Self>) {}

@@ -10,9 +10,11 @@ use std::time::Duration;
 /// straggling worker would notice.
 const SLICE: Duration = Duration::from_micros(300);
 
-/// The most calls in a batch, and the most bytes of arguments.
+/// The most calls in a batch.
 const N_MAX: u32 = 4096;
-const BYTES_MAX: usize = 256 << 10;
+
+/// From how many bytes of arguments on a batch is full.
+pub(super) const BYTES_MAX: usize = 256 << 10;
 
 /// How much larger than the last batch the next may be: one that seemed quick proves little.
 const GROWTH: u32 = 8;
@@ -62,11 +64,6 @@ impl Chunk {
         // Towards the end, every worker should get a share of what is left.
         let share = left.map_or(N_MAX, |left| (left / (2 * self.n_workers)) as u32);
         size.min(share).max(1)
-    }
-
-    /// Whether a batch of that many calls and bytes is full.
-    pub(super) fn is_full(&self, n: u32, n_bytes: usize, left: Option<usize>) -> bool {
-        n >= self.size(left) || n_bytes >= BYTES_MAX
     }
 }
 
@@ -120,12 +117,5 @@ mod tests {
         assert_eq!(chunk.size(Some(40)), 10);
         assert_eq!(chunk.size(Some(1)), 1);
         assert_eq!(chunk.size(Some(0)), 1);
-    }
-
-    #[test]
-    fn large_arguments_fill_a_batch() {
-        let chunk = after(&[(1000, Duration::from_micros(100))]);
-        assert!(!chunk.is_full(1, 100, None));
-        assert!(chunk.is_full(1, 1 << 20, None));
     }
 }

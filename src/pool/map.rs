@@ -15,9 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Pool;
-use super::chunk::Chunk;
+use super::chunk::{BYTES_MAX, Chunk};
 use crate::error::{Error, Result};
 use crate::function::Function;
+use crate::payload;
 use crate::task::{Batch, Completed, Items, Job, Recipient, Results};
 
 /// Batches in flight for each worker: enough to keep it busy while this thread does not run.
@@ -36,8 +37,10 @@ pub struct Map<'p, I: Iterator, T> {
     exhausted: bool,
     ordered: bool,
     chunk: Chunk,
-    /// Being filled.
-    batch: Batch,
+    /// The batch that is being filled: its calls, how many, and how many it should hold.
+    calls: Vec<u8>,
+    n_calls: u32,
+    n_wanted: u32,
     /// Filled, and refused by a full queue.
     waiting: Option<Job>,
     /// The index of the next input that goes into a batch.
@@ -94,12 +97,14 @@ where
         let cancelled = Arc::new(AtomicBool::new(false));
         Map {
             pool,
-            function: function.clone(),
+            function: *function,
             inputs,
             exhausted: false,
             ordered,
             chunk: Chunk::new(pool.n_workers()),
-            batch: Batch::new(function.clone(), Some(Arc::clone(&cancelled))),
+            calls: Vec::new(),
+            n_calls: 0,
+            n_wanted: 1,
             waiting: None,
             n_taken: 0,
             n_yielded: 0,
@@ -120,31 +125,49 @@ where
         CompletedMap(self)
     }
 
-    fn next_completed(&mut self) -> Option<Completed<T>> {
+    /// The next call's end, as `read` takes it from the results that have come.
+    #[inline]
+    fn next_with<R>(
+        &mut self,
+        read: impl Fn(&mut Items) -> Option<R>,
+        result: impl Fn(&R) -> &Result<T>,
+    ) -> Option<R> {
         loop {
-            if let Some(items) = &mut self.current {
-                if let Some(item) = items.next_item() {
-                    self.n_yielded += 1;
-                    self.stop_if_hopeless(&item);
-                    return Some(item);
+            if let Some(items) = &mut self.current
+                && let Some(item) = read(items)
+            {
+                self.n_yielded += 1;
+                if let Err(error) = result(&item) {
+                    self.stop_if_hopeless(error);
                 }
-                self.current = None;
+                return Some(item);
             }
-            if self.cancelled.load(Ordering::Relaxed) {
-                return None;
-            }
-            self.feed();
-            if let Some(items) = self.take_ready() {
-                self.current = Some(items);
-            } else if !self.wait() {
+            if !self.advance() {
                 return None;
             }
         }
     }
 
+    /// Gives the workers what they can take, and gets the next results; `false` at the end.
+    fn advance(&mut self) -> bool {
+        self.current = None;
+        while !self.cancelled.load(Ordering::Relaxed) {
+            self.feed();
+            self.current = self.take_ready();
+            if self.current.is_some() {
+                return true;
+            }
+            if !self.wait() {
+                return false;
+            }
+        }
+        false
+    }
+
     /// A function that one worker cannot load, none can: the other calls would say the same.
-    fn stop_if_hopeless(&mut self, item: &Completed<T>) {
-        if matches!(item.result, Err(Error::Load(_) | Error::ShutDown)) {
+    #[cold]
+    fn stop_if_hopeless(&mut self, error: &Error) {
+        if matches!(error, Error::Load(_) | Error::ShutDown) {
             self.cancelled.store(true, Ordering::Relaxed);
             self.current = None;
         }
@@ -205,31 +228,34 @@ where
         }
     }
 
+    #[inline]
     fn take(&mut self, input: &I::Item) {
-        if let Err(error) = self.batch.push(input) {
+        if let Err(error) = payload::encode_call(input, &mut self.calls) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
-            self.set_aside(self.n_taken, Results::all_failed(1, &error));
+            self.set_aside(self.n_taken, Results::all_failed(1, &error.into()));
             self.n_taken += 1;
-        } else if self
-            .chunk
-            .is_full(self.batch.len(), self.batch.n_bytes(), self.inputs.left())
-        {
+            return;
+        }
+        self.n_calls += 1;
+        if self.n_calls >= self.n_wanted || self.calls.len() >= BYTES_MAX {
             self.close_batch();
         }
     }
 
     /// Sends off the batch that is being filled, if there is anything in it.
     fn close_batch(&mut self) {
-        if self.batch.len() == 0 {
-            return;
+        let n = std::mem::take(&mut self.n_calls);
+        if n > 0 {
+            let n_bytes = self.calls.len();
+            let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled);
+            // The next batch is likely to be as long.
+            self.calls.reserve(n_bytes);
+            let recipient = Recipient::Collector(self.n_taken, self.collector.clone());
+            self.n_taken += u64::from(n);
+            self.send(Job::new(batch, recipient));
         }
-        let next = Batch::new(self.function.clone(), Some(Arc::clone(&self.cancelled)));
-        let batch = std::mem::replace(&mut self.batch, next);
-        let n = batch.len();
-        let recipient = Recipient::Collector(self.n_taken, self.collector.clone());
-        self.n_taken += u64::from(n);
-        self.send(Job::new(batch, recipient));
+        self.n_wanted = self.chunk.size(self.inputs.left());
     }
 
     fn send(&mut self, job: Job) {
@@ -304,8 +330,9 @@ where
 {
     type Item = Result<T>;
 
+    #[inline]
     fn next(&mut self) -> Option<Result<T>> {
-        self.next_completed().map(|completed| completed.result)
+        self.next_with(Items::next_result, |result| result)
     }
 }
 
@@ -337,6 +364,7 @@ where
     type Item = Completed<T>;
 
     fn next(&mut self) -> Option<Completed<T>> {
-        self.0.next_completed()
+        self.0
+            .next_with(Items::next_item, |completed| &completed.result)
     }
 }

@@ -123,8 +123,7 @@ impl Pool {
         T: DeserializeOwned,
         A: Serialize,
     {
-        let mut batch = Batch::new(function.clone(), None);
-        batch.push(&arguments)?;
+        let batch = Batch::of_one(function, &arguments)?;
         let slot = Arc::new(Slot::default());
         self.enqueue(Job::new(batch, Recipient::Task(Arc::clone(&slot))))?;
         Ok(Task::new(slot))
@@ -189,8 +188,7 @@ impl Pool {
             .workers
             .iter()
             .map(|worker| {
-                let mut batch = Batch::new(function.clone(), None);
-                batch.push(&arguments)?;
+                let batch = Batch::of_one(function, &arguments)?;
                 let slot = Arc::new(Slot::default());
                 self.order(worker, Job::new(batch, Recipient::Task(Arc::clone(&slot))))?;
                 Ok(Task::new(slot))
@@ -209,10 +207,7 @@ impl Pool {
         let (collector, loaded) = crossbeam_channel::unbounded();
         for worker in &self.workers {
             let recipient = Recipient::Collector(0, collector.clone());
-            self.order(
-                worker,
-                Job::new(Batch::new(function.clone(), None), recipient),
-            )?;
+            self.order(worker, Job::new(Batch::loading(function), recipient))?;
         }
         drop(collector);
         loaded

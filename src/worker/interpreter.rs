@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::interpreter::Interpreter;
 use crate::output::Capture;
 use crate::runtime;
-use crate::task::{Batch, Results};
+use crate::task::Job;
 use crate::worker::Worker;
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
@@ -26,8 +26,8 @@ pub(super) struct PythonWorker {
 }
 
 impl Worker for PythonWorker {
-    fn run(&mut self, batch: &Batch, results: &mut Results) {
-        self.interpreter.run(batch, results);
+    fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
+        self.interpreter.run(job, next);
     }
 
     fn retire(self: Box<Self>) {

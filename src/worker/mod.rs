@@ -9,13 +9,12 @@ mod thread;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, select};
 
 use crate::error::{Error, Result};
 use crate::output::Capture;
-use crate::task::{Batch, Job, Results};
+use crate::task::Job;
 
 /// Where tasks run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,8 +57,11 @@ impl FromStr for Backend {
 
 /// One worker's side of a backend. It lives on one thread.
 pub(crate) trait Worker {
-    /// Runs a batch, and loads its function first if need be; a batch without calls only loads it.
-    fn run(&mut self, batch: &Batch, results: &mut Results);
+    /// Runs a job, and after it those that `next` gives, until it gives none.
+    ///
+    /// A job's function is loaded first if need be; a batch without calls only loads it. Each
+    /// promise is kept as soon as its batch is done. `next` does not wait.
+    fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>);
 
     /// Ends, once nothing is left to run.
     fn retire(self: Box<Self>);
@@ -98,10 +100,13 @@ pub(crate) fn serve(worker: &mut dyn Worker, queue: &Receiver<Job>, orders: &Rec
             },
         };
         match order {
-            Order::Run(job) => run(worker, job),
+            Order::Run(job) => worker.run(job, &mut || match orders.is_empty() {
+                true => queue.try_recv().ok(),
+                false => None,
+            }),
             Order::Drain => {
-                while let Ok(job) = queue.try_recv() {
-                    run(worker, job);
+                if let Ok(job) = queue.try_recv() {
+                    worker.run(job, &mut || queue.try_recv().ok());
                 }
                 return;
             }
@@ -110,32 +115,22 @@ pub(crate) fn serve(worker: &mut dyn Worker, queue: &Receiver<Job>, orders: &Rec
     }
 }
 
-fn run(worker: &mut dyn Worker, job: Job) {
-    let Job { batch, promise } = job;
-    let mut results = Results::default();
-    let start = Instant::now();
-    worker.run(&batch, &mut results);
-    results.elapsed = start.elapsed();
-    promise.keep(results);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::function::Function;
-    use crate::payload::Payload;
-    use crate::task::Recipient;
+    use crate::task::{Batch, Recipient, Results};
 
-    /// Returns how many calls it has seen.
+    /// Counts the calls that it has seen.
     struct Counter(u32);
 
     impl Worker for Counter {
-        fn run(&mut self, batch: &Batch, results: &mut Results) {
-            for _ in 0..batch.len() {
-                self.0 += 1;
-                let value = Payload::new(&self.0).unwrap();
-                results.out().extend_from_slice(value.as_bytes());
-                results.end_call(Ok(()), None);
+        fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
+            let mut job = Some(job);
+            while let Some(Job { batch, promise }) = job {
+                self.0 += batch.len();
+                promise.keep(Results::all_failed(batch.len(), &Error::Cancelled));
+                job = next();
             }
         }
 
@@ -148,15 +143,16 @@ mod tests {
         let (control, orders) = crossbeam_channel::unbounded();
         let (collector, results) = crossbeam_channel::unbounded();
         let job = |number| {
-            let mut batch = Batch::new(Function::at("m:f"), None);
-            batch.push(&()).unwrap();
+            let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
             Job::new(batch, Recipient::Collector(number, collector.clone()))
         };
         queue.send(job(1)).unwrap();
         queue.send(job(2)).unwrap();
         control.send(Order::Run(job(3))).unwrap();
         control.send(Order::Drain).unwrap();
-        serve(&mut Counter(0), &jobs, &orders);
+        let mut worker = Counter(0);
+        serve(&mut worker, &jobs, &orders);
+        assert_eq!(worker.0, 3);
         let order: Vec<u64> = results.try_iter().map(|(number, _)| number).collect();
         assert_eq!(order, [3, 1, 2]);
     }
