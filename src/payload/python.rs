@@ -120,15 +120,15 @@ impl Codec {
         attached: Attached<'a>,
         reader: &mut Reader<'_>,
     ) -> Result<Object<'a>, CrossingError> {
-        // A short int is its own tag.
-        if let tag @ ..=tag::LARGEST_INT = reader.peek()? {
-            reader.u8()?;
-            return made(attached.int(i64::from(tag)));
+        if reader.peek()? != tag::LEAVES
+            && let Some(scalar) = read_scalar(attached, reader)?
+        {
+            return made(scalar);
         }
-        self.decode_any(attached, reader)
+        self.decode_walking(attached, reader)
     }
 
-    fn decode_any<'a>(
+    fn decode_walking<'a>(
         &self,
         attached: Attached<'a>,
         reader: &mut Reader<'_>,
@@ -196,6 +196,29 @@ fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Makes what needs no walk; `None`, with nothing read, for a container, a reference or a leaf.
+#[inline]
+fn read_scalar<'a>(
+    attached: Attached<'a>,
+    reader: &mut Reader<'_>,
+) -> Result<Option<PyResult<'a, Object<'a>>>, CrossingError> {
+    let start = reader.position();
+    Ok(Some(match reader.token()? {
+        Token::Int(number) => attached.int(number),
+        Token::Str(text) => attached.str(text),
+        Token::Float(number) => attached.float(number),
+        Token::None => Ok(attached.none()),
+        Token::Bool(value) => Ok(attached.bool(value)),
+        Token::Bytes(bytes) => attached.bytes(bytes),
+        Token::BigInt(bytes) => attached.big_int(bytes),
+        Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
+        Token::Container { .. } | Token::Ref(_) | Token::Leaf { .. } => {
+            reader.seek(start);
+            return Ok(None);
+        }
+    }))
 }
 
 #[inline]
@@ -401,37 +424,27 @@ struct Make<'a> {
 
 impl<'a> Make<'a> {
     fn value(&mut self, reader: &mut Reader<'_>, depth: u32) -> Result<Object<'a>, CrossingError> {
-        let attached = self.attached;
+        if let Some(scalar) = read_scalar(self.attached, reader)? {
+            return made(scalar);
+        }
         let start = reader.position();
-        let made = match reader.token()? {
-            Token::None => return Ok(attached.none()),
-            Token::Bool(value) => return Ok(attached.bool(value)),
-            Token::Int(number) => attached.int(number),
-            Token::BigInt(bytes) => attached.big_int(bytes),
-            Token::Float(number) => attached.float(number),
-            Token::Str(text) => attached.str(text),
-            Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
-            Token::Bytes(bytes) => attached.bytes(bytes),
-            Token::Container { kind, count } => {
-                return self.container(reader, depth, kind, count, start);
-            }
+        match reader.token()? {
+            Token::Container { kind, count } => self.container(reader, depth, kind, count, start),
             Token::Ref(offset) => {
-                let object = self
-                    .shared
-                    .as_ref()
-                    .and_then(|shared| shared.get(&offset))
-                    .cloned();
-                return object.ok_or_else(|| CrossingError::malformed("a reference to nothing"));
+                let shared = self.shared.as_ref().and_then(|shared| shared.get(&offset));
+                shared
+                    .cloned()
+                    .ok_or_else(|| CrossingError::malformed("a reference to nothing"))
             }
             Token::Leaf { index, .. } => {
                 let leaf = self
                     .leaves
                     .as_ref()
                     .and_then(|leaves| leaves.item(index as usize));
-                return leaf.ok_or_else(|| CrossingError::malformed("a leaf that is not there"));
+                leaf.ok_or_else(|| CrossingError::malformed("a leaf that is not there"))
             }
-        };
-        made.map_err(|raised| CrossingError::new(explained(&raised)))
+            _ => Err(CrossingError::malformed("a value of no kind")),
+        }
     }
 
     fn container(
