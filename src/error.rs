@@ -55,13 +55,17 @@ impl Error {
     /// What a person could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Error::Load(error) => error.hint.clone(),
+            Error::Load(error) => {
+                let refusal = |cause: &PythonError| crate::refusal::hint(cause.traceback());
+                let hint = error.hint.clone();
+                hint.or_else(|| error.cause.as_ref().and_then(refusal))
+            }
             Error::Worker { source, .. } => source.hint(),
             Error::Start(StartError::WrongVersion { linked, .. }) => Some(format!(
                 "name a Python {}.{}, or build owngil for the other one (PYO3_PYTHON)",
                 linked.major, linked.minor
             )),
-            Error::Python(error) => crate::refusal::hint(error),
+            Error::Python(error) => crate::refusal::hint(error.traceback()),
             _ => None,
         }
     }
@@ -230,5 +234,37 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_its_hint_in_a_call_and_in_the_import_of_its_function() {
+        let message = "module numpy does not support loading in subinterpreters";
+        let cause = PythonError::new(Exception {
+            kind: ExceptionKind::ImportError,
+            type_name: "ImportError".to_owned(),
+            message: message.to_owned(),
+            traceback: format!("ImportError: {message}\n"),
+            notes: Vec::new(),
+            cause: None,
+            context: None,
+            exit_status: None,
+        });
+        let load = |hint: Option<&str>| LoadError {
+            kind: LoadErrorKind::Import,
+            function: "m:f".to_owned(),
+            message: "importing it raised".to_owned(),
+            hint: hint.map(str::to_owned),
+            cause: Some(cause.clone()),
+        };
+        let hint = Error::from(cause.clone()).hint();
+        assert!(hint.as_ref().is_some_and(|hint| hint.contains("thread")));
+        assert_eq!(Error::from(load(None)).hint(), hint);
+        let own = Error::from(load(Some("another one"))).hint();
+        assert_eq!(own.as_deref(), Some("another one"));
     }
 }

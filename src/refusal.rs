@@ -3,8 +3,6 @@
 //! CPython has no exception type for it, so the texts are all there is to go by
 //! (Python/import.c, Objects/moduleobject.c, Modules/posixmodule.c, Lib/threading.py).
 
-use crate::error::PythonError;
-
 /// Texts by which packages and CPython refuse, and what to say of each.
 const REFUSALS: &[(&str, &str)] = &[
     ("does not support loading in subinterpreters", EXTENSION),
@@ -44,12 +42,10 @@ const REFUSALS: &[(&str, &str)] = &[
 const EXTENSION: &str = "an extension module refuses interpreters with their own GIL; the `thread` \
                          backend runs it, on one GIL";
 
-/// What a person could do about an exception that is such a refusal.
+/// What a person could do about an exception that is such a refusal, told from its traceback.
 ///
-/// Packages wrap the refusal in exceptions of their own, so the whole traceback is searched.
-pub(crate) fn hint(error: &PythonError) -> Option<String> {
-    let known = REFUSALS
-        .iter()
-        .find(|(text, _)| error.traceback().contains(text));
+/// Packages wrap the refusal in exceptions of their own, so the whole chain's is searched.
+pub(crate) fn hint(traceback: &str) -> Option<String> {
+    let known = REFUSALS.iter().find(|(text, _)| traceback.contains(text));
     known.map(|(_, hint)| (*hint).to_owned())
 }

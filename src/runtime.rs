@@ -76,9 +76,8 @@ fn info(runtime: &'static Runtime) -> RuntimeInfo {
 /// Ends the process with this status, with all output written.
 ///
 /// Runs the main interpreter's exit functions, flushes Python's and Rust's standard streams and
-/// leaves without finalizing CPython, which crashes over a busy interpreter on every version and
-/// aborts on 3.12. It always returns to the system. Drop or shut down the pools first: what still
-/// runs is cut off.
+/// leaves without finalizing CPython, which is safe over a busy interpreter on no version. Drop or
+/// shut down the pools first: what still runs is cut off.
 ///
 /// A program may as well return from `main`; what is left out then is what the main interpreter's
 /// exit functions do (those of the `thread` backend).

@@ -96,6 +96,12 @@ pub(crate) type Home = Cell<Option<NonNull<raw::PyThreadState>>>;
 /// An attachment that ends when it is dropped.
 ///
 /// Made by [`Interpreter::attach`](crate::Interpreter::attach).
+///
+/// # Invariant
+///
+/// The thread state that was in `home` is attached to this OS thread, except inside
+/// [`Attached::detach`], and goes back there when the guard is dropped. A guard is not `Send`, since
+/// `home` is not `Sync`.
 #[derive(Debug)]
 pub struct Guard<'i> {
     id: i64,

@@ -17,6 +17,11 @@ use crate::raw;
 pub type Body =
     dyn for<'a> Fn(Attached<'a>, &[Borrowed<'a>]) -> Result<Object<'a>, Raised<'a>> + Send + Sync;
 
+/// What a callback's capsule holds.
+///
+/// # Invariant
+///
+/// One capsule of interpreter `interpreter` points at it, and frees it when it goes.
 struct Callback {
     interpreter: i64,
     body: Box<Body>,

@@ -1,7 +1,7 @@
 //! Containers: made whole from their items, and walked.
 //!
-//! A list or tuple is filled in one go, from items that exist already, so that no Python code (a
-//! finalizer, `gc.get_objects`) can ever see one with empty places.
+//! A list or tuple is filled in one go, and should be from items that exist already: Python code that
+//! ran meanwhile (a finalizer, `gc.get_objects`) would see empty places.
 
 use std::ptr::{self, NonNull};
 

@@ -63,6 +63,10 @@ impl fmt::Display for Exception {
 impl std::error::Error for Exception {}
 
 /// An exception that Python raised, as the object that it is.
+///
+/// # Invariant
+///
+/// `value` is an exception, and no longer the one that the thread state has set.
 #[derive(Clone)]
 pub struct Raised<'a> {
     value: Object<'a>,

@@ -359,6 +359,10 @@ impl fmt::Debug for Object<'_> {
 }
 
 /// An object that somebody else keeps alive for `'a`.
+///
+/// # Invariant
+///
+/// As an [`Object`], but it owns no reference, and never gives one up.
 #[repr(transparent)]
 pub struct Borrowed<'a>(ManuallyDrop<Object<'a>>);
 

@@ -4,7 +4,8 @@
 //! What is absent is absent on purpose. `PyGILState_*` knows the main interpreter only (CPython's
 //! documentation calls it incompatible with sub-interpreters). `PyErr_Print` and
 //! `PyRun_SimpleString` end the process on `SystemExit`. `PyMemoryView_FromMemory` has no owner.
-//! `Py_FinalizeEx` aborts on 3.12 and crashes over a busy interpreter on every version.
+//! `Py_FinalizeEx` aborts on 3.12 where an interpreter is left, and over a busy one it hangs, or frees
+//! what that one uses, on every version. The whole ledger is in `docs/safety.md`.
 
 pub(crate) use pyo3_ffi::{
     METH_FASTCALL, Py_CompileStringExFlags, Py_DECREF, Py_EndInterpreter, Py_False, Py_INCREF,

@@ -4,8 +4,8 @@
 //! what Python calls the main thread: were it to end, the system could give its identity to another
 //! thread, which CPython would then take for the main thread.
 //!
-//! There is no finalizing: `Py_FinalizeEx` aborts on 3.12 and crashes over a busy interpreter on
-//! every version. [`exit`] flushes and leaves.
+//! There is no finalizing: `Py_FinalizeEx` aborts on 3.12 where an interpreter is left, and over a
+//! busy one it hangs, or frees what that one uses, on every version. [`exit`] flushes and leaves.
 
 use std::ffi::CString;
 use std::fmt;
@@ -39,6 +39,11 @@ pub struct Config {
 type MainTask = Box<dyn for<'a> FnOnce(Attached<'a>) + Send>;
 
 /// CPython in this process.
+///
+/// # Invariant
+///
+/// This crate started CPython, once; nobody finalizes it. Python's main thread lives as long as the
+/// process, and is attached only while it runs a task of [`in_main`](Runtime::in_main).
 pub struct Runtime {
     config: Config,
     warnings: Vec<String>,
@@ -103,7 +108,8 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// On a thread that is attached: it would hold a GIL while it waits.
+    /// On a thread that is attached: it would hold a GIL while it waits. From within such `work`,
+    /// detached, it would wait for itself without end.
     pub fn in_main<R: Send + 'static>(
         &self,
         work: impl for<'a> FnOnce(Attached<'a>) -> R + Send + 'static,
@@ -332,9 +338,10 @@ impl Disposition {
 /// Ends the process with this status: runs the main interpreter's exit functions, flushes its
 /// streams and Rust's, and leaves without finalizing CPython.
 ///
-/// It always returns to the system. Where the main interpreter is held by code that does not let
-/// go, its exit functions are given up after two seconds. Interpreters that still run are not
-/// waited for: shut the pools down first.
+/// Where the main interpreter is held by code that does not let go, its exit functions are given up
+/// after two seconds. Interpreters that still run are not waited for, nor are threads that Python
+/// code started in the main one: shut the pools down first. On a thread that is attached, exit
+/// functions do not run.
 pub fn exit(status: i32) -> ! {
     if let Some(runtime) = Runtime::running()
         && crate::attach::current().is_none()

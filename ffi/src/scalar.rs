@@ -208,7 +208,7 @@ impl<'a> Object<'a> {
         (overflow == 0).then_some(value)
     }
 
-    /// The little-endian two's complement bytes of an `int`, as few as will do.
+    /// The little-endian two's complement bytes of an `int`: as few as hold its bits and a sign.
     ///
     /// # Errors
     ///

@@ -56,7 +56,10 @@ impl Version {
     /// Why owngil refuses to run on this version.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match (self.minor, self.micro) {
-            (12, 0) => Some("creating interpreters races there (gh-105699): use 3.12.8 or later"),
+            (12, 0) => Some(
+                "its interpreters share a MemoryError that crashes (gh-109894) and cannot end while \
+                 threads run (gh-105716): use 3.12.8 or later",
+            ),
             _ => None,
         }
     }

@@ -1,0 +1,114 @@
+//! The examples: each runs, and prints what it should; the README shows what really happens.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap()
+}
+
+/// What an example prints, run where the README runs it.
+fn example(name: &str) -> String {
+    // cargo puts tests into `deps`, and examples into `examples` beside that.
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.parent().and_then(Path::parent).unwrap();
+    let program: PathBuf = profile.join("examples").join(name);
+    assert!(
+        program.is_file(),
+        "{} is not there: run `cargo build --examples`, as `cargo test` does",
+        program.display()
+    );
+    printed(Command::new(program).env("OWNGIL_EXAMPLES", "small"))
+}
+
+/// What a command prints; it must succeed.
+fn printed(command: &mut Command) -> String {
+    let command = command.current_dir(ROOT).env_remove("VIRTUAL_ENV");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{command:?}: {status}\n{stderr}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The README's blocks of code in one language.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = read("README.md");
+    let fence = format!("```{language}\n");
+    let blocks = readme.split(&fence).skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn hello_counts_the_words_of_each_file() {
+    let text = example("hello");
+    assert_eq!(text, "LICENSE-MIT: 170 words\nLICENSE-APACHE: 1587 words\n");
+}
+
+#[test]
+fn pool_map_tells_values_errors_and_output_apart() {
+    let text = example("pool_map");
+    for part in [
+        "3: 0.33 (printed \"asked for 1/3\")\n",
+        "0: ZeroDivisionError: division by zero, by \"asked for 1/0\"\nTraceback (most recent call last):\n",
+        "in reciprocal\n    return round(1 / number, digits)\n",
+        "7: result (datetime.timedelta): an opaque Python object; Rust cannot read it\n",
+        "8: 0.12 (printed \"asked for 1/8\")\n",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+}
+
+#[test]
+fn one_gil_or_many_finds_the_same_both_ways_and_prints_both_times() {
+    let text = example("one_gil_or_many");
+    assert!(text.contains("Both found the same "), "{text}");
+    let has = |line: &str, words: &str| line.contains(words);
+    let times = text.lines().find(|line| has(line, "median")).unwrap();
+    assert_eq!(times.matches(" s").count(), 2, "{text}");
+    // How large the ratio is, no test can say: others may run beside it.
+    let ratio = text.lines().find(|line| has(line, "times as fast"));
+    assert!(
+        ratio.is_some_and(|line| line.contains("GILs are ")),
+        "{text}"
+    );
+    assert!(text.lines().any(|line| has(line, "cores were")), "{text}");
+}
+
+#[test]
+fn the_readme_shows_the_example_that_runs() {
+    let hello = read("examples/hello.rs");
+    let (_, code) = hello.split_once("\n\n").unwrap();
+    assert_eq!(blocks("rust"), [code], "README.md and examples/hello.rs");
+    assert!(code.lines().count() <= 20);
+    assert_eq!(blocks("python"), [read("examples/wordcount.py")]);
+}
+
+/// Runs each `$ owngil …` and `$ cargo run --example …` of the README.
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let mut n_commands = 0;
+    for block in blocks("console") {
+        for shown in block.split("$ ") {
+            let (line, expected) = shown.split_once('\n').unwrap_or_default();
+            let words: Vec<_> = line.split_whitespace().collect();
+            let printed = match words[..] {
+                ["owngil", ref words @ ..] => {
+                    printed(Command::new(env!("CARGO_BIN_EXE_owngil")).args(words))
+                }
+                ["cargo", "run", .., "--example", name] => example(name),
+                _ => continue,
+            };
+            assert_eq!(printed, expected, "$ {line}");
+            n_commands += 1;
+        }
+    }
+    assert!(n_commands >= 3, "the README shows commands");
+}

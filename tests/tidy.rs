@@ -1,0 +1,405 @@
+//! The rules of the house that no compiler knows: which file may use which, where unsafe code is,
+//! what files are called and how long they are, and that the documents name what is there.
+//!
+//! It reads the sources as text, and needs no Python.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of `src/`, floor by floor. A module uses those on its own floor and below, and the
+/// way there is never a circle. A new edge needs its reason in docs/architecture.md.
+const FLOORS: [&[&str]; 6] = [
+    &["error", "payload", "refusal"],
+    &["function", "output", "wire", "task", "runtime"],
+    &["interpreter"],
+    &["worker"],
+    &["pool"],
+    &["cli", "main"],
+];
+
+/// Names that say nothing of what a file owns.
+const BANNED_NAMES: [&str; 6] = ["utils", "helpers", "common", "core", "base", "imp"];
+
+/// The most lines of a file; one that is longer has two owners in it.
+const N_LINES_MAX: usize = 600;
+
+struct Source {
+    /// From the root of the repository.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn is_in(&self, folder: &str) -> bool {
+        self.path.starts_with(folder)
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All files of the repository with that extension.
+fn sources(extension: &str) -> Vec<Source> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && name != "target" {
+                walk(&path, found);
+            } else if path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(root(), &mut found);
+    found.retain(|path| path.extension().is_some_and(|found| found == extension));
+    found.sort();
+    let sources = found.into_iter().map(|path| Source {
+        text: fs::read_to_string(&path).unwrap(),
+        path: path
+            .strip_prefix(root())
+            .unwrap()
+            .to_string_lossy()
+            .into_owned(),
+    });
+    sources.collect()
+}
+
+/// Rust source with comments and texts blanked out, line by line as it was.
+fn code_of(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let n_hashes = rest
+            .strip_prefix('r')
+            .map_or(0, |after| after.len() - after.trim_start_matches('#').len());
+        let raw = format!("r{}\"", "#".repeat(n_hashes));
+        let starts_word = !code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if starts_word && rest.starts_with(&raw) {
+            let end = format!("\"{}", "#".repeat(n_hashes));
+            let body = &rest[raw.len()..];
+            raw.len() + body.find(&end).map_or(body.len(), |at| at + end.len())
+        } else if first == '"' {
+            let mut escaped = false;
+            let end = rest[1..].char_indices().find(|&(_, c)| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            end.map_or(rest.len(), |(at, _)| at + 2)
+        } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
+            rest[1..].find('\'').unwrap() + 2
+        } else {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        let (blank, after) = rest.split_at(length);
+        code.extend(blank.chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+        rest = after;
+    }
+    code
+}
+
+/// Whether the word is in the text, and not as a part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    })
+}
+
+/// What stands between `open` and the brace that belongs to it, after each `open` in the text.
+fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
+    let name = |text: &str| {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+        text[..end.unwrap_or(text.len())].to_owned()
+    };
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(prefix) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            continue;
+        }
+        let after = &code[at + prefix.len()..];
+        let Some(group) = after.strip_prefix('{') else {
+            names.insert(name(after));
+            continue;
+        };
+        // The names right inside the braces; those of inner ones belong to another path.
+        let mut depth = 1;
+        let mut item_starts = true;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => item_starts = true,
+                c if depth == 1 && item_starts && !c.is_whitespace() => {
+                    names.insert(name(&group[at..]));
+                    item_starts = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    names
+}
+
+/// The module of `src/` that a file belongs to.
+fn module_of(path: &str) -> &str {
+    let inside = path.strip_prefix("src/").unwrap();
+    inside.split(['/', '.']).next().unwrap()
+}
+
+#[test]
+fn what_is_no_code_is_told_from_code() {
+    let text =
+        "let a = \"crate::b \\\" //\"; // crate::c\nlet d = r#\"crate::\"e\"#; '\"' crate::f";
+    let code = code_of(text);
+    assert_eq!(code.lines().count(), 2);
+    assert_eq!(
+        names_after(&code, "crate::"),
+        BTreeSet::from(["f".to_owned()])
+    );
+    let group = "use crate::{error::{Error, Result}, task, payload::{self, tag::{A, B}}};";
+    let names: Vec<_> = names_after(group, "crate::").into_iter().collect();
+    assert_eq!(names, ["error", "payload", "task"]);
+    assert!(has_word("an unsafe block", "unsafe") && !has_word("unsafe_code", "unsafe"));
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let floor = |module: &str| FLOORS.iter().position(|floor| floor.contains(&module));
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources("rs").iter().filter(|source| source.is_in("src/")) {
+        let module = module_of(&source.path);
+        // The one lists the modules, the other holds nothing but documentation.
+        if matches!(module, "lib" | "compile_fail") {
+            continue;
+        }
+        let own = floor(module);
+        assert!(own.is_some(), "{} is on no floor: give it one", source.path);
+        let used = names_after(&code_of(&source.text), "crate::");
+        for used in used.into_iter().filter(|used| used != module) {
+            let below = floor(&used);
+            assert!(
+                below.is_some_and(|below| Some(below) <= own),
+                "{} uses crate::{used}, which is no module on its floor or below",
+                source.path
+            );
+            edges.entry(module.to_owned()).or_default().insert(used);
+        }
+    }
+    // Within a floor too there is a bottom: take away what uses nothing that is left.
+    while !edges.is_empty() {
+        let left: BTreeSet<String> = edges.keys().cloned().collect();
+        edges.retain(|_, used| !used.is_disjoint(&left));
+        assert!(edges.len() < left.len(), "a circle: {edges:?}");
+    }
+}
+
+#[test]
+fn the_command_uses_the_public_api_alone() {
+    for source in sources("rs") {
+        if !source.is_in("src/cli/") && source.path != "src/main.rs" {
+            continue;
+        }
+        let code = code_of(&source.text);
+        for private in ["owngil_ffi", "bincode", "pyo3_ffi"] {
+            assert!(!has_word(&code, private), "{} names {private}", source.path);
+        }
+        for used in names_after(&code, "crate::") {
+            assert_eq!(used, "cli", "{}", source.path);
+        }
+    }
+}
+
+#[test]
+fn python_and_bincode_have_one_door_each() {
+    for source in sources("rs") {
+        let code = code_of(&source.text);
+        let door = |word: &str, path: &str| {
+            let is_door = source.path == path;
+            assert!(
+                is_door || !has_word(&code, word),
+                "{} names {word}",
+                source.path
+            );
+        };
+        door("pyo3_ffi", "ffi/src/raw.rs");
+        door("bincode", "src/wire.rs");
+        assert!(!code.contains("PyGILState"), "{}", source.path);
+        assert!(!has_word(&code, "pyo3"), "{}", source.path);
+    }
+}
+
+#[test]
+fn unsafe_is_in_ffi_alone_and_says_why() {
+    for source in sources("rs") {
+        let code = code_of(&source.text);
+        if !source.is_in("ffi/") {
+            assert!(
+                !has_word(&code, "unsafe"),
+                "{} has unsafe code",
+                source.path
+            );
+            continue;
+        }
+        let (code, text): (Vec<_>, Vec<_>) =
+            (code.lines().collect(), source.text.lines().collect());
+        for (number, line) in code.iter().enumerate() {
+            if !line.contains("unsafe {") && !line.contains("unsafe impl") {
+                continue;
+            }
+            // Up to the start of the statement; the comment stands before that.
+            let start = (0..number).rev().find(|&above| {
+                let line = code[above].trim();
+                line.is_empty() || line.ends_with([';', '{', '}', ','])
+            });
+            let is_comment = |above: &usize| text[*above].trim().starts_with("//");
+            let above = start.map_or(0, |start| start + 1);
+            let comment: Vec<_> = (0..above).rev().take_while(is_comment).collect();
+            assert!(
+                comment.iter().any(|&line| text[line].contains("SAFETY: ")),
+                "{}:{}: an unsafe block without its reason",
+                source.path,
+                number + 1
+            );
+        }
+    }
+    assert!(read("src/lib.rs").contains("\n#![forbid(unsafe_code)]\n"));
+}
+
+#[test]
+fn files_have_one_owner_each_and_a_name_that_says_which() {
+    for source in sources("rs").iter().chain(&sources("py")) {
+        let n_lines = source.text.lines().count();
+        assert!(n_lines <= N_LINES_MAX, "{}: {n_lines} lines", source.path);
+        let stem = Path::new(&source.path).file_stem().unwrap();
+        let is_banned = BANNED_NAMES.iter().any(|name| stem == *name);
+        assert!(!is_banned, "{}: what does it own?", source.path);
+        let says_what = source.text.starts_with("//!") || source.text.starts_with("\"\"\"");
+        assert!(says_what, "{}: what does it own?", source.path);
+    }
+}
+
+/// The symbols between backticks in the first column of the ledger's tables.
+fn ledger() -> BTreeSet<String> {
+    let text = read("docs/safety.md");
+    let (_, section) = text.split_once("\n## The ledger").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| "));
+    let columns = rows.filter_map(|row| row.split(" | ").next());
+    columns
+        .flat_map(|column| column.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_ledger_lists_every_c_symbol_that_is_touched() {
+    let code = code_of(&read("ffi/src/raw.rs"));
+    let touched = names_after(&code, "pyo3_ffi::");
+    assert!(touched.len() > 100, "{touched:?}");
+    let listed = ledger();
+    let missing: Vec<_> = touched.difference(&listed).collect();
+    assert!(missing.is_empty(), "docs/safety.md lacks {missing:?}");
+    let gone: Vec<_> = listed.difference(&touched).collect();
+    assert!(
+        gone.is_empty(),
+        "docs/safety.md lists {gone:?}, which raw.rs does not"
+    );
+    // And nothing is listed that no code uses.
+    let ffi = sources("rs")
+        .into_iter()
+        .filter(|source| source.is_in("ffi/src/"));
+    let used: String = ffi.map(|source| code_of(&source.text)).collect();
+    for symbol in touched {
+        let called = has_word(&used, &format!("raw::{symbol}"));
+        assert!(called, "ffi/src/raw.rs names {symbol}, which nothing uses");
+    }
+}
+
+#[test]
+fn every_invariant_is_in_the_safety_document_with_a_test_that_exists() {
+    let document = read("docs/safety.md");
+    let tests: String = sources("rs")
+        .into_iter()
+        .filter(|source| source.path.contains("tests"))
+        .map(|source| source.text)
+        .collect();
+    for source in sources("rs").iter().filter(|s| s.is_in("ffi/src/")) {
+        for part in source.text.split("/// # Invariant").skip(1) {
+            let definition = part.lines().find(|line| line.contains("struct "));
+            let definition = definition.unwrap();
+            let name = names_after(definition, "struct ").pop_first().unwrap();
+            let row = format!("| `{name}` |");
+            assert!(
+                document.contains(&row),
+                "docs/safety.md lacks the row {row}"
+            );
+        }
+    }
+    let rows = document
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("_"));
+    for row in rows {
+        for name in row.split('`').skip(1).step_by(2) {
+            let is_test = name.matches('_').count() > 3 && name == name.to_lowercase();
+            if is_test {
+                assert!(
+                    has_word(&tests, name),
+                    "docs/safety.md names the test {name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn documents_name_what_is_there() {
+    let documents = sources("md");
+    let all: String = documents
+        .iter()
+        .map(|source| source.text.as_str())
+        .collect();
+    for example in sources("rs").iter().chain(&sources("py")) {
+        if let Some(name) = example.path.strip_prefix("examples/") {
+            assert!(all.contains(name), "no document names examples/{name}");
+        }
+    }
+    for source in &documents {
+        let folder = Path::new(&source.path).parent().unwrap();
+        for link in source.text.split("](").skip(1) {
+            let link = link.split([')', '#']).next().unwrap();
+            if !link.is_empty() && !link.contains("://") {
+                let there = root().join(folder).join(link).exists();
+                assert!(there, "{} links to {link}", source.path);
+            }
+        }
+        for word in source.text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "ffi/", "tests/", "docs/", "examples/", "tools/"]
+                .iter()
+                .any(|folder| word.starts_with(folder));
+            if is_path && !word.contains([' ', '*', '{', '<']) {
+                let path = word.split(':').next().unwrap();
+                assert!(root().join(path).exists(), "{} names {path}", source.path);
+            }
+        }
+    }
+    let n_lines = read("docs/architecture.md").lines().count();
+    assert!(n_lines <= 200, "docs/architecture.md: {n_lines} lines");
+}
