@@ -529,6 +529,21 @@ fn a_sink_gets_whole_lines_of_one_task_at_a_time() {
 }
 
 #[test]
+fn standard_input_is_empty() {
+    let read = f("import sys\ndef f():\n    return sys.stdin.read(), list(sys.stdin.buffer)");
+    let ask = f("def f():\n    return input('name? ')");
+    for backend in BACKENDS {
+        let pool = pool(backend, 2);
+        assert_eq!(
+            pool.call::<(String, Vec<u8>), _>(&read, ()),
+            Ok((String::new(), vec![]))
+        );
+        let error = pool.call::<String, _>(&ask, ()).unwrap_err();
+        assert_eq!(error.python().unwrap().type_name(), "EOFError");
+    }
+}
+
+#[test]
 fn output_without_end_is_an_error_in_the_task_that_prints_it() {
     let flood = f("def f():\n    line = 'x' * 999999\n    while True: print(line)");
     let pool = Pool::builder()

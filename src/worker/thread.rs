@@ -1,7 +1,7 @@
 //! The backend `thread`: threads of the main interpreter, on its one GIL.
 //!
-//! Modules, and what tasks leave in them, are shared by all workers. So are `sys.argv` and
-//! `__main__`, so scripts take turns. What a thread prints that a task started cannot be told from
+//! Modules, and what tasks leave in them, are shared by all workers. So are `sys.argv`,
+//! `sys.stdin` and `__main__`; scripts take turns. What a thread prints that a task started cannot be told from
 //! the others' and goes to the process's own streams.
 
 use std::sync::Arc;
@@ -15,8 +15,5 @@ use crate::worker::interpreter::PythonWorker;
 /// Starts CPython if need be, and makes this thread one of the main interpreter's.
 pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
     let interpreter = Interpreter::on_main(runtime::start()?, Arc::clone(&capture))?;
-    Ok(PythonWorker {
-        interpreter,
-        capture,
-    })
+    PythonWorker::new(interpreter, capture)
 }
