@@ -88,7 +88,9 @@ impl Interpreter {
     ///
     /// Inside a callback from Python: that thread is attached to an interpreter already.
     pub fn new() -> Result<Interpreter> {
-        Interpreter::own_gil(runtime::start()?, Capture::new(OutputPolicy::Inherit))
+        let capture = Capture::new(OutputPolicy::Inherit);
+        let python = owngil_ffi::Interpreter::new(runtime::start()?)?;
+        Interpreter::prepare(python, Arc::clone(&capture), capture, true)
     }
 
     /// Runs `work` with a new interpreter on a thread of its own, whose stack is large enough for
@@ -116,15 +118,16 @@ impl Interpreter {
         })
     }
 
+    /// An interpreter with its own GIL for a worker on this thread.
     pub(crate) fn own_gil(runtime: &'static Runtime, capture: Arc<Capture>) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::new(runtime)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture)
+        Interpreter::prepare(python, Arc::clone(&capture), capture, false)
     }
 
-    /// A thread of the main interpreter, which has one GIL for all of them.
+    /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
     pub(crate) fn on_main(runtime: &'static Runtime, capture: Arc<Capture>) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::prepare(python, capture, Capture::of_nobody())
+        Interpreter::prepare(python, capture, Capture::of_nobody(), false)
     }
 
     /// Runs the bootstrap; `fallback` takes what threads print that are not the worker's.
@@ -132,10 +135,12 @@ impl Interpreter {
         mut python: owngil_ffi::Interpreter,
         capture: Arc<Capture>,
         fallback: Arc<Capture>,
+        keeps_stdin: bool,
     ) -> Result<Interpreter> {
         let state = {
             let guard = python.attach();
-            State::new(guard.attached(), fallback).map_err(|raised| python_error(&raised))
+            let state = State::new(guard.attached(), fallback, keeps_stdin);
+            state.map_err(|raised| python_error(&raised))
         }?;
         Ok(Interpreter {
             state: Some(state),
@@ -282,7 +287,11 @@ impl Drop for Interpreter {
 }
 
 impl State {
-    fn new<'a>(attached: Attached<'a>, fallback: Arc<Capture>) -> PyResult<'a, State> {
+    fn new<'a>(
+        attached: Attached<'a>,
+        fallback: Arc<Capture>,
+        keeps_stdin: bool,
+    ) -> PyResult<'a, State> {
         let bootstrap = attached.dict()?;
         let source = include_str!("python/bootstrap.py");
         attached.exec(source, "<owngil bootstrap>", &bootstrap)?;
@@ -292,7 +301,7 @@ impl State {
         };
         let write =
             attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
-        function("install_streams")?.call(&[write])?;
+        function("install_streams")?.call(&[write, attached.bool(keeps_stdin)])?;
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {

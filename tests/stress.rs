@@ -52,6 +52,9 @@ fn a_hundred_interpreters_come_and_go() {
     eprintln!("{} KiB for each interpreter that ended", grown / n);
 }
 
+/// What the function below returns.
+type Row = (u64, String, HashMap<String, u64>);
+
 #[test]
 fn a_hundred_thousand_tasks_leave_no_memory_behind() {
     let _turn = turn();
@@ -61,7 +64,7 @@ fn a_hundred_thousand_tasks_leave_no_memory_behind() {
         let pool = pool(backend, 2);
         let round = |n: u64| {
             let sum: u64 = pool
-                .map::<(u64, String, HashMap<String, u64>), _>(&function, 0..n)
+                .map::<Row, _>(&function, 0..n)
                 .map(|result| result.unwrap().0)
                 .sum();
             assert_eq!(sum, n * (n - 1) / 2);
@@ -70,7 +73,7 @@ fn a_hundred_thousand_tasks_leave_no_memory_behind() {
                 .filter(Result::is_err)
                 .count();
             assert_eq!(n_raised as u64, n / 50);
-            let tasks: Vec<Task<(u64, String, HashMap<String, u64>)>> = (0..n / 50)
+            let tasks: Vec<Task<Row>> = (0..n / 50)
                 .map(|x| pool.submit(&function, x).unwrap())
                 .collect();
             assert!(

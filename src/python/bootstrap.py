@@ -95,13 +95,6 @@ class _Text(io.TextIOBase):
         """Stays open: the next task prints here too."""
 
 
-def install_streams(write):
-    sys.stdout = _Text(1, "<stdout>", "strict", write)
-    sys.stderr = _Text(2, "<stderr>", "backslashreplace", write)
-    # What a finished run puts back, should a task have replaced them.
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
-
-
 def _lock_of_interpreter(name):
     """A lock that is one for all that run this in the same interpreter: the threads of the main one."""
     return vars(sys).setdefault(f"_owngil_{name}", _thread.RLock())
@@ -112,6 +105,25 @@ _loading = _lock_of_interpreter("loading")
 
 # sys.argv and __main__ belong to the interpreter: scripts take turns.
 _script_turn = _lock_of_interpreter("script_turn")
+
+
+def install_streams(write, keeps_stdin):
+    """Gives the interpreter its streams, once: workers that share one find them there.
+
+    They are never replaced, since print() only borrows sys.stdout while another thread may drop it.
+    """
+    with _loading:
+        if "_owngil_streams" in vars(sys):
+            return
+        sys.stdout = _Text(1, "<stdout>", "strict", write)
+        sys.stderr = _Text(2, "<stderr>", "backslashreplace", write)
+        if not keeps_stdin:
+            # Tasks that read it would take lines from one another and from the host; as in
+            # multiprocessing, they find it empty.
+            sys.stdin = io.TextIOWrapper(io.BytesIO(), "utf-8")
+        # What a finished run puts back, should a task have replaced them.
+        sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+        sys._owngil_streams = sys.stdin, sys.stdout, sys.stderr
 
 
 class LoadError(Exception):

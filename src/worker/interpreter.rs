@@ -12,26 +12,17 @@ use crate::worker::Worker;
 /// Starts CPython if need be, and creates an interpreter on this thread.
 pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
     let interpreter = Interpreter::own_gil(runtime::start()?, Arc::clone(&capture))?;
-    PythonWorker::new(interpreter, capture)
+    Ok(PythonWorker {
+        interpreter,
+        capture,
+    })
 }
 
 /// A worker that runs Python on its own thread, in an interpreter of its own or in a shared one.
 #[derive(Debug)]
 pub(super) struct PythonWorker {
-    interpreter: Interpreter,
-    capture: Arc<Capture>,
-}
-
-impl PythonWorker {
-    pub(super) fn new(mut interpreter: Interpreter, capture: Arc<Capture>) -> Result<PythonWorker> {
-        // Tasks that read standard input would take lines from one another and from the host; as in
-        // multiprocessing, they find it empty.
-        interpreter.exec("import io, sys\nsys.stdin = io.TextIOWrapper(io.BytesIO(), 'utf-8')")?;
-        Ok(PythonWorker {
-            interpreter,
-            capture,
-        })
-    }
+    pub(super) interpreter: Interpreter,
+    pub(super) capture: Arc<Capture>,
 }
 
 impl Worker for PythonWorker {

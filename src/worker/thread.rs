@@ -15,5 +15,8 @@ use crate::worker::interpreter::PythonWorker;
 /// Starts CPython if need be, and makes this thread one of the main interpreter's.
 pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
     let interpreter = Interpreter::on_main(runtime::start()?, Arc::clone(&capture))?;
-    PythonWorker::new(interpreter, capture)
+    Ok(PythonWorker {
+        interpreter,
+        capture,
+    })
 }

@@ -1,0 +1,157 @@
+//! What tasks print, and where it goes.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use owngil::{Backend, Error, OutputPolicy, Pool, Stream, Task};
+use support::{BACKENDS, f, pool};
+
+const IDENTITY: &str = "def f(x):\n    return x\n";
+
+#[test]
+fn the_output_of_a_task_belongs_to_that_task() {
+    let print = f(
+        "import sys\ndef f(n):\n    for line in range(n % 7):\n        \
+                   print(f'task {n} line {line}')\n        print(f'oops {n}', file=sys.stderr)\n    \
+                   sys.stdout.buffer.write(b'bytes\\n')\n    return n",
+    );
+    for backend in BACKENDS {
+        let pool = Pool::builder()
+            .backend(backend)
+            .workers(3)
+            .output(OutputPolicy::Capture)
+            .build()
+            .unwrap();
+        let mut n_seen = 0;
+        for completed in pool.map::<u64, _>(&print, 0..500u64).completed() {
+            let n = completed.index;
+            assert_eq!(completed.result, Ok(n));
+            let expected: String = (0..n % 7)
+                .map(|line| format!("task {n} line {line}\n"))
+                .collect();
+            let stdout = String::from_utf8(completed.output.stdout).unwrap();
+            assert_eq!(stdout, expected + "bytes\n");
+            let stderr = String::from_utf8(completed.output.stderr).unwrap();
+            assert_eq!(stderr, format!("oops {n}\n").repeat((n % 7) as usize));
+            n_seen += 1;
+        }
+        assert_eq!(n_seen, 500);
+        let task: Task<u64> = pool.submit(&print, 1).unwrap();
+        assert_eq!(
+            task.wait_completed().output.stdout,
+            b"task 1 line 0\nbytes\n"
+        );
+    }
+}
+
+#[test]
+fn a_sink_gets_whole_lines_of_one_task_at_a_time() {
+    let print = f("def f(n):\n    for _ in range(n):\n        print(n, end=' ')\n        print(n)");
+    for backend in BACKENDS {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let inside = Arc::clone(&text);
+        let sink = move |stream: Stream, piece: &[u8]| {
+            assert_eq!(stream, Stream::Stdout);
+            inside.lock().unwrap().extend_from_slice(piece);
+        };
+        let pool = Pool::builder()
+            .backend(backend)
+            .workers(4)
+            .output(OutputPolicy::Sink(Arc::new(sink)))
+            .build()
+            .unwrap();
+        // The large one is handed on in pieces while it runs.
+        let inputs = (1..200).chain([40_000]);
+        let failures: Vec<Error> = pool
+            .map::<(), _>(&print, inputs)
+            .filter_map(Result::err)
+            .collect();
+        assert_eq!(failures, []);
+        drop(pool);
+        let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
+        let mut counts = BTreeMap::new();
+        for line in text.lines() {
+            let (one, two) = line.split_once(' ').unwrap();
+            assert_eq!(one, two, "a line of two tasks");
+            *counts.entry(one.parse::<u32>().unwrap()).or_insert(0) += 1;
+        }
+        assert!(counts.iter().all(|(n, count)| n == count), "{counts:?}");
+        assert_eq!(counts.len(), 200);
+    }
+}
+
+/// `print` only borrows `sys.stdout`: a worker that started and replaced it had it freed under tasks.
+#[test]
+fn pools_that_start_disturb_no_task_that_prints() {
+    let print = f("def f(n):\n    for _ in range(50): print(n)");
+    let busy = Pool::builder()
+        .backend(Backend::Thread)
+        .workers(2)
+        .output(OutputPolicy::Capture)
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| (0..30).for_each(|_| drop(pool(Backend::Thread, 2))));
+        while !starting.is_finished() {
+            for completed in busy.map::<(), _>(&print, 0..50).completed() {
+                assert_eq!(completed.result, Ok(()));
+                let lines = format!("{}\n", completed.index).repeat(50);
+                assert_eq!(completed.output.stdout, lines.into_bytes());
+            }
+        }
+    });
+}
+
+#[test]
+fn standard_input_is_empty() {
+    let read = f("import sys\ndef f():\n    return sys.stdin.read(), list(sys.stdin.buffer)");
+    let ask = f("def f():\n    return input('name? ')");
+    for backend in BACKENDS {
+        let pool = pool(backend, 2);
+        assert_eq!(
+            pool.call::<(String, Vec<u8>), _>(&read, ()),
+            Ok((String::new(), vec![]))
+        );
+        let error = pool.call::<String, _>(&ask, ()).unwrap_err();
+        assert_eq!(error.python().unwrap().type_name(), "EOFError");
+    }
+}
+
+#[test]
+fn output_without_end_is_an_error_in_the_task_that_prints_it() {
+    let flood = f("def f():\n    line = 'x' * 999999\n    while True: print(line)");
+    let pool = Pool::builder()
+        .workers(1)
+        .output(OutputPolicy::Capture)
+        .build()
+        .unwrap();
+    let error = pool.call::<(), _>(&flood, ()).unwrap_err();
+    assert_eq!(error.python().unwrap().type_name(), "OSError");
+    assert_eq!(pool.call::<i32, _>(&f(IDENTITY), 1), Ok(1));
+}
+
+#[test]
+fn a_sink_that_panics_is_an_error_or_a_lost_worker_and_never_a_hang() {
+    let sink = |_: Stream, _: &[u8]| panic!("a faulty sink");
+    let pool = Pool::builder()
+        .workers(2)
+        .output(OutputPolicy::Sink(Arc::new(sink)))
+        .build()
+        .unwrap();
+    let print = f("def f(n):\n    if n % 10 == 0: print(n)\n    return n");
+    let results: Vec<_> = pool.map::<u32, _>(&print, 0..100).collect();
+    assert_eq!(results.len(), 100);
+    let n_lost = results
+        .iter()
+        .filter(|result| matches!(result, Err(Error::WorkerLost(_))))
+        .count();
+    let n_values = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(n_lost + n_values, 100);
+    assert!(n_lost >= 10);
+    // The workers were replaced.
+    for n in 1..10 {
+        assert_eq!(pool.call::<u32, _>(&print, n), Ok(n));
+    }
+}
