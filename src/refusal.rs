@@ -17,6 +17,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
     ("PyO3 modules do not yet support subinterpreters", EXTENSION),
     ("'datetime' has no attribute 'datetime_CAPI'", EXTENSION),
+    ("SAXReaderNotAvailable: No parsers found", EXTENSION),
     (
         "fork not supported for isolated subinterpreters",
         "use subprocess: os.fork works in the main interpreter alone",
@@ -34,7 +35,7 @@ const REFUSALS: &[(&str, &str)] = &[
         "start the thread without daemon=True",
     ),
     (
-        "signal only works in main thread of the main interpreter",
+        "only works in main thread of the main interpreter",
         "handle signals in the host program",
     ),
 ];

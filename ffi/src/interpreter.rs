@@ -134,13 +134,20 @@ impl Interpreter {
         }
     }
 
-    /// Threads that Python code starts here need the same stack as ours.
+    /// Threads that Python code starts here need the same stack as ours; on 3.12 some extension
+    /// modules must not be tried.
     fn prepare(&mut self) -> Result<(), StartError> {
         let guard = self.attach();
         let attached = guard.attached();
-        let size = attached.int(STACK_SIZE as i64);
-        let set = size.and_then(|size| attached.import(c"_thread")?.invoke("stack_size", &[size]));
-        set.map(drop).map_err(|raised| StartError::Raised {
+        let prepared = || {
+            if cfg!(not(Py_3_13)) {
+                let globals = attached.dict()?;
+                attached.exec(include_str!("isolate.py"), "<owngil isolate>", &globals)?;
+            }
+            let size = attached.int(STACK_SIZE as i64)?;
+            attached.import(c"_thread")?.invoke("stack_size", &[size])
+        };
+        prepared().map(drop).map_err(|raised| StartError::Raised {
             doing: "preparing an interpreter",
             exception: Box::new(raised.describe()),
         })

@@ -18,7 +18,9 @@ def names():
     for folder in sys.path:
         if os.path.basename(folder) == "lib-dynload" and os.path.isdir(folder):
             found.update(name.partition(".")[0] for name in os.listdir(folder))
-    return sorted(found)
+    # Before its extension `_asyncio`, whose initialisation imports it: the other way around asyncio finds the extension
+    # half made, and tasks then count as running in one of the two and not in the other.
+    return ["asyncio", *sorted(found)]
 
 
 # They need a terminal or a display, or are tests, or no interpreter but the main one may have them.
@@ -36,6 +38,10 @@ def preimport():
             except BaseException:
                 # Not every build can load every one; what main cannot load, no other will.
                 pass
+
+    # 3.12 keeps one pointer to the table of character names for the whole process, into the interpreter that was the
+    # first to ask for one in this way, and follows it when that has ended (gh-111972).
+    "\xe9".encode("ascii", "namereplace")
 
 
 preimport()

@@ -272,7 +272,7 @@ impl<'a> Object<'a> {
         Ok(bytes.as_bytes().unwrap_or_default().to_vec())
     }
 
-    /// A copy of a `str`'s text, lone surrogates replaced by `?`.
+    /// A copy of a `str`'s text, lone surrogates shown as Python prints them: `\\ud800`.
     ///
     /// # Errors
     ///
@@ -281,7 +281,7 @@ impl<'a> Object<'a> {
         if let Some(text) = self.as_str() {
             return Ok(text.to_owned());
         }
-        let (encoding, errors) = (c"utf-8".as_ptr(), c"replace".as_ptr());
+        let (encoding, errors) = (c"utf-8".as_ptr(), c"backslashreplace".as_ptr());
         // SAFETY: attached; the object is alive; both names are static C strings.
         let bytes = unsafe { raw::PyUnicode_AsEncodedString(self.as_ptr(), encoding, errors) };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
