@@ -137,11 +137,10 @@ impl Interpreter {
         fallback: Arc<Capture>,
         keeps_stdin: bool,
     ) -> Result<Interpreter> {
-        let state = {
-            let guard = python.attach();
-            let state = State::new(guard.attached(), fallback, keeps_stdin);
+        let state = python.attach(|attached| {
+            let state = State::new(attached, fallback, keeps_stdin);
             state.map_err(|raised| python_error(&raised))
-        }?;
+        })?;
         Ok(Interpreter {
             state: Some(state),
             python,
@@ -244,20 +243,20 @@ impl Interpreter {
         let Some(state) = self.state.as_mut() else {
             return;
         };
-        let guard = self.python.attach();
-        let attached = guard.attached();
-        let mut job = Some(job);
-        let mut held = Held::default();
-        while let Some(Job { batch, promise }) = job {
-            let start = promise.wants_time().then(Instant::now);
-            let mut results = state.run(attached, &batch, &self.capture);
-            results.elapsed = start.map_or(Duration::ZERO, |start| start.elapsed());
-            if held.too_long(results.elapsed) {
-                attached.detach(|| ());
+        self.python.attach(|attached| {
+            let mut job = Some(job);
+            let mut held = Held::default();
+            while let Some(Job { batch, promise }) = job {
+                let start = promise.wants_time().then(Instant::now);
+                let mut results = state.run(attached, &batch, &self.capture);
+                results.elapsed = start.map_or(Duration::ZERO, |start| start.elapsed());
+                if held.too_long(results.elapsed) {
+                    attached.detach(|| ());
+                }
+                promise.keep(results);
+                job = next();
             }
-            promise.keep(results);
-            job = next();
-        }
+        });
     }
 
     /// Attaches for the length of `work`, and hands on what was printed.
@@ -268,10 +267,7 @@ impl Interpreter {
         let capture = Arc::clone(&self.capture);
         let _entered = capture.enter();
         let state = self.state.as_mut().expect("it is there until drop");
-        let result = {
-            let guard = self.python.attach();
-            work(guard.attached(), state)
-        };
+        let result = self.python.attach(|attached| work(attached, state));
         capture.finish();
         result
     }
@@ -280,9 +276,7 @@ impl Interpreter {
 impl Drop for Interpreter {
     /// Ends the interpreter: joins the threads that Python code started, runs exit functions.
     fn drop(&mut self) {
-        let guard = self.python.attach();
-        self.state = None;
-        drop(guard);
+        self.python.attach(|_| self.state = None);
     }
 }
 

@@ -31,6 +31,9 @@ pub(crate) fn current() -> Option<i64> {
 /// [`id`](Attached::id) (on a free-threaded build: its thread state is attached). It is neither
 /// `Send` nor `Sync`, so it cannot be reached from another thread; [`detach`](Attached::detach)
 /// takes only closures that are `Send`, which nothing that belongs to an attachment is.
+///
+/// It is only ever lent to a function that takes one of any lifetime, and so never `'static`: a
+/// thread-local variable, which a closure reaches without holding it, cannot store one.
 #[derive(Clone, Copy)]
 pub struct Attached<'a> {
     id: i64,
@@ -60,7 +63,8 @@ impl<'a> Attached<'a> {
     /// Detaches, runs `work`, and attaches again.
     ///
     /// For all that may wait: channels, locks, files. `work` must be `Send`, so that no object of
-    /// this interpreter can be reached from it.
+    /// this interpreter can be reached from it. (A wrapper that makes anything `Send` and checks the
+    /// thread when it is opened would defeat that: never put an object into one.)
     pub fn detach<R>(self, work: impl FnOnce() -> R + Send) -> R {
         struct Reattach {
             state: *mut raw::PyThreadState,
@@ -69,7 +73,8 @@ impl<'a> Attached<'a> {
         impl Drop for Reattach {
             fn drop(&mut self) {
                 // SAFETY: `state` was detached from this OS thread a moment ago by `detach`, and
-                // nothing can have ended it since: its owner is borrowed for `'a`.
+                // nothing can have ended it since: its owner is borrowed for `'a`. What `work`
+                // attached it has detached too: no guard can be forgotten (see `Guard`).
                 unsafe { raw::PyEval_RestoreThread(self.state) };
                 CURRENT.set(Some(self.id));
             }
@@ -95,7 +100,9 @@ pub(crate) type Home = Cell<Option<NonNull<raw::PyThreadState>>>;
 
 /// An attachment that ends when it is dropped.
 ///
-/// Made by [`Interpreter::attach`](crate::Interpreter::attach).
+/// It stays inside this crate. Were it handed out, it could be forgotten inside of
+/// [`Attached::detach`], which would then attach a second thread state, or leaked, whose `Attached`
+/// would be `'static`.
 ///
 /// # Invariant
 ///
@@ -103,7 +110,7 @@ pub(crate) type Home = Cell<Option<NonNull<raw::PyThreadState>>>;
 /// [`Attached::detach`], and goes back there when the guard is dropped. A guard is not `Send`, since
 /// `home` is not `Sync`.
 #[derive(Debug)]
-pub struct Guard<'i> {
+pub(crate) struct Guard<'i> {
     id: i64,
     home: &'i Home,
 }
@@ -133,7 +140,7 @@ impl<'i> Guard<'i> {
 
     /// The proof, for as long as this guard is borrowed.
     #[inline]
-    pub fn attached(&self) -> Attached<'_> {
+    pub(crate) fn attached(&self) -> Attached<'_> {
         // SAFETY: attached by `attach`, until this guard is dropped.
         unsafe { Attached::assume(self.id) }
     }

@@ -112,7 +112,11 @@ unsafe extern "C" fn trampoline(
     // object of it exists elsewhere. The attachment lasts until we return.
     let attached = unsafe { Attached::assume(callback.interpreter) };
     let result = catch_unwind(AssertUnwindSafe(|| (callback.body)(attached, arguments)))
-        .unwrap_or_else(|panic| Err(panic_error(attached, &*panic)));
+        .unwrap_or_else(|panic| {
+            let raised = panic_error(attached, &*panic);
+            discard(panic);
+            Err(raised)
+        });
     match result {
         Ok(value) => value.into_ptr(),
         Err(raised) => {
@@ -141,6 +145,17 @@ unsafe extern "C" fn destroy(capsule: *mut raw::PyObject) {
     }
     // SAFETY: `callback` put the box there, and this destructor runs once.
     let callback = unsafe { Box::from_raw(data.cast::<Callback>()) };
+    // Attached, also where the interpreter is ending: what the closure drops must not attach.
+    let _entered = Entered::new(callback.interpreter);
     // A closure's own Drop may panic; that must not reach C either.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(callback)));
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(callback))) {
+        discard(panic);
+    }
+}
+
+/// Drops what a panic carried, which may panic itself; what that one carried is leaked.
+fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(another);
+    }
 }

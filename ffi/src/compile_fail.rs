@@ -44,32 +44,37 @@
 //!
 //! An object does not outlive its attachment:
 //!
-//! ```compile_fail,E0597
+//! ```compile_fail,E0521
 //! fn outlive(interpreter: &mut owngil_ffi::Interpreter) {
-//!     let object;
-//!     {
-//!         let guard = interpreter.attach();
-//!         object = guard.attached().none();
-//!     }
+//!     let mut object = None;
+//!     interpreter.attach(|attached| object = Some(attached.none()));
 //!     drop(object);
 //! }
 //! ```
 //!
-//! An interpreter does not end while a guard is held, and is not attached twice:
+//! An attachment is never `'static`, so that no thread-local variable can store one for a closure
+//! that runs detached:
+//!
+//! ```compile_fail,E0521
+//! thread_local! {
+//!     static STORED: std::cell::Cell<Option<owngil_ffi::Attached<'static>>> = const { std::cell::Cell::new(None) };
+//! }
+//! fn store(interpreter: &'static mut owngil_ffi::Interpreter) {
+//!     interpreter.attach(|attached| STORED.set(Some(attached)));
+//! }
+//! ```
+//!
+//! An interpreter does not end while it is attached, and is not attached twice:
 //!
 //! ```compile_fail,E0505
 //! fn end(mut interpreter: owngil_ffi::Interpreter) {
-//!     let guard = interpreter.attach();
-//!     let _ = interpreter.end();
-//!     drop(guard);
+//!     interpreter.attach(|_| drop(interpreter));
 //! }
 //! ```
 //!
 //! ```compile_fail,E0499
 //! fn twice(mut interpreter: owngil_ffi::Interpreter) {
-//!     let one = interpreter.attach();
-//!     let two = interpreter.attach();
-//!     drop((one, two));
+//!     interpreter.attach(|_| interpreter.attach(|_| ()));
 //! }
 //! ```
 //!

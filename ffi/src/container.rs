@@ -1,9 +1,11 @@
 //! Containers: made whole from their items, and walked.
 //!
-//! A list or tuple is filled in one go, and should be from items that exist already: Python code that
-//! ran meanwhile (a finalizer, `gc.get_objects`) would see empty places.
+//! A list or tuple is filled in one go, from items that exist already, so that no Python code (a
+//! finalizer, `gc.get_objects`) can ever see one with empty places. They stand in a `Vec`: any other
+//! iterator may run Python code, or give fewer items than it says.
 
 use std::ptr::{self, NonNull};
+use std::vec::Drain;
 
 use crate::attach::Attached;
 use crate::object::{Kind, Object, PyResult};
@@ -15,18 +17,24 @@ impl<'a> Attached<'a> {
     /// # Errors
     ///
     /// `MemoryError`.
-    pub fn list<I>(self, items: I) -> PyResult<'a, Object<'a>>
-    where
-        I: IntoIterator<Item = Object<'a>, IntoIter: ExactSizeIterator>,
-    {
-        let items = items.into_iter();
+    pub fn list<I: IntoIterator<Item = Object<'a>>>(self, items: I) -> PyResult<'a, Object<'a>> {
+        let mut items: Vec<_> = items.into_iter().collect();
+        self.list_of(items.drain(..))
+    }
+
+    /// As [`list`](Attached::list), of items that stand in a `Vec` already.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    pub fn list_of(self, items: Drain<'_, Object<'a>>) -> PyResult<'a, Object<'a>> {
         // SAFETY: attached: `self` exists.
         let list = unsafe { raw::PyList_New(items.len() as isize) };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
         let list: Object<'a> = unsafe { Object::from_new(list) }?;
-        for (place, item) in items.take(list.len()).enumerate() {
-            // SAFETY: attached; the list is new and its own, `place` is inside it, and the call
-            // takes over the item's reference.
+        for (place, item) in items.enumerate() {
+            // SAFETY: attached; the list is new, and no Python code runs before its last place is
+            // filled; `place` is inside it, and the call takes over the item's reference.
             let status =
                 unsafe { raw::PyList_SetItem(list.as_ptr(), place as isize, item.into_ptr()) };
             list.done(status)?;
@@ -39,18 +47,25 @@ impl<'a> Attached<'a> {
     /// # Errors
     ///
     /// `MemoryError`.
-    pub fn tuple<I>(self, items: I) -> PyResult<'a, Object<'a>>
-    where
-        I: IntoIterator<Item = Object<'a>, IntoIter: ExactSizeIterator>,
-    {
-        let items = items.into_iter();
+    pub fn tuple<I: IntoIterator<Item = Object<'a>>>(self, items: I) -> PyResult<'a, Object<'a>> {
+        let mut items: Vec<_> = items.into_iter().collect();
+        self.tuple_of(items.drain(..))
+    }
+
+    /// As [`tuple`](Attached::tuple), of items that stand in a `Vec` already.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    pub fn tuple_of(self, items: Drain<'_, Object<'a>>) -> PyResult<'a, Object<'a>> {
         // SAFETY: attached: `self` exists.
         let tuple = unsafe { raw::PyTuple_New(items.len() as isize) };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
         let tuple: Object<'a> = unsafe { Object::from_new(tuple) }?;
-        for (place, item) in items.take(tuple.len()).enumerate() {
-            // SAFETY: attached; the tuple is new and has one reference, `place` is inside it, and
-            // the call takes over the item's reference.
+        for (place, item) in items.enumerate() {
+            // SAFETY: attached; the tuple is new and has one reference, and no Python code runs
+            // before its last place is filled; `place` is inside it, and the call takes over the
+            // item's reference.
             let status =
                 unsafe { raw::PyTuple_SetItem(tuple.as_ptr(), place as isize, item.into_ptr()) };
             tuple.done(status)?;

@@ -137,19 +137,19 @@ impl Interpreter {
     /// Threads that Python code starts here need the same stack as ours; on 3.12 some extension
     /// modules must not be tried.
     fn prepare(&mut self) -> Result<(), StartError> {
-        let guard = self.attach();
-        let attached = guard.attached();
-        let prepared = || {
-            if cfg!(not(Py_3_13)) {
-                let globals = attached.dict()?;
-                attached.exec(include_str!("isolate.py"), "<owngil isolate>", &globals)?;
-            }
-            let size = attached.int(STACK_SIZE as i64)?;
-            attached.import(c"_thread")?.invoke("stack_size", &[size])
-        };
-        prepared().map(drop).map_err(|raised| StartError::Raised {
-            doing: "preparing an interpreter",
-            exception: Box::new(raised.describe()),
+        self.attach(|attached| {
+            let prepared = || {
+                if cfg!(not(Py_3_13)) {
+                    let globals = attached.dict()?;
+                    attached.exec(include_str!("isolate.py"), "<owngil isolate>", &globals)?;
+                }
+                let size = attached.int(STACK_SIZE as i64)?;
+                attached.import(c"_thread")?.invoke("stack_size", &[size])
+            };
+            prepared().map(drop).map_err(|raised| StartError::Raised {
+                doing: "preparing an interpreter",
+                exception: Box::new(raised.describe()),
+            })
         })
     }
 
@@ -163,13 +163,17 @@ impl Interpreter {
         self.kind == Kind::OwnGil
     }
 
-    /// Attaches this thread until the guard is dropped; waits for the GIL.
+    /// Attaches this thread, which waits for the GIL, for the length of `work`.
     ///
     /// # Panics
     ///
-    /// On a thread that is attached already, on another thread than the one that created it, and
-    /// after a guard was forgotten (`mem::forget`).
-    pub fn attach(&mut self) -> Guard<'_> {
+    /// On a thread that is attached already, and on another thread than the one that created it.
+    pub fn attach<R>(&mut self, work: impl FnOnce(Attached<'_>) -> R) -> R {
+        let guard = self.guard();
+        work(guard.attached())
+    }
+
+    fn guard(&mut self) -> Guard<'_> {
         assert_eq!(
             self.thread,
             thread::current().id(),
@@ -178,7 +182,7 @@ impl Interpreter {
         // SAFETY: the state in `home` is alive until `end`, belongs to this interpreter and, as
         // checked above, to this thread; only `&mut self` reaches it.
         let guard = unsafe { Guard::attach(&self.home, self.id) };
-        guard.expect("an earlier attachment was forgotten")
+        guard.expect("a guard puts the state back")
     }
 
     /// Ends the interpreter: joins the threads that it started (without a limit: CPython knows
@@ -195,11 +199,10 @@ impl Interpreter {
 
     fn end_now(&mut self) -> Ended {
         let kind = self.kind;
-        let guard = self.attach();
+        let guard = self.guard();
         if kind == Kind::OwnGil {
             let n_threads = threads_in_the_way(guard.attached());
             if n_threads > 0 {
-                run_exit_functions(guard.attached());
                 return Ended::LeftRunning { n_threads };
             }
         }
@@ -208,9 +211,8 @@ impl Interpreter {
             Kind::OwnGil => {
                 // SAFETY: `state` is attached on this thread, which created it, with no Python
                 // frame on it: a guard is never made inside a callback of its own interpreter,
-                // since that is attached already. No other thread state is left that the call does
-                // not join, or the version allows for them: counted above. Where one is started
-                // since, by an exit function or a thread that is being joined, 3.12 and 3.13 abort.
+                // since that is attached already. No other thread state is left, or the version
+                // allows for them: counted above, after all Python code that could start one.
                 unsafe { raw::Py_EndInterpreter(state) };
             }
             Kind::MainThread => {
@@ -225,13 +227,12 @@ impl Interpreter {
 }
 
 impl Drop for Interpreter {
-    /// As [`end`](Interpreter::end). On another thread, while the thread is attached, and after a
-    /// guard was forgotten, the interpreter is left as it is: ending it would not be sound.
+    /// As [`end`](Interpreter::end). On another thread, and while the thread is attached, the
+    /// interpreter is left as it is: ending it would not be sound.
     fn drop(&mut self) {
         let home = self.thread == thread::current().id();
         let detached = attach::current().is_none();
-        let whole = self.home.get().is_some();
-        if home && detached && whole {
+        if home && detached {
             let _ = self.end_now();
         } else if !thread::panicking() {
             panic!("an interpreter was dropped on another thread or while attached");
@@ -256,7 +257,7 @@ const ISOLATED: raw::PyInterpreterConfig = raw::PyInterpreterConfig {
 fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, StartError> {
     #[cfg(not(Py_3_13))]
     let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
-    let guard = entrance.attach();
+    let guard = entrance.guard();
     let main = guard.into_state();
     let mut state = ptr::null_mut();
     // SAFETY: this thread is attached to the main interpreter by `main`; both pointers are good
@@ -292,33 +293,26 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
 
 /// How many threads keep 3.12 and 3.13 from ending this interpreter.
 ///
-/// Those two abort the process when a thread state is left after `threading`'s threads are joined
-/// (one that `_thread.start_new_thread` made). From 3.14 on such threads are cut off.
+/// Those two abort the process when a thread state is left once `threading`'s threads are joined
+/// and the exit functions have run. So all Python code that may start a thread runs here, before
+/// the count. From 3.14 on such threads are cut off.
 fn threads_in_the_way(attached: Attached<'_>) -> usize {
     if cfg!(Py_3_14) {
         return 0;
     }
+    let last_code = attached
+        .dict()
+        .and_then(|globals| attached.exec(include_str!("threads.py"), "<owngil end>", &globals));
+    // What it raises comes of a `threading` that is not CPython's; the count tells all the same.
+    drop(last_code);
     // A thread that is done may take a moment to take its state off the list.
     for _ in 0..200 {
-        let joined = joinable_threads(attached);
-        let others = other_thread_states(attached);
-        if others <= joined {
+        if other_thread_states(attached) == 0 {
             return 0;
         }
         attached.detach(|| thread::sleep(std::time::Duration::from_millis(5)));
     }
     other_thread_states(attached)
-}
-
-/// The threads that CPython joins when an interpreter ends.
-fn joinable_threads(attached: Attached<'_>) -> usize {
-    let count = || {
-        let globals = attached.dict()?;
-        attached.exec(include_str!("threads.py"), "<owngil threads>", &globals)?;
-        let count = globals.lookup(&attached.str("count")?)?;
-        Ok::<_, crate::Raised<'_>>(count.and_then(|count| count.as_i64()))
-    };
-    count().ok().flatten().unwrap_or(0) as usize
 }
 
 fn other_thread_states(_attached: Attached<'_>) -> usize {
@@ -335,13 +329,6 @@ fn other_thread_states(_attached: Attached<'_>) -> usize {
         state = unsafe { raw::PyThreadState_Next(state) };
     }
     count.saturating_sub(1)
-}
-
-fn run_exit_functions(attached: Attached<'_>) {
-    // What it raises is printed by Python itself; there is nobody else to tell.
-    let _ = attached
-        .import(c"atexit")
-        .and_then(|module| module.invoke("_run_exitfuncs", &[]));
 }
 
 impl<'a> Attached<'a> {

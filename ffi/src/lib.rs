@@ -5,7 +5,7 @@
 //!
 //! - [`Runtime`]: CPython in this process, started once.
 //! - [`Interpreter`]: one interpreter with its own GIL, on the OS thread that made it.
-//! - [`Guard`] and [`Attached`]: the proof that this thread may touch that interpreter's objects.
+//! - [`Attached`]: the proof that this thread may touch that interpreter's objects.
 //! - [`Object`], [`Kept`]: references to Python objects, for the length of an attachment and
 //!   beyond it.
 //! - [`Raised`], [`Exception`]: exceptions, as objects and as plain text.
@@ -25,10 +25,10 @@
 //! let worker = std::thread::Builder::new().stack_size(owngil_ffi::STACK_SIZE);
 //! let length = worker.spawn(move || {
 //!     let mut interpreter = Interpreter::new(runtime).unwrap();
-//!     let guard = interpreter.attach();
-//!     let attached = guard.attached();
-//!     let globals = attached.dict().unwrap();
-//!     attached.eval("len('hello')", &globals).unwrap().as_i64()
+//!     interpreter.attach(|attached| {
+//!         let globals = attached.dict().unwrap();
+//!         attached.eval("len('hello')", &globals).unwrap().as_i64()
+//!     })
 //! })?;
 //! assert_eq!(length.join().unwrap(), Some(5));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -57,7 +57,7 @@ mod runtime;
 #[cfg(doctest)]
 mod compile_fail;
 
-pub use attach::{Attached, Guard};
+pub use attach::Attached;
 pub use callback::Body;
 pub use container::{Items, Pairs};
 pub use error::StartError;

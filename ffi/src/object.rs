@@ -261,13 +261,13 @@ impl<'a> Object<'a> {
     /// What Python raises, `TypeError` where the arguments do not fit.
     pub fn call_with(
         &self,
-        arguments: Vec<Object<'a>>,
+        mut arguments: Vec<Object<'a>>,
         keywords: &Object<'a>,
     ) -> PyResult<'a, Object<'a>> {
         if keywords.kind() != Kind::Dict {
             return Err(self.attached().raise_type_error("keywords must be a dict"));
         }
-        let arguments = self.attached().tuple(arguments)?;
+        let arguments = self.attached().tuple_of(arguments.drain(..))?;
         // SAFETY: attached; a callable, an exact tuple and an exact dict, all alive.
         let value =
             unsafe { raw::PyObject_Call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr()) };

@@ -1,5 +1,6 @@
 //! The rules of the crate, attacked: one process, many interpreters.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -17,7 +18,7 @@ fn runtime() -> &'static Runtime {
 fn in_interpreter<R: Send + 'static>(work: impl FnOnce(Attached<'_>) -> R + Send + 'static) -> R {
     on_thread(move || {
         let mut interpreter = Interpreter::new(runtime()).unwrap();
-        let result = work(interpreter.attach().attached());
+        let result = interpreter.attach(work);
         assert_eq!(interpreter.end(), Ended::Ended);
         result
     })
@@ -59,10 +60,11 @@ fn many_threads_may_start_and_create_at_once() {
                 .stack_size(STACK_SIZE)
                 .spawn(|| {
                     let mut interpreter = Interpreter::new(runtime()).unwrap();
-                    let guard = interpreter.attach();
-                    let value = eval(guard.attached(), "sum(range(100))").as_i64();
-                    assert_eq!(value, Some(4950));
-                    guard.attached().id()
+                    interpreter.attach(|attached| {
+                        let value = eval(attached, "sum(range(100))").as_i64();
+                        assert_eq!(value, Some(4950));
+                        attached.id()
+                    })
                 })
                 .unwrap()
         })
@@ -147,6 +149,51 @@ fn values_of_every_plain_kind_are_made_and_read() {
             eval(attached, "type('Sub', (int,), {})(1)").kind(),
             Kind::Other
         );
+    });
+}
+
+/// Says that it has ten items, and has three.
+struct Liar<'a>(Attached<'a>, usize);
+
+impl<'a> Iterator for Liar<'a> {
+    type Item = Object<'a>;
+
+    fn next(&mut self) -> Option<Object<'a>> {
+        self.1 = self.1.checked_sub(1)?;
+        Some(self.0.none())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (10, Some(10))
+    }
+}
+
+impl ExactSizeIterator for Liar<'_> {}
+
+#[test]
+fn no_list_or_tuple_is_ever_seen_with_an_empty_place() {
+    in_interpreter(|attached| {
+        assert_eq!(attached.list(Liar(attached, 3)).unwrap().len(), 3);
+        assert_eq!(attached.tuple(Liar(attached, 3)).unwrap().len(), 3);
+        // Each item is made while the ones before it are there, and looks for what is unfinished.
+        let source = "__import__('gc').get_objects()";
+        let unfinished = |objects: &Object<'_>| {
+            (0..objects.len()).any(|place| {
+                let object = objects.item(place).unwrap();
+                (0..object.len()).any(|place| {
+                    matches!(object.kind(), Kind::List | Kind::Tuple)
+                        && object.item(place).is_none()
+                })
+            })
+        };
+        let item = |_| attached.bool(unfinished(&eval(attached, source)));
+        for made in [
+            attached.list((0..3).map(item)).unwrap(),
+            attached.tuple((0..3).map(item)).unwrap(),
+        ] {
+            let text = made.to_python_str().unwrap().text().unwrap();
+            assert!(!text.contains("True"), "{text}");
+        }
     });
 }
 
@@ -291,21 +338,74 @@ fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads(
     );
 }
 
+/// Makes an interpreter when it is dropped, and tells whether that went well.
+struct Attaching(Arc<AtomicUsize>);
+
+impl Drop for Attaching {
+    fn drop(&mut self) {
+        let made = || Interpreter::new(runtime()).map(|mut made| made.attach(|_| ()));
+        let outcome = catch_unwind(AssertUnwindSafe(made));
+        self.0
+            .store(1 + usize::from(outcome.is_err()), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_closure_that_is_dropped_with_its_interpreter_cannot_attach() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let inside = Attaching(Arc::clone(&seen));
+    in_interpreter(move |attached| {
+        let function = attached.callback(move |attached, _| {
+            let _ = &inside;
+            Ok(attached.none())
+        });
+        let sys = attached.import(c"sys").unwrap();
+        sys.set("kept_to_the_end", &function.unwrap()).unwrap();
+    });
+    assert_eq!(seen.load(Ordering::SeqCst), 2, "it panicked");
+}
+
+#[test]
+fn what_a_panic_carries_may_panic_when_it_is_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("once more");
+        }
+    }
+    in_interpreter(|attached| {
+        let callback = attached.callback(|_, _| std::panic::panic_any(Bomb));
+        let raised = callback.unwrap().call(&[]).unwrap_err().describe();
+        assert!(raised.message.contains("panicked"), "{raised}");
+    });
+}
+
+#[test]
+fn a_callback_that_calls_itself_without_end_is_an_error() {
+    in_interpreter(|attached| {
+        let again = attached.callback(|_, arguments| {
+            let again: &Object<'_> = &arguments[0];
+            again.call(std::slice::from_ref(again))
+        });
+        let again = again.unwrap();
+        let raised = again.call(std::slice::from_ref(&again)).unwrap_err();
+        assert_eq!(raised.kind(), ExceptionKind::RecursionError);
+    });
+}
+
 #[test]
 fn a_kept_object_lives_across_attachments_and_not_in_another_interpreter() {
     on_thread(|| {
         let mut one = Interpreter::new(runtime()).unwrap();
         let mut other = Interpreter::new(runtime()).unwrap();
-        let kept = eval(one.attach().attached(), "[1, 2]").keep();
-        {
-            let guard = one.attach();
-            assert_eq!(kept.get(guard.attached()).len(), 2);
-        }
-        let wrong = std::panic::AssertUnwindSafe(|| kept.get(other.attach().attached()).len());
-        assert!(std::panic::catch_unwind(wrong).is_err());
-        let guard = one.attach();
-        drop(kept);
-        assert_eq!(eval(guard.attached(), "1").as_i64(), Some(1));
+        let kept = one.attach(|attached| eval(attached, "[1, 2]").keep());
+        one.attach(|attached| assert_eq!(kept.get(attached).len(), 2));
+        let wrong = AssertUnwindSafe(|| other.attach(|attached| kept.get(attached).len()));
+        assert!(catch_unwind(wrong).is_err());
+        one.attach(|attached| {
+            drop(kept);
+            assert_eq!(eval(attached, "1").as_i64(), Some(1));
+        });
     });
 }
 
@@ -314,12 +414,21 @@ fn a_thread_attaches_once() {
     on_thread(|| {
         let mut one = Interpreter::new(runtime()).unwrap();
         let mut other = Interpreter::new(runtime()).unwrap();
-        let guard = one.attach();
-        let again = std::panic::AssertUnwindSafe(|| drop(other.attach()));
-        assert!(std::panic::catch_unwind(again).is_err());
+        one.attach(|attached| {
+            let again = AssertUnwindSafe(|| other.attach(|_| ()));
+            assert!(catch_unwind(again).is_err());
+            assert_eq!(eval(attached, "1").as_i64(), Some(1));
+        });
         // Detached, the same thread may attach to the other.
-        drop(guard);
-        assert_eq!(eval(other.attach().attached(), "2").as_i64(), Some(2));
+        let two = other.attach(|attached| eval(attached, "2").as_i64());
+        assert_eq!(two, Some(2));
+        let inside = one.attach(|attached| {
+            attached.detach(|| {
+                let mut third = Interpreter::new(runtime()).unwrap();
+                third.attach(|attached| eval(attached, "3").as_i64())
+            })
+        });
+        assert_eq!(inside, Some(3));
     });
 }
 
@@ -335,10 +444,10 @@ fn another_thread_can_neither_use_nor_end_an_interpreter() {
         let used = thread::spawn(move || {
             let mut smuggled = smuggled;
             let inner = &mut smuggled;
-            let attach = std::panic::AssertUnwindSafe(|| drop(inner.0.attach()));
-            let refused = std::panic::catch_unwind(attach).is_err();
-            let dropped = std::panic::AssertUnwindSafe(|| drop(smuggled));
-            refused && std::panic::catch_unwind(dropped).is_err()
+            let attach = AssertUnwindSafe(|| inner.0.attach(|_| ()));
+            let refused = catch_unwind(attach).is_err();
+            let dropped = AssertUnwindSafe(|| drop(smuggled));
+            refused && catch_unwind(dropped).is_err()
         });
         assert!(used.join().unwrap());
     });
@@ -348,12 +457,11 @@ fn another_thread_can_neither_use_nor_end_an_interpreter() {
 fn an_interpreter_with_a_raw_thread_left_ends_or_is_left_but_never_aborts() {
     on_thread(|| {
         let mut interpreter = Interpreter::new(runtime()).unwrap();
-        {
-            let guard = interpreter.attach();
-            let globals = guard.attached().dict().unwrap();
+        interpreter.attach(|attached| {
+            let globals = attached.dict().unwrap();
             let source = "import _thread, threading, time\nthreading.current_thread()\n_thread.start_new_thread(time.sleep, (30,))";
-            guard.attached().exec(source, "task.py", &globals).unwrap();
-        }
+            attached.exec(source, "task.py", &globals).unwrap();
+        });
         let ended = interpreter.end();
         if cfg!(Py_3_14) {
             assert_eq!(ended, Ended::Ended);
@@ -364,17 +472,39 @@ fn an_interpreter_with_a_raw_thread_left_ends_or_is_left_but_never_aborts() {
 }
 
 #[test]
+fn a_raw_thread_that_is_started_last_never_aborts() {
+    let by_thread = "import threading, _thread, time\ndef f():\n    time.sleep(0.2)\n    \
+                     _thread.start_new_thread(time.sleep, (30,))\nthreading.Thread(target=f).start()";
+    let by_exit_function = "import atexit, _thread, time\n\
+                            atexit.register(_thread.start_new_thread, time.sleep, (30,))";
+    for source in [by_thread, by_exit_function] {
+        let ended = on_thread(move || {
+            let mut interpreter = Interpreter::new(runtime()).unwrap();
+            interpreter.attach(|attached| {
+                let globals = attached.dict().unwrap();
+                attached.exec(source, "task.py", &globals).unwrap();
+            });
+            interpreter.end()
+        });
+        if cfg!(Py_3_14) {
+            assert_eq!(ended, Ended::Ended);
+        } else {
+            assert_eq!(ended, Ended::LeftRunning { n_threads: 1 });
+        }
+    }
+}
+
+#[test]
 fn threads_that_threading_started_are_joined() {
     on_thread(|| {
         let mut interpreter = Interpreter::new(runtime()).unwrap();
-        {
-            let guard = interpreter.attach();
-            let globals = guard.attached().dict().unwrap();
+        interpreter.attach(|attached| {
+            let globals = attached.dict().unwrap();
             let source = "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
                           threading.Thread(target=time.sleep, args=(0.2,)).start()\n\
                           pool = ThreadPoolExecutor(2); pool.submit(time.sleep, 0.1)";
-            guard.attached().exec(source, "task.py", &globals).unwrap();
-        }
+            attached.exec(source, "task.py", &globals).unwrap();
+        });
         assert_eq!(interpreter.end(), Ended::Ended);
     });
 }
@@ -402,7 +532,8 @@ fn the_main_interpreter_has_threads_too() {
     on_thread(|| {
         let mut main = Interpreter::on_main(runtime()).unwrap();
         assert_eq!((main.id(), main.has_own_gil()), (0, false));
-        assert_eq!(eval(main.attach().attached(), "6 * 7").as_i64(), Some(42));
+        let product = main.attach(|attached| eval(attached, "6 * 7").as_i64());
+        assert_eq!(product, Some(42));
         assert_eq!(main.end(), Ended::Ended);
     });
     let seven = runtime().in_main(|attached| {

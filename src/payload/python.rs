@@ -470,8 +470,8 @@ impl<'a> Make<'a> {
                 }
                 let items = self.stack.drain(first..);
                 let made = match kind {
-                    format::Kind::List => attached.list(items),
-                    format::Kind::Tuple => attached.tuple(items),
+                    format::Kind::List => attached.list_of(items),
+                    format::Kind::Tuple => attached.tuple_of(items),
                     format::Kind::Set => attached.set(items),
                     _ => attached.frozen_set(items),
                 };
