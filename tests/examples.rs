@@ -59,7 +59,7 @@ fn pool_map_tells_values_errors_and_output_apart() {
         "3: 0.33 (printed \"asked for 1/3\")\n",
         "0: ZeroDivisionError: division by zero, by \"asked for 1/0\"\nTraceback (most recent call last):\n",
         "in reciprocal\n    return round(1 / number, digits)\n",
-        "7: result (datetime.timedelta): an opaque Python object; Rust cannot read it\n",
+        "7: result (fractions.Fraction): an opaque Python object; Rust cannot read it\n",
         "8: 0.12 (printed \"asked for 1/8\")\n",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
