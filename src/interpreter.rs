@@ -3,6 +3,7 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -364,22 +365,21 @@ impl State {
 
     fn load<'a>(&self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
         let loaders = &self.loaders;
-        let (loader, words) = match function.place() {
-            Place::File { path, module, name } => (
-                &loaders.file,
-                vec![path.to_string_lossy(), module.into(), name.into()],
-            ),
-            Place::Module { module, name } => (&loaders.module, vec![module.into(), name.into()]),
-            Place::Source { text, module, name } => (
-                &loaders.source,
-                vec![text.into(), module.into(), name.into()],
-            ),
-            Place::Script { path, shown } => {
-                (&loaders.script, vec![path.to_string_lossy(), shown.into()])
+        // A path need not be text.
+        let path_of = |path: &Path| attached.bytes(path.as_os_str().as_encoded_bytes());
+        let word = |word: &str| attached.str(word);
+        let (loader, arguments) = match function.place() {
+            Place::File { path, module, name } => {
+                (&loaders.file, vec![path_of(path), word(module), word(name)])
             }
+            Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
+            Place::Source { text, module, name } => {
+                (&loaders.source, vec![word(text), word(module), word(name)])
+            }
+            Place::Script { path, shown } => (&loaders.script, vec![path_of(path), word(shown)]),
             Place::Malformed { .. } => return Err(malformed(function).into()),
         };
-        let arguments: PyResult<'a, Vec<_>> = words.iter().map(|word| attached.str(word)).collect();
+        let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
         let loaded = arguments.and_then(|arguments| loader.get(attached).call(&arguments));
         loaded.map_err(|raised| load_error(function, &raised))
     }

@@ -47,7 +47,8 @@ impl Output {
 /// Where the output of tasks goes.
 ///
 /// Called on the workers' threads, with whole lines of one task: all of them when the task ends,
-/// or, for a task that prints much, some of them before.
+/// or, for a task that prints much, some of them before. A line of more than a mebibyte comes in
+/// pieces.
 pub trait OutputSink: Send + Sync {
     /// Takes some output. The last line of a task may lack its newline.
     fn write(&self, stream: Stream, text: &[u8]);
@@ -89,6 +90,9 @@ pub const OUTPUT_LIMIT: usize = 64 << 20;
 
 /// From how many bytes on a running task's complete lines are handed on.
 const FLUSH_AT: usize = 64 << 10;
+
+/// From how many bytes on a line is handed on in pieces, without waiting for its end.
+const LINE_MAX: usize = 1 << 20;
 
 thread_local! {
     /// The capture of the task that this thread runs, where that is one of ours.
@@ -161,19 +165,25 @@ impl Capture {
         }
         buffer.extend_from_slice(text);
         self.written.store(true, Ordering::Release);
-        Ok(!is_kept && buffer.len() >= self.flush_at)
+        // Only a new newline makes a line complete: what was there before is not searched again.
+        let is_much = buffer.len() >= self.flush_at && text.contains(&b'\n');
+        Ok(!is_kept && (is_much || buffer.len() >= LINE_MAX))
     }
 
-    /// Hands on the lines that are complete. May wait for the sink.
+    /// Hands on the lines that are complete, and most of one that is too long. May wait for the
+    /// sink.
     pub(crate) fn hand_on(&self, stream: Stream) {
         let mut output = self.lock();
         let buffer = output.stream(stream);
-        if let Some(end) = buffer.iter().rposition(|&byte| byte == b'\n') {
-            let rest = buffer.split_off(end + 1);
-            let lines = std::mem::replace(buffer, rest);
-            // Still locked: a second thread's lines must not overtake these.
-            self.deliver(stream, &lines);
-        }
+        let end = match buffer.iter().rposition(|&byte| byte == b'\n') {
+            Some(newline) => newline + 1,
+            None if buffer.len() >= LINE_MAX => last_character(buffer),
+            None => return,
+        };
+        let rest = buffer.split_off(end);
+        let lines = std::mem::replace(buffer, rest);
+        // Still locked: a second thread's lines must not overtake these.
+        self.deliver(stream, &lines, Part::Some);
     }
 
     /// Hands on an unfinished line too, where it belongs to no task.
@@ -201,16 +211,16 @@ impl Capture {
             (Stream::Stderr, output.stderr),
         ] {
             if !text.is_empty() {
-                self.deliver(stream, &text);
+                self.deliver(stream, &text, Part::Last);
             }
         }
         None
     }
 
-    fn deliver(&self, stream: Stream, text: &[u8]) {
+    fn deliver(&self, stream: Stream, text: &[u8], part: Part) {
         match &self.policy {
             OutputPolicy::Sink(sink) => sink.write(stream, text),
-            _ => inherit(stream, text),
+            _ => inherit(stream, text, part),
         }
     }
 
@@ -227,19 +237,37 @@ impl fmt::Debug for Capture {
     }
 }
 
-fn inherit(stream: Stream, text: &[u8]) {
-    fn write(mut target: impl Write, text: &[u8]) {
+/// Which part of a task's output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Some,
+    Last,
+}
+
+/// Where the last character starts, which stays behind: the newline that ends the line for good is
+/// added after it.
+fn last_character(text: &[u8]) -> usize {
+    let from = text.len().saturating_sub(4);
+    let start = text[from..]
+        .iter()
+        .rposition(|byte| byte & 0xC0 != 0x80)
+        .unwrap_or(0);
+    from + start
+}
+
+fn inherit(stream: Stream, text: &[u8], part: Part) {
+    fn write(mut target: impl Write, text: &[u8], part: Part) {
         // A reader that went away is no failure of the task's; the host finds out by its own
         // writing.
         let _ = target.write_all(text);
-        if text.last() != Some(&b'\n') {
+        if part == Part::Last && text.last() != Some(&b'\n') {
             let _ = target.write_all(b"\n");
         }
         let _ = target.flush();
     }
     match stream {
-        Stream::Stdout => write(io::stdout().lock(), text),
-        Stream::Stderr => write(io::stderr().lock(), text),
+        Stream::Stdout => write(io::stdout().lock(), text, part),
+        Stream::Stderr => write(io::stderr().lock(), text, part),
     }
 }
 
@@ -296,6 +324,26 @@ mod tests {
             written.iter().map(|(_, text)| text.len()).sum::<usize>(),
             200_000
         );
+    }
+
+    #[test]
+    fn a_line_without_end_is_handed_on_in_pieces_of_whole_characters() {
+        let (capture, written) = sink();
+        let line = "ü".repeat(3 * LINE_MAX / 2);
+        for character in line.as_bytes().chunks(2) {
+            if capture.write(Stream::Stdout, character).unwrap() {
+                capture.hand_on(Stream::Stdout);
+            }
+        }
+        assert!(written.lock().unwrap().len() >= 2);
+        capture.finish();
+        let written = written.lock().unwrap();
+        let pieces: Vec<&str> = written
+            .iter()
+            .map(|(_, text)| std::str::from_utf8(text).unwrap())
+            .collect();
+        assert!(pieces.iter().all(|piece| piece.len() <= LINE_MAX));
+        assert_eq!(pieces.concat(), line);
     }
 
     #[test]

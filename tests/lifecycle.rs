@@ -184,6 +184,62 @@ fn a_shutdown_with_a_limit_cancels_and_leaves_behind() {
 }
 
 #[test]
+fn a_shutdown_with_a_limit_keeps_it_and_leaves_nobody_waiting() {
+    let end = story(
+        "a_shutdown_with_a_limit_keeps_it_and_leaves_nobody_waiting",
+        || {
+            let pool = Pool::builder()
+                .workers(1)
+                .queue_limit(1)
+                .grace(Duration::from_millis(50))
+                .build()
+                .unwrap();
+            let nothing = f("def f(): pass");
+            let stuck: Task<()> = pool
+                .submit(&f("def f():\n    while True: pass"), ())
+                .unwrap();
+            // Taken by the worker, after which the queue has room for one.
+            let queued: Task<()> = pool.submit(&nothing, ()).unwrap();
+            std::thread::scope(|scope| {
+                let refused = scope.spawn(|| pool.submit::<(), _>(&nothing, ()).map(drop));
+                let told = scope.spawn(|| pool.broadcast::<(), _>(&nothing, ()));
+                let loaded = scope.spawn(|| pool.load(&Function::at("json:dumps")));
+                std::thread::sleep(Duration::from_millis(300));
+                let result = pool.shutdown_within(Duration::from_millis(20));
+                assert_eq!(result, Err(Error::TimedOut));
+                assert_eq!(refused.join().unwrap(), Err(Error::ShutDown));
+                assert_eq!(told.join().unwrap(), Ok(vec![Err(Error::Cancelled)]));
+                assert!(loaded.join().is_ok());
+            });
+            assert_eq!(queued.wait(), Err(Error::Cancelled));
+            assert!(!stuck.is_finished());
+            println!("all told");
+            drop(pool);
+        },
+    );
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+    assert!(end.stdout.contains("all told"), "{}", end.stdout);
+}
+
+#[test]
+fn dropping_a_pool_waits_for_a_stuck_worker_no_longer_than_its_grace() {
+    let name = "dropping_a_pool_waits_for_a_stuck_worker_no_longer_than_its_grace";
+    let end = story(name, || {
+        let grace = Duration::from_secs(2);
+        let pool = Pool::builder().workers(1).grace(grace).build().unwrap();
+        let stuck: Task<()> = pool
+            .submit(&f("def f():\n    while True: pass"), ())
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let start = Instant::now();
+        drop(pool);
+        assert!(start.elapsed() >= grace && start.elapsed() < 2 * grace);
+        drop(stuck);
+    });
+    assert_eq!(end.status, Some(0), "{}", end.stderr);
+}
+
+#[test]
 fn returning_from_main_over_a_busy_worker_ends_the_process() {
     // The test harness returns from its main after this test.
     let name = "returning_from_main_over_a_busy_worker_ends_the_process";

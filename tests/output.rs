@@ -155,3 +155,18 @@ fn a_sink_that_panics_is_an_error_or_a_lost_worker_and_never_a_hang() {
         assert_eq!(pool.call::<u32, _>(&print, n), Ok(n));
     }
 }
+
+#[test]
+fn a_sink_that_panics_while_a_worker_is_made_ready_is_the_pools_error() {
+    let sink = |_: Stream, _: &[u8]| panic!("a faulty sink");
+    let print = f("def f(): print('ready')");
+    for n_workers in [1, 3] {
+        let error = Pool::builder()
+            .workers(n_workers)
+            .output(OutputPolicy::Sink(Arc::new(sink)))
+            .initializer(&print, ())
+            .build()
+            .unwrap_err();
+        assert!(matches!(error, Error::Worker { .. }), "{error:?}");
+    }
+}

@@ -141,6 +141,7 @@ struct Start {
 impl Start {
     fn spawn(self) -> Result<Handle> {
         let (orders, received) = unbounded();
+        let untaken = received.clone();
         let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
         let name = format!("owngil-{}", self.worker);
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
@@ -153,6 +154,7 @@ impl Start {
         })?;
         Ok(Handle {
             orders,
+            untaken,
             served,
             ended,
         })
@@ -183,7 +185,18 @@ impl Start {
         worker.retire();
     }
 
+    /// A worker that has run its initializer; a sink may panic while it does.
     fn ready_worker(&self) -> Result<Box<dyn Worker>> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.make_ready()));
+        made.unwrap_or_else(|_| {
+            Err(Error::Worker {
+                worker: self.worker,
+                source: Box::new(Error::WorkerLost("it panicked".to_owned())),
+            })
+        })
+    }
+
+    fn make_ready(&self) -> Result<Box<dyn Worker>> {
         let mut worker = worker::start(self.backend, Capture::new(self.output.clone()))?;
         if let Some(initializer) = &self.initializer {
             let (collector, results) = unbounded();

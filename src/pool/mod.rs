@@ -9,8 +9,9 @@ mod map;
 mod shutdown;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-use crossbeam_channel::{IntoIter, Receiver, Sender, TrySendError};
+use crossbeam_channel::{IntoIter, Receiver, Select, Sender, TrySendError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -61,13 +62,15 @@ pub struct Pool {
     /// Held for reading while a job is put into the queue.
     closed: RwLock<bool>,
     backend: Backend,
-    grace: std::time::Duration,
+    grace: Duration,
 }
 
 /// A pool's hold on one of its workers.
 #[derive(Debug)]
 struct Handle {
     orders: Sender<Order>,
+    /// For taking back what a worker that is left behind will never take.
+    untaken: Receiver<Order>,
     /// Disconnected once the worker runs no more calls.
     served: Receiver<()>,
     /// Disconnected once its interpreter has ended too.
@@ -225,9 +228,16 @@ impl Pool {
     }
 
     /// Puts a job into the queue; waits while that is full.
-    fn enqueue(&self, job: Job) -> Result<()> {
-        let _open = self.open()?;
-        self.queue.send(job).map_err(|_| Error::ShutDown)
+    fn enqueue(&self, mut job: Job) -> Result<()> {
+        while let Some(refused) = self.try_enqueue(job)? {
+            job = refused;
+            // Not under the lock, which whoever closes the pool needs: until there is room, or for
+            // a moment, to see whether the pool was closed meanwhile.
+            let mut room = Select::new();
+            room.send(&self.queue);
+            let _ = room.ready_timeout(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Puts a job into the queue, or gives it back where that is full.

@@ -77,14 +77,23 @@ impl Pool {
             .all(|worker| ended_by(&worker.served, deadline))
     }
 
-    /// Gives what is left in the queue its outcome, and the interpreters their time to end.
+    /// Gives what is left in the queues its outcome, and the interpreters their time to end.
     fn finish(&self) {
         while let Ok(job) = self.jobs.try_recv() {
             drop(job);
         }
-        let deadline = Instant::now().checked_add(self.grace);
+        let now = Instant::now();
+        let deadline = now.checked_add(self.grace);
         for (number, worker) in self.workers.iter().enumerate() {
-            if !ended_by(&worker.ended, deadline) {
+            let is_done = ended_by(&worker.served, Some(now));
+            if !is_done {
+                // Its calls have outcomes too; what is for it alone it may never take.
+                while let Ok(order) = worker.untaken.try_recv() {
+                    drop(order);
+                }
+                let _ = worker.orders.send(Order::Stop);
+            }
+            if !is_done || !ended_by(&worker.ended, deadline) {
                 tracing::warn!(worker = number, "left behind: it did not end in time");
             }
         }

@@ -12,6 +12,7 @@ import builtins
 import io
 import os
 import sys
+import time
 
 
 class _Binary(io.BufferedIOBase):
@@ -27,7 +28,7 @@ class _Binary(io.BufferedIOBase):
         return True
 
     def write(self, data):
-        data = bytes(data)
+        data = bytes(memoryview(data))
         self._write(self._number, data)
         return len(data)
 
@@ -164,11 +165,11 @@ def _run_module(module, name, run):
     try:
         run()
     except BaseException as error:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         kind = "Syntax" if isinstance(error, SyntaxError) else "Import"
         what = "it does not compile" if kind == "Syntax" else "importing it raised"
         raise LoadError(kind, f"{what}: {_shown(error)}") from error
-    return sys.modules[name]
+    return sys.modules.get(name, module)
 
 
 def _shown(error):
@@ -207,7 +208,8 @@ def _locked(load):
 
 @_locked
 def load_file(path, name, attribute):
-    if name in sys.stdlib_module_names or name in sys.builtin_module_names:
+    path = os.fsdecode(path)
+    if name == "__main__" or name in sys.stdlib_module_names or name in sys.builtin_module_names:
         name = f"_{name}_"
     module = sys.modules.get(name)
     if module is None or getattr(module, "__file__", None) != path:
@@ -276,6 +278,7 @@ def _remember(filename, text):
 
 
 def load_script(path, shown):
+    path = os.fsdecode(path)
     source = _read(path)
     try:
         code = compile(source, path, "exec", dont_inherit=True)
@@ -293,7 +296,13 @@ class _Script:
 
     def __call__(self, *arguments):
         with _script_turn:
-            return self._run(arguments)
+            status, left_executors = self._run(arguments)
+        if left_executors:
+            # Those of the script's own namespace, which is gone now, end with it.
+            import gc
+
+            gc.collect()
+        return status
 
     def _run(self, arguments):
         main = type(sys)("__main__")
@@ -308,10 +317,49 @@ class _Script:
         except SystemExit as exit:
             status = _status(exit.code)
         finally:
-            for thread in _threads() - threads:
-                thread.join()
+            left_executors = _await_threads(threads)
             sys.modules["__main__"], sys.argv, sys.stdout, sys.stderr = kept
-        return status
+        return status, left_executors
+
+
+def _await_threads(before):
+    """Waits for the threads that a script started, as Python does before it ends.
+
+    Those of a ThreadPoolExecutor would wait for work without end: Python tells them when it ends. Here
+    they are waited for until they are idle, since the executor may be one that an imported module keeps
+    for the next script. Says whether there were any.
+    """
+    found = False
+    while started := _threads() - before:
+        executors = _executors(started)
+        found = found or bool(executors)
+        pooled = {thread for executor in executors for thread in executor._threads}
+        for thread in started - pooled:
+            thread.join()
+        if any(map(_is_busy, executors)):
+            time.sleep(0.01)
+        elif started <= pooled:
+            break
+    return found
+
+
+def _executors(threads):
+    futures = sys.modules.get("concurrent.futures.thread")
+    if futures is None or threads.isdisjoint(futures._threads_queues.keys()):
+        return []
+    import gc
+
+    return [
+        found
+        for found in gc.get_objects()
+        if issubclass(type(found), futures.ThreadPoolExecutor)
+        and not threads.isdisjoint(getattr(found, "_threads", ()))
+    ]
+
+
+def _is_busy(executor):
+    alive = sum(thread.is_alive() for thread in executor._threads)
+    return executor._work_queue.qsize() > 0 or executor._idle_semaphore._value < alive
 
 
 def _threads():
@@ -323,7 +371,8 @@ def _threads():
     return {
         thread
         for thread in threading.enumerate()
-        if not thread.daemon and not isinstance(thread, (threading._DummyThread, threading._MainThread))
+        # One without an identity is being started by another.
+        if thread.ident and not thread.daemon and not isinstance(thread, (threading._DummyThread, threading._MainThread))
     }
 
 
