@@ -74,7 +74,7 @@ pub use interpreter::Interpreter;
 pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
 pub use owngil_ffi::{StartError, Version};
 pub use payload::{BigInt, Call, CrossingError, Opaque, Payload, Value, keywords};
-pub use pool::{CompletedMap, Map, Pool, PoolBuilder};
+pub use pool::{Canceller, CompletedMap, Map, Pool, PoolBuilder};
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;

@@ -1,3 +1,13 @@
-//! The command.
+//! The command `owngil`: Python functions and scripts over many inputs, on all cores.
+//!
+//! It is a user of the library like any other: what it does is in `cli`, on the public API alone.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod cli;
+
+fn main() {
+    let exit = cli::main(std::env::args_os());
+    // Flushes what Python and Rust hold, and ends over threads that do not.
+    owngil::exit(exit.status())
+}

@@ -234,6 +234,7 @@ fn refusals_of_cpython_come_with_a_hint() {
         "import threading\ndef f(): threading.Thread(target=print, daemon=True).start()",
         "import signal\ndef f(): signal.signal(signal.SIGUSR1, signal.SIG_IGN)",
         "def f(): import readline",
+        "import readline\ndef f(): pass",
     ] {
         let error = pool.call::<(), _>(&f(source), ()).unwrap_err();
         assert!(error.hint().is_some(), "{source}: {error:?}");

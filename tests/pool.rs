@@ -244,6 +244,43 @@ fn a_map_is_lazy_and_bounded() {
 }
 
 #[test]
+fn a_cancelled_map_yields_what_had_begun_and_an_outcome_for_all_that_it_took() {
+    for ordered in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, go_on) = (folder.path().join("begun"), folder.path().join("go_on"));
+        let wait = f("import os, time\n\
+             def f(begun, go_on):\n    \
+             open(begun, 'w').close()\n    \
+             while not os.path.exists(go_on): time.sleep(0.001)\n    \
+             return 'done'\n");
+        let pool = pool(Backend::Interpreter, 1);
+        let paths = (begun.to_str().unwrap(), go_on.to_str().unwrap());
+        let map = match ordered {
+            true => pool.map::<String, _>(&wait, std::iter::repeat(paths)),
+            false => pool.map_unordered(&wait, std::iter::repeat(paths)),
+        };
+        let canceller = map.canceller();
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !begun.exists() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                canceller.cancel();
+                std::fs::write(&go_on, "").unwrap();
+            });
+            map.collect()
+        });
+        let (done, cancelled) = outcomes.split_at(1);
+        assert_eq!(done, [Ok("done".to_owned())]);
+        assert!(!cancelled.is_empty());
+        for outcome in cancelled {
+            assert_eq!(*outcome, Err(Error::Cancelled));
+        }
+        assert_eq!(pool.call::<i32, _>(&f(IDENTITY), 1), Ok(1));
+    }
+}
+
+#[test]
 fn a_map_over_a_channel_yields_while_the_channel_is_quiet() {
     let pool = pool(Backend::Interpreter, 2);
     for ordered in [true, false] {

@@ -55,8 +55,25 @@ pub struct Map<'p, I: Iterator, T> {
     n_early: usize,
     early_bytes: usize,
     current: Option<Items>,
+    /// Whether a result showed that there is no use in waiting for others.
+    hopeless: bool,
     cancelled: Arc<AtomicBool>,
     value: PhantomData<fn() -> T>,
+}
+
+/// Cancels what is left of a map, from any thread. See [`Map::canceller`].
+#[derive(Clone, Debug)]
+pub struct Canceller(Arc<AtomicBool>);
+
+impl Canceller {
+    /// Cancels the calls that have not begun, and takes no more inputs.
+    ///
+    /// The map still yields an outcome for each input that it took, and then ends: values of what
+    /// had begun, [`Error::Cancelled`] for the rest. A map that waits for its channel of inputs sees
+    /// it with the next input or the channel's end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Where inputs come from.
@@ -115,9 +132,15 @@ where
             n_early: 0,
             early_bytes: 0,
             current: None,
+            hopeless: false,
             cancelled,
             value: PhantomData,
         }
+    }
+
+    /// What ends this map early while its values are still wanted.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Arc::clone(&self.cancelled))
     }
 
     /// Yields with each value the index of its input, and what the call printed.
@@ -151,7 +174,8 @@ where
     /// Gives the workers what they can take, and gets the next results; `false` at the end.
     fn advance(&mut self) -> bool {
         self.current = None;
-        while !self.cancelled.load(Ordering::Relaxed) {
+        while !self.hopeless {
+            self.exhausted |= self.cancelled.load(Ordering::Relaxed);
             self.feed();
             self.current = self.take_ready();
             if self.current.is_some() {
@@ -169,6 +193,7 @@ where
     fn stop_if_hopeless(&mut self, error: &Error) {
         if matches!(error, Error::Load(_) | Error::ShutDown) {
             self.cancelled.store(true, Ordering::Relaxed);
+            self.hopeless = true;
             self.current = None;
         }
     }
@@ -220,11 +245,11 @@ where
                     self.close_batch();
                     return;
                 }
-                Input::End => {
-                    self.exhausted = true;
-                    self.close_batch();
-                }
+                Input::End => self.exhausted = true,
             }
+        }
+        if self.exhausted && self.waiting.is_none() {
+            self.close_batch();
         }
     }
 

@@ -21,7 +21,7 @@ use crate::task::{Batch, Job, Recipient, Slot, Task};
 use crate::worker::{Backend, Order};
 
 pub use builder::PoolBuilder;
-pub use map::{CompletedMap, Map};
+pub use map::{Canceller, CompletedMap, Map};
 
 /// A set of workers that run Python functions in parallel.
 ///

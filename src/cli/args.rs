@@ -1,0 +1,202 @@
+//! Args: the command line as it is written. What it means is decided in `plan`.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use owngil::{Backend, Version};
+
+/// owngil's version, and that of the Python that it is linked with.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let python = Version::running();
+    format!("{} (Python {python})", env!("CARGO_PKG_VERSION"))
+});
+
+const EXAMPLES: &str = "\
+Examples:
+  owngil map text.py:shout hello world
+  owngil map text.py:shout -i names.txt > shouted.jsonl
+  owngil map scoring.py:score -k -i people.jsonl
+  seq 5 | owngil map math:sqrt --input jsonl -k
+  owngil run resize.py --size 200 {} ::: photos/*.jpg
+
+`owngil map --help` and `owngil run --help` tell more.";
+
+const MAP_EXAMPLES: &str = "\
+Text or JSON Lines:
+  --input lines   each line is one str, blank lines too
+  --input jsonl   each line is one JSON value, blank lines are skipped
+  --input auto    as the file's name says (.jsonl, .ndjson and .json are JSON Lines); else as the
+                  first line that is not empty says: a JSON object, array or quoted string makes
+                  it JSON Lines, all else is text
+
+Exit status: 0 all succeeded, 1 some failed, 2 usage or a function that cannot be loaded,
+  4 no usable Python, 130 interrupted.
+
+Examples:
+  owngil map text.py:shout hello world
+  owngil map text.py:shout -i names.txt > shouted.jsonl
+  owngil map scoring.py:score -k -i people.jsonl
+  cat names.txt | owngil map text.py:shout -j 4
+  seq 5 | owngil map math:sqrt --input jsonl -k
+  owngil map text.py:Words.count -i names.txt | sort | uniq -c";
+
+const RUN_EXAMPLES: &str = "\
+Exit status: 0 all succeeded, 1 some failed, 2 usage or a script that cannot be loaded,
+  4 no usable Python, 130 interrupted.
+
+Examples:
+  owngil run resize.py ::: photos/*.jpg
+  owngil run resize.py --size 200 {} ::: photos/*.jpg
+  owngil run -k -j 2 resize.py --out thumbs/{} ::: a.jpg b.jpg
+  owngil run warm_up.py";
+
+/// Python functions and scripts over many inputs, in parallel in one process.
+#[derive(Debug, Parser)]
+#[command(
+    name = "owngil",
+    version = VERSION.as_str(),
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Map(MapArgs),
+    Run(RunArgs),
+}
+
+/// Call a Python function once for each input; print the results as JSON Lines.
+///
+/// Inputs are the arguments after the function, or the lines of a file, or those of standard input.
+/// Results go to standard output in the order in which they are completed. What the function
+/// prints, and what fails, goes to standard error, and the run goes on.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = MAP_EXAMPLES)]
+pub(crate) struct MapArgs {
+    /// What to call; NAME may be dotted (Class.method)
+    #[arg(value_name = "FILE.py:NAME|MODULE:NAME")]
+    pub(crate) function: String,
+
+    /// The inputs, each one a str; `-` alone is standard input
+    #[arg(value_name = "ARGS")]
+    pub(crate) inputs: Vec<OsString>,
+
+    /// Read inputs from this file, one per line; `-` is standard input
+    #[arg(
+        short,
+        long = "input-file",
+        value_name = "FILE",
+        conflicts_with = "inputs"
+    )]
+    pub(crate) input_file: Option<PathBuf>,
+
+    /// What a line is
+    #[arg(long = "input", value_name = "FORMAT", default_value = "auto")]
+    pub(crate) format: FormatArg,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// Run a Python script once for each input, as `python SCRIPT ARGS…` would.
+///
+/// Everything after the script belongs to it, up to `:::`; what follows that are the inputs. `{}`
+/// in ARGS stands for the input; without any `{}` the input comes last. Without `:::` the script
+/// runs once on every worker. What one run prints stays together.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = RUN_EXAMPLES,
+    override_usage = "owngil run [OPTIONS] SCRIPT.py [ARGS]... [::: INPUT...]"
+)]
+pub(crate) struct RunArgs {
+    /// The script, its arguments, and the inputs after `:::`
+    #[arg(
+        value_name = "SCRIPT.py",
+        required = true,
+        num_args = 1..,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) words: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct CommonArgs {
+    /// How many workers run tasks [default: one per core]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
+    /// `thread` a thread of the main interpreter, on one GIL
+    #[arg(long, value_name = "BACKEND", default_value_t)]
+    pub(crate) backend: Backend,
+
+    /// The Python whose packages are used: an executable or a virtual environment
+    /// [default: OWNGIL_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, .venv here or above]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+
+    /// Keep the results in the order of the inputs
+    #[arg(short, long)]
+    pub(crate) keep_order: bool,
+
+    /// Print results and errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say which Python is used and why, and what is known of it
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// What a line of input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    Auto,
+    Lines,
+    Jsonl,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_the_script_belongs_to_it() {
+        let words = "owngil run -j 2 s.py -j 3 --python x -- -k ::: -q".split(' ');
+        let Command::Run(run) = Args::try_parse_from(words).unwrap().command else {
+            panic!("it is a run")
+        };
+        assert_eq!(run.common.jobs.unwrap().get(), 2);
+        assert!(!run.common.keep_order && !run.common.quiet && run.common.python.is_none());
+        let expected = ["s.py", "-j", "3", "--python", "x", "--", "-k", ":::", "-q"];
+        assert_eq!(run.words, expected);
+    }
+
+    #[test]
+    fn options_of_map_may_follow_its_inputs() {
+        let words = "owngil map m:f a b -k -- -c".split(' ');
+        let Command::Map(map) = Args::try_parse_from(words).unwrap().command else {
+            panic!("it is a map")
+        };
+        assert!(map.common.keep_order);
+        assert_eq!(map.inputs, ["a", "b", "-c"]);
+    }
+}

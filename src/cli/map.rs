@@ -1,0 +1,133 @@
+//! Map: `owngil map`, one call per input, results as JSON Lines.
+
+use std::sync::Arc;
+
+use owngil::{Completed, Error, Output, OutputPolicy, Value};
+
+use super::args::CommonArgs;
+use super::exit::Exit;
+use super::fatal::Fatal;
+use super::feed::{Feed, Ledger, Source};
+use super::input::{Block, Cutter};
+use super::json;
+use super::plan::MapPlan;
+use super::report::{Failure, Report, append_lines};
+use super::session::Session;
+
+/// How much text may be in memory: so much, and as much again for each worker.
+const TEXT_MAX: usize = 4 << 20;
+
+/// Makes the calls.
+pub(crate) fn map(plan: MapPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
+    let n_inputs = plan.n_inputs();
+    let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
+    pool.load(&plan.function)?;
+
+    let name = plan.source.name();
+    let lines_matter = !matches!(plan.source, Source::Words(_));
+    let room = TEXT_MAX * (1 + pool.n_workers());
+    let (feed, inputs, ledger) = Feed::start(plan.source, Cutter::new(plan.format), room)
+        .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
+    let results = pool.map_channel::<Value, _>(&plan.function, inputs, common.keep_order);
+    let canceller = results.canceller();
+    session.signals.on_first(move || {
+        canceller.cancel();
+        feed.close();
+    });
+
+    let mut results_of = Results {
+        session,
+        report: session.report(common, "input", n_inputs),
+        ledger,
+        file: lines_matter.then_some(name.as_str()),
+    };
+    for completed in results.completed() {
+        results_of.take(completed);
+    }
+    let Results { report, ledger, .. } = results_of;
+    session.stdout.drain();
+    let exit = report.finish(session.signals.received());
+    match ledger.trouble() {
+        Some(error) => {
+            let fatal = Fatal::new(Exit::Failed, format!("cannot read on in {name}"));
+            Err(fatal.cause(error))
+        }
+        None => Ok(exit),
+    }
+}
+
+/// What becomes of results.
+struct Results<'a> {
+    session: &'a Session,
+    report: Report,
+    ledger: Ledger,
+    /// What the inputs are lines of.
+    file: Option<&'a str>,
+}
+
+impl Results<'_> {
+    fn take(&mut self, completed: Completed<Value>) {
+        let Completed {
+            index,
+            result,
+            output,
+            ..
+        } = completed;
+        let (block, place) = self.ledger.end_call(index);
+        let failure = match result {
+            Ok(value) => match self.write(&value) {
+                None => {
+                    self.report.succeeded();
+                    return self.report.printed(&printed(output));
+                }
+                Some(failure) => failure,
+            },
+            Err(Error::Cancelled) => return,
+            Err(error) => Failure::from(&error),
+        };
+        self.fail(index, &block, place, failure, &printed(output));
+    }
+
+    /// Writes a result, or says why it is none.
+    fn write(&mut self, value: &Value) -> Option<Failure> {
+        let written = self.session.stdout.append(|out| {
+            let start = out.len();
+            let written = json::write(value, out);
+            match written {
+                Ok(_) => out.push(b'\n'),
+                Err(_) => out.truncate(start),
+            }
+            written
+        });
+        match written {
+            Ok(n) => {
+                self.report.not_finite(n);
+                None
+            }
+            Err(unfit) => Some(Failure::new(unfit.to_string()).hint(unfit.hint())),
+        }
+    }
+
+    #[cold]
+    fn fail(&self, index: u64, block: &Arc<Block>, place: usize, failure: Failure, printed: &[u8]) {
+        let label = format!("input {} ({})", index + 1, block.quote(place));
+        let Some(problem) = block.problem(place) else {
+            return self.report.failed(&label, &failure, printed);
+        };
+        let label = match self.file {
+            Some(file) => format!("{file}:{}", block.line(place)),
+            None => label,
+        };
+        let failure = Failure::new(format!("not JSON: {problem}"));
+        let failure = failure.hint("each line must be one JSON value; --input lines reads text");
+        self.report.failed(&label, &failure, printed);
+    }
+}
+
+/// All that a function printed: standard output is for results.
+fn printed(output: Output) -> Vec<u8> {
+    let mut text = Vec::new();
+    append_lines(&mut text, &output.stdout);
+    append_lines(&mut text, &output.stderr);
+    text
+}

@@ -1,0 +1,109 @@
+//! Session: the streams and signals of this process, and the pool that it starts.
+
+use std::env;
+use std::io::{self, ErrorKind, IsTerminal};
+use std::sync::Arc;
+use std::thread;
+
+use owngil::{OutputPolicy, Pool};
+
+use super::args::CommonArgs;
+use super::exit::Exit;
+use super::fatal::Fatal;
+use super::python::Choice;
+use super::report::Report;
+use super::signals::Signals;
+use super::stderr::Stderr;
+use super::stdout::Stdout;
+
+/// What a run has of its process.
+pub(crate) struct Session {
+    pub(crate) stdout: Arc<Stdout>,
+    pub(crate) stderr: Arc<Stderr>,
+    pub(crate) signals: Signals,
+}
+
+impl Session {
+    /// Takes over the streams and the signals, before CPython starts.
+    pub(crate) fn begin() -> io::Result<Session> {
+        let stderr = Arc::new(Stderr::open()?);
+        let told = Arc::clone(&stderr);
+        let stdout = Stdout::start(move |error| {
+            if error.kind() == ErrorKind::BrokenPipe {
+                // Whoever reads has had enough: `owngil map … | head`.
+                owngil::exit(Exit::Success.status());
+            }
+            told.try_write(format!("error: cannot write results: {error}\n").as_bytes());
+            owngil::exit(Exit::Failed.status());
+        })?;
+        let signals = Signals::handle(Arc::clone(&stdout), Arc::clone(&stderr))?;
+        Ok(Session {
+            stdout,
+            stderr,
+            signals,
+        })
+    }
+
+    /// Starts Python, and a pool that suits so many tasks.
+    pub(crate) fn start_pool(
+        &self,
+        common: &CommonArgs,
+        n_tasks: Option<usize>,
+        output: OutputPolicy,
+    ) -> Result<Pool, Fatal> {
+        self.start_python(common)?;
+        let jobs = match common.jobs {
+            Some(jobs) => jobs.get(),
+            None => thread::available_parallelism().map_or(1, usize::from),
+        };
+        let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
+        let builder = Pool::builder().workers(n_workers).backend(common.backend);
+        Ok(builder.output(output).build()?)
+    }
+
+    fn start_python(&self, common: &CommonArgs) -> Result<(), Fatal> {
+        let folder = env::current_dir().ok();
+        let choice = Choice::find(
+            common.python.as_deref(),
+            |name| env::var_os(name),
+            folder.as_deref(),
+        );
+        let info = choice.start().map_err(|error| match &choice.path {
+            Some(path) => Fatal::from(error)
+                .cause(format!("{} was chosen: {}", path.display(), choice.reason))
+                .hint("--python PATH names another Python"),
+            None => Fatal::from(error),
+        })?;
+        let mut text = String::new();
+        if common.verbose {
+            let place = match &choice.path {
+                Some(path) => format!("{}: ", path.display()),
+                None => String::new(),
+            };
+            text = format!("python: {} ({place}{})\n", info.version, choice.reason);
+        }
+        if common.verbose || (self.stderr.is_terminal() && !common.quiet) {
+            for warning in &info.warnings {
+                text.push_str(&format!("warning: {warning}\n"));
+            }
+        }
+        if !text.is_empty() {
+            self.stderr.write(text.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// A report on tasks; it shows progress where nothing else is on the screen.
+    pub(crate) fn report(
+        &self,
+        common: &CommonArgs,
+        noun: &'static str,
+        n_tasks: Option<usize>,
+    ) -> Report {
+        let report = Report::new(Arc::clone(&self.stderr), common.quiet, noun);
+        if self.stderr.is_terminal() && !io::stdout().is_terminal() && !common.quiet {
+            report.show_progress(n_tasks.map(|n| n as u64));
+        }
+        report
+    }
+}

@@ -1,0 +1,20 @@
+//! The command `owngil`, as its users run it: one child process for each story.
+//!
+//! - `map`: what `owngil map` prints, and in which order
+//! - `input`: where inputs come from and what a line is
+//! - `errors`: what is told of failures, and the statuses
+//! - `streams`: slow, endless and closed pipes; output that is not mixed
+//! - `signals`: Ctrl-C
+//! - `run`: `owngil run`
+//! - `python`: which Python is used
+//! - `help`: help, version, the examples, and the page about the command
+
+mod errors;
+mod help;
+mod input;
+mod map;
+mod python;
+mod run;
+mod signals;
+mod streams;
+mod support;

@@ -1,0 +1,141 @@
+//! `owngil run`: a script once per input, or once per worker.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::support::{owngil, run, words};
+
+#[test]
+fn the_script_runs_once_for_each_input_with_arguments_of_its_own() {
+    let ended = run(&mut words(
+        "run -k arguments.py --size 3 -j {} -k --out={}.png ::: a -x b",
+    ));
+    let line = |input: &str| {
+        let words = format!("'--size', '3', '-j', '{input}', '-k', '--out={input}.png'");
+        format!("__main__ 1 ['arguments.py', {words}]")
+    };
+    assert_eq!(ended.check(0).lines(), [line("a"), line("-x"), line("b")]);
+    assert_eq!(ended.stderr.lines().count(), 3);
+    assert!(
+        ended
+            .stderr
+            .starts_with("warning: ['--size', '3', '-j', 'a', ")
+    );
+}
+
+#[test]
+fn without_braces_the_input_comes_last() {
+    let ended = run(&mut owngil([
+        "run",
+        "-k",
+        "arguments.py",
+        "-v",
+        ":::",
+        "a b",
+        "",
+    ]));
+    let expected = [
+        "__main__ 1 ['arguments.py', '-v', 'a b']",
+        "__main__ 1 ['arguments.py', '-v', '']",
+    ];
+    assert_eq!(ended.check(0).lines(), expected);
+}
+
+#[test]
+fn without_inputs_the_script_runs_once_on_every_worker() {
+    for backend in ["interpreter", "thread"] {
+        let options = ["run", "-j", "3", "--backend", backend];
+        let ended = run(owngil(options).args(["arguments.py", "{}", "--flag"]));
+        let expected = "__main__ 1 ['arguments.py', '{}', '--flag']";
+        assert_eq!(ended.check(0).lines(), [expected; 3]);
+        assert_eq!(ended.stderr, "warning: ['{}', '--flag']\n".repeat(3));
+    }
+    let ended = run(&mut words("run arguments.py :::"));
+    assert_eq!(
+        (ended.check(0).stdout.as_str(), ended.stderr.as_str()),
+        ("", "")
+    );
+}
+
+#[test]
+fn scripts_that_fail_are_told_and_the_others_go_on() {
+    let inputs = ["exit=3", "good", "exit=0", "exit=some words", "raise"];
+    let ended = run(owngil(["run", "-k", "arguments.py", ":::"]).args(inputs));
+    assert_eq!(ended.check(1).lines().len(), 5);
+    for part in [
+        "\nerror: input 1 (\"exit=3\"): the script ended with status 3\n",
+        "\nsome words\nerror: input 4 (\"exit=some words\"): the script ended with status 1\n",
+        "\nerror: input 5 (\"raise\"): RuntimeError: as asked\nTraceback (most recent call last):\n",
+        "\nerror: 3 of 5 inputs failed\n",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+    }
+    let ended = run(&mut words("run -j 2 arguments.py exit=4"));
+    ended.check(1);
+    assert!(
+        ended
+            .stderr
+            .contains("error: worker 2: the script ended with status 4\n")
+    );
+    assert_eq!(ended.last_words(), "error: 2 of 2 workers failed");
+}
+
+#[test]
+fn what_a_run_prints_stays_together_and_in_order_if_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("prints.py");
+    let text = "import sys\nfor line in range(20):\n    print(sys.argv[1], end=' ')\n    \
+        print(line)\nprint('end', end='')\n";
+    fs::write(&script, text).unwrap();
+    let inputs: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    let group = |input: &String| -> String {
+        let lines: String = (0..20).map(|line| format!("{input} {line}\n")).collect();
+        lines + "end\n"
+    };
+    for backend in ["interpreter", "thread"] {
+        let mut command = owngil(["run", "-k", "-j", "2", "--backend", backend]);
+        let ended = run(command.arg(&script).arg(":::").args(&inputs));
+        let expected: String = inputs.iter().map(group).collect();
+        assert_eq!(ended.check(0).stdout, expected);
+        let mut command = owngil(["run", "-j", "2", "--backend", backend]);
+        let ended = run(command.arg(&script).arg(":::").args(&inputs));
+        assert_eq!(ended.check(0).stdout.len(), expected.len());
+        assert!(
+            inputs
+                .iter()
+                .all(|input| ended.stdout.contains(&group(input)))
+        );
+    }
+}
+
+#[test]
+fn arguments_that_are_no_utf8_are_those_of_python() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("raw.py");
+    fs::write(
+        &script,
+        "import os, sys\nprint(os.fsencode(sys.argv[1]).hex())\n",
+    )
+    .unwrap();
+    let mut command = owngil(["run"]);
+    let raw = OsStr::from_bytes(b"a\xff\x80");
+    let ended = run(command.arg(&script).arg(":::").arg(raw));
+    assert_eq!(ended.check(0).stdout, "61ff80\n");
+}
+
+#[test]
+fn a_script_that_cannot_be_loaded_ends_the_run() {
+    let ended = run(&mut words("run argument.py ::: a"));
+    ended.check(2);
+    assert!(
+        ended
+            .stderr
+            .contains("argument.py: No such file or directory\n")
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("\nhint: did you mean arguments.py?\n")
+    );
+}

@@ -1,0 +1,26 @@
+"""Functions on values of many kinds."""
+
+import datetime
+import json
+
+
+def same(value):
+    return value
+
+
+def shown(value):
+    return repr(value)
+
+
+def with_dumps(value):
+    """The value, and what Python's own JSON makes of it."""
+    return [value, json.dumps(value, separators=(",", ":"), ensure_ascii=False)]
+
+
+def made(source):
+    """The value of an expression, and what Python's own JSON makes of it."""
+    return with_dumps(eval(source))
+
+
+def evaluated(source):
+    return eval(source, {"datetime": datetime})
