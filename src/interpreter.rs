@@ -288,6 +288,7 @@ impl State {
         keeps_stdin: bool,
     ) -> PyResult<'a, State> {
         let bootstrap = attached.dict()?;
+        bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         let source = include_str!("python/bootstrap.py");
         attached.exec(source, "<owngil bootstrap>", &bootstrap)?;
         let function = |name: &str| -> PyResult<'a, Object<'a>> {
@@ -535,6 +536,9 @@ fn malformed(function: &Function) -> LoadError {
 /// Reads a `LoadError` of bootstrap.py; any other exception is one that loading itself raised.
 fn load_error(function: &Function, raised: &Raised<'_>) -> Error {
     let value = raised.value();
+    if value.type_name() != "owngil.LoadError" {
+        return python_error(raised);
+    }
     let text = |name: &str| value.get(name).and_then(|text| text.text()).ok();
     let kind = match text("kind").as_deref() {
         Some("MissingFile") => LoadErrorKind::MissingFile,

@@ -265,7 +265,7 @@ impl Collecting {
     #[cold]
     fn fail(&mut self, error: &Error) {
         let record = wire::encode(&Failure::from(error)).or_else(|reason| {
-            wire::encode(&Failure::Other(format!(
+            wire::encode(&Failure::Lost(format!(
                 "its failure could not be told: {reason}"
             )))
         });

@@ -46,8 +46,8 @@ pub(crate) enum Failure {
     },
     /// It was dropped before it ran.
     Cancelled,
-    /// Anything else, as text.
-    Other(String),
+    /// Its worker was lost, or could not tell more than this text.
+    Lost(String),
 }
 
 /// One exception of a chain, which is written flat.
@@ -125,7 +125,8 @@ impl From<&Error> for Failure {
                 reason: error.reason().to_owned(),
             },
             Error::Cancelled => Failure::Cancelled,
-            other => Failure::Other(other.to_string()),
+            Error::WorkerLost(reason) => Failure::Lost(reason.clone()),
+            other => Failure::Lost(other.to_string()),
         }
     }
 }
@@ -165,7 +166,7 @@ impl From<Failure> for Error {
                 Error::Value(error.root(&path))
             }
             Failure::Cancelled => Error::Cancelled,
-            Failure::Other(text) => Error::WorkerLost(text),
+            Failure::Lost(text) => Error::WorkerLost(text),
         }
     }
 }
@@ -301,7 +302,13 @@ mod tests {
             .with_type_name("set")
             .at_index(1)
             .root("result");
-        for error in [Error::from(load), Error::Value(value), Error::Cancelled] {
+        let lost = Error::WorkerLost("it panicked".to_owned());
+        for error in [
+            Error::from(load),
+            Error::Value(value),
+            Error::Cancelled,
+            lost,
+        ] {
             let bytes = encode(&Failure::from(&error)).unwrap();
             assert_eq!(Error::from(decode::<Failure>(&bytes).unwrap()), error);
         }

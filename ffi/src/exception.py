@@ -37,7 +37,10 @@ def _status(exception):
     code = exception.code
     if code is None:
         return 0
-    return code & 0xFF if isinstance(code, int) else 1
+    if not isinstance(code, int):
+        return 1
+    # What no C long holds is -1 there.
+    return code & 0xFF if -(2**63) <= code < 2**63 else 255
 
 
 def _own_frames(trace):

@@ -58,19 +58,17 @@ fn locate(python: &Path) -> Result<PathBuf, StartError> {
             .find(|path| path.is_file());
         return found.ok_or_else(|| missing("the directory holds no python"));
     }
+    // A name is looked up as a shell does; one that stands for a file here is written `./name`.
+    let is_name = python.parent() == Some(Path::new(""));
+    if is_name {
+        let found = on_path(python.as_os_str());
+        return found.ok_or_else(|| missing("no such name on PATH; write ./NAME for a file here"));
+    }
     if python.is_file() {
         // Absolute, but never resolved: a virtual environment's python is a link to another.
         return std::path::absolute(python).map_err(|error| missing(&error.to_string()));
     }
-    let is_name = python.components().count() == 1 && !python.as_os_str().is_empty();
-    if is_name && let Some(found) = on_path(python.as_os_str()) {
-        return Ok(found);
-    }
-    Err(missing(if is_name {
-        "no such file, and no such name on PATH"
-    } else {
-        "no such file"
-    }))
+    Err(missing("no such file"))
 }
 
 fn on_path(name: &OsStr) -> Option<PathBuf> {

@@ -79,18 +79,12 @@ impl Interpreter {
     ///
     /// On a thread that is attached already.
     pub fn new(runtime: &'static Runtime) -> Result<Interpreter, StartError> {
-        let failed = |message: &str| StartError::Failed {
-            doing: "creating an interpreter",
-            message: message.to_owned(),
-        };
-        if POISONED.load(Ordering::Relaxed) {
-            return Err(failed(
-                "an earlier creation failed, which Python 3.12 does not recover from",
-            ));
-        }
         let entrance = Interpreter::on_main(runtime)?;
         let state = create(entrance).map_err(|error| match error {
-            StartError::Failed { message, .. } => failed(&message),
+            StartError::Failed { message, .. } => StartError::Failed {
+                doing: "creating an interpreter",
+                message,
+            },
             other => other,
         })?;
         // SAFETY: `create` left `state` attached on this thread.
@@ -257,6 +251,13 @@ const ISOLATED: raw::PyInterpreterConfig = raw::PyInterpreterConfig {
 fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, StartError> {
     #[cfg(not(Py_3_13))]
     let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    if POISONED.load(Ordering::Relaxed) {
+        return Err(StartError::Failed {
+            doing: "creating an interpreter",
+            message: "an earlier creation failed, which Python 3.12 does not recover from"
+                .to_owned(),
+        });
+    }
     let guard = entrance.guard();
     let main = guard.into_state();
     let mut state = ptr::null_mut();

@@ -335,6 +335,23 @@ impl Disposition {
     }
 }
 
+/// How long the end of the process waits for what might never come: a main interpreter that is held,
+/// a standard output that nobody reads.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Flushes Rust's standard streams, on a thread that can be left behind.
+fn flush_within(limit: Duration) {
+    let (done, flushed) = mpsc::sync_channel(1);
+    let thread = thread::Builder::new().spawn(move || {
+        let _ = std::io::stdout().flush();
+        let _ = std::io::stderr().flush();
+        let _ = done.send(());
+    });
+    if thread.is_ok() {
+        let _ = flushed.recv_timeout(limit);
+    }
+}
+
 /// Ends the process with this status: runs the main interpreter's exit functions, flushes its
 /// streams and Rust's, and leaves without finalizing CPython.
 ///
@@ -346,15 +363,14 @@ pub fn exit(status: i32) -> ! {
     if let Some(runtime) = Runtime::running()
         && crate::attach::current().is_none()
     {
-        let _ = runtime.in_main_within(Some(Duration::from_secs(2)), |attached| {
+        let _ = runtime.in_main_within(Some(LAST_WORDS), |attached| {
             let source = include_str!("exit.py");
             if let Ok(globals) = attached.dict() {
                 let _ = attached.exec(source, "<owngil exit>", &globals);
             }
         });
     }
-    let _ = std::io::stdout().flush();
-    let _ = std::io::stderr().flush();
+    flush_within(LAST_WORDS);
     // SAFETY: ends the process; nothing of it runs afterwards. C's own exit handlers are left out
     // on purpose: they would destroy statics under threads that still run.
     unsafe { libc::_exit(status) }

@@ -381,7 +381,8 @@ def _status(code):
     if code is None:
         return 0
     if isinstance(code, int):
-        return code & 0xFF
+        # What no C long holds is -1 there.
+        return code & 0xFF if -(2**63) <= code < 2**63 else 255
     print(code, file=sys.stderr)
     return 1
 
