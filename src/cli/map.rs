@@ -46,7 +46,7 @@ pub(crate) fn map(plan: MapPlan, common: &CommonArgs, session: &Session) -> Resu
     }
     let Results { report, ledger, .. } = results_of;
     session.stdout.drain();
-    let exit = report.finish(session.signals.received());
+    let exit = report.finish(session.signals.finish());
     match ledger.trouble() {
         Some(error) => {
             let fatal = Fatal::new(Exit::Failed, format!("cannot read on in {name}"));

@@ -53,7 +53,7 @@ fn for_each_input(
         tell(&report, &label, result, &printed);
     }
     session.stdout.drain();
-    Ok(report.finish(session.signals.received()))
+    Ok(report.finish(session.signals.finish()))
 }
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
@@ -77,7 +77,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
         tell(&report, &label, result, b"");
     }
     session.stdout.drain();
-    Ok(report.finish(session.signals.received()))
+    Ok(report.finish(session.signals.finish()))
 }
 
 /// The arguments of the call that runs a script.

@@ -77,13 +77,13 @@ impl Signals {
         state.stop = Some(Box::new(stop));
     }
 
-    /// What to end with, where a signal came.
-    pub(crate) fn received(&self) -> Option<Exit> {
+    /// Nothing runs any more, so the next signal ends the process. Returns what to end with, where
+    /// one came before.
+    pub(crate) fn finish(&self) -> Option<Exit> {
         let _said = self.lock_saying();
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .received
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.stop = None;
+        state.received
     }
 
     fn lock_saying(&self) -> MutexGuard<'_, ()> {
