@@ -93,7 +93,7 @@ fn floats_that_json_lacks_become_null_with_one_warning() {
 #[test]
 fn what_json_cannot_hold_is_an_error_of_that_input_alone() {
     let values = [
-        "{'rows': [1, {'when': datetime.date(2024, 1, 2)}]}",
+        "{'rows': [1, {'where': Point()}]}",
         "b'bytes'",
         "{'a': {(1, 2): 3}}",
         "'fine'",
@@ -102,7 +102,7 @@ fn what_json_cannot_hold_is_an_error_of_that_input_alone() {
     let ended = run(owngil(["map", "-k", "values.py:evaluated"]).args(values));
     assert_eq!(ended.check(1).stdout, "\"fine\"\n");
     for part in [
-        "result[\"rows\"][1][\"when\"] is of type datetime.date, which JSON cannot hold\nhint: return what",
+        "result[\"rows\"][1][\"where\"] is of type values.Point, which JSON cannot hold\nhint: return what",
         "result is of type bytes, which JSON cannot hold\nhint: return text",
         "result[\"a\"] has a key of type tuple, which JSON cannot hold\nhint: make the keys str",
         "error: input 5 (\"lambda: 0\"): result (function): ",
