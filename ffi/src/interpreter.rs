@@ -128,15 +128,12 @@ impl Interpreter {
         }
     }
 
-    /// Threads that Python code starts here need the same stack as ours; on 3.12 some extension
-    /// modules must not be tried.
+    /// Threads that Python code starts here need the same stack as ours; on 3.12 there is more.
     fn prepare(&mut self) -> Result<(), StartError> {
         self.attach(|attached| {
             let prepared = || {
-                if cfg!(not(Py_3_13)) {
-                    let globals = attached.dict()?;
-                    attached.exec(include_str!("isolate.py"), "<owngil isolate>", &globals)?;
-                }
+                #[cfg(not(Py_3_13))]
+                crate::isolate::isolate(attached)?;
                 let size = attached.int(STACK_SIZE as i64)?;
                 attached.import(c"_thread")?.invoke("stack_size", &[size])
             };
@@ -258,6 +255,13 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
                 .to_owned(),
         });
     }
+    #[cfg(not(Py_3_13))]
+    entrance.attach(|main| {
+        crate::isolate::look_at_main(main).map_err(|raised| StartError::Raised {
+            doing: "creating an interpreter",
+            exception: Box::new(raised.describe()),
+        })
+    })?;
     let guard = entrance.guard();
     let main = guard.into_state();
     let mut state = ptr::null_mut();

@@ -52,6 +52,8 @@ mod exception;
 mod callback;
 
 mod interpreter;
+#[cfg(not(Py_3_13))]
+mod isolate;
 mod runtime;
 
 #[cfg(doctest)]
