@@ -36,6 +36,12 @@ impl Output {
         self.stdout.is_empty() && self.stderr.is_empty()
     }
 
+    /// The streams to which something was written.
+    fn streams(self) -> impl Iterator<Item = (Stream, Vec<u8>)> {
+        let both = [(Stream::Stdout, self.stdout), (Stream::Stderr, self.stderr)];
+        both.into_iter().filter(|(_, text)| !text.is_empty())
+    }
+
     fn stream(&mut self, stream: Stream) -> &mut Vec<u8> {
         match stream {
             Stream::Stdout => &mut self.stdout,
@@ -206,15 +212,18 @@ impl Capture {
         if matches!(self.policy, OutputPolicy::Capture) {
             return (!output.is_empty()).then_some(output);
         }
-        for (stream, text) in [
-            (Stream::Stdout, output.stdout),
-            (Stream::Stderr, output.stderr),
-        ] {
-            if !text.is_empty() {
-                self.deliver(stream, &text, Part::Last);
-            }
+        for (stream, text) in output.streams() {
+            self.deliver(stream, &text, Part::Last);
         }
         None
+    }
+
+    /// Hands on what was printed after the last task, such as by exit functions; there is no task to
+    /// keep it with.
+    pub(crate) fn finish_last(&self) {
+        for (stream, text) in self.finish().unwrap_or_default().streams() {
+            inherit(stream, &text, Part::Last);
+        }
     }
 
     fn deliver(&self, stream: Stream, text: &[u8], part: Part) {

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use owngil::{Backend, Error, Function, Interpreter, Pool, StartError, Task};
+use owngil::{Backend, Error, Function, Interpreter, OutputPolicy, Pool, StartError, Task};
 use support::{BACKENDS, f, pool};
 
 const STORY: &str = "OWNGIL_STORY";
@@ -127,16 +127,24 @@ fn exit_functions_run_in_every_interpreter_and_print() {
     let end = story("exit_functions_run_in_every_interpreter_and_print", || {
         let register = f("import atexit\ndef f(): atexit.register(print, 'goodbye'); return None");
         for backend in BACKENDS {
-            let pool = pool(backend, 2);
-            for result in pool.broadcast::<(), _>(&register, ()).unwrap() {
-                assert_eq!(result, Ok(()));
+            // There is no task to keep the last words with.
+            for policy in [OutputPolicy::Inherit, OutputPolicy::Capture] {
+                let pool = Pool::builder().backend(backend).workers(2).output(policy);
+                for result in pool
+                    .build()
+                    .unwrap()
+                    .broadcast::<(), _>(&register, ())
+                    .unwrap()
+                {
+                    assert_eq!(result, Ok(()));
+                }
             }
         }
         owngil::exit(0);
     });
     assert_eq!(end.status, Some(0), "{}", end.stderr);
     let n_goodbyes = end.stdout.lines().filter(|line| *line == "goodbye").count();
-    assert_eq!(n_goodbyes, 4, "{}", end.stdout);
+    assert_eq!(n_goodbyes, 8, "{}", end.stdout);
 }
 
 #[test]

@@ -37,6 +37,6 @@ impl Worker for PythonWorker {
         } = *self;
         drop(interpreter);
         // What exit functions printed.
-        capture.finish();
+        capture.finish_last();
     }
 }
