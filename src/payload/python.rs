@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Kept, Kind, Object, PyResult, Raised};
+use owngil_ffi::{Attached, Exception, Kept, Kind, Object, PyResult, Raised};
 
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, Token, tag};
@@ -163,12 +163,24 @@ impl Codec {
 }
 
 fn unpicklable(raised: &Raised<'_>) -> CrossingError {
-    CrossingError::new(format!("cannot be pickled: {}", explained(raised)))
+    let mut exception = raised.describe();
+    // The outermost note of newer versions is about the list of leaves, which nobody but us knows.
+    if exception
+        .notes
+        .last()
+        .is_some_and(|note| note.starts_with("when serializing list item"))
+    {
+        exception.notes.pop();
+    }
+    CrossingError::new(format!("cannot be pickled: {}", in_a_line(&exception)))
 }
 
-/// The exception in a line, with the notes in which newer versions say where they were.
 fn explained(raised: &Raised<'_>) -> String {
-    let exception = raised.describe();
+    in_a_line(&raised.describe())
+}
+
+/// The exception with the notes in which newer versions say where they were.
+fn in_a_line(exception: &Exception) -> String {
     let mut text = exception.to_string();
     for note in &exception.notes {
         text.push_str("; ");
