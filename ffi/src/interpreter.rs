@@ -25,7 +25,7 @@ use crate::runtime::{self, Runtime, STACK_SIZE};
 ///
 /// # Invariant
 ///
-/// `home` holds the thread state, unless a [`Guard`] has taken it out. The state was created on
+/// `home` holds the thread state, unless a guard has taken it out. The state was created on
 /// thread `thread` and is attached nowhere else; nobody else ends it.
 #[derive(Debug)]
 pub struct Interpreter {
@@ -50,7 +50,7 @@ enum Kind {
 pub enum Ended {
     /// It is gone, and its memory is given back as far as the version of CPython does so.
     Ended,
-    /// Threads that it started are still running, and this version would abort the process; it is
+    /// Threads that it started are still running, and CPython would abort or crash; it is
     /// left as it is for the rest of the process.
     LeftRunning {
         /// How many threads.
@@ -202,8 +202,8 @@ impl Interpreter {
             Kind::OwnGil => {
                 // SAFETY: `state` is attached on this thread, which created it, with no Python
                 // frame on it: a guard is never made inside a callback of its own interpreter,
-                // since that is attached already. No other thread state is left, or the version
-                // allows for them: counted above, after all Python code that could start one.
+                // since that is attached already. No other thread state is left: counted above,
+                // after all Python code that could start one.
                 unsafe { raw::Py_EndInterpreter(state) };
             }
             Kind::MainThread => {
@@ -296,15 +296,13 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
     Ok(state)
 }
 
-/// How many threads keep 3.12 and 3.13 from ending this interpreter.
+/// How many threads keep this interpreter from being ended.
 ///
-/// Those two abort the process when a thread state is left once `threading`'s threads are joined
-/// and the exit functions have run. So all Python code that may start a thread runs here, before
-/// the count. From 3.14 on such threads are cut off.
+/// 3.12 and 3.13 abort the process when a thread state is left once `threading`'s threads are joined
+/// and the exit functions have run. 3.14 and 3.15 cut such threads off, and crash when one has only
+/// just begun and not attached yet. So all Python code that may start a thread runs here, before the
+/// count.
 fn threads_in_the_way(attached: Attached<'_>) -> usize {
-    if cfg!(Py_3_14) {
-        return 0;
-    }
     let last_code = attached
         .dict()
         .and_then(|globals| attached.exec(include_str!("threads.py"), "<owngil end>", &globals));

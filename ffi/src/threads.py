@@ -1,7 +1,7 @@
-"""Runs before an interpreter of 3.12 or 3.13 ends: what Py_EndInterpreter runs, while it can be called off.
+"""Runs before an interpreter ends: what Py_EndInterpreter runs, while it can be called off.
 
-Py_EndInterpreter aborts the process where a thread is left after it, such as one that a thread
-started last, or an exit function.
+Py_EndInterpreter aborts or crashes the process where a thread is left after it, such as one that a
+thread started last, or an exit function.
 """
 
 import atexit
