@@ -246,11 +246,11 @@ def unit_tests():
 def mocks():
     from unittest import mock
 
-    with mock.patch("os.getcwd", return_value="/mocked") as getcwd:
-        where = os.getcwd()
+    with mock.patch("colorsys.yiq_to_rgb", return_value="mocked") as patched:
+        colour = colorsys.yiq_to_rgb(0, 0, 0)
     stand_in = mock.Mock(spec=["method"])
     stand_in.method(1, a=2)
-    return where, getcwd.call_count, tuple(stand_in.method.call_args), os.getcwd is not getcwd
+    return colour, patched.call_count, tuple(stand_in.method.call_args), colorsys.yiq_to_rgb is not patched
 
 
 @case()
