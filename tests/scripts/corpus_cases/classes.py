@@ -362,7 +362,7 @@ def garbage_collection():
         if reference() is None:
             break
         time.sleep(0.001)
-    return log, reference() is None, gc.isenabled(), gc.is_tracked([]), gc.is_tracked(1)
+    return log, reference() is None, gc.is_tracked([]), gc.is_tracked(1)
 
 
 @case()
