@@ -51,7 +51,7 @@ fn a_script_waits_for_its_threads_and_executors_and_ends() {
         std::fs::write(&path, source).unwrap();
         path
     };
-    // Never shut down: a process ends all the same, and so does a script, twice in one worker.
+    // Never shut down: a process ends all the same, and so does a script, again and again in one worker.
     file(
         "kept_executor.py",
         "from concurrent.futures import ThreadPoolExecutor\nexecutor = ThreadPoolExecutor(2)\n",
@@ -77,7 +77,7 @@ fn a_script_waits_for_its_threads_and_executors_and_ends() {
         .output(OutputPolicy::Capture)
         .build()
         .unwrap();
-    for _ in 0..2 {
+    for _ in 0..4 {
         let run = |path| -> String {
             let task: Task<i32> = pool.submit(&Function::script(path), ()).unwrap();
             let completed = task.wait_completed();

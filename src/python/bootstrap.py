@@ -310,6 +310,7 @@ class _Script:
         main.__builtins__ = builtins
         kept = sys.modules.get("__main__"), sys.argv, sys.stdout, sys.stderr
         threads = _threads()
+        busy = [executor for executor in _executors(threads) if _is_busy(executor)]
         sys.modules["__main__"], sys.argv = main, [self._shown, *arguments]
         try:
             exec(self._code, main.__dict__)
@@ -317,30 +318,29 @@ class _Script:
         except SystemExit as exit:
             status = _status(exit.code)
         finally:
-            left_executors = _await_threads(threads)
+            left_executors = _await_threads(threads, busy)
             sys.modules["__main__"], sys.argv, sys.stdout, sys.stderr = kept
         return status, left_executors
 
 
-def _await_threads(before):
+def _await_threads(before, busy_before):
     """Waits for the threads that a script started, as Python does before it ends.
 
     Those of a ThreadPoolExecutor would wait for work without end: Python tells them when it ends. Here
     they are waited for until they are idle, since the executor may be one that an imported module keeps
-    for the next script. Says whether there were any.
+    for the next script. Says whether the script left such threads.
     """
-    found = False
-    while started := _threads() - before:
-        executors = _executors(started)
-        found = found or bool(executors)
+    while True:
+        present = _threads()
+        executors = _executors(present)
         pooled = {thread for executor in executors for thread in executor._threads}
+        started = present - before
         for thread in started - pooled:
             thread.join()
-        if any(map(_is_busy, executors)):
+        if any(_is_busy(one) for one in executors if not any(one is other for other in busy_before)):
             time.sleep(0.01)
         elif started <= pooled:
-            break
-    return found
+            return bool(started)
 
 
 def _executors(threads):
