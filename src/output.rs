@@ -42,6 +42,10 @@ impl Output {
         both.into_iter().filter(|(_, text)| !text.is_empty())
     }
 
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.stdout.len() + self.stderr.len()
+    }
+
     fn stream(&mut self, stream: Stream) -> &mut Vec<u8> {
         match stream {
             Stream::Stdout => &mut self.stdout,

@@ -312,8 +312,10 @@ impl Results {
         }
     }
 
+    /// How much memory they hold, in values and in what was printed.
     pub(crate) fn n_bytes(&self) -> usize {
-        self.bytes.len()
+        let printed = self.outputs.iter().map(|(_, output)| output.n_bytes());
+        self.bytes.len() + printed.sum::<usize>()
     }
 
     pub(crate) fn len(&self) -> u32 {

@@ -170,3 +170,24 @@ fn a_sink_that_panics_while_a_worker_is_made_ready_is_the_pools_error() {
         assert!(matches!(error, Error::Worker { .. }), "{error:?}");
     }
 }
+
+#[test]
+fn what_is_printed_counts_towards_what_a_map_keeps_early() {
+    // The first call waits until the others have stopped coming.
+    let folder = tempfile::tempdir().unwrap();
+    let print = f(
+        "import os, time\ndef f(n, folder):\n    if n == 0:\n        seen = -1\n        \
+                   while seen != len(os.listdir(folder)):\n            \
+                   seen = len(os.listdir(folder)); time.sleep(0.5)\n        return seen\n    \
+                   open(f'{folder}/{n}', 'w').close(); print('x' * (4 << 20))",
+    );
+    let pool = Pool::builder()
+        .workers(2)
+        .output(OutputPolicy::Capture)
+        .build()
+        .unwrap();
+    let path = folder.path().to_str().unwrap().to_owned();
+    let mut map = pool.map::<Option<u32>, _>(&print, (0..400).map(|n| (n, path.clone())));
+    let n_ahead = map.next().unwrap().unwrap().unwrap();
+    assert!(n_ahead < 200, "{n_ahead} calls of 4 MiB each");
+}
