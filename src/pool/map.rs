@@ -286,18 +286,18 @@ where
     fn send(&mut self, job: Job) {
         // Every job tells its results, the one that nobody takes included.
         self.n_in_flight += 1;
-        let refused = match self.pool.try_enqueue(job) {
-            Ok(refused) => refused,
-            Err(_) => return,
-        };
-        if let Some(job) = refused {
-            if self.n_in_flight > 1 {
+        let sent = match self.pool.try_enqueue(job) {
+            Ok(None) => Ok(()),
+            Ok(Some(job)) if self.n_in_flight > 1 => {
                 self.n_in_flight -= 1;
                 self.waiting = Some(job);
-            } else {
-                let _ = self.pool.enqueue(job);
+                Ok(())
             }
-        }
+            Ok(Some(job)) => self.pool.enqueue(job),
+            Err(error) => Err(error),
+        };
+        // A pool that is shut down takes no more: there is no use in asking for inputs.
+        self.exhausted |= sent.is_err();
     }
 
     /// Waits for results, or for an input that the workers could begin with; `false` at the end.
