@@ -107,6 +107,19 @@ impl<'o> Encoder<'o> {
         })
     }
 
+    /// Opens the container that is a variant's contents.
+    fn open_in_variant<'e>(
+        &'e mut self,
+        variant: &'static str,
+        tag: u8,
+        len: usize,
+    ) -> Crossing<Compound<'e, 'o>> {
+        self.open_variant(variant)?;
+        let mut compound = self.open(tag, len).map_err(|error| error.at_key(variant))?;
+        compound.variant = Some(variant);
+        Ok(compound)
+    }
+
     /// Opens the dict of one entry that holds an enum's variant.
     fn open_variant(&mut self, variant: &'static str) -> Crossing<()> {
         self.enter()?;
@@ -374,12 +387,7 @@ impl<'e, 'o> Serializer for &'e mut Encoder<'o> {
         variant: &'static str,
         len: usize,
     ) -> Crossing<Compound<'e, 'o>> {
-        self.open_variant(variant)?;
-        let mut compound = self
-            .open(tag::TUPLE, len)
-            .map_err(|error| error.at_key(variant))?;
-        compound.variant = Some(variant);
-        Ok(compound)
+        self.open_in_variant(variant, tag::TUPLE, len)
     }
 
     #[inline]
@@ -399,12 +407,7 @@ impl<'e, 'o> Serializer for &'e mut Encoder<'o> {
         variant: &'static str,
         len: usize,
     ) -> Crossing<Compound<'e, 'o>> {
-        self.open_variant(variant)?;
-        let mut compound = self
-            .open(tag::DICT, len)
-            .map_err(|error| error.at_key(variant))?;
-        compound.variant = Some(variant);
-        Ok(compound)
+        self.open_in_variant(variant, tag::DICT, len)
     }
 }
 
