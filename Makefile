@@ -23,7 +23,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test suite lint fmt docs stress
+.PHONY: help run test suite lint fmt docs stress bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile
@@ -42,6 +42,9 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 
 stress: ## the stress tests, RUNS times in a row (20)
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
+
+bench: ## figures beside limits and peers; QUICK=1 takes minutes less, ROWS=map,call only those rows
+	$(cargo) bench --bench bars -- $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
 
 lint: ## formatting and clippy
 	cargo fmt --all --check

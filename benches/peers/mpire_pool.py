@@ -1,0 +1,28 @@
+"""mpire's WorkerPool, with its workers kept alive between calls."""
+
+import sys
+
+from answering import middle, rate, serve
+from mpire import WorkerPool
+from work import f
+
+
+def main(n_workers):
+    pool = WorkerPool(n_jobs=n_workers, keep_alive=True)
+
+    def map_many(n):
+        assert sum(pool.imap(f, range(n), iterable_len=n, chunk_size=256)) == n * (n + 1) // 2
+
+    def submit_many(n):
+        tasks = [pool.apply_async(f, (x,)) for x in range(n)]
+        assert sum(task.get() for task in tasks) == n * (n + 1) // 2
+
+    serve({
+        "map": lambda seconds: rate(map_many, seconds),
+        "submit": lambda seconds: rate(submit_many, seconds),
+        "call": lambda n: middle(lambda: pool.apply(f, (1,)), n),
+    })
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
