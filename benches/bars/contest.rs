@@ -12,20 +12,23 @@ use crate::setting::Setting;
 /// Who takes part.
 pub(crate) struct Contest<'a> {
     entrants: Vec<Entrant<'a>>,
+    /// In how many rounds that count peers take part: they take longer, and less hangs on them.
+    n_peer_rounds: usize,
+    warms_up: bool,
 }
 
 struct Entrant<'a> {
     name: String,
     role: Role,
     measure: Box<dyn FnMut() -> Result<f64> + 'a>,
-    /// One for each round that counts.
-    values: Vec<f64>,
+    /// One for each round that counts; none where it sat out.
+    values: Vec<Option<f64>>,
     failed: Option<String>,
 }
 
 /// The figures of all rounds.
 pub(crate) struct Held {
-    entrants: Vec<(Entry, Vec<f64>)>,
+    entrants: Vec<(Entry, Vec<Option<f64>>)>,
     on_busy_cores: bool,
 }
 
@@ -33,7 +36,15 @@ impl<'a> Contest<'a> {
     pub(crate) fn new() -> Contest<'a> {
         Contest {
             entrants: Vec::new(),
+            n_peer_rounds: usize::MAX,
+            warms_up: true,
         }
+    }
+
+    /// Lets peers sit out all rounds but the first `n`.
+    pub(crate) fn peers_for(mut self, n: usize) -> Self {
+        self.n_peer_rounds = n;
+        self
     }
 
     /// Adds one who measures a figure in each round.
@@ -62,7 +73,9 @@ impl<'a> Contest<'a> {
 
     /// Runs the rounds.
     pub(crate) fn hold(mut self, setting: &Setting, n_rounds: usize) -> Held {
-        self.round(0, false);
+        if self.warms_up {
+            self.round(0, false);
+        }
         let (mut n_done, mut n_tries, mut on_busy_cores) = (0, 0, false);
         while n_done < n_rounds {
             n_tries += 1;
@@ -73,13 +86,18 @@ impl<'a> Contest<'a> {
                 on_busy_cores |= !free_before || !may_retry;
                 n_done += 1;
             } else {
-                self.take_back();
+                for entrant in &mut self.entrants {
+                    entrant.values.pop();
+                }
             }
         }
         let entrants = self.entrants.into_iter().map(|entrant| {
             let entry = match entrant.failed {
                 Some(reason) => Entry::missing(&entrant.name, entrant.role, &reason),
-                None => Entry::of(&entrant.name, entrant.role, &entrant.values),
+                None => {
+                    let values: Vec<f64> = entrant.values.iter().copied().flatten().collect();
+                    Entry::of(&entrant.name, entrant.role, &values)
+                }
             };
             (entry, entrant.values)
         });
@@ -89,25 +107,28 @@ impl<'a> Contest<'a> {
         }
     }
 
+    /// Runs one round that counts and none before it, for what takes long or does not drift.
+    pub(crate) fn hold_once(mut self, setting: &Setting) -> Held {
+        self.warms_up = false;
+        self.hold(setting, 1)
+    }
+
     /// Everyone's turn, beginning with another one each time.
     fn round(&mut self, number: usize, counts: bool) {
         let n = self.entrants.len();
         for place in 0..n {
             let entrant = &mut self.entrants[(place + number) % n];
-            if entrant.failed.is_some() {
-                continue;
+            let sits_out = entrant.role == Role::Peer && entrant.values.len() >= self.n_peer_rounds;
+            let mut value = None;
+            if entrant.failed.is_none() && !sits_out {
+                match (entrant.measure)() {
+                    Ok(measured) => value = Some(measured),
+                    Err(error) => entrant.failed = Some(error.to_string()),
+                }
             }
-            match (entrant.measure)() {
-                Ok(value) if counts => entrant.values.push(value),
-                Ok(_) => {}
-                Err(error) => entrant.failed = Some(error.to_string()),
+            if counts {
+                entrant.values.push(value);
             }
-        }
-    }
-
-    fn take_back(&mut self) {
-        for entrant in &mut self.entrants {
-            entrant.values.pop();
         }
     }
 }
@@ -122,31 +143,43 @@ impl Held {
         line.on_busy_cores |= self.on_busy_cores;
     }
 
-    pub(crate) fn values(&self, name: &str) -> &[f64] {
+    pub(crate) fn entries(&self, role: Role) -> impl Iterator<Item = Entry> {
+        let of_role = self
+            .entrants
+            .iter()
+            .filter(move |(entry, _)| entry.role == role);
+        of_role.map(|(entry, _)| entry.clone())
+    }
+
+    pub(crate) fn on_busy_cores(&self) -> bool {
+        self.on_busy_cores
+    }
+
+    fn values(&self, name: &str) -> &[Option<f64>] {
         let found = self.entrants.iter().find(|(entry, _)| entry.name == name);
         found.map_or(&[], |(_, values)| values)
     }
 
-    /// The median over the rounds of one's figure divided by the other's; NaN where one is missing.
-    pub(crate) fn ratio(&self, name: &str, by: &str) -> f64 {
-        let pairs = self.values(name).iter().zip(self.values(by));
-        let ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();
-        median(&ratios).unwrap_or(f64::NAN)
+    /// What the two figures give, for each round in which both took part.
+    pub(crate) fn pairs(&self, one: &str, other: &str, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+        let pairs = self.values(one).iter().zip(self.values(other));
+        pairs
+            .filter_map(|(one, other)| Some(f((*one)?, (*other)?)))
+            .collect()
     }
 
-    /// The peer with the highest figure, or with the lowest.
-    pub(crate) fn best_peer(&self, higher_is_better: bool) -> Option<(&str, f64)> {
+    /// The median over the rounds of one's figure divided by the other's; NaN where one is missing.
+    pub(crate) fn ratio(&self, one: &str, by: &str) -> f64 {
+        median(&self.pairs(one, by, |one, by| one / by)).unwrap_or(f64::NAN)
+    }
+
+    /// The peer with the highest figure.
+    pub(crate) fn best_peer(&self) -> Option<&str> {
         let peers = self.entrants.iter().filter_map(|(entry, _)| {
             let spread = entry.spread.filter(|_| entry.role == Role::Peer)?;
             Some((entry.name.as_str(), spread.median))
         });
-        peers.max_by(|(_, one), (_, other)| {
-            let order = one.total_cmp(other);
-            if higher_is_better {
-                order
-            } else {
-                order.reverse()
-            }
-        })
+        let best = peers.max_by(|(_, one), (_, other)| one.total_cmp(other));
+        best.map(|(name, _)| name)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn call(setting: &Setting) -> Result<Vec<Line>> {
     let echo = Echo::start();
     let pool = pool()?;
     let f = Function::source(TINY, "f");
-    let mut contest = Contest::new();
+    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
     contest.add(Role::Limit, BARE, || {
         Ok(echo.round_trip(n)? + bare.tiny_call(200_000)?)
     });
@@ -45,7 +45,7 @@ pub(crate) fn call(setting: &Setting) -> Result<Vec<Line>> {
     add_peers(&mut contest, setting, &with_call, move |peer| {
         peer.figure("call", json!({ "n": n_of_peers }))
     });
-    let held = contest.hold(setting, setting.pick(9, 4));
+    let held = contest.hold(setting, setting.pick(11, 5));
     let mut line = Line::new("call", "call, round trip (p50)", Unit::Seconds);
     held.enter(&mut line);
     let ratio = held.ratio(OURS, BARE);

@@ -57,6 +57,7 @@ pub(crate) enum Unit {
     Percent,
     Times,
     Instructions,
+    Count,
 }
 
 /// What is asked of a figure.
@@ -213,6 +214,7 @@ impl Unit {
             Unit::BytesPerSecond => scaled(&[(1e9, "GB/s"), (1e6, "MB/s"), (1.0, "B/s")]),
             Unit::Percent => format!("{:.1} %", value * 100.0),
             Unit::Times => format!("{value:.2} ×"),
+            Unit::Count => format!("{value}"),
             Unit::Instructions => format!("{value:.0} instructions"),
         }
     }

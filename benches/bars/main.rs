@@ -11,17 +11,24 @@
 //! compared with; the rows themselves are in `throughput`, `latency`, `tasks`, `values`, `buffers`,
 //! `start`, `memory`, `instructions` and `scaling`; `report`, `page` and `chart` show it.
 
+mod buffers;
 mod child;
 mod contest;
 mod cores;
+mod instructions;
 mod latency;
 mod limits;
 mod line;
+mod memory;
 mod peers;
 mod report;
 mod row;
+mod scaling;
 mod setting;
+mod start;
+mod tasks;
 mod throughput;
+mod values;
 
 use std::process::ExitCode;
 

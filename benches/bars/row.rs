@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
-use crate::{latency, throughput};
+use crate::{buffers, instructions, latency, memory, scaling, start, tasks, throughput, values};
 
 /// One row of the table.
 pub(crate) struct Row {
@@ -36,6 +36,61 @@ pub(crate) const ROWS: &[Row] = &[
         id: "call",
         title: "call, one at a time",
         run: latency::call,
+    },
+    Row {
+        id: "tasks",
+        title: "map over tasks of all lengths",
+        run: tasks::lines,
+    },
+    Row {
+        id: "dicts",
+        title: "1 000 dicts of 6 keys, in and out",
+        run: values::dicts,
+    },
+    Row {
+        id: "bytes",
+        title: "bytes in and out",
+        run: buffers::bytes,
+    },
+    Row {
+        id: "dataclass",
+        title: "dataclass holding 16 MB",
+        run: buffers::dataclass,
+    },
+    Row {
+        id: "start",
+        title: "2 interpreters ready, first result",
+        run: start::interpreters,
+    },
+    Row {
+        id: "command",
+        title: "the command, first result",
+        run: start::command,
+    },
+    Row {
+        id: "idle",
+        title: "memory of an idle worker",
+        run: memory::idle,
+    },
+    Row {
+        id: "thousand",
+        title: "a pool of 1 000",
+        run: memory::thousand,
+    },
+    Row {
+        id: "flat",
+        title: "growth over 10 M tasks",
+        run: memory::flat,
+    },
+    Row {
+        id: "instructions",
+        title: "own instructions per task",
+        run: instructions::lines,
+    },
+    Row {
+        id: "scaling",
+        title: "scaling over 21 workloads",
+        run: scaling::lines,
     },
 ];
 

@@ -41,7 +41,7 @@ pub(crate) fn map(setting: &Setting) -> Result<Vec<Line>> {
     let bare = Bare::start(TINY)?;
     let pool = pool()?;
     let f = Function::source(TINY, "f");
-    let mut contest = Contest::new();
+    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
     contest.add(Role::Limit, BARE, || bare.tiny_calls(N));
     contest.add(Role::Ours, OURS, || {
         let start = Instant::now();
@@ -60,7 +60,7 @@ pub(crate) fn map(setting: &Setting) -> Result<Vec<Line>> {
     add_peers(&mut contest, setting, &peers::ALL, move |peer| {
         peer.figure("map", json!({ "seconds": seconds }))
     });
-    let held = contest.hold(setting, setting.pick(9, 4));
+    let held = contest.hold(setting, setting.pick(11, 5));
     let mut line = Line::new("map", "map of 4 M ints", Unit::PerSecond);
     held.enter(&mut line);
     line.at_least(0.6, "of bare calls", held.ratio(OURS, BARE), Unit::Percent);
@@ -72,7 +72,7 @@ pub(crate) fn submit(setting: &Setting) -> Result<Vec<Line>> {
     const N: i64 = 300_000;
     let pool = pool()?;
     let f = Function::source(TINY, "f");
-    let mut contest = Contest::new();
+    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
     contest.add(Role::Ours, OURS, || {
         let mut tasks = Vec::with_capacity(N as usize);
         let start = Instant::now();
@@ -100,7 +100,7 @@ pub(crate) fn submit(setting: &Setting) -> Result<Vec<Line>> {
     add_peers(&mut contest, setting, &with_submit, move |peer| {
         peer.figure("submit", json!({ "seconds": seconds }))
     });
-    let held = contest.hold(setting, setting.pick(9, 4));
+    let held = contest.hold(setting, setting.pick(11, 5));
     let mut line = Line::new(
         "submit",
         "submit one by one, results collected",
@@ -109,7 +109,7 @@ pub(crate) fn submit(setting: &Setting) -> Result<Vec<Line>> {
     held.enter(&mut line);
     let ours = line.median(OURS).unwrap_or(f64::NAN);
     line.at_least(1.5e6, "one by one", ours, Unit::PerSecond);
-    if let Some((best, _)) = held.best_peer(true) {
+    if let Some(best) = held.best_peer() {
         let of = format!("the best peer's ({best})");
         line.at_least(8.0, &of, held.ratio(OURS, best), Unit::Times);
     }

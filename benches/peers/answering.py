@@ -43,3 +43,17 @@ def middle(run, n):
         run()
         times.append(time.perf_counter_ns() - start)
     return sorted(times)[n // 2] / 1e9
+
+
+def resident():
+    """This process's resident memory, in bytes."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def share_of_memory(process):
+    """The proportional share of memory that a process has, in bytes."""
+    with open(f"/proc/{process}/smaps_rollup") as rollup:
+        line = next(line for line in rollup if line.startswith("Pss:"))
+    return int(line.split()[1]) * 1024
