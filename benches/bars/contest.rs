@@ -14,7 +14,6 @@ pub(crate) struct Contest<'a> {
     entrants: Vec<Entrant<'a>>,
     /// In how many rounds that count peers take part: they take longer, and less hangs on them.
     n_peer_rounds: usize,
-    warms_up: bool,
 }
 
 struct Entrant<'a> {
@@ -37,7 +36,6 @@ impl<'a> Contest<'a> {
         Contest {
             entrants: Vec::new(),
             n_peer_rounds: usize::MAX,
-            warms_up: true,
         }
     }
 
@@ -73,9 +71,7 @@ impl<'a> Contest<'a> {
 
     /// Runs the rounds.
     pub(crate) fn hold(mut self, setting: &Setting, n_rounds: usize) -> Held {
-        if self.warms_up {
-            self.round(0, false);
-        }
+        self.round(0, false);
         let (mut n_done, mut n_tries, mut on_busy_cores) = (0, 0, false);
         while n_done < n_rounds {
             n_tries += 1;
@@ -91,6 +87,10 @@ impl<'a> Contest<'a> {
                 }
             }
         }
+        self.held(on_busy_cores)
+    }
+
+    fn held(self, on_busy_cores: bool) -> Held {
         let entrants = self.entrants.into_iter().map(|entrant| {
             let entry = match entrant.failed {
                 Some(reason) => Entry::missing(&entrant.name, entrant.role, &reason),
@@ -107,10 +107,11 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Runs one round that counts and none before it, for what takes long or does not drift.
-    pub(crate) fn hold_once(mut self, setting: &Setting) -> Held {
-        self.warms_up = false;
-        self.hold(setting, 1)
+    /// Runs one round and none before it, on whatever cores: for what takes long and is no matter of
+    /// time.
+    pub(crate) fn hold_once(mut self) -> Held {
+        self.round(0, true);
+        self.held(false)
     }
 
     /// Everyone's turn, beginning with another one each time.

@@ -14,8 +14,8 @@ use crate::setting::N_WORKERS;
 /// How much longer the threads together may take than one alone.
 const TOLERANCE: f64 = 1.12;
 
-/// Turns of the loop: about 4 ms.
-const N_TURNS: u64 = 8_000_000;
+/// Turns of the loop: a few milliseconds.
+const N_TURNS: u64 = 4_000_000;
 
 /// The shortest time that the loop ever took on one thread, here.
 static ALONE: Mutex<Duration> = Mutex::new(Duration::MAX);

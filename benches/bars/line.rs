@@ -125,13 +125,21 @@ impl Line {
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        if self.not_measured.is_some() || self.bars.is_empty() {
+        if self.failed() {
+            Verdict::Fail
+        } else if self.not_measured.is_some() || self.bars.is_empty() {
             Verdict::Open
         } else if self.bars.iter().all(Bar::holds) {
             Verdict::Pass
         } else {
             Verdict::Fail
         }
+    }
+
+    /// Whether its row crashed, or did not come to its end.
+    pub(crate) fn failed(&self) -> bool {
+        let reason = self.not_measured.as_deref();
+        reason.is_some_and(|reason| reason.starts_with("FAILED"))
     }
 
     /// The figure of the entry with this name.
@@ -168,9 +176,10 @@ impl Entry {
 impl Spread {
     pub(crate) fn of(values: &[f64]) -> Option<Spread> {
         let mut sorted = values.to_vec();
+        sorted.retain(|value| value.is_finite());
         sorted.sort_by(f64::total_cmp);
         Some(Spread {
-            median: median(values)?,
+            median: median(&sorted)?,
             low: *sorted.first()?,
             high: *sorted.last()?,
             n_rounds: sorted.len(),

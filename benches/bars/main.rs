@@ -12,6 +12,7 @@
 //! `start`, `memory`, `instructions` and `scaling`; `report`, `page` and `chart` show it.
 
 mod buffers;
+mod chart;
 mod child;
 mod contest;
 mod cores;
@@ -19,7 +20,9 @@ mod instructions;
 mod latency;
 mod limits;
 mod line;
+mod machine;
 mod memory;
+mod page;
 mod peers;
 mod report;
 mod row;

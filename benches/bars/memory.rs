@@ -66,7 +66,7 @@ pub(crate) fn idle_interpreters(n: usize) -> Result<f64> {
 }
 
 /// A pool of 1 000, all of which answer.
-pub(crate) fn thousand(setting: &Setting) -> Result<Vec<Line>> {
+pub(crate) fn thousand(_setting: &Setting) -> Result<Vec<Line>> {
     const N: f64 = 1000.0;
     let mut contest = Contest::new();
     let answers = std::cell::Cell::new(0.0);
@@ -75,7 +75,7 @@ pub(crate) fn thousand(setting: &Setting) -> Result<Vec<Line>> {
         answers.set(child::figure(&["many-workers", "1000"])?);
         Ok(start.elapsed().as_secs_f64())
     });
-    let held = contest.hold_once(setting);
+    let held = contest.hold_once();
     let title = "a pool of 1 000: made, called, shut down";
     let mut line = Line::new("thousand", title, Unit::Seconds);
     held.enter(&mut line);
@@ -96,12 +96,12 @@ pub(crate) fn many_workers(n: usize) -> Result<f64> {
 }
 
 /// Ten million tasks; by how much memory grew after the first ten thousand.
-pub(crate) fn flat(setting: &Setting) -> Result<Vec<Line>> {
+pub(crate) fn flat(_setting: &Setting) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (what, child) in [("map", "flat-map"), ("submit", "flat-submit")] {
         let mut contest = Contest::new();
         contest.add(Role::Ours, OURS, || child::figure(&[child, "10000000"]));
-        let held = contest.hold_once(setting);
+        let held = contest.hold_once();
         let title = format!("growth over 10 M tasks, {what}");
         let mut line = Line::new("flat", title, Unit::Bytes);
         held.enter(&mut line);
@@ -137,7 +137,7 @@ impl Growth {
         if self.n_tasks == N_FIRST {
             self.first = resident()?;
         }
-        if self.n_tasks % N_BETWEEN == 0 {
+        if self.n_tasks.is_multiple_of(N_BETWEEN) {
             self.most = self.most.max(resident()?);
         }
         Ok(())

@@ -1,35 +1,47 @@
 //! Report: what a run prints, and the JSON file that it leaves.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::line::{Bar, Bound, Entry, Line, Role, Verdict};
+use crate::line::{Bar, Bound, Entry, Line, Role, Unit, Verdict};
+use crate::machine::Machine;
+use crate::page;
 use crate::setting::Setting;
 
-/// What a run found, with where and how.
+/// What the rows gave, with where and how. The file has one of these for each Python.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
+    pub(crate) machine: Machine,
     pub(crate) quick: bool,
     pub(crate) lines: Vec<Line>,
 }
 
+/// Prints a run as it goes.
 pub(crate) struct Report {
     colours: bool,
+    machine: Machine,
 }
 
 impl Report {
-    pub(crate) fn begin(setting: &Setting) -> Result<Report> {
-        use std::io::IsTerminal;
+    pub(crate) fn begin(setting: &Setting) -> Report {
+        let machine = Machine::here(setting);
+        println!("{}", machine.show());
+        println!("Python {}, {}", machine.python, machine.python_build);
         println!(
-            "{} run, Python 3.{}\n",
-            setting.pick("Full", "Quick"),
-            setting.minor
+            "commit {}, {}",
+            machine.commit,
+            setting.pick("full run", "quick run")
         );
-        Ok(Report {
+        let hand_over = Unit::Seconds.show(machine.hand_over);
+        println!("hand-over between threads {hand_over}, both ways\n");
+        Report {
             colours: std::io::stdout().is_terminal(),
-        })
+            machine,
+        }
     }
 
     /// A line of the table: the verdict and owngil's figure, then the bars, then who else was there.
@@ -73,8 +85,8 @@ impl Report {
         }
     }
 
-    /// Prints the sum of it all, and writes the file.
-    pub(crate) fn end(&self, setting: &Setting, lines: &[Line], _all: bool) -> Result<()> {
+    /// Prints the sum of it all, and writes the file; a full run of all rows writes the page too.
+    pub(crate) fn end(self, setting: &Setting, mut lines: Vec<Line>, all_rows: bool) -> Result<()> {
         let count = |verdict| {
             lines
                 .iter()
@@ -82,22 +94,43 @@ impl Report {
                 .count()
         };
         println!(
-            "\n{} pass, {} fail, {} open",
+            "\n{} pass, {} fail, {} not measured",
             count(Verdict::Pass),
             count(Verdict::Fail),
             count(Verdict::Open)
         );
+        for line in lines.iter().filter(|line| line.verdict() == Verdict::Fail) {
+            let bars = line.bars.iter().filter(|bar| !bar.holds());
+            let bars: Vec<_> = bars
+                .map(|bar| format!("{}{}", bar.show(), shortfall(bar)))
+                .collect();
+            println!("  {}: {}", line.title, bars.join("; "));
+        }
         let path = setting.json();
-        let read = std::fs::read(&path).ok();
-        let read = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let mut runs: BTreeMap<String, Run> = read.unwrap_or_default();
-        let run = Run {
+        let mut runs = read(&path);
+        let name = format!("3.{}", setting.minor);
+        fill_in(&mut lines, &runs, &name);
+        let mut run = Run {
+            machine: self.machine,
             quick: setting.quick,
-            lines: lines.to_vec(),
+            lines,
         };
-        runs.insert(format!("3.{}", setting.minor), run);
+        if all_rows && !setting.quick {
+            page::write(&setting.root, &run)?;
+            println!("wrote docs/benchmarks.md");
+        } else if let Some(before) = runs.remove(&name).filter(|_| !all_rows) {
+            // The rows that were left out stay as they are.
+            let is_new = |row: &str| run.lines.iter().any(|line| line.row == row);
+            let old: Vec<Line> = before
+                .lines
+                .into_iter()
+                .filter(|line| !is_new(&line.row))
+                .collect();
+            run.lines.extend(old);
+        }
+        runs.insert(name, run);
         std::fs::write(&path, serde_json::to_vec_pretty(&runs)?)?;
-        println!("{}", path.display());
+        println!("wrote {}", path.display());
         Ok(())
     }
 
@@ -129,4 +162,34 @@ fn shortfall(bar: &Bar) -> String {
         Bound::AtMost(bound) => figure / bound,
     };
     format!(", short by a factor of {factor:.2}")
+}
+
+fn read(path: &Path) -> BTreeMap<String, Run> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// Takes figures that this Python's machine has no tool for from the run of another Python on it, and
+/// says so.
+fn fill_in(lines: &mut [Line], runs: &BTreeMap<String, Run>, name: &str) {
+    let others: Vec<&Run> = runs
+        .iter()
+        .filter(|(other, _)| *other != name)
+        .map(|(_, run)| run)
+        .collect();
+    for line in lines
+        .iter_mut()
+        .filter(|line| line.not_measured.is_some() && !line.failed())
+    {
+        let same = others.iter().find_map(|run| {
+            let mut same = run.lines.iter().filter(|other| other.title == line.title);
+            Some((*run, same.find(|other| other.not_measured.is_none())?))
+        });
+        if let Some((run, same)) = same {
+            *line = same.clone();
+            let (python, commit) = (&run.machine.python, &run.machine.commit);
+            line.notes
+                .push(format!("Measured on Python {python}, commit {commit}."));
+        }
+    }
 }

@@ -106,7 +106,7 @@ pub(crate) fn run_all(setting: &Setting, wanted: &[String]) -> Result<bool> {
     }
     end_children_on_signal(setting.mark.clone())?;
     peers::prepare(setting);
-    let report = report::Report::begin(setting)?;
+    let report = report::Report::begin(setting);
     let mut lines = Vec::new();
     let mut all_ran = true;
     let rows = ROWS
@@ -126,7 +126,7 @@ pub(crate) fn run_all(setting: &Setting, wanted: &[String]) -> Result<bool> {
         }
         lines.extend(of_row);
     }
-    report.end(setting, &lines, wanted.is_empty())?;
+    report.end(setting, lines, wanted.is_empty())?;
     Ok(all_ran)
 }
 

@@ -1,0 +1,356 @@
+//! Page: docs/benchmarks.md and its charts, which a full run of all rows writes.
+//!
+//! What stands between the two marks is kept by hand: why a row does not pass, with its profile.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::Result;
+use crate::chart::{Chart, Group, Row, Scale};
+use crate::line::{Entry, Line, Role, Unit, Verdict};
+use crate::report::Run;
+
+const KEPT_FROM: &str = "<!-- kept by hand: from here -->";
+const KEPT_TO: &str = "<!-- kept by hand: to here -->";
+
+/// The sections of the page, with the rows whose lines they show.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("Tiny tasks", &["map", "submit", "call"]),
+    ("Tasks of all lengths", &["tasks"]),
+    ("Values", &["dicts", "bytes", "buffers", "dataclass"]),
+    ("Start", &["start", "command"]),
+    ("Memory", &["idle", "thousand", "flat"]),
+    ("Cost as the pool grows", &["instructions"]),
+    ("Scaling of CPU-bound work", &["scaling"]),
+];
+
+const METHOD: &str = "\
+Each row is measured in a process of its own, with two workers.
+What nobody could be better than (the *limit*), owngil and its peers take turns in rounds; the first round warms up and is thrown away.
+A ratio is taken within a round, and the median of the rounds is judged.
+Before and after each round the cores are checked: the same loop on one thread and on two at once must take equally long, or the round is repeated; a row for which free cores did not come is marked.
+
+- *Bare calls* are a Rust loop in each of two interpreters at once: an int made, a vectorcall of `f`, an int read. `f` is `def f(x): return x + 1`.
+- *The bare hand-over* is a message over a crossbeam channel to another thread and back.
+- *Ideal* is half of the tasks' busy time, measured in the same round by two bare interpreters that take the same tasks off a counter.
+- *Copies* are measured on the spot, into memory that is as fresh as the pool's.
+- Peers run on the same Python with two workers, with warm pools, and with the chunk size that suits them: 256 for `multiprocessing.Pool.imap`, `ProcessPoolExecutor.map` and mpire, joblib's own choice for joblib. For tasks of all lengths chunks are 1, mpire's own choice and joblib's own choice. owngil is told no chunk size anywhere.
+- Peers take part in fewer rounds, and in long rows with fewer tasks.
+";
+
+const NOT: &str = "\
+They are not what a program of yours will gain: with tasks of a millisecond and more, and small arguments, all pools of interpreters or processes are nearly equal, and what counts is the work itself.
+They are not about many cores: two is what the machine had, and the instruction counts stand in for the rest.
+They say nothing of extension modules that refuse interpreters with their own GIL.
+Absolute figures of another machine, or of another build of Python, differ by more than owngil's versions do among themselves; the ratios travel better.
+";
+
+/// Writes the page and the charts.
+pub(crate) fn write(root: &Path, run: &Run) -> Result<()> {
+    let path = root.join("docs/benchmarks.md");
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let charts = root.join("docs/benchmarks");
+    let _ = std::fs::remove_dir_all(&charts);
+    std::fs::create_dir_all(&charts)?;
+    let mut page = head(run);
+    let _ = writeln!(page, "{KEPT_FROM}\n{}\n{KEPT_TO}\n", kept(&before));
+    for (title, rows) in SECTIONS {
+        let lines: Vec<&Line> = run
+            .lines
+            .iter()
+            .filter(|line| rows.contains(&&*line.row))
+            .collect();
+        if lines.is_empty() {
+            continue;
+        }
+        let _ = writeln!(page, "## {title}\n");
+        for (name, chart) in charts_of(rows, &lines) {
+            std::fs::write(charts.join(format!("{name}.svg")), chart.svg())?;
+            let _ = writeln!(page, "![{}](benchmarks/{name}.svg)\n", chart.title);
+        }
+        table(&mut page, &lines);
+    }
+    let _ = write!(
+        page,
+        "## How it was measured\n\n{METHOD}\n## What these figures are not\n\n{NOT}"
+    );
+    std::fs::write(path, page)?;
+    Ok(())
+}
+
+fn head(run: &Run) -> String {
+    let machine = &run.machine;
+    let count = |verdict| {
+        run.lines
+            .iter()
+            .filter(|line| line.verdict() == verdict)
+            .count()
+    };
+    let packages = machine
+        .packages
+        .iter()
+        .map(|package| format!(", {package}"));
+    format!(
+        "# Benchmarks\n\n\
+        `make bench` wrote this page; only the part on rows that do not pass is kept by hand.\n\
+        Each path through owngil is held to a bar, and shown beside its physical limit and its peers.\n\n\
+        **{pass} figures pass, {fail} fail{open}.**\n\n\
+        | | |\n|---|---|\n\
+        | machine | {on} |\n\
+        | Python | {python}, {build} |\n\
+        | with | {rust}{packages} |\n\
+        | commit | {commit}, {day} |\n\
+        | hand-over between threads | {hand_over} there and back |\n\n\
+        ## Rows that do not pass\n\n",
+        pass = count(Verdict::Pass),
+        fail = count(Verdict::Fail),
+        open = match count(Verdict::Open) {
+            0 => String::new(),
+            n => format!(", {n} could not be measured"),
+        },
+        on = machine.show(),
+        python = machine.python,
+        build = machine.python_build,
+        rust = machine.rust,
+        packages = packages.collect::<String>(),
+        commit = machine.commit,
+        day = machine.day(),
+        hand_over = Unit::Seconds.show(machine.hand_over),
+    )
+}
+
+/// What stands between the marks of the page as it was.
+fn kept(before: &str) -> &str {
+    let from = before.split_once(KEPT_FROM).map(|(_, after)| after);
+    let kept = from.and_then(|after| after.split_once(KEPT_TO));
+    match kept.map(|(kept, _)| kept.trim()) {
+        Some(kept) if !kept.is_empty() => kept,
+        _ => "Nothing has been written here yet.",
+    }
+}
+
+fn table(page: &mut String, lines: &[&Line]) {
+    page.push_str("| | owngil | judged | limit and peers |\n|---|---|---|---|\n");
+    for line in lines {
+        let verdict = match line.verdict() {
+            Verdict::Pass => "**pass**",
+            Verdict::Fail => "**FAIL**",
+            Verdict::Open => "open",
+        };
+        let figures = |roles: &[Role]| {
+            let entries = line
+                .entries
+                .iter()
+                .filter(|entry| roles.contains(&entry.role));
+            let shown = entries.map(|entry| figure(line, entry));
+            shown.collect::<Vec<_>>().join("<br>")
+        };
+        let mut judged = vec![verdict.to_owned()];
+        judged.extend(line.not_measured.clone());
+        judged.extend(line.bars.iter().map(|bar| bar.show()));
+        if line.on_busy_cores {
+            judged.push("*measured on busy cores*".to_owned());
+        }
+        let notes = line
+            .notes
+            .iter()
+            .map(|note| format!("<br><sub>{note}</sub>"));
+        let _ = writeln!(
+            page,
+            "| {}{} | {} | {} | {} |",
+            line.title,
+            notes.collect::<String>(),
+            figures(&[Role::Ours]),
+            judged.join("<br>"),
+            figures(&[Role::Limit, Role::Peer]),
+        );
+    }
+    page.push('\n');
+}
+
+/// The figure, with a name where it is not just owngil's.
+fn figure(line: &Line, entry: &Entry) -> String {
+    let value = match (entry.spread, &entry.missing) {
+        (Some(spread), _) => line.unit.show(spread.median),
+        (None, Some(reason)) => reason.clone(),
+        (None, None) => "no figure".to_owned(),
+    };
+    if entry.name == "owngil" {
+        value
+    } else {
+        format!("{}: {value}", entry.name)
+    }
+}
+
+/// The charts of a section, with their files' names.
+fn charts_of(rows: &[&str], lines: &[&Line]) -> Vec<(&'static str, Chart)> {
+    let of = |row: &str| -> Vec<&Line> {
+        lines
+            .iter()
+            .copied()
+            .filter(|line| line.row == row)
+            .collect()
+    };
+    let chart = |title, subtitle: &str, unit, scale, lines: &[&Line]| Chart {
+        title,
+        subtitle: subtitle.to_owned(),
+        unit,
+        scale,
+        groups: lines.iter().map(|line| group(line)).collect(),
+        marks: Vec::new(),
+    };
+    let mut charts = Vec::new();
+    for row in rows {
+        let lines = of(row);
+        if lines.iter().all(|line| line.entries.is_empty()) {
+            continue;
+        }
+        let made = match *row {
+            "map" => Some((
+                "map",
+                chart(
+                    "Tiny tasks through map",
+                    "tasks per second, logarithmic: further right is better",
+                    Unit::PerSecond,
+                    Scale::Logarithmic,
+                    &lines,
+                ),
+            )),
+            "submit" => Some((
+                "submit",
+                chart(
+                    "Tiny tasks, submitted one by one",
+                    "tasks per second, logarithmic: further right is better",
+                    Unit::PerSecond,
+                    Scale::Logarithmic,
+                    &lines,
+                ),
+            )),
+            "call" => Some((
+                "call",
+                chart(
+                    "One call at a time",
+                    "round trip, median, logarithmic: further left is better",
+                    Unit::Seconds,
+                    Scale::Logarithmic,
+                    &lines,
+                ),
+            )),
+            "tasks" => {
+                let mut made = chart(
+                    "How much of the workers' time is spent in tasks",
+                    "share of two workers' time: further right is better",
+                    Unit::Percent,
+                    Scale::Linear,
+                    &lines,
+                );
+                made.marks.push((0.97, "97 %".to_owned()));
+                Some(("tasks", made))
+            }
+            "dicts" => Some((
+                "dicts",
+                chart(
+                    "A thousand dicts of 6 keys",
+                    "time: further left is better",
+                    Unit::Seconds,
+                    Scale::Linear,
+                    &lines,
+                ),
+            )),
+            "bytes" => Some((
+                "bytes",
+                chart(
+                    "Bytes, copied",
+                    "time per call, logarithmic: further left is better",
+                    Unit::Seconds,
+                    Scale::Logarithmic,
+                    &lines,
+                ),
+            )),
+            "buffers" => Some((
+                "buffers",
+                chart(
+                    "Bytes, without a copy",
+                    "time per call, logarithmic: further left is better",
+                    Unit::Seconds,
+                    Scale::Logarithmic,
+                    &lines,
+                ),
+            )),
+            "start" => Some((
+                "start",
+                chart(
+                    "Two workers, from nothing to the first result",
+                    "time, logarithmic: further left is better",
+                    Unit::Seconds,
+                    Scale::Logarithmic,
+                    &lines,
+                ),
+            )),
+            "idle" => Some((
+                "idle",
+                chart(
+                    "Memory of an idle worker",
+                    "resident memory: further left is better",
+                    Unit::Bytes,
+                    Scale::Linear,
+                    &lines,
+                ),
+            )),
+            "instructions" => Some((
+                "instructions",
+                chart(
+                    "owngil's own instructions per task",
+                    "counted by valgrind: shorter is better, and equal is the point",
+                    Unit::Instructions,
+                    Scale::Linear,
+                    &lines,
+                ),
+            )),
+            "scaling" => Some(("scaling", scaling(&lines))),
+            _ => None,
+        };
+        charts.extend(made);
+    }
+    charts
+}
+
+fn group(line: &Line) -> Group {
+    let rows = line.entries.iter().filter_map(|entry| {
+        let spread = entry.spread?;
+        Some(Row {
+            name: entry.name.clone(),
+            role: entry.role,
+            value: spread.median,
+            range: Some((spread.low, spread.high)),
+        })
+    });
+    Group {
+        title: line.title.clone(),
+        rows: rows.collect(),
+    }
+}
+
+/// One row for each workload: 21 groups of three would be a wall.
+fn scaling(lines: &[&Line]) -> Chart {
+    let rows = lines.iter().filter_map(|line| {
+        let ours = line.entries.iter().find(|entry| entry.role == Role::Ours)?;
+        Some(Row {
+            name: line.title.trim_start_matches("scaling: ").to_owned(),
+            role: Role::Ours,
+            value: ours.spread?.median,
+            range: None,
+        })
+    });
+    Chart {
+        title: "Two workers' speed, in that of one",
+        subtitle: "pure Python and standard library: further right is better".to_owned(),
+        unit: Unit::Times,
+        scale: Scale::Linear,
+        groups: vec![Group {
+            title: String::new(),
+            rows: rows.collect(),
+        }],
+        marks: vec![(1.75, "1.75".to_owned()), (1.9, "1.9".to_owned())],
+    }
+}
