@@ -49,6 +49,7 @@
 mod bytes;
 mod error;
 mod payload;
+mod spin;
 
 mod function;
 mod output;

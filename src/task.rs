@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::output::Output;
 use crate::payload::{self, Reader};
+use crate::spin::spin;
 use crate::wire::{self, Failure};
 
 /// The tag of a failed call in a stream of results; no value starts with it.
@@ -60,14 +61,17 @@ impl<T: DeserializeOwned> Task<T> {
     ///
     /// Whatever became of the call instead of a value; see [`Error`].
     pub fn wait(self) -> Result<T> {
-        self.wait_completed().result
+        self.wait_results().only_result()
     }
 
     /// Waits for the outcome, and gives what the call printed with it.
     pub fn wait_completed(self) -> Completed<T> {
-        self.slot.wait_until(None);
-        let results = self.slot.lock().results.take();
-        completed(results.expect("the wait had no limit"))
+        let results = self.wait_results();
+        Completed {
+            index: 0,
+            result: results.only_result(),
+            output: results.only_output(),
+        }
     }
 
     /// Waits for the outcome, but no longer than this; `None` if it has not come. The call goes on.
@@ -76,26 +80,24 @@ impl<T: DeserializeOwned> Task<T> {
     ///
     /// As [`wait`](Task::wait).
     pub fn wait_timeout(&self, limit: Duration) -> Option<Result<T>> {
-        self.slot.wait_until(Instant::now().checked_add(limit));
-        let results = self.slot.lock().results.clone();
-        results.map(|results| completed(results).result)
+        let results = self.slot.wait_until(Instant::now().checked_add(limit));
+        results.map(Results::only_result)
     }
 
     /// Whether the outcome is there.
     pub fn is_finished(&self) -> bool {
-        self.slot.lock().results.is_some()
+        self.slot.results.get().is_some()
     }
-}
 
-fn completed<T: DeserializeOwned>(results: Results) -> Completed<T> {
-    let item = results.into_items(0).next_item();
-    item.expect("a task is a batch of one call")
+    fn wait_results(&self) -> &Results {
+        self.slot.wait_until(None).expect("the wait had no limit")
+    }
 }
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
-            .field("finished", &self.slot.lock().results.is_some())
+            .field("finished", &self.slot.results.get().is_some())
             .finish()
     }
 }
@@ -103,47 +105,61 @@ impl<T> fmt::Debug for Task<T> {
 /// Where the outcome of one task is put down and waited for.
 #[derive(Default)]
 pub(crate) struct Slot {
-    state: Mutex<SlotState>,
+    results: OnceLock<Results>,
+    /// Whether somebody sleeps until they come; waking costs a system call.
+    is_awaited: AtomicBool,
+    sleep: Mutex<()>,
     arrived: Condvar,
 }
 
-#[derive(Default)]
-struct SlotState {
-    results: Option<Results>,
-    /// Whether anyone has to be woken, which costs a system call.
-    is_awaited: bool,
-}
-
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, SlotState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.sleep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn put(&self, results: Results) {
-        let mut state = self.lock();
-        state.results = Some(results);
-        let is_awaited = state.is_awaited;
-        drop(state);
-        if is_awaited {
-            self.arrived.notify_all();
+        // A promise is kept once.
+        let _ = self.results.set(results);
+        // Both sides write before they look, so at least one of them sees the other.
+        fence(Ordering::SeqCst);
+        if self.is_awaited.load(Ordering::Relaxed) {
+            self.wake();
         }
     }
 
-    fn wait_until(&self, deadline: Option<Instant>) {
-        let mut state = self.lock();
-        while state.results.is_none() {
-            state.is_awaited = true;
-            state = match deadline {
+    #[cold]
+    fn wake(&self) {
+        // Whoever looked before the results came sleeps by the time that the lock is had.
+        drop(self.lock());
+        self.arrived.notify_all();
+    }
+
+    /// The results, waited for until then; without a deadline they come.
+    fn wait_until(&self, deadline: Option<Instant>) -> Option<&Results> {
+        if deadline.is_none_or(|deadline| deadline > Instant::now())
+            && let Some(results) = spin(|| self.results.get())
+        {
+            return Some(results);
+        }
+        self.is_awaited.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let mut sleep = self.lock();
+        loop {
+            if let Some(results) = self.results.get() {
+                return Some(results);
+            }
+            sleep = match deadline {
                 None => self
                     .arrived
-                    .wait(state)
+                    .wait(sleep)
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return;
+                        return None;
                     }
-                    let waited = self.arrived.wait_timeout(state, left);
+                    let waited = self.arrived.wait_timeout(sleep, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -312,6 +328,17 @@ impl Results {
         }
     }
 
+    /// The end of a batch of one call.
+    fn only_result<T: DeserializeOwned>(&self) -> Result<T> {
+        debug_assert_eq!(self.n, 1, "a task is a batch of one call");
+        read_result(&mut Reader::new(&self.bytes))
+    }
+
+    fn only_output(&self) -> Output {
+        let printed = self.outputs.first().map(|(_, output)| output.clone());
+        printed.unwrap_or_default()
+    }
+
     /// How much memory they hold, in values and in what was printed.
     pub(crate) fn n_bytes(&self) -> usize {
         let printed = self.outputs.iter().map(|(_, output)| output.n_bytes());
@@ -355,11 +382,7 @@ impl Items {
         }
         let mut reader = Reader::new(&self.bytes);
         reader.seek(self.position);
-        let result = match reader.peek() {
-            Ok(FAILED) => Err(failure(&mut reader)),
-            _ => payload::decode_value(&mut reader)
-                .map_err(|error| Error::Value(error.root("result"))),
-        };
+        let result = read_result(&mut reader);
         self.position = reader.position();
         self.at += 1;
         Some(result)
@@ -386,6 +409,14 @@ impl Items {
             result,
             output,
         })
+    }
+}
+
+#[inline]
+fn read_result<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T> {
+    match reader.peek() {
+        Ok(FAILED) => Err(failure(reader)),
+        _ => payload::decode_value(reader).map_err(|error| Error::Value(error.root("result"))),
     }
 }
 

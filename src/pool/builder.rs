@@ -1,7 +1,7 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::output::{Capture, OutputPolicy};
 use crate::runtime;
 use crate::task::{Batch, Job, Recipient, Results};
-use crate::worker::{self, Backend, Order, Worker};
+use crate::worker::{self, Backend, Order, Queue, Worker};
 
 /// The settings of a pool. Each has a default that suits most.
 #[derive(Debug)]
@@ -97,11 +97,10 @@ impl PoolBuilder {
         let initializer = self.initializer.transpose()?;
         // Before the workers, so that they need not wait for one another.
         runtime::start()?;
-        let (queue, jobs) = bounded(self.queue_limit);
+        let queue = Arc::new(Queue::new(self.queue_limit));
         let (ready, started) = unbounded();
         let mut pool = Pool {
-            queue,
-            jobs: jobs.clone(),
+            queue: Arc::clone(&queue),
             workers: Vec::with_capacity(n_workers),
             closed: RwLock::new(false),
             backend: self.backend,
@@ -113,7 +112,7 @@ impl PoolBuilder {
                 backend: self.backend,
                 output: self.output.clone(),
                 initializer: initializer.clone(),
-                jobs: jobs.clone(),
+                queue: Arc::clone(&queue),
                 ready: ready.clone(),
             };
             pool.workers.push(start.spawn()?);
@@ -134,7 +133,7 @@ struct Start {
     backend: Backend,
     output: OutputPolicy,
     initializer: Option<Batch>,
-    jobs: Receiver<Job>,
+    queue: Arc<Queue>,
     ready: Sender<Result<()>>,
 }
 
@@ -149,11 +148,12 @@ impl Start {
             self.live(&received, serving);
             drop(living);
         });
-        spawned.map_err(|error| {
+        let spawned = spawned.map_err(|error| {
             Error::Config(format!("the system gave no thread for a worker: {error}"))
         })?;
         Ok(Handle {
             orders,
+            thread: spawned.thread().clone(),
             untaken,
             served,
             ended,
@@ -171,7 +171,7 @@ impl Start {
         };
         let _ = self.ready.send(Ok(()));
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
-            worker::serve(&mut *worker, &self.jobs, orders)
+            worker::serve(&mut *worker, &self.queue, orders)
         })) {
             tracing::error!(worker = self.worker, "panicked, is replaced");
             drop(panic);

@@ -9,16 +9,17 @@ mod map;
 mod shutdown;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::Thread;
 use std::time::Duration;
 
-use crossbeam_channel::{IntoIter, Receiver, Select, Sender, TrySendError};
+use crossbeam_channel::{IntoIter, Receiver, Sender};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::task::{Batch, Job, Recipient, Slot, Task};
-use crate::worker::{Backend, Order};
+use crate::worker::{Backend, Order, Queue};
 
 pub use builder::PoolBuilder;
 pub use map::{Canceller, CompletedMap, Map};
@@ -55,9 +56,7 @@ pub use map::{Canceller, CompletedMap, Map};
 /// ```
 #[derive(Debug)]
 pub struct Pool {
-    queue: Sender<Job>,
-    /// For emptying the queue at the end.
-    jobs: Receiver<Job>,
+    queue: Arc<Queue>,
     workers: Vec<Handle>,
     /// Held for reading while a job is put into the queue.
     closed: RwLock<bool>,
@@ -69,12 +68,22 @@ pub struct Pool {
 #[derive(Debug)]
 struct Handle {
     orders: Sender<Order>,
+    /// To be woken for an order.
+    thread: Thread,
     /// For taking back what a worker that is left behind will never take.
     untaken: Receiver<Order>,
     /// Disconnected once the worker runs no more calls.
     served: Receiver<()>,
     /// Disconnected once its interpreter has ended too.
     ended: Receiver<()>,
+}
+
+impl Handle {
+    fn give(&self, order: Order) -> Result<()> {
+        self.orders.send(order).map_err(|_| Error::ShutDown)?;
+        self.thread.unpark();
+        Ok(())
+    }
 }
 
 impl Pool {
@@ -221,21 +230,16 @@ impl Pool {
     /// Gives a job to one worker, before what is queued.
     fn order(&self, worker: &Handle, job: Job) -> Result<()> {
         let _open = self.open()?;
-        worker
-            .orders
-            .send(Order::Run(job))
-            .map_err(|_| Error::ShutDown)
+        worker.give(Order::Run(job))
     }
 
     /// Puts a job into the queue; waits while that is full.
     fn enqueue(&self, mut job: Job) -> Result<()> {
         while let Some(refused) = self.try_enqueue(job)? {
             job = refused;
-            // Not under the lock, which whoever closes the pool needs: until there is room, or for
-            // a moment, to see whether the pool was closed meanwhile.
-            let mut room = Select::new();
-            room.send(&self.queue);
-            let _ = room.ready_timeout(Duration::from_millis(20));
+            // Not under the lock, which whoever closes the pool needs; and not for long, to see
+            // whether it was closed meanwhile.
+            self.queue.wait_for_room(Duration::from_millis(20));
         }
         Ok(())
     }
@@ -243,11 +247,7 @@ impl Pool {
     /// Puts a job into the queue, or gives it back where that is full.
     fn try_enqueue(&self, job: Job) -> Result<Option<Job>> {
         let _open = self.open()?;
-        match self.queue.try_send(job) {
-            Ok(()) => Ok(None),
-            Err(TrySendError::Full(job)) => Ok(Some(job)),
-            Err(TrySendError::Disconnected(_)) => Err(Error::ShutDown),
-        }
+        Ok(self.queue.push(job).err())
     }
 
     /// Keeps the pool open for as long as the guard is held.

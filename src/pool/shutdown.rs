@@ -66,7 +66,7 @@ impl Pool {
     fn order_all(&self, order: fn() -> Order) {
         for worker in &self.workers {
             // One that has ended needs no order.
-            let _ = worker.orders.send(order());
+            let _ = worker.give(order());
         }
     }
 
@@ -79,7 +79,7 @@ impl Pool {
 
     /// Gives what is left in the queues its outcome, and the interpreters their time to end.
     fn finish(&self) {
-        while let Ok(job) = self.jobs.try_recv() {
+        while let Some(job) = self.queue.take() {
             drop(job);
         }
         let now = Instant::now();
@@ -91,7 +91,7 @@ impl Pool {
                 while let Ok(order) = worker.untaken.try_recv() {
                     drop(order);
                 }
-                let _ = worker.orders.send(Order::Stop);
+                let _ = worker.give(Order::Stop);
             }
             if !is_done || !ended_by(&worker.ended, deadline) {
                 tracing::warn!(worker = number, "left behind: it did not end in time");
@@ -114,7 +114,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.close(Order::stop);
         // Before waiting for anyone: whoever waits for a queued call should know at once.
-        while let Ok(job) = self.jobs.try_recv() {
+        while let Some(job) = self.queue.take() {
             drop(job);
         }
         self.await_served(Instant::now().checked_add(self.grace));

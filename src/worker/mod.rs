@@ -4,17 +4,20 @@
 //! takes batches from the pool's queue and orders from its own control channel; orders come first.
 
 mod interpreter;
+mod queue;
 mod thread;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::Receiver;
 
 use crate::error::{Error, Result};
 use crate::output::Capture;
 use crate::task::Job;
+
+pub(crate) use queue::Queue;
 
 /// Where tasks run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -87,26 +90,16 @@ pub(crate) enum Order {
 }
 
 /// The life of a worker between its start and its retirement.
-pub(crate) fn serve(worker: &mut dyn Worker, queue: &Receiver<Job>, orders: &Receiver<Order>) {
+pub(crate) fn serve(worker: &mut dyn Worker, queue: &Queue, orders: &Receiver<Order>) {
     loop {
-        let order = match orders.try_recv() {
-            Ok(order) => order,
-            Err(_) => match queue.try_recv() {
-                Ok(job) => Order::Run(job),
-                Err(_) => select! {
-                    recv(orders) -> order => order.unwrap_or(Order::Stop),
-                    recv(queue) -> job => job.map_or(Order::Stop, Order::Run),
-                },
-            },
-        };
-        match order {
+        match queue.wait(orders) {
             Order::Run(job) => worker.run(job, &mut || match orders.is_empty() {
-                true => queue.try_recv().ok(),
+                true => queue.take(),
                 false => None,
             }),
             Order::Drain => {
-                if let Ok(job) = queue.try_recv() {
-                    worker.run(job, &mut || queue.try_recv().ok());
+                if let Some(job) = queue.take() {
+                    worker.run(job, &mut || queue.take());
                 }
                 return;
             }
@@ -139,19 +132,19 @@ mod tests {
 
     #[test]
     fn orders_come_before_the_queue_and_draining_empties_it() {
-        let (queue, jobs) = crossbeam_channel::unbounded();
+        let queue = Queue::new(8);
         let (control, orders) = crossbeam_channel::unbounded();
         let (collector, results) = crossbeam_channel::unbounded();
         let job = |number| {
             let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
             Job::new(batch, Recipient::Collector(number, collector.clone()))
         };
-        queue.send(job(1)).unwrap();
-        queue.send(job(2)).unwrap();
+        queue.push(job(1)).unwrap();
+        queue.push(job(2)).unwrap();
         control.send(Order::Run(job(3))).unwrap();
         control.send(Order::Drain).unwrap();
         let mut worker = Counter(0);
-        serve(&mut worker, &jobs, &orders);
+        serve(&mut worker, &queue, &orders);
         assert_eq!(worker.0, 3);
         let order: Vec<u64> = results.try_iter().map(|(number, _)| number).collect();
         assert_eq!(order, [3, 1, 2]);
