@@ -21,7 +21,7 @@ pub enum Error {
     /// A value cannot cross, or is of another shape than the Rust type that it was to become.
     Value(CrossingError),
     /// CPython, or an interpreter of it, could not be started.
-    Start(StartError),
+    Start(Box<StartError>),
     /// A worker could not be made ready: its initializer failed, or its thread.
     Worker {
         /// Which worker.
@@ -61,10 +61,13 @@ impl Error {
                 hint.or_else(|| error.cause.as_ref().and_then(refusal))
             }
             Error::Worker { source, .. } => source.hint(),
-            Error::Start(StartError::WrongVersion { linked, .. }) => Some(format!(
-                "name a Python {}.{}, or build owngil for the other one (PYO3_PYTHON)",
-                linked.major, linked.minor
-            )),
+            Error::Start(error) => match &**error {
+                StartError::WrongVersion { linked, .. } => Some(format!(
+                    "name a Python {}.{}, or build owngil for the other one (PYO3_PYTHON)",
+                    linked.major, linked.minor
+                )),
+                _ => None,
+            },
             Error::Python(error) => crate::refusal::hint(error.traceback()),
             _ => None,
         }
@@ -106,7 +109,7 @@ impl From<CrossingError> for Error {
 
 impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
-        Error::Start(error)
+        Error::Start(Box::new(error))
     }
 }
 

@@ -320,6 +320,7 @@ impl State {
         if let (0, Err(error)) = (batch.len(), &callable) {
             self.collecting.end_call(Err(error.clone()));
         }
+        self.collecting.expect(batch);
         let mut reader = Reader::new(batch.calls());
         for _ in 0..batch.len() {
             let outcome = match &callable {

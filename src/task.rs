@@ -263,6 +263,12 @@ impl Collecting {
         &mut self.bytes
     }
 
+    /// Sets memory aside for a batch: many short values are about as long as their arguments.
+    #[inline]
+    pub(crate) fn expect(&mut self, batch: &Batch) {
+        self.bytes.reserve(batch.calls().len().min(64 << 10));
+    }
+
     /// Ends one call, whose value was appended if it is `Ok`.
     #[inline]
     pub(crate) fn end_call(&mut self, outcome: Result<()>) {
@@ -363,7 +369,7 @@ impl Results {
 }
 
 /// Reads results one by one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Items {
     bytes: Bytes,
     position: usize,

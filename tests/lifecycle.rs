@@ -365,10 +365,11 @@ fn a_virtual_environment_gives_its_packages_and_its_executable() {
             owngil::use_python(&venv).unwrap();
             // It is started once: the same again is fine, another is not.
             assert!(owngil::use_python(&venv).is_ok());
-            assert!(matches!(
-                owngil::use_python(&python),
-                Err(Error::Start(StartError::AlreadyStarted { .. }))
-            ));
+            let refused = owngil::use_python(&python).unwrap_err();
+            let Error::Start(reason) = refused else {
+                panic!("{refused}");
+            };
+            assert!(matches!(*reason, StartError::AlreadyStarted { .. }));
             for backend in BACKENDS {
                 let pool = pool(backend, 2);
                 assert_eq!(

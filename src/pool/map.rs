@@ -45,8 +45,8 @@ pub struct Map<'p, I: Iterator, T> {
     waiting: Option<Job>,
     /// The index of the next input that goes into a batch.
     n_taken: u64,
-    /// The index of the next result that an ordered map yields.
-    n_yielded: u64,
+    /// The index of the first result after those that are being yielded, in an ordered map.
+    n_reached: u64,
     n_in_flight: usize,
     collector: Sender<(u64, Results)>,
     arriving: Receiver<(u64, Results)>,
@@ -54,7 +54,8 @@ pub struct Map<'p, I: Iterator, T> {
     early: BTreeMap<u64, Results>,
     n_early: usize,
     early_bytes: usize,
-    current: Option<Items>,
+    /// The results that are being yielded.
+    current: Items,
     /// Whether a result showed that there is no use in waiting for others.
     hopeless: bool,
     cancelled: Arc<AtomicBool>,
@@ -124,14 +125,14 @@ where
             n_wanted: 1,
             waiting: None,
             n_taken: 0,
-            n_yielded: 0,
+            n_reached: 0,
             n_in_flight: 0,
             collector,
             arriving,
             early: BTreeMap::new(),
             n_early: 0,
             early_bytes: 0,
-            current: None,
+            current: Items::default(),
             hopeless: false,
             cancelled,
             value: PhantomData,
@@ -156,10 +157,7 @@ where
         result: impl Fn(&R) -> &Result<T>,
     ) -> Option<R> {
         loop {
-            if let Some(items) = &mut self.current
-                && let Some(item) = read(items)
-            {
-                self.n_yielded += 1;
+            if let Some(item) = read(&mut self.current) {
                 if let Err(error) = result(&item) {
                     self.stop_if_hopeless(error);
                 }
@@ -172,13 +170,16 @@ where
     }
 
     /// Gives the workers what they can take, and gets the next results; `false` at the end.
+    ///
+    /// Apart, so that what is done for each result stays small.
+    #[inline(never)]
     fn advance(&mut self) -> bool {
-        self.current = None;
+        self.current = Items::default();
         while !self.hopeless {
             self.exhausted |= self.cancelled.load(Ordering::Relaxed);
             self.feed();
-            self.current = self.take_ready();
-            if self.current.is_some() {
+            if let Some(items) = self.take_ready() {
+                self.current = items;
                 return true;
             }
             if !self.wait() {
@@ -194,7 +195,7 @@ where
         if matches!(error, Error::Load(_) | Error::ShutDown) {
             self.cancelled.store(true, Ordering::Relaxed);
             self.hopeless = true;
-            self.current = None;
+            self.current = Items::default();
         }
     }
 
@@ -204,12 +205,13 @@ where
             self.arrived(first, results);
         }
         let entry = self.early.first_entry()?;
-        if self.ordered && *entry.key() != self.n_yielded {
+        if self.ordered && *entry.key() != self.n_reached {
             return None;
         }
         let (first, results) = entry.remove_entry();
         self.n_early -= results.len() as usize;
         self.early_bytes -= results.n_bytes();
+        self.n_reached += u64::from(results.len());
         Some(results.into_items(first))
     }
 
@@ -372,7 +374,7 @@ impl<I: Iterator, T> fmt::Debug for Map<'_, I, T> {
         f.debug_struct("Map")
             .field("function", &self.function)
             .field("n_taken", &self.n_taken)
-            .field("n_yielded", &self.n_yielded)
+            .field("n_reached", &self.n_reached)
             .finish_non_exhaustive()
     }
 }
