@@ -68,6 +68,17 @@ enum Loaded {
 /// For how long a function that could not be loaded is not tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Runs the bootstrap from its .pyc file, or from its source where that is for another Python: the
+/// first four bytes tell (importlib, PEP 3147), and 16 bytes of header come before the code (PEP 552).
+const RUN_BOOTSTRAP: &str = "import marshal
+from _frozen_importlib_external import MAGIC_NUMBER
+if compiled[:4] == MAGIC_NUMBER:
+    code = marshal.loads(memoryview(compiled)[16:])
+else:
+    code = compile(source, '<owngil bootstrap>', 'exec')
+del source, compiled
+exec(code)";
+
 #[derive(Debug)]
 struct Loaders {
     file: Kept,
@@ -290,7 +301,10 @@ impl State {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         let source = include_str!("python/bootstrap.py");
-        attached.exec(source, "<owngil bootstrap>", &bootstrap)?;
+        let compiled = include_bytes!(concat!(env!("OUT_DIR"), "/bootstrap.pyc"));
+        bootstrap.insert(&attached.str("source")?, &attached.str(source)?)?;
+        bootstrap.insert(&attached.str("compiled")?, &attached.bytes(compiled)?)?;
+        attached.exec(RUN_BOOTSTRAP, "<owngil bootstrap>", &bootstrap)?;
         let function = |name: &str| -> PyResult<'a, Object<'a>> {
             let found = bootstrap.lookup(&attached.str(name)?)?;
             found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
