@@ -104,7 +104,8 @@ impl Report {
             let bars: Vec<_> = bars
                 .map(|bar| format!("{}{}", bar.show(), shortfall(bar)))
                 .collect();
-            println!("  {}: {}", line.title, bars.join("; "));
+            let reason = line.not_measured.clone().unwrap_or_default();
+            println!("  {}: {}{reason}", line.title, bars.join("; "));
         }
         let path = setting.json();
         let mut runs = read(&path);
