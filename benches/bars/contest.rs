@@ -14,8 +14,8 @@ use crate::setting::Setting;
 
 /// For how long a row, which is a process, waits for free cores and repeats rounds. After that it takes
 /// what comes, and says so.
-const REPEATING: Duration = Duration::from_secs(60);
-const REPEATING_QUICK: Duration = Duration::from_secs(8);
+const REPEATING: Duration = Duration::from_secs(20);
+const REPEATING_QUICK: Duration = Duration::from_secs(3);
 
 /// Who takes part.
 pub(crate) struct Contest<'a> {
