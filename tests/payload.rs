@@ -70,6 +70,66 @@ fn every_plain_kind_crosses_both_ways_exactly() {
     }
 }
 
+/// Dicts of keys that came before are made another way; what they are must not depend on it.
+#[test]
+fn dicts_whose_keys_come_again_are_made_as_any_other() {
+    let pool = one_worker();
+    let spoil = f("def f(rows):
+    shown = repr(rows)
+    for row in rows:
+        row.clear()
+        row['spoilt'] = rows
+    return shown");
+    let long = "k".repeat(31);
+    let longer = "k".repeat(32);
+    let keys: [&[&str]; 12] = [
+        &["id", "name", "score"],
+        &["id", "name", "other"],
+        &["id", "name"],
+        &["id", "score", "name"],
+        &["id", "names", "score"],
+        &["identity", "identity2", "identity3"],
+        &["identity", "identity2", "identity4"],
+        &["", "a", "ä"],
+        &["", "a", "ö"],
+        &[&long, "x"],
+        &[&longer, "x"],
+        &["x"],
+    ];
+    let row = |names: &[&str], number: usize| {
+        let value = |name: &str| match (name, number % 3) {
+            ("name", 0) => Value::Dict(vec![(Value::from("id"), Value::None)]),
+            ("name", 1) => Value::Dict(
+                names
+                    .iter()
+                    .map(|&name| (Value::from(name), Value::from("inner")))
+                    .collect(),
+            ),
+            ("x", 0) => Value::from(0.5),
+            _ => Value::Int(number as i64),
+        };
+        let mut pairs: Vec<_> = names
+            .iter()
+            .map(|&name| (Value::from(name), value(name)))
+            .collect();
+        if number.is_multiple_of(7) {
+            pairs.push((Value::Int(1), Value::None));
+        }
+        Value::Dict(pairs)
+    };
+    for step in [1, 5, 7] {
+        let rows = (0..300).map(|number| row(keys[number * step / 4 % keys.len()], number));
+        let rows = Value::List(rows.collect());
+        let identity = f("def f(x):\n    return x");
+        assert_eq!(
+            pool.call::<Value, _>(&identity, (&rows,)).as_ref(),
+            Ok(&rows)
+        );
+        let first: String = pool.call(&spoil, (&rows,)).unwrap();
+        assert_eq!(pool.call(&spoil, (&rows,)), Ok(first));
+    }
+}
+
 #[test]
 fn a_nan_keeps_its_bits() {
     let pool = one_worker();

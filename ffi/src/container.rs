@@ -85,6 +85,43 @@ impl<'a> Attached<'a> {
         unsafe { Object::from_new(dict) }
     }
 
+    /// A `dict` of the keys in a tuple, in that order, and as many values.
+    ///
+    /// `like` is a dict of the same keys, of which this one is a copy with other values: a copy
+    /// takes over the hash table, which inserting would fill key by key.
+    ///
+    /// # Errors
+    ///
+    /// `TypeError` for other types, `ValueError` for another number of values, `MemoryError`.
+    #[inline]
+    pub fn dict_like(
+        self,
+        like: &Object<'_>,
+        keys: &Object<'_>,
+        values: &[Object<'a>],
+    ) -> PyResult<'a, Object<'a>> {
+        if like.kind() != Kind::Dict || keys.kind() != Kind::Tuple {
+            return Err(self.raise_type_error("dict_like takes a dict and a tuple of its keys"));
+        }
+        if keys.len() != values.len() {
+            return Err(self.raise_value_error("dict_like takes one value for each key"));
+        }
+        // SAFETY: attached; an exact dict.
+        let dict = unsafe { raw::PyDict_Copy(like.as_ptr()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        let dict: Object<'a> = unsafe { Object::from_new(dict) }?;
+        for (place, value) in values.iter().enumerate() {
+            // SAFETY: an exact tuple, which never changes and which `keys` keeps alive, and a place
+            // inside it: there are as many values, checked above.
+            let key = unsafe { raw::PyTuple_GET_ITEM(keys.as_ptr(), place as isize) };
+            // SAFETY: attached; an exact dict, a key that its tuple keeps alive, and a value that
+            // is alive.
+            let status = unsafe { raw::PyDict_SetItem(dict.as_ptr(), key, value.as_ptr()) };
+            dict.done(status)?;
+        }
+        Ok(dict)
+    }
+
     /// A `set` of the items.
     ///
     /// # Errors

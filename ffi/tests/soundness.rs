@@ -136,6 +136,21 @@ fn values_of_every_plain_kind_are_made_and_read() {
         let dict = eval(attached, "{'a': 1, 'b': 2}");
         let sum: i64 = dict.pairs().map(|(_, value)| value.as_i64().unwrap()).sum();
         assert_eq!(sum, 3);
+        let keys = eval(attached, "('b', 'a')");
+        let values = [attached.int(3).unwrap(), attached.int(4).unwrap()];
+        let like = attached.dict_like(&dict, &keys, &values).unwrap();
+        assert_eq!(
+            like.to_python_str().unwrap().text().unwrap(),
+            "{'a': 4, 'b': 3}"
+        );
+        assert!(attached.dict_like(&keys, &keys, &values).is_err());
+        assert!(attached.dict_like(&dict, &dict, &values).is_err());
+        assert!(attached.dict_like(&dict, &keys, &values[..1]).is_err());
+        assert!(
+            attached
+                .dict_like(&dict, &eval(attached, "([], 1)"), &values)
+                .is_err()
+        );
         let numbers = attached
             .set((0..3).map(|n| attached.int(n).unwrap()))
             .unwrap();

@@ -193,6 +193,12 @@ impl<'de> Reader<'de> {
         self.bytes.len() - self.position
     }
 
+    /// All that is unread.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'de [u8] {
+        &self.bytes[self.position..]
+    }
+
     /// The bytes between two positions.
     pub(crate) fn between(&self, from: usize, to: usize) -> &'de [u8] {
         &self.bytes[from..to]

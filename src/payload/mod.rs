@@ -9,7 +9,7 @@
 //! disk), name types so that they come back as Rust types, or let a container hold itself.
 //!
 //! Reading order: `format` has the bytes, `encode` and `decode` are serde's two halves, `call` encodes
-//! the arguments of a call, and [`Value`] and [`Payload`] are for values of unknown shape.
+//! the arguments of a call, `python` writes objects and `make` makes them, and [`Value`] and [`Payload`] are for values of unknown shape.
 
 mod access;
 mod bigint;
@@ -20,7 +20,9 @@ mod error;
 mod format;
 mod handoff;
 mod keywords;
+mod make;
 mod python;
+mod shape;
 mod skip;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Python objects, written as encoded values and made from them, through the C API alone.
 //!
+//! The walk that writes is here, the one that makes is in `make`.
+//!
 //! Plain values (the exact types of [`Kind`]) are read and built directly. All other objects of one
 //! value are its *leaves*: they go into one pickle, so that what they share stays shared and a class
 //! is named once. A value with a cycle, or one that nests deeper than
@@ -9,12 +11,15 @@
 //! in a pickle. Only containers that are referenced from elsewhere are looked up, which those in
 //! fresh results are not.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Exception, Kept, Kind, Object, PyResult, Raised};
+use owngil_ffi::{Attached, Exception, Kept, Kind, Object, Raised};
 
 use super::error::CrossingError;
-use super::format::{self, MAX_DEPTH, Reader, Token, tag};
+use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::make::{Make, read_usual};
+use super::shape::Shapes;
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
@@ -23,11 +28,17 @@ pub(crate) struct Codec {
     dumps: Kept,
     /// `pickle.loads`, giving that list.
     loads: Kept,
+    /// The keys of the dicts that were made last.
+    shapes: RefCell<Shapes>,
 }
 
 impl Codec {
     pub(crate) fn new(dumps: Kept, loads: Kept) -> Self {
-        Codec { dumps, loads }
+        Codec {
+            dumps,
+            loads,
+            shapes: RefCell::default(),
+        }
     }
 
     /// Appends the encoded value of `object`; `out` stays as it was when that fails.
@@ -120,12 +131,10 @@ impl Codec {
         attached: Attached<'a>,
         reader: &mut Reader<'_>,
     ) -> Result<Object<'a>, CrossingError> {
-        if reader.peek()? != tag::LEAVES
-            && let Some(scalar) = read_scalar(attached, reader)?
-        {
-            return made(scalar);
+        match read_usual(attached, reader)? {
+            Some(object) => Ok(object),
+            None => self.decode_walking(attached, reader),
         }
-        self.decode_walking(attached, reader)
     }
 
     fn decode_walking<'a>(
@@ -137,16 +146,7 @@ impl Codec {
             None => None,
             Some(pickle) => Some(self.unpickle(attached, pickle)?),
         };
-        let body = reader.position();
-        let (shared, stack) = (None, Vec::new());
-        Make {
-            attached,
-            body,
-            leaves,
-            shared,
-            stack,
-        }
-        .value(reader, 0)
+        Make::new(attached, leaves, &self.shapes, reader.position()).value(reader, 0)
     }
 
     fn unpickle<'a>(
@@ -175,7 +175,7 @@ fn unpicklable(raised: &Raised<'_>) -> CrossingError {
     CrossingError::new(format!("cannot be pickled: {}", in_a_line(&exception)))
 }
 
-fn explained(raised: &Raised<'_>) -> String {
+pub(super) fn explained(raised: &Raised<'_>) -> String {
     in_a_line(&raised.describe())
 }
 
@@ -208,34 +208,6 @@ fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
         _ => return false,
     }
     true
-}
-
-/// Makes what needs no walk; `None`, with nothing read, for a container, a reference or a leaf.
-#[inline]
-fn read_scalar<'a>(
-    attached: Attached<'a>,
-    reader: &mut Reader<'_>,
-) -> Result<Option<PyResult<'a, Object<'a>>>, CrossingError> {
-    let start = reader.position();
-    Ok(Some(match reader.token()? {
-        Token::Int(number) => attached.int(number),
-        Token::Str(text) => attached.str(text),
-        Token::Float(number) => attached.float(number),
-        Token::None => Ok(attached.none()),
-        Token::Bool(value) => Ok(attached.bool(value)),
-        Token::Bytes(bytes) => attached.bytes(bytes),
-        Token::BigInt(bytes) => attached.big_int(bytes),
-        Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
-        Token::Container { .. } | Token::Ref(_) | Token::Leaf { .. } => {
-            reader.seek(start);
-            return Ok(None);
-        }
-    }))
-}
-
-#[inline]
-fn made<'a>(object: PyResult<'a, Object<'a>>) -> Result<Object<'a>, CrossingError> {
-    object.map_err(|raised| CrossingError::new(explained(&raised)))
 }
 
 /// Why a walk ended early.
@@ -415,106 +387,10 @@ impl<'o, 'a> Walk<'o, 'a> {
     }
 }
 
-fn at_key(error: CrossingError, key: &Object<'_>) -> CrossingError {
+pub(super) fn at_key(error: CrossingError, key: &Object<'_>) -> CrossingError {
     match (key.as_str(), key.as_i64()) {
         (Some(text), _) => error.at_key(text),
         (None, Some(number)) => error.at_key(number),
         (None, None) => error.at_key(key.type_name().as_str()),
-    }
-}
-
-/// One value in the making.
-struct Make<'a> {
-    attached: Attached<'a>,
-    body: usize,
-    leaves: Option<Object<'a>>,
-    /// What a REF may point at, by its offset; made for the first such container.
-    shared: Option<HashMap<u64, Object<'a>>>,
-    /// The items of the containers that are being made, innermost last.
-    stack: Vec<Object<'a>>,
-}
-
-impl<'a> Make<'a> {
-    fn value(&mut self, reader: &mut Reader<'_>, depth: u32) -> Result<Object<'a>, CrossingError> {
-        if let Some(scalar) = read_scalar(self.attached, reader)? {
-            return made(scalar);
-        }
-        let start = reader.position();
-        match reader.token()? {
-            Token::Container { kind, count } => self.container(reader, depth, kind, count, start),
-            Token::Ref(offset) => {
-                let shared = self.shared.as_ref().and_then(|shared| shared.get(&offset));
-                shared
-                    .cloned()
-                    .ok_or_else(|| CrossingError::malformed("a reference to nothing"))
-            }
-            Token::Leaf { index, .. } => {
-                let leaf = self
-                    .leaves
-                    .as_ref()
-                    .and_then(|leaves| leaves.item(index as usize));
-                leaf.ok_or_else(|| CrossingError::malformed("a leaf that is not there"))
-            }
-            _ => Err(CrossingError::malformed("a value of no kind")),
-        }
-    }
-
-    fn container(
-        &mut self,
-        reader: &mut Reader<'_>,
-        depth: u32,
-        kind: format::Kind,
-        count: usize,
-        start: usize,
-    ) -> Result<Object<'a>, CrossingError> {
-        if depth == MAX_DEPTH {
-            return Err(CrossingError::too_deep());
-        }
-        let attached = self.attached;
-        let made = match kind {
-            format::Kind::Dict => self.dict(reader, depth, count)?,
-            _ => {
-                let first = self.stack.len();
-                for index in 0..count {
-                    let item = self.value(reader, depth + 1);
-                    self.stack
-                        .push(item.map_err(|error| error.at_index(index))?);
-                }
-                let items = self.stack.drain(first..);
-                let made = match kind {
-                    format::Kind::List => attached.list_of(items),
-                    format::Kind::Tuple => attached.tuple_of(items),
-                    format::Kind::Set => attached.set(items),
-                    _ => attached.frozen_set(items),
-                };
-                made.map_err(|raised| CrossingError::new(explained(&raised)))?
-            }
-        };
-        if reader.between(start, start + 1)[0] & tag::SHARED != 0 {
-            let shared = self.shared.get_or_insert_default();
-            shared.insert((start - self.body) as u64, made.clone());
-        }
-        Ok(made)
-    }
-
-    fn dict(
-        &mut self,
-        reader: &mut Reader<'_>,
-        depth: u32,
-        count: usize,
-    ) -> Result<Object<'a>, CrossingError> {
-        let explain = |raised: Raised<'_>| CrossingError::new(explained(&raised));
-        let dict = self.attached.dict().map_err(explain)?;
-        for _ in 0..count {
-            let key = self
-                .value(reader, depth + 1)
-                .map_err(CrossingError::in_key)?;
-            let value = self
-                .value(reader, depth + 1)
-                .map_err(|error| at_key(error, &key))?;
-            dict.insert(&key, &value)
-                .map_err(|raised| explain(raised).in_key())?;
-        }
-        Ok(dict)
     }
 }
