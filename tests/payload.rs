@@ -130,6 +130,24 @@ fn dicts_whose_keys_come_again_are_made_as_any_other() {
     }
 }
 
+/// Keys are known again by their address: one that is gone must not stand for another.
+#[test]
+fn keys_that_come_and_go_are_written_as_what_they_are() {
+    let pool = one_worker();
+    let make = f("def f(n):
+    rows = []
+    for i in range(n):
+        name = 'key%d' % i
+        rows.append({name: i, 'all': {name: 1, 'ä%d' % i: 2, 'x' * (25 + i % 10): 3, i: 4}})
+        if i % 3:
+            rows.pop()
+    return rows, repr(rows)");
+    for _ in 0..3 {
+        let (rows, text): (Value, String) = pool.call(&make, 300).unwrap();
+        assert_eq!(shown(&pool, &rows), text);
+    }
+}
+
 #[test]
 fn a_nan_keeps_its_bits() {
     let pool = one_worker();

@@ -18,7 +18,7 @@ pub(crate) use pyo3_ffi::{
     PyErr_GivenExceptionMatches, PyErr_SetRaisedException, PyErr_SetString, PyEval_EvalCode,
     PyEval_RestoreThread, PyEval_SaveThread, PyExc_ImportError, PyExc_KeyboardInterrupt,
     PyExc_MemoryError, PyExc_OSError, PyExc_RecursionError, PyExc_RuntimeError, PyExc_SyntaxError,
-    PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AsDouble,
+    PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AS_DOUBLE,
     PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type, PyImport_ImportModule,
     PyInterpreterConfig, PyInterpreterConfig_OWN_GIL, PyInterpreterState_Get,
     PyInterpreterState_GetDict, PyInterpreterState_GetID, PyInterpreterState_Main,

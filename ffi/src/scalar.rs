@@ -249,8 +249,8 @@ impl<'a> Object<'a> {
         if self.kind() != Kind::Float {
             return None;
         }
-        // SAFETY: attached; the object is an exact float, for which the call raises nothing.
-        Some(unsafe { raw::PyFloat_AsDouble(self.as_ptr()) })
+        // SAFETY: attached; the object is an exact float.
+        Some(unsafe { raw::PyFloat_AS_DOUBLE(self.as_ptr()) })
     }
 
     /// The text of an exact `str`; `None` for other types and where it holds lone surrogates.

@@ -28,6 +28,7 @@ mod skip;
 mod tests;
 mod tree;
 mod value;
+mod written;
 
 pub use bigint::BigInt;
 pub use error::CrossingError;

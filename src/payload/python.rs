@@ -14,12 +14,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Exception, Kept, Kind, Object, Raised};
+use owngil_ffi::{Attached, Exception, Inside, Kept, Kind, Object, Raised};
 
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::make::{Make, read_usual};
 use super::shape::Shapes;
+use super::written::Written;
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Codec {
     loads: Kept,
     /// The keys of the dicts that were made last.
     shapes: RefCell<Shapes>,
+    /// The keys of the dicts that were written last; not there during a walk.
+    written: RefCell<Option<Box<Written>>>,
 }
 
 impl Codec {
@@ -38,6 +41,7 @@ impl Codec {
             dumps,
             loads,
             shapes: RefCell::default(),
+            written: RefCell::default(),
         }
     }
 
@@ -62,12 +66,14 @@ impl Codec {
         out: &mut Vec<u8>,
     ) -> Result<(), CrossingError> {
         let start = out.len();
-        let mut walk = Walk::new(out);
+        let mut written = self.written.take();
+        let mut walk = Walk::new(out, written.get_or_insert_default());
         let walked = match walk.value(object, 1) {
             Err(Stop::PickleWhole) => walk.pickle_whole(object),
             other => other,
         };
         let leaves = walk.leaves;
+        self.written.replace(written);
         let finished = match walked {
             Ok(()) if leaves.is_empty() => return Ok(()),
             Ok(()) => self.pickle(attached, &leaves),
@@ -114,8 +120,8 @@ impl Codec {
         let Some((index, error)) = failed else {
             return error;
         };
-        let mut scratch = Vec::new();
-        let mut walk = Walk::new(&mut scratch);
+        let (mut scratch, mut written) = (Vec::new(), Written::default());
+        let mut walk = Walk::new(&mut scratch, &mut written);
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
             Err(Stop::Error(located)) => located,
@@ -256,6 +262,7 @@ struct Walk<'o, 'a> {
     body: usize,
     depth: u32,
     leaves: Vec<Object<'a>>,
+    written: &'o mut Written,
     /// Containers that may occur again, by address; made for the first such container.
     seen: Option<HashMap<usize, Place<'a>>>,
     /// In the search for the place of a leaf that failed: its number, and what to say of it.
@@ -263,13 +270,14 @@ struct Walk<'o, 'a> {
 }
 
 impl<'o, 'a> Walk<'o, 'a> {
-    fn new(out: &'o mut Vec<u8>) -> Self {
+    fn new(out: &'o mut Vec<u8>, written: &'o mut Written) -> Self {
         let body = out.len();
         Walk {
             out,
             body,
             depth: 0,
             leaves: Vec::new(),
+            written,
             seen: None,
             wanted: None,
         }
@@ -288,6 +296,31 @@ impl<'o, 'a> Walk<'o, 'a> {
             }
             _ => return self.leaf(object),
         }
+        Ok(())
+    }
+
+    /// Writes what is inside a container.
+    #[inline]
+    fn inside(&mut self, item: Inside<'a>) -> Result<(), Stop> {
+        match item {
+            Inside::None => format::write_none(self.out),
+            Inside::Bool(value) => format::write_bool(self.out, value),
+            Inside::Int(number) => format::write_int(self.out, number),
+            Inside::Float(number) => format::write_float(self.out, number),
+            // The walk holds it, and its container does.
+            Inside::Object(object) => return self.value(&object, 2),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn key(&mut self, key: &Object<'a>) -> Result<(), Stop> {
+        if self.written.write(key, self.out) {
+            return Ok(());
+        }
+        let start = self.out.len();
+        self.value(key, 2)?;
+        self.written.note(key, &self.out[start..]);
         Ok(())
     }
 
@@ -349,17 +382,17 @@ impl<'o, 'a> Walk<'o, 'a> {
         let mut written = 0;
         match kind {
             Kind::List | Kind::Tuple => {
-                while let Some(item) = object.item(written) {
-                    let result = self.value(&item, 2);
+                while let Some(item) = object.inside(written) {
+                    let result = self.inside(item);
                     result.map_err(|stop| stop.at(|error| error.at_index(written)))?;
                     written += 1;
                 }
             }
             Kind::Dict => {
                 for (key, value) in object.pairs() {
-                    self.value(&key, 2)
+                    self.key(&key)
                         .map_err(|stop| stop.at(CrossingError::in_key))?;
-                    let result = self.value(&value, 2);
+                    let result = self.inside(value);
                     result.map_err(|stop| stop.at(|error| at_key(error, &key)))?;
                     written += 1;
                 }
