@@ -20,6 +20,9 @@ pub(super) fn read_usual<'a>(
     attached: Attached<'a>,
     reader: &mut Reader<'_>,
 ) -> Result<Option<Object<'a>>, CrossingError> {
+    if let Some(number) = reader.int()? {
+        return made(attached.int(number)).map(Some);
+    }
     let tag = reader.peek()?;
     let object = match tag {
         tag::NONE..=tag::TRUE => {
@@ -41,10 +44,7 @@ pub(super) fn read_usual<'a>(
             reader.u8()?;
             attached.str_from_utf8(reader.block()?)
         }
-        _ => match reader.int()? {
-            Some(number) => attached.int(number),
-            None => return Ok(None),
-        },
+        _ => return Ok(None),
     };
     made(object).map(Some)
 }
