@@ -337,6 +337,7 @@ impl State {
         self.collecting.expect(batch);
         let mut reader = Reader::new(batch.calls());
         for _ in 0..batch.len() {
+            let from = reader.position();
             let outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled),
                 Ok(callable) => {
@@ -345,6 +346,9 @@ impl State {
                 }
                 Err(error) => Err(error.clone()),
             };
+            if outcome.is_err() {
+                pass_call(&mut reader, from);
+            }
             self.collecting.end_call(outcome);
             if capture.is_dirty()
                 && let Some(output) = attached.detach(|| capture.finish())
@@ -399,6 +403,13 @@ impl State {
         let loaded = arguments.and_then(|arguments| loader.get(attached).call(&arguments));
         loaded.map_err(|raised| load_error(function, &raised))
     }
+}
+
+/// Goes to the end of the call that starts there: one that failed may have left some arguments unread.
+#[cold]
+fn pass_call(reader: &mut Reader<'_>, from: usize) {
+    reader.seek(from);
+    payload::skip_call(reader).expect("the batch was encoded in this process");
 }
 
 /// Makes one call: arguments from the reader, the value appended to `out`.

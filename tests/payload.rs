@@ -400,6 +400,27 @@ fn a_value_that_changes_while_it_is_read_is_an_error() {
     assert_eq!(pool.call::<u32, _>(&f("def f(): return 1"), ()), Ok(1));
 }
 
+#[test]
+fn an_argument_that_cannot_be_made_leaves_the_rest_of_its_batch_alone() {
+    let pool = one_worker();
+    let source = "class Cursed:\n    def __reduce__(self):\n        return int, ('x',)\ndef f():\n    return Cursed()";
+    let cursed: Value = pool.call(&f(source), ()).unwrap();
+    let inputs = (0..3000_i64).map(|number| match number % 3 {
+        0 => (Value::Int(number), cursed.clone(), Value::Int(-number)),
+        _ => (Value::Int(number), Value::None, Value::Int(-number)),
+    });
+    let sums = pool.map(&f("def f(x, y, z):\n    return x, z"), inputs);
+    for (number, result) in (0..).zip(sums) {
+        match (number % 3, result) {
+            (0, Err(Error::Value(error))) => {
+                assert!(error.to_string().contains("args[1]"), "{error}");
+            }
+            (1 | 2, result) => assert_eq!(result, Ok((number, -number))),
+            (_, result) => panic!("{number}: {result:?}"),
+        }
+    }
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::None),

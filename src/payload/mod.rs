@@ -39,6 +39,7 @@ pub(crate) use call::encode_call;
 pub(crate) use decode::decode_value;
 pub(crate) use format::{Reader, write_tagged};
 pub(crate) use python::Codec;
+pub(crate) use skip::skip_call;
 
 use std::fmt;
 
