@@ -261,8 +261,9 @@ impl Interpreter {
             while let Some(Job { batch, promise }) = job {
                 let start = promise.wants_time().then(Instant::now);
                 let mut results = state.run(attached, &batch, &self.capture);
-                results.elapsed = start.map_or(Duration::ZERO, |start| start.elapsed());
-                if held.too_long(results.elapsed) {
+                let elapsed = start.map_or(Duration::ZERO, |start| start.elapsed());
+                results.note_elapsed(elapsed);
+                if held.too_long(elapsed) {
                     attached.detach(|| ());
                 }
                 promise.keep(results);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_micros(20);
 
 /// How often to look before other threads are let run: about a microsecond.
-const N_EAGER: usize = 64;
+const N_EAGER: usize = 32;
 
 /// Looks until there is something, for a moment; `None` means that sleeping is cheaper.
 #[inline]

@@ -300,22 +300,33 @@ impl Collecting {
         Results {
             bytes: Bytes::take_from(&mut self.bytes),
             n: std::mem::take(&mut self.n),
-            outputs: std::mem::take(&mut self.outputs),
-            elapsed: Duration::ZERO,
+            nanoseconds: 0,
+            outputs: self.take_outputs(),
         }
+    }
+
+    #[inline]
+    fn take_outputs(&mut self) -> Option<Box<Outputs>> {
+        let outputs = std::mem::take(&mut self.outputs);
+        (!outputs.is_empty()).then(|| Box::new(Outputs(outputs)))
     }
 }
 
 /// The ends of a batch's calls, in order: values, and records of failures, as one byte string.
+///
+/// Small: each cache line of it that is handed to another thread costs as much as a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Results {
     bytes: Bytes,
     n: u32,
-    /// What was printed, by the place of the call; calls that printed nothing are left out.
-    outputs: Vec<(u32, Output)>,
-    /// How long the calls took, where somebody wants to know.
-    pub(crate) elapsed: Duration,
+    /// How long the calls took, up to four seconds, where somebody wants to know.
+    nanoseconds: u32,
+    outputs: Option<Box<Outputs>>,
 }
+
+/// What was printed, by the place of the call; calls that printed nothing are left out.
+#[derive(Clone, Debug, Default)]
+struct Outputs(Vec<(u32, Output)>);
 
 impl Results {
     /// `n` calls that all ended in the same way.
@@ -341,13 +352,26 @@ impl Results {
     }
 
     fn only_output(&self) -> Output {
-        let printed = self.outputs.first().map(|(_, output)| output.clone());
-        printed.unwrap_or_default()
+        let printed = self.outputs().first();
+        printed.map_or_else(Output::default, |(_, output)| output.clone())
+    }
+
+    fn outputs(&self) -> &[(u32, Output)] {
+        self.outputs.as_ref().map_or(&[], |outputs| &outputs.0)
+    }
+
+    /// How long the calls took, up to four seconds, if that was noted.
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.into())
+    }
+
+    pub(crate) fn note_elapsed(&mut self, elapsed: Duration) {
+        self.nanoseconds = elapsed.as_nanos().try_into().unwrap_or(u32::MAX);
     }
 
     /// How much memory they hold, in values and in what was printed.
     pub(crate) fn n_bytes(&self) -> usize {
-        let printed = self.outputs.iter().map(|(_, output)| output.n_bytes());
+        let printed = self.outputs().iter().map(|(_, output)| output.n_bytes());
         self.bytes.len() + printed.sum::<usize>()
     }
 
@@ -363,7 +387,7 @@ impl Results {
             at: 0,
             n: self.n,
             first,
-            outputs: self.outputs.into_iter(),
+            outputs: self.outputs.unwrap_or_default().0.into_iter(),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! workers, and reads their results. Ahead of what was asked for are at most a few batches per worker
 //! in flight and, in an ordered map, a bounded number of results that came too early.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::Pool;
 use super::chunk::{BYTES_MAX, Chunk};
+use super::line::Line;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::payload;
@@ -35,7 +35,6 @@ pub struct Map<'p, I: Iterator, T> {
     inputs: Inputs<I>,
     /// Whether the inputs have come to their end.
     exhausted: bool,
-    ordered: bool,
     chunk: Chunk,
     /// The batch that is being filled: its calls, how many, and how many it should hold.
     calls: Vec<u8>,
@@ -45,15 +44,11 @@ pub struct Map<'p, I: Iterator, T> {
     waiting: Option<Job>,
     /// The index of the next input that goes into a batch.
     n_taken: u64,
-    /// The index of the first result after those that are being yielded, in an ordered map.
-    n_reached: u64,
     n_in_flight: usize,
     collector: Sender<(u64, Results)>,
     arriving: Receiver<(u64, Results)>,
-    /// Results that have come, by the index of their first; all of their calls and bytes.
-    early: BTreeMap<u64, Results>,
-    n_early: usize,
-    early_bytes: usize,
+    /// The batches that are out, and the results that have come.
+    line: Line,
     /// The results that are being yielded.
     current: Items,
     /// Whether a result showed that there is no use in waiting for others.
@@ -118,20 +113,16 @@ where
             function: *function,
             inputs,
             exhausted: false,
-            ordered,
             chunk: Chunk::new(pool.n_workers()),
             calls: Vec::new(),
             n_calls: 0,
             n_wanted: 1,
             waiting: None,
             n_taken: 0,
-            n_reached: 0,
             n_in_flight: 0,
             collector,
             arriving,
-            early: BTreeMap::new(),
-            n_early: 0,
-            early_bytes: 0,
+            line: Line::new(ordered),
             current: Items::default(),
             hopeless: false,
             cancelled,
@@ -201,38 +192,24 @@ where
 
     /// The next results to be yielded, if they have come.
     fn take_ready(&mut self) -> Option<Items> {
-        while let Ok((first, results)) = self.arriving.try_recv() {
-            self.arrived(first, results);
+        while let Ok((number, results)) = self.arriving.try_recv() {
+            self.arrived(number, results);
         }
-        let entry = self.early.first_entry()?;
-        if self.ordered && *entry.key() != self.n_reached {
-            return None;
-        }
-        let (first, results) = entry.remove_entry();
-        self.n_early -= results.len() as usize;
-        self.early_bytes -= results.n_bytes();
-        self.n_reached += u64::from(results.len());
-        Some(results.into_items(first))
+        self.line.take()
     }
 
-    fn arrived(&mut self, first: u64, results: Results) {
+    fn arrived(&mut self, number: u64, results: Results) {
         self.n_in_flight -= 1;
-        self.chunk.learn(results.len(), results.elapsed);
-        self.set_aside(first, results);
-    }
-
-    fn set_aside(&mut self, first: u64, results: Results) {
-        self.n_early += results.len() as usize;
-        self.early_bytes += results.n_bytes();
-        self.early.insert(first, results);
+        self.chunk.learn(results.len(), results.elapsed());
+        self.line.arrived(number, results);
     }
 
     /// Whether another batch may be handed to the workers.
     fn has_room(&self) -> bool {
         self.waiting.is_none()
             && self.n_in_flight < IN_FLIGHT_PER_WORKER * self.pool.n_workers()
-            && self.n_early < N_EARLY_MAX
-            && self.early_bytes < EARLY_BYTES_MAX
+            && self.line.n_results() < N_EARLY_MAX
+            && self.line.n_bytes() < EARLY_BYTES_MAX
     }
 
     /// Hands batches to the workers until they have enough, or no input is there.
@@ -260,7 +237,9 @@ where
         if let Err(error) = payload::encode_call(input, &mut self.calls) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
-            self.set_aside(self.n_taken, Results::all_failed(1, &error.into()));
+            let number = self.line.push(self.n_taken);
+            let failed = Results::all_failed(1, &error.into());
+            self.line.arrived(number, failed);
             self.n_taken += 1;
             return;
         }
@@ -278,7 +257,8 @@ where
             let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled);
             // The next batch is likely to be as long.
             self.calls.reserve(n_bytes);
-            let recipient = Recipient::Collector(self.n_taken, self.collector.clone());
+            let number = self.line.push(self.n_taken);
+            let recipient = Recipient::Collector(number, self.collector.clone());
             self.n_taken += u64::from(n);
             self.send(Job::new(batch, recipient));
         }
@@ -319,8 +299,8 @@ where
             _ if self.n_in_flight == 0 => return !self.exhausted || self.waiting.is_some(),
             _ => arriving.recv(),
         };
-        if let Ok((first, results)) = result {
-            self.arrived(first, results);
+        if let Ok((number, results)) = result {
+            self.arrived(number, results);
         }
         true
     }
@@ -374,7 +354,7 @@ impl<I: Iterator, T> fmt::Debug for Map<'_, I, T> {
         f.debug_struct("Map")
             .field("function", &self.function)
             .field("n_taken", &self.n_taken)
-            .field("n_reached", &self.n_reached)
+            .field("n_in_flight", &self.n_in_flight)
             .finish_non_exhaustive()
     }
 }

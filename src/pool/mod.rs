@@ -5,6 +5,7 @@
 
 mod builder;
 mod chunk;
+mod line;
 mod map;
 mod shutdown;
 
