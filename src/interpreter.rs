@@ -395,7 +395,9 @@ impl State {
             }
             Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
             Place::Source { text, module, name } => {
-                (&loaders.source, vec![word(text), word(module), word(name)])
+                let execute = attached.callback(execute);
+                let arguments = vec![word(text), word(module), word(name), execute];
+                (&loaders.source, arguments)
             }
             Place::Script { path, shown } => (&loaders.script, vec![path_of(path), word(shown)]),
             Place::Malformed { .. } => return Err(malformed(function).into()),
@@ -504,6 +506,19 @@ impl Held {
         }
         too_long
     }
+}
+
+/// `execute(text, filename, namespace)` of bootstrap.py.
+fn execute<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let [text, filename, namespace] = arguments else {
+        return Err(attached.raise_type_error("execute takes a text, a filename and a namespace"));
+    };
+    let text = text.text()?;
+    attached.exec(&text, &filename.text()?, namespace)?;
+    Ok(attached.none())
 }
 
 /// `write(number, data)` of bootstrap.py.
