@@ -19,7 +19,7 @@ use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::output::Output;
-use crate::payload::{self, Reader};
+use crate::payload::{self, Encoding, Reader};
 use crate::spin::spin;
 use crate::wire::{self, Failure};
 
@@ -194,7 +194,7 @@ impl Batch {
     /// [`Error::Value`] for arguments that cannot cross.
     pub(crate) fn of_one<A: Serialize>(function: &Function, arguments: &A) -> Result<Batch> {
         thread_local! {
-            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+            static BUFFER: RefCell<Encoding> = RefCell::default();
         }
         // An argument's own Serialize may make a call.
         let mut buffer = BUFFER.take();
@@ -213,7 +213,7 @@ impl Batch {
     /// nobody wants them any more.
     pub(crate) fn of_many(
         function: &Function,
-        calls: &mut Vec<u8>,
+        calls: &mut Encoding,
         n: u32,
         cancelled: &Arc<AtomicBool>,
     ) -> Batch {
@@ -235,8 +235,9 @@ impl Batch {
         &self.function
     }
 
-    pub(crate) fn calls(&self) -> &[u8] {
-        &self.calls
+    /// A reader at the first call's arguments.
+    pub(crate) fn calls(&self) -> Reader<'_> {
+        self.calls.reader()
     }
 
     /// Whether nobody wants the outcomes any more.
@@ -251,7 +252,7 @@ impl Batch {
 /// Collects the ends of one batch's calls after another; its buffer serves them all.
 #[derive(Debug, Default)]
 pub(crate) struct Collecting {
-    bytes: Vec<u8>,
+    bytes: Encoding,
     n: u32,
     outputs: Vec<(u32, Output)>,
 }
@@ -259,14 +260,14 @@ pub(crate) struct Collecting {
 impl Collecting {
     /// Where the next value is to be appended, before [`end_call`](Collecting::end_call).
     #[inline]
-    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn out(&mut self) -> &mut Encoding {
         &mut self.bytes
     }
 
     /// Sets memory aside for a batch: many short values are about as long as their arguments.
     #[inline]
     pub(crate) fn expect(&mut self, batch: &Batch) {
-        self.bytes.reserve(batch.calls().len().min(64 << 10));
+        self.bytes.reserve(batch.calls().remaining().min(64 << 10));
     }
 
     /// Ends one call, whose value was appended if it is `Ok`.
@@ -327,7 +328,7 @@ impl Results {
 
     /// The error of a batch whose values do not matter, or that only loaded its function.
     pub(crate) fn only_failure(self) -> Result<()> {
-        let mut reader = Reader::new(&self.bytes);
+        let mut reader = self.bytes.reader();
         match reader.peek() {
             Ok(FAILED) => Err(failure(&mut reader)),
             _ => Ok(()),
@@ -337,7 +338,7 @@ impl Results {
     /// The end of a batch of one call.
     fn only_result<T: DeserializeOwned>(&self) -> Result<T> {
         debug_assert_eq!(self.n, 1, "a task is a batch of one call");
-        read_result(&mut Reader::new(&self.bytes))
+        read_result(&mut self.bytes.reader())
     }
 
     fn only_output(&self) -> Output {
@@ -348,7 +349,7 @@ impl Results {
     /// How much memory they hold, in values and in what was printed.
     pub(crate) fn n_bytes(&self) -> usize {
         let printed = self.outputs.iter().map(|(_, output)| output.n_bytes());
-        self.bytes.len() + printed.sum::<usize>()
+        self.bytes.n_bytes() + printed.sum::<usize>()
     }
 
     pub(crate) fn len(&self) -> u32 {
@@ -386,7 +387,7 @@ impl Items {
         if self.at == self.n {
             return None;
         }
-        let mut reader = Reader::new(&self.bytes);
+        let mut reader = self.bytes.reader();
         reader.seek(self.position);
         let result = read_result(&mut reader);
         self.position = reader.position();
@@ -518,7 +519,7 @@ mod tests {
     use crate::payload::Payload;
 
     fn job(n: u32, recipient: Recipient) -> Job {
-        let mut calls = Vec::new();
+        let mut calls = Encoding::default();
         (0..n).for_each(|number| payload::encode_call(&(number,), &mut calls).unwrap());
         let cancelled = Arc::default();
         let batch = Batch::of_many(&Function::at("m:f"), &mut calls, n, &cancelled);

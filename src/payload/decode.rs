@@ -206,6 +206,7 @@ impl<'de> Decoder<'de> {
             Token::Float(number) => Unexpected::Float(*number),
             Token::Str(text) => Unexpected::Str(text),
             Token::Bytes(bytes) => Unexpected::Bytes(bytes),
+            Token::Buffer(_, buffer) => Unexpected::Bytes(buffer),
             Token::Container {
                 kind: Kind::Dict, ..
             } => Unexpected::Map,
@@ -243,6 +244,16 @@ impl<'de> Decoder<'de> {
             ),
             Err(error) => Err(error.or_type_name(kind.type_name())),
         }
+    }
+
+    /// Bytes as a sequence, which they are in Python too.
+    fn numbers<V: Visitor<'de>>(&mut self, bytes: &[u8], visitor: V) -> Crossing<V::Value> {
+        self.charge(if self.refs > 0 { bytes.len() } else { 0 })?;
+        let mut items = SeqDeserializer::new(bytes.iter().copied());
+        let value = visitor
+            .visit_seq(&mut items)
+            .map_err(|error: CrossingError| error.or_type_name("bytes"))?;
+        items.end().map(|()| value)
     }
 
     #[inline]
@@ -285,6 +296,10 @@ impl<'de> Decoder<'de> {
                 self.charge_bytes(bytes.len())?;
                 visitor.visit_borrowed_bytes(bytes)
             }
+            Token::Buffer(_, buffer) => {
+                self.charge_bytes(buffer.len())?;
+                visitor.visit_borrowed_bytes(buffer)
+            }
             Token::Container {
                 kind: Kind::Dict,
                 count,
@@ -305,6 +320,14 @@ impl<'de> Decoder<'de> {
         let handed = match name {
             handoff::VALUE => Handoff::Value(self.value()?),
             handoff::PAYLOAD => Handoff::Payload(self.payload()?),
+            handoff::BUFFER => match self.reader.token()? {
+                Token::Buffer(_, buffer) => Handoff::Buffer(buffer.clone()),
+                Token::Bytes(bytes) => {
+                    self.charge_bytes(bytes.len())?;
+                    Handoff::Buffer(bytes.to_vec().into())
+                }
+                token => return self.refuse(&token, &visitor),
+            },
             handoff::BIGINT => {
                 let token = self.reader.token()?;
                 match token {
@@ -431,7 +454,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
         match self.reader.token()? {
             // A String's visitor takes bytes that happen to be UTF-8; Python's bytes are no str.
-            token @ Token::Bytes(_) => self.refuse(&token, &visitor),
+            token @ (Token::Bytes(_) | Token::Buffer(..)) => self.refuse(&token, &visitor),
             token => self.visit(token, visitor),
         }
     }
@@ -478,14 +501,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Crossing<V::Value> {
         match self.reader.token()? {
-            Token::Bytes(bytes) => {
-                self.charge(if self.refs > 0 { bytes.len() } else { 0 })?;
-                let mut items = SeqDeserializer::new(bytes.iter().copied());
-                let value = visitor
-                    .visit_seq(&mut items)
-                    .map_err(|error: CrossingError| error.or_type_name("bytes"))?;
-                items.end().map(|()| value)
-            }
+            Token::Bytes(bytes) => self.numbers(bytes, visitor),
+            Token::Buffer(_, buffer) => self.numbers(buffer, visitor),
             token => self.visit(token, visitor),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::ser::{self, Serialize, Serializer};
 
+use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::handoff::{self, Handoff};
@@ -17,8 +18,8 @@ use super::skip;
 /// # Errors
 /// When the value nests too deeply, mixes opaque objects of two values, or its `Serialize` fails.
 #[inline]
-pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Crossing<()> {
-    let start = out.len();
+pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Encoding) -> Crossing<()> {
+    let start = out.mark();
     let mut encoder = Encoder::new(out);
     match value.serialize(&mut encoder) {
         Ok(()) => {
@@ -26,7 +27,7 @@ pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) 
             Ok(())
         }
         Err(error) => {
-            out.truncate(start);
+            out.rewind(start);
             Err(error)
         }
     }
@@ -35,7 +36,7 @@ pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) 
 /// Writes one top-level value.
 #[derive(Debug)]
 pub(crate) struct Encoder<'o> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut Encoding,
     /// Where the value starts in `out`.
     start: usize,
     depth: u32,
@@ -58,7 +59,7 @@ enum Expected {
 impl<'o> Encoder<'o> {
     /// An encoder that appends one value.
     #[inline]
-    pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
+    pub(crate) fn new(out: &'o mut Encoding) -> Self {
         Encoder {
             start: out.len(),
             out,
@@ -76,8 +77,8 @@ impl<'o> Encoder<'o> {
         }
     }
 
-    /// The bytes that values are appended to.
-    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+    /// The encoding that values are appended to.
+    pub(crate) fn out(&mut self) -> &mut Encoding {
         self.out
     }
 
@@ -141,6 +142,17 @@ impl<'o> Encoder<'o> {
                     "keywords(...) can only be the arguments of a call, not a value",
                 ));
             }
+            handoff::BUFFER | handoff::BYTEARRAY => {
+                return match (name, handoff::take()) {
+                    (handoff::BUFFER, Some(Handoff::Buffer(buffer))) => {
+                        self.out.write_buffer(tag::MEMORYVIEW, buffer)
+                    }
+                    (_, Some(Handoff::Buffer(buffer))) => {
+                        self.out.write_buffer(tag::BYTEARRAY, buffer)
+                    }
+                    _ => value.serialize(self),
+                };
+            }
             handoff::OPAQUE => {
                 return match handoff::take() {
                     Some(Handoff::Opaque(opaque)) => {
@@ -165,7 +177,12 @@ impl<'o> Encoder<'o> {
 
     /// Writes a value that is encoded already.
     fn write_encoded(&mut self, bytes: &[u8]) -> Crossing<()> {
-        if self.out.len() == self.start {
+        let buffers = match handoff::take() {
+            Some(Handoff::Buffers(buffers)) => buffers,
+            _ => Vec::new(),
+        };
+        let whole = self.out.len() == self.start;
+        if whole && buffers.is_empty() {
             self.out.extend_from_slice(bytes);
             return Ok(());
         }
@@ -173,7 +190,7 @@ impl<'o> Encoder<'o> {
         let leaves = reader.leaves()?;
         let body = reader.position();
         let seen = skip::skip_item(&mut reader, 0)?;
-        if seen.refs {
+        if seen.refs && !whole {
             return Err(CrossingError::new(
                 "a payload in which Python objects share a container crosses as a whole value or \
                  argument, not inside another",
@@ -185,9 +202,11 @@ impl<'o> Encoder<'o> {
         if let Some(leaves) = leaves {
             self.adopt(leaves, || leaves.into())?;
         }
+        let from = self.out.len();
         self.out
             .extend_from_slice(reader.between(body, reader.position()));
-        Ok(())
+        let places: Vec<usize> = seen.buffers.iter().map(|place| place - body).collect();
+        self.out.adopt(from, &places, &buffers)
     }
 
     /// Takes over a table of leaves, unless there is another one already.

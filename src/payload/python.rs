@@ -13,8 +13,11 @@ use std::collections::HashMap;
 
 use owngil_ffi::{Attached, Exception, Kept, Kind, Object, PyResult, Raised};
 
+use super::buffer::Buffer;
+use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, Token, tag};
+use super::lending::{LENT_FROM, Lending};
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
@@ -23,11 +26,21 @@ pub(crate) struct Codec {
     dumps: Kept,
     /// `pickle.loads`, giving that list.
     loads: Kept,
+    lending: Lending,
 }
 
 impl Codec {
-    pub(crate) fn new(dumps: Kept, loads: Kept) -> Self {
-        Codec { dumps, loads }
+    pub(crate) fn new(dumps: Kept, loads: Kept, lending: Lending) -> Self {
+        Codec {
+            dumps,
+            loads,
+            lending,
+        }
+    }
+
+    /// How memory crosses.
+    pub(crate) fn lending(&self) -> &Lending {
+        &self.lending
     }
 
     /// Appends the encoded value of `object`; `out` stays as it was when that fails.
@@ -36,7 +49,7 @@ impl Codec {
         &self,
         attached: Attached<'a>,
         object: &Object<'a>,
-        out: &mut Vec<u8>,
+        out: &mut Encoding,
     ) -> Result<(), CrossingError> {
         if write_scalar(object, out) {
             return Ok(());
@@ -48,10 +61,10 @@ impl Codec {
         &self,
         attached: Attached<'a>,
         object: &Object<'a>,
-        out: &mut Vec<u8>,
+        out: &mut Encoding,
     ) -> Result<(), CrossingError> {
-        let start = out.len();
-        let mut walk = Walk::new(out);
+        let start = out.mark();
+        let mut walk = Walk::new(out, &self.lending);
         let walked = match walk.value(object, 1) {
             Err(Stop::PickleWhole) => walk.pickle_whole(object),
             other => other,
@@ -64,11 +77,11 @@ impl Codec {
         };
         match finished {
             Ok(pickle) => {
-                format::insert_leaves(out, start, &pickle);
+                format::insert_leaves(out, start.n_bytes(), &pickle);
                 Ok(())
             }
             Err(error) => {
-                out.truncate(start);
+                out.rewind(start);
                 Err(self.locate(attached, object, &leaves, error))
             }
         }
@@ -103,8 +116,8 @@ impl Codec {
         let Some((index, error)) = failed else {
             return error;
         };
-        let mut scratch = Vec::new();
-        let mut walk = Walk::new(&mut scratch);
+        let mut scratch = Encoding::default();
+        let mut walk = Walk::new(&mut scratch, &self.lending);
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
             Err(Stop::Error(located)) => located,
@@ -141,9 +154,11 @@ impl Codec {
         let (shared, stack) = (None, Vec::new());
         Make {
             attached,
+            lending: &self.lending,
             body,
             leaves,
             shared,
+            byte_arrays: None,
             stack,
         }
         .value(reader, 0)
@@ -204,7 +219,10 @@ fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
             Some(text) => format::write_str(out, text),
             None => return false,
         },
-        Kind::Bytes => format::write_bytes(out, object.as_bytes().unwrap_or_default()),
+        Kind::Bytes => match object.as_bytes() {
+            Some(bytes) if bytes.len() < LENT_FROM => format::write_bytes(out, bytes),
+            _ => return false,
+        },
         _ => return false,
     }
     true
@@ -226,7 +244,7 @@ fn read_scalar<'a>(
         Token::Bytes(bytes) => attached.bytes(bytes),
         Token::BigInt(bytes) => attached.big_int(bytes),
         Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
-        Token::Container { .. } | Token::Ref(_) | Token::Leaf { .. } => {
+        Token::Container { .. } | Token::Ref(_) | Token::Leaf { .. } | Token::Buffer(..) => {
             reader.seek(start);
             return Ok(None);
         }
@@ -271,7 +289,7 @@ impl From<Raised<'_>> for Stop {
 enum Place<'a> {
     /// It is being written: meeting it now is a cycle.
     Open,
-    /// It stands at this offset. The reference keeps its address from being used again.
+    /// It stands at this offset, or in the buffer of this number. The reference keeps its address from being used again.
     Done(
         u64,
         #[expect(dead_code, reason = "held for its address")] Object<'a>,
@@ -280,7 +298,9 @@ enum Place<'a> {
 
 /// One walk through a value, writing it.
 struct Walk<'o, 'a> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut Encoding,
+    lending: &'o Lending,
+    start: Mark,
     body: usize,
     depth: u32,
     leaves: Vec<Object<'a>>,
@@ -291,10 +311,12 @@ struct Walk<'o, 'a> {
 }
 
 impl<'o, 'a> Walk<'o, 'a> {
-    fn new(out: &'o mut Vec<u8>) -> Self {
-        let body = out.len();
+    fn new(out: &'o mut Encoding, lending: &'o Lending) -> Self {
+        let (start, body) = (out.mark(), out.len());
         Walk {
             out,
+            lending,
+            start,
             body,
             depth: 0,
             leaves: Vec::new(),
@@ -314,8 +336,39 @@ impl<'o, 'a> Walk<'o, 'a> {
             Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::FrozenSet => {
                 return self.container(object, held);
             }
+            Kind::Bytes => {
+                let written = self.lending.write_bytes(object, self.out);
+                written.map_err(Stop::Error)?;
+            }
+            Kind::ByteArray => return self.byte_array(object, held),
+            Kind::MemoryView => {
+                let contents = self.lending.contents(object)?;
+                let written = self.out.write_buffer(tag::MEMORYVIEW, contents);
+                written.map_err(Stop::Error)?;
+            }
             _ => return self.leaf(object),
         }
+        Ok(())
+    }
+
+    /// Writes a bytearray, which stays one object where it occurs twice: both have one buffer.
+    fn byte_array(&mut self, object: &Object<'a>, held: usize) -> Result<(), Stop> {
+        if object.n_references() <= held {
+            let contents = self.lending.contents(object)?;
+            let written = self.out.write_buffer(tag::BYTEARRAY, contents);
+            return written.map_err(Stop::Error);
+        }
+        let seen = self.seen.get_or_insert_default();
+        let number = match seen.get(&object.address()) {
+            Some(Place::Done(number, _)) => *number,
+            _ => {
+                let contents = self.lending.contents(object)?;
+                let number = u64::from(self.out.add(contents).map_err(Stop::Error)?);
+                seen.insert(object.address(), Place::Done(number, object.clone()));
+                number
+            }
+        };
+        self.out.write_number(tag::BYTEARRAY, number as u32);
         Ok(())
     }
 
@@ -409,7 +462,7 @@ impl<'o, 'a> Walk<'o, 'a> {
     }
 
     fn pickle_whole(&mut self, object: &Object<'a>) -> Result<(), Stop> {
-        self.out.truncate(self.body);
+        self.out.rewind(self.start);
         self.leaves.clear();
         self.leaf(object)
     }
@@ -424,17 +477,20 @@ fn at_key(error: CrossingError, key: &Object<'_>) -> CrossingError {
 }
 
 /// One value in the making.
-struct Make<'a> {
+struct Make<'c, 'a> {
     attached: Attached<'a>,
+    lending: &'c Lending,
     body: usize,
     leaves: Option<Object<'a>>,
     /// What a REF may point at, by its offset; made for the first such container.
     shared: Option<HashMap<u64, Object<'a>>>,
+    /// The bytearrays, by where their buffers are.
+    byte_arrays: Option<HashMap<usize, Object<'a>>>,
     /// The items of the containers that are being made, innermost last.
     stack: Vec<Object<'a>>,
 }
 
-impl<'a> Make<'a> {
+impl<'a> Make<'_, 'a> {
     fn value(&mut self, reader: &mut Reader<'_>, depth: u32) -> Result<Object<'a>, CrossingError> {
         if let Some(scalar) = read_scalar(self.attached, reader)? {
             return made(scalar);
@@ -442,6 +498,7 @@ impl<'a> Make<'a> {
         let start = reader.position();
         match reader.token()? {
             Token::Container { kind, count } => self.container(reader, depth, kind, count, start),
+            Token::Buffer(tag, buffer) => self.memory(tag, buffer),
             Token::Ref(offset) => {
                 let shared = self.shared.as_ref().and_then(|shared| shared.get(&offset));
                 shared
@@ -457,6 +514,21 @@ impl<'a> Make<'a> {
             }
             _ => Err(CrossingError::malformed("a value of no kind")),
         }
+    }
+
+    fn memory(&mut self, tag: u8, buffer: &Buffer) -> Result<Object<'a>, CrossingError> {
+        let (attached, lending) = (self.attached, self.lending);
+        if tag != tag::BYTEARRAY {
+            return made(lending.make(attached, tag, buffer));
+        }
+        let byte_arrays = self.byte_arrays.get_or_insert_default();
+        let place = std::ptr::from_ref(buffer).addr();
+        if let Some(known) = byte_arrays.get(&place) {
+            return Ok(known.clone());
+        }
+        let byte_array = made(lending.make(attached, tag, buffer))?;
+        byte_arrays.insert(place, byte_array.clone());
+        Ok(byte_array)
     }
 
     fn container(

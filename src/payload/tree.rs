@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::decode::Decoder;
 use super::error::{Crossing, CrossingError};
-use super::format::{self, Kind, Token};
+use super::format::{self, Kind, Token, tag};
 use super::value::foreseen;
-use super::{BigInt, Opaque, Payload, Value, skip};
+use super::{BigInt, Encoding, Opaque, Payload, Value, skip};
 
 impl<'de> Decoder<'de> {
     /// Reads the tree of one value.
@@ -45,6 +45,14 @@ impl<'de> Decoder<'de> {
                 self.charge_bytes(bytes.len())?;
                 Value::Bytes(bytes.to_vec())
             }
+            Token::Buffer(tag, buffer) => match tag {
+                tag::BYTEARRAY => Value::ByteArray(buffer.clone()),
+                tag::MEMORYVIEW => Value::Buffer(buffer.clone()),
+                _ => {
+                    self.charge_bytes(buffer.len())?;
+                    Value::Bytes(buffer.to_vec())
+                }
+            },
             Token::Container {
                 kind: Kind::Dict,
                 count,
@@ -116,8 +124,12 @@ impl<'de> Decoder<'de> {
         if let Some(leaves) = leaves {
             format::write_leaves(&mut bytes, leaves);
         }
-        bytes.extend_from_slice(body);
-        Ok(Payload::from_encoded(bytes))
+        let mut encoding = Encoding::from(bytes);
+        let places: Vec<usize> = seen.buffers.iter().map(|place| place - from).collect();
+        let at = encoding.len();
+        encoding.extend_from_slice(body);
+        encoding.adopt(at, &places, self.reader.buffers())?;
+        Ok(Payload::from_encoded(encoding))
     }
 
     /// The head of the value here, which stays unread.

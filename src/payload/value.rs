@@ -11,7 +11,7 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
 use super::handoff::{self, Handoff};
-use super::{Payload, format};
+use super::{Buffer, Payload, format};
 
 /// The most items for which memory is set aside before they are seen.
 const MOST_FORESEEN: usize = 1024;
@@ -50,6 +50,10 @@ pub enum Value {
     Set(Vec<Value>),
     /// A frozenset, in the order in which Python gave it.
     FrozenSet(Vec<Value>),
+    /// A bytearray: what it held.
+    ByteArray(Buffer),
+    /// A memoryview, of any contiguous memory: the bytes that it shows.
+    Buffer(Buffer),
     /// A Python object that Rust cannot read but can hand on.
     Opaque(Opaque),
 }
@@ -64,6 +68,8 @@ impl Value {
             Value::Float(_) => "float",
             Value::Str(_) | Value::Surrogates(_) => "str",
             Value::Bytes(_) => "bytes",
+            Value::ByteArray(_) => "bytearray",
+            Value::Buffer(_) => "memoryview",
             Value::List(_) => "list",
             Value::Tuple(_) => "tuple",
             Value::Dict(_) => "dict",
@@ -187,6 +193,8 @@ impl Serialize for Inside<'_> {
                 serializer.serialize_newtype_struct(handoff::SURROGATES, &Surrogates(bytes))
             }
             Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::ByteArray(buffer) => buffer.serialize_as(handoff::BYTEARRAY, serializer),
+            Value::Buffer(buffer) => buffer.serialize(serializer),
             Value::List(items) => items.serialize(serializer),
             Value::Tuple(items) => {
                 let mut tuple = serializer.serialize_tuple(items.len())?;
@@ -361,6 +369,7 @@ from_same! {
     char => Str,
     Vec<Value> => List,
     Vec<(Value, Value)> => Dict,
+    Buffer => Buffer,
     Opaque => Opaque,
 }
 
