@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, LoadError, LoadErrorKind, PythonError, Result};
 use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy, Stream};
-use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Reader};
+use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling, Reader};
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
 
@@ -350,8 +350,7 @@ impl State {
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {
             codec: Codec::new(
-                function("dumps")?.keep(),
-                function("loads")?.keep(),
+                Pickling::new(attached, &function, loans.clone())?,
                 Lending::new(Views::new(attached)?, loans),
             ),
             loaders: Loaders {

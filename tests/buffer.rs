@@ -463,3 +463,107 @@ fn without_a_pool_results_are_copied_and_arguments_are_not() {
     .unwrap();
     assert_eq!((large.len(), same.len()), (1_000_000, LARGE));
 }
+
+/// Objects that are pickled, with large parts of each kind.
+const OBJECTS: &str = "
+import dataclasses, pickle
+
+@dataclasses.dataclass
+class Frame:
+    name: str
+    pixels: bytes
+    notes: list
+
+class Picture:
+    '''Pickles its memory out of band, and keeps it as it is given.'''
+    def __init__(self, memory):
+        self.memory = memory
+    def __reduce_ex__(self, protocol):
+        return Picture, (pickle.PickleBuffer(self.memory),)
+    def __eq__(self, other):
+        return bytes(self.memory) == bytes(other.memory)
+
+def make(n):
+    pixels = bytes(range(256)) * (n // 256)
+    return [
+        Frame('a' * n, pixels, ['ü' * n, bytearray(pixels), pixels]),
+        [Picture(pixels), Picture(bytearray(pixels)), Picture(memoryview(pixels)[1:])],
+        Frame('second', b'', []),
+    ]
+
+def check(value, n):
+    frame, (constant, changing, part), _ = value
+    assert value == make(n)
+    assert frame.pixels is frame.notes[2]
+    assert type(constant.memory) is type(part.memory) is memoryview, type(constant.memory)
+    assert constant.memory.readonly and part.memory.readonly
+    assert type(changing.memory) is bytearray
+    frame.notes[1].append(1)
+    changing.memory[0] = 7
+    return len(frame.pixels)
+
+def strided():
+    return Picture(memoryview(bytes(1000))[::2])
+";
+
+#[test]
+fn objects_cross_with_their_large_parts_beside_the_pickle() {
+    let (make, check) = (
+        Function::source(OBJECTS, "make"),
+        Function::source(OBJECTS, "check"),
+    );
+    for backend in BACKENDS {
+        let pools = [pool(backend, 1), own()];
+        for n in [256, 32 * 1024, 64 * 1024, 256 * 1024] {
+            let payload: Payload = pools[0].call(&make, (n,)).unwrap();
+            assert_eq!(payload.type_name(), "list");
+            if n == 256 * 1024 {
+                assert!(payload.as_bytes().len() < 1000, "{payload:?}");
+            }
+            let value: Value = pools[0].call(&make, (n,)).unwrap();
+            let Value::List(items) = &value else {
+                panic!("{value:?}")
+            };
+            let Value::Opaque(frame) = &items[0] else {
+                panic!("{value:?}")
+            };
+            assert!(frame.type_name().ends_with(".Frame"));
+            // As it is, as a tree, and out of a container with other buffers before it.
+            for pool in &pools {
+                for _ in 0..2 {
+                    let seen: usize = pool.call(&check, (&payload, n)).unwrap();
+                    assert_eq!(seen, n);
+                }
+                assert_eq!(pool.call::<usize, _>(&check, (&value, n)).unwrap(), n);
+                let pixels = Function::source("def f(a, b): return b[1].pixels[-1], b[0][1]", "f");
+                let buffer = Buffer::from(vec![3; n]);
+                let seen: (u8, Buffer) = pool
+                    .call(&pixels, ((&buffer, 1), ((&buffer, &buffer), frame)))
+                    .unwrap();
+                assert_eq!(seen, (255, buffer));
+            }
+            let parts: Vec<Payload> = payload.decode().unwrap();
+            let alone = Function::source("def f(frame, n): return frame.notes[0] == 'ü' * n", "f");
+            assert!(pools[1].call::<bool, _>(&alone, (&parts[0], n)).unwrap());
+            let frame = frame.to_payload();
+            drop((payload, parts, value));
+            assert!(pools[1].call::<bool, _>(&alone, (&frame, n)).unwrap());
+        }
+        let strided = Function::source(OBJECTS, "strided");
+        let error = pools[0].call::<Payload, _>(&strided, ()).unwrap_err();
+        assert!(error.to_string().contains("contiguous"), "{error}");
+    }
+}
+
+#[test]
+fn without_a_pool_objects_cross_with_large_parts_too() {
+    let seen = Interpreter::scope(|python| {
+        let (make, check) = (
+            Function::source(OBJECTS, "make"),
+            Function::source(OBJECTS, "check"),
+        );
+        let payload: Payload = python.call(&make, (1 << 20,))?;
+        python.call::<usize, _>(&check, (payload, 1 << 20))
+    });
+    assert_eq!(seen, Ok(1 << 20));
+}

@@ -74,7 +74,7 @@ fn encode_positional<A: Serialize + ?Sized>(
     });
     if single {
         result.map_err(|error| error.at_index(0).root("args"))?;
-        encoder.finish();
+        encoder.finish()?;
         counts.positional = 1;
         return Ok(());
     }

@@ -3,8 +3,6 @@
 //! It trusts nothing in the bytes: counts set no memory aside, levels are counted, and what shared
 //! containers may expand to has a limit. It does not build Python objects.
 
-use std::sync::Arc;
-
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Error as _, Unexpected, Visitor};
 
@@ -12,6 +10,7 @@ use super::access::{Items, Pairs, Variant};
 use super::error::{Crossing, CrossingError};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag};
 use super::handoff::{self, Handoff};
+use super::leaves::Leaves;
 use super::{bigint, skip};
 
 /// How much may be visited again through REFs in one value, in items.
@@ -58,7 +57,7 @@ pub(crate) struct Decoder<'de> {
     /// The pickle of the leaves.
     pub(super) leaves: Option<&'de [u8]>,
     /// The same, shared by all opaque objects that were read.
-    pub(super) shared_leaves: Option<Arc<[u8]>>,
+    pub(super) shared_leaves: Option<Leaves>,
     pub(super) depth: u32,
     /// How many REFs led here.
     refs: u32,

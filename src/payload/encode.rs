@@ -3,7 +3,6 @@
 //! It does not know of Python objects, and leaves what a *call* is to `call`.
 
 use std::mem;
-use std::sync::Arc;
 
 use serde::ser::{self, Serialize, Serializer};
 
@@ -11,6 +10,7 @@ use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::handoff::{self, Handoff};
+use super::leaves::Leaves;
 use super::skip;
 
 /// Appends one value; on an error `out` is as it was.
@@ -22,10 +22,7 @@ pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Encoding)
     let start = out.mark();
     let mut encoder = Encoder::new(out);
     match value.serialize(&mut encoder) {
-        Ok(()) => {
-            encoder.finish();
-            Ok(())
-        }
+        Ok(()) => encoder.finish(),
         Err(error) => {
             out.rewind(start);
             Err(error)
@@ -42,7 +39,7 @@ pub(crate) struct Encoder<'o> {
     depth: u32,
     expected: Expected,
     /// The table of pickled leaves that goes before the body once that is complete.
-    leaves: Option<Arc<[u8]>>,
+    leaves: Option<Leaves>,
 }
 
 /// What the next call of the serializer stands for, when one of our newtype structs is around it.
@@ -71,9 +68,10 @@ impl<'o> Encoder<'o> {
 
     /// Completes the value.
     #[inline]
-    pub(crate) fn finish(&mut self) {
-        if let Some(leaves) = self.leaves.take() {
-            format::insert_leaves(self.out, self.start, &leaves);
+    pub(crate) fn finish(&mut self) -> Crossing<()> {
+        match self.leaves.take() {
+            Some(leaves) => leaves.insert(self.out, self.start),
+            None => Ok(()),
         }
     }
 
@@ -156,7 +154,7 @@ impl<'o> Encoder<'o> {
             handoff::OPAQUE => {
                 return match handoff::take() {
                     Some(Handoff::Opaque(opaque)) => {
-                        self.adopt(opaque.leaves(), || Arc::clone(opaque.leaves()))?;
+                        self.adopt(opaque.leaves())?;
                         format::write_leaf(self.out, opaque.index(), opaque.type_name());
                         Ok(())
                     }
@@ -200,7 +198,7 @@ impl<'o> Encoder<'o> {
             return Err(CrossingError::too_deep());
         }
         if let Some(leaves) = leaves {
-            self.adopt(leaves, || leaves.into())?;
+            self.adopt(&Leaves::of(leaves, &buffers)?)?;
         }
         let from = self.out.len();
         self.out
@@ -210,14 +208,13 @@ impl<'o> Encoder<'o> {
     }
 
     /// Takes over a table of leaves, unless there is another one already.
-    fn adopt(&mut self, leaves: &[u8], table: impl FnOnce() -> Arc<[u8]>) -> Crossing<()> {
+    fn adopt(&mut self, leaves: &Leaves) -> Crossing<()> {
         match &self.leaves {
             None => {
-                self.leaves = Some(table());
+                self.leaves = Some(leaves.clone());
                 Ok(())
             }
-            // Same place and length is the cheap and usual case: this table cannot move or change.
-            Some(ours) if std::ptr::eq(&raw const **ours, leaves) || **ours == *leaves => Ok(()),
+            Some(ours) if ours == leaves => Ok(()),
             Some(_) => Err(CrossingError::new(
                 "opaque Python objects that came from different values cannot cross inside one \
                  value; pass each as an argument of its own",

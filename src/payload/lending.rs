@@ -41,20 +41,13 @@ impl Lending {
 
     /// Writes a `bytes`.
     pub(super) fn write_bytes(&self, object: &Object<'_>, out: &mut Encoding) -> Crossing<()> {
-        match self.lend(object) {
+        match lend(self.loans.as_ref(), object) {
             Some(buffer) => out.write_buffer(tag::BYTES_BUFFER, buffer),
             None => {
                 format::write_bytes(out, object.as_bytes().unwrap_or_default());
                 Ok(())
             }
         }
-    }
-
-    /// The contents of a `bytes` that is worth it.
-    fn lend(&self, object: &Object<'_>) -> Option<Buffer> {
-        let is_large = object.as_bytes()?.len() >= LENT_FROM;
-        let lent = self.loans.as_ref().filter(|_| is_large)?.lend(object)?;
-        Some(Buffer::from_owner(lent))
     }
 
     /// What a `memoryview` or a `bytearray` holds.
@@ -65,7 +58,7 @@ impl Lending {
             }
             if let Some((bytes, range)) = object.bytes_shown()
                 && range.len() >= LENT_FROM
-                && let Some(whole) = self.lend(&bytes)
+                && let Some(whole) = lend(self.loans.as_ref(), &bytes)
             {
                 return Ok(whole.slice(range));
             }
@@ -89,4 +82,11 @@ impl Lending {
             }
         }
     }
+}
+
+/// The contents of a `bytes` that is worth it, if anything is lent here.
+pub(super) fn lend(loans: Option<&Loans>, object: &Object<'_>) -> Option<Buffer> {
+    let is_large = object.as_bytes()?.len() >= LENT_FROM;
+    let lent = loans.filter(|_| is_large)?.lend(object)?;
+    Some(Buffer::from_owner(lent))
 }

@@ -23,6 +23,7 @@ mod error;
 mod format;
 mod handoff;
 mod keywords;
+mod leaves;
 mod lending;
 mod python;
 mod skip;
@@ -41,6 +42,7 @@ pub(crate) use call::encode_call;
 pub(crate) use decode::decode_value;
 pub(crate) use encoding::Encoding;
 pub(crate) use format::{Reader, write_tagged};
+pub(crate) use leaves::Pickling;
 pub(crate) use lending::Lending;
 pub(crate) use python::Codec;
 

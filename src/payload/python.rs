@@ -11,31 +11,25 @@
 
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Exception, Kept, Kind, Object, PyResult, Raised};
+use owngil_ffi::{Attached, Exception, Kind, Object, PyResult, Raised};
 
 use super::buffer::Buffer;
 use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, Token, tag};
+use super::leaves::{self, Pickling};
 use super::lending::{LENT_FROM, Lending};
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
 pub(crate) struct Codec {
-    /// `pickle.dumps` for a list of leaves.
-    dumps: Kept,
-    /// `pickle.loads`, giving that list.
-    loads: Kept,
+    pickling: Pickling,
     lending: Lending,
 }
 
 impl Codec {
-    pub(crate) fn new(dumps: Kept, loads: Kept, lending: Lending) -> Self {
-        Codec {
-            dumps,
-            loads,
-            lending,
-        }
+    pub(crate) fn new(pickling: Pickling, lending: Lending) -> Self {
+        Codec { pickling, lending }
     }
 
     /// How memory crosses.
@@ -75,11 +69,10 @@ impl Codec {
             Ok(()) => self.pickle(attached, &leaves),
             Err(stop) => Err(stop.into_error()),
         };
+        let finished = finished
+            .and_then(|(table, buffers)| leaves::insert(&table, &buffers, out, start.n_bytes()));
         match finished {
-            Ok(pickle) => {
-                format::insert_leaves(out, start.n_bytes(), &pickle);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) => {
                 out.rewind(start);
                 Err(self.locate(attached, object, &leaves, error))
@@ -91,11 +84,9 @@ impl Codec {
         &self,
         attached: Attached<'a>,
         leaves: &[Object<'a>],
-    ) -> Result<Vec<u8>, CrossingError> {
-        let list = attached.list(leaves.to_vec());
-        let pickle = list.and_then(|list| self.dumps.get(attached).call(&[list]));
-        let pickle = pickle.map_err(|raised| unpicklable(&raised))?;
-        Ok(pickle.as_bytes().unwrap_or_default().to_vec())
+    ) -> Result<(Vec<u8>, Vec<Buffer>), CrossingError> {
+        let dumped = self.pickling.dump(attached, &self.lending, leaves);
+        dumped.map_err(|raised| unpicklable(&raised))
     }
 
     /// Finds which leaf cannot be pickled, and says where it sits.
@@ -148,7 +139,14 @@ impl Codec {
     ) -> Result<Object<'a>, CrossingError> {
         let leaves = match reader.leaves()? {
             None => None,
-            Some(pickle) => Some(self.unpickle(attached, pickle)?),
+            Some(table) => {
+                let loaded =
+                    self.pickling
+                        .load(attached, &self.lending, table, reader.buffers())?;
+                Some(loaded.map_err(|raised| {
+                    CrossingError::new(format!("cannot be unpickled: {}", explained(&raised)))
+                })?)
+            }
         };
         let body = reader.position();
         let (shared, stack) = (None, Vec::new());
@@ -162,18 +160,6 @@ impl Codec {
             stack,
         }
         .value(reader, 0)
-    }
-
-    fn unpickle<'a>(
-        &self,
-        attached: Attached<'a>,
-        pickle: &[u8],
-    ) -> Result<Object<'a>, CrossingError> {
-        let bytes = attached.bytes(pickle);
-        let leaves = bytes.and_then(|bytes| self.loads.get(attached).call(&[bytes]));
-        leaves.map_err(|raised| {
-            CrossingError::new(format!("cannot be unpickled: {}", explained(&raised)))
-        })
     }
 }
 

@@ -11,6 +11,7 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
 use super::handoff::{self, Handoff};
+use super::leaves::Leaves;
 use super::{Buffer, Payload, format};
 
 /// The most items for which memory is set aside before they are seen.
@@ -101,14 +102,14 @@ pub struct Opaque(Arc<Leaf>);
 
 #[derive(PartialEq, Eq)]
 struct Leaf {
-    leaves: Arc<[u8]>,
+    leaves: Leaves,
     index: u64,
     type_name: Box<str>,
 }
 
 impl Opaque {
     /// The object of that number in a table of pickled leaves.
-    pub(crate) fn new(leaves: Arc<[u8]>, index: u64, type_name: &str) -> Self {
+    pub(crate) fn new(leaves: Leaves, index: u64, type_name: &str) -> Self {
         Opaque(Arc::new(Leaf {
             leaves,
             index,
@@ -117,7 +118,7 @@ impl Opaque {
     }
 
     /// The table of pickled leaves.
-    pub(crate) fn leaves(&self) -> &Arc<[u8]> {
+    pub(crate) fn leaves(&self) -> &Leaves {
         &self.0.leaves
     }
 
@@ -138,10 +139,9 @@ impl Opaque {
             index,
             type_name,
         } = &*self.0;
-        let mut bytes = Vec::with_capacity(leaves.len() + type_name.len() + 32);
-        format::write_leaves(&mut bytes, leaves);
-        format::write_leaf(&mut bytes, *index, type_name);
-        Payload::from_encoded(bytes)
+        let mut encoding = leaves.to_encoding();
+        format::write_leaf(&mut encoding, *index, type_name);
+        Payload::from_encoded(encoding)
     }
 }
 
