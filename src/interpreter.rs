@@ -3,6 +3,8 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
+mod held;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,8 @@ use crate::output::{Capture, OutputPolicy, Stream};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling, Reader};
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
+
+use held::Held;
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -503,32 +507,6 @@ fn argument<'a>(
 ) -> Result<Object<'a>> {
     let value = codec.decode(attached, arguments);
     value.map_err(|error| Error::Value(error.root(&name())))
-}
-
-/// How long a thread has stayed attached.
-#[derive(Default)]
-struct Held {
-    n_jobs: u32,
-    time: Duration,
-}
-
-impl Held {
-    /// CPython's own switch interval.
-    const LIMIT: Duration = Duration::from_millis(5);
-    /// For jobs whose time is not taken.
-    const N_JOBS_MAX: u32 = 256;
-
-    /// Counts a job; whether it is time to let go.
-    #[inline]
-    fn too_long(&mut self, elapsed: Duration) -> bool {
-        self.n_jobs += 1;
-        self.time += elapsed;
-        let too_long = self.n_jobs >= Held::N_JOBS_MAX || self.time >= Held::LIMIT;
-        if too_long {
-            *self = Held::default();
-        }
-        too_long
-    }
 }
 
 /// `write(number, data)` of bootstrap.py.
