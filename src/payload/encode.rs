@@ -11,6 +11,7 @@ use super::error::{Crossing, CrossingError};
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::handoff::{self, Handoff};
 use super::leaves::Leaves;
+use super::lending;
 use super::skip;
 
 /// Appends one value; on an error `out` is as it was.
@@ -228,7 +229,7 @@ impl<'o> Encoder<'o> {
             Expected::BigInt => format::write_bigint(self.out, bytes),
             Expected::Surrogates => format::write_surrogates(self.out, bytes),
             Expected::Plain | Expected::Set | Expected::FrozenSet => {
-                format::write_bytes(self.out, bytes);
+                return lending::write_bytes(self.out, bytes);
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) const LENT_FROM: usize = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Lending {
     views: Views,
-    /// Where nothing is lent, large `bytes` are copied like small ones.
+    /// Where nothing is lent, large `bytes` are copied.
     loans: Option<Loans>,
 }
 
@@ -43,10 +43,7 @@ impl Lending {
     pub(super) fn write_bytes(&self, object: &Object<'_>, out: &mut Encoding) -> Crossing<()> {
         match lend(self.loans.as_ref(), object) {
             Some(buffer) => out.write_buffer(tag::BYTES_BUFFER, buffer),
-            None => {
-                format::write_bytes(out, object.as_bytes().unwrap_or_default());
-                Ok(())
-            }
+            None => write_bytes(out, object.as_bytes().unwrap_or_default()),
         }
     }
 
@@ -82,6 +79,17 @@ impl Lending {
             }
         }
     }
+}
+
+/// Writes a `bytes`. A large one stands in memory of its own: so it is copied once, to where memory is
+/// aligned, and not again when the values around it grow or go on into others.
+#[inline]
+pub(super) fn write_bytes(out: &mut Encoding, bytes: &[u8]) -> Crossing<()> {
+    if bytes.len() >= LENT_FROM {
+        return out.write_buffer(tag::BYTES_BUFFER, bytes.to_vec().into());
+    }
+    format::write_bytes(out, bytes);
+    Ok(())
 }
 
 /// The contents of a `bytes` that is worth it, if anything is lent here.
