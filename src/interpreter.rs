@@ -4,6 +4,7 @@
 //! A worker is one of these and a queue.
 
 mod held;
+mod load_error;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use owngil_ffi::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, LoadError, LoadErrorKind, PythonError, Result};
+use crate::error::{Error, PythonError, Result};
 use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy, Stream};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling, Reader};
@@ -23,6 +24,7 @@ use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
 
 use held::Held;
+use load_error::{load_error, malformed};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -378,6 +380,7 @@ impl State {
         self.collecting.expect(batch);
         let mut reader = batch.calls();
         for _ in 0..batch.len() {
+            let from = reader.position();
             let outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled),
                 Ok(callable) => {
@@ -386,6 +389,9 @@ impl State {
                 }
                 Err(error) => Err(error.clone()),
             };
+            if outcome.is_err() {
+                pass_call(&mut reader, from);
+            }
             self.collecting.end_call(outcome);
             if capture.is_dirty()
                 && let Some(output) = attached.detach(|| capture.finish())
@@ -440,6 +446,13 @@ impl State {
         let loaded = arguments.and_then(|arguments| loader.get(attached).call(&arguments));
         loaded.map_err(|raised| load_error(function, &raised))
     }
+}
+
+/// Goes to the end of the call that starts there: one that failed may have left some arguments unread.
+#[cold]
+fn pass_call(reader: &mut Reader<'_>, from: usize) {
+    reader.seek(from);
+    payload::skip_call(reader).expect("the batch was encoded in this process");
 }
 
 /// Makes one call: arguments from the reader, the value appended to `out`.
@@ -551,41 +564,4 @@ pub(crate) fn python_error(raised: &Raised<'_>) -> Error {
 
 pub(crate) fn result_error(error: CrossingError) -> Error {
     Error::Value(error.root("result"))
-}
-
-fn malformed(function: &Function) -> LoadError {
-    LoadError {
-        kind: LoadErrorKind::Reference,
-        function: function.to_string(),
-        message: "it names no function".to_owned(),
-        hint: Some("write FILE.py:NAME or MODULE:NAME".to_owned()),
-        cause: None,
-    }
-}
-
-/// Reads a `LoadError` of bootstrap.py; any other exception is one that loading itself raised.
-fn load_error(function: &Function, raised: &Raised<'_>) -> Error {
-    let value = raised.value();
-    if value.type_name() != "owngil.LoadError" {
-        return python_error(raised);
-    }
-    let text = |name: &str| value.get(name).and_then(|text| text.text()).ok();
-    let kind = match text("kind").as_deref() {
-        Some("MissingFile") => LoadErrorKind::MissingFile,
-        Some("MissingModule") => LoadErrorKind::MissingModule,
-        Some("MissingName") => LoadErrorKind::MissingName,
-        Some("NotCallable") => LoadErrorKind::NotCallable,
-        Some("Syntax") => LoadErrorKind::Syntax,
-        Some("Import") => LoadErrorKind::Import,
-        _ => return python_error(raised),
-    };
-    Error::from(LoadError {
-        kind,
-        function: function.to_string(),
-        message: text("message").unwrap_or_default(),
-        hint: text("hint"),
-        cause: raised
-            .cause()
-            .map(|cause| PythonError::new(cause.describe())),
-    })
 }

@@ -70,6 +70,84 @@ fn every_plain_kind_crosses_both_ways_exactly() {
     }
 }
 
+/// Dicts of keys that came before are made another way; what they are must not depend on it.
+#[test]
+fn dicts_whose_keys_come_again_are_made_as_any_other() {
+    let pool = one_worker();
+    let spoil = f("def f(rows):
+    shown = repr(rows)
+    for row in rows:
+        row.clear()
+        row['spoilt'] = rows
+    return shown");
+    let long = "k".repeat(31);
+    let longer = "k".repeat(32);
+    let keys: [&[&str]; 12] = [
+        &["id", "name", "score"],
+        &["id", "name", "other"],
+        &["id", "name"],
+        &["id", "score", "name"],
+        &["id", "names", "score"],
+        &["identity", "identity2", "identity3"],
+        &["identity", "identity2", "identity4"],
+        &["", "a", "ä"],
+        &["", "a", "ö"],
+        &[&long, "x"],
+        &[&longer, "x"],
+        &["x"],
+    ];
+    let row = |names: &[&str], number: usize| {
+        let value = |name: &str| match (name, number % 3) {
+            ("name", 0) => Value::Dict(vec![(Value::from("id"), Value::None)]),
+            ("name", 1) => Value::Dict(
+                names
+                    .iter()
+                    .map(|&name| (Value::from(name), Value::from("inner")))
+                    .collect(),
+            ),
+            ("x", 0) => Value::from(0.5),
+            _ => Value::Int(number as i64),
+        };
+        let mut pairs: Vec<_> = names
+            .iter()
+            .map(|&name| (Value::from(name), value(name)))
+            .collect();
+        if number.is_multiple_of(7) {
+            pairs.push((Value::Int(1), Value::None));
+        }
+        Value::Dict(pairs)
+    };
+    for step in [1, 5, 7] {
+        let rows = (0..300).map(|number| row(keys[number * step / 4 % keys.len()], number));
+        let rows = Value::List(rows.collect());
+        let identity = f("def f(x):\n    return x");
+        assert_eq!(
+            pool.call::<Value, _>(&identity, (&rows,)).as_ref(),
+            Ok(&rows)
+        );
+        let first: String = pool.call(&spoil, (&rows,)).unwrap();
+        assert_eq!(pool.call(&spoil, (&rows,)), Ok(first));
+    }
+}
+
+/// Keys are known again by their address: one that is gone must not stand for another.
+#[test]
+fn keys_that_come_and_go_are_written_as_what_they_are() {
+    let pool = one_worker();
+    let make = f("def f(n):
+    rows = []
+    for i in range(n):
+        name = 'key%d' % i
+        rows.append({name: i, 'all': {name: 1, 'ä%d' % i: 2, 'x' * (25 + i % 10): 3, i: 4}})
+        if i % 3:
+            rows.pop()
+    return rows, repr(rows)");
+    for _ in 0..3 {
+        let (rows, text): (Value, String) = pool.call(&make, 300).unwrap();
+        assert_eq!(shown(&pool, &rows), text);
+    }
+}
+
 #[test]
 fn a_nan_keeps_its_bits() {
     let pool = one_worker();
@@ -321,6 +399,27 @@ fn a_value_that_changes_while_it_is_read_is_an_error() {
     let error = pool.call::<Payload, _>(&function, ()).unwrap_err();
     assert!(error.to_string().contains("changed while"), "{error}");
     assert_eq!(pool.call::<u32, _>(&f("def f(): return 1"), ()), Ok(1));
+}
+
+#[test]
+fn an_argument_that_cannot_be_made_leaves_the_rest_of_its_batch_alone() {
+    let pool = one_worker();
+    let source = "class Cursed:\n    def __reduce__(self):\n        return int, ('x',)\ndef f():\n    return Cursed()";
+    let cursed: Value = pool.call(&f(source), ()).unwrap();
+    let inputs = (0..3000_i64).map(|number| match number % 3 {
+        0 => (Value::Int(number), cursed.clone(), Value::Int(-number)),
+        _ => (Value::Int(number), Value::None, Value::Int(-number)),
+    });
+    let sums = pool.map(&f("def f(x, y, z):\n    return x, z"), inputs);
+    for (number, result) in (0..).zip(sums) {
+        match (number % 3, result) {
+            (0, Err(Error::Value(error))) => {
+                assert!(error.to_string().contains("args[1]"), "{error}");
+            }
+            (1 | 2, result) => assert_eq!(result, Ok((number, -number))),
+            (_, result) => panic!("{number}: {result:?}"),
+        }
+    }
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

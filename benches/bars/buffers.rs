@@ -131,7 +131,7 @@ pub(crate) fn bytes(setting: &Setting) -> Result<Vec<Line>> {
         let blob = Arc::new(vec![7_u8; size.n_bytes]);
         on_all(&pool, &make, size.n_bytes)?;
 
-        let mut into = Contest::new().peers_for(setting.pick(5, 2));
+        let mut into = Contest::new().peers_for(setting.pick(5, 1));
         into.add(Role::Limit, FLOOR, || {
             Ok(floor.hand_over()? + copy(&blob, n)? + floor.copy_in(&blob, n)?)
         });
@@ -141,7 +141,7 @@ pub(crate) fn bytes(setting: &Setting) -> Result<Vec<Line>> {
         let line = hold(setting, into, "in", size, FLOOR);
         lines.push(line);
 
-        let mut out = Contest::new().peers_for(setting.pick(5, 2));
+        let mut out = Contest::new().peers_for(setting.pick(5, 1));
         out.add(Role::Limit, FLOOR, || {
             Ok(floor.hand_over()? + 2.0 * copy(&blob, n)?)
         });
@@ -214,7 +214,7 @@ pub(crate) fn dataclass(setting: &Setting) -> Result<Vec<Line>> {
     let with_objects = [peers::INTERPRETERS, peers::POOL, peers::PROCESSES];
     let mut lines = Vec::new();
     for way in ["in", "out"] {
-        let mut contest = Contest::new().peers_for(setting.pick(5, 2));
+        let mut contest = Contest::new().peers_for(setting.pick(5, 1));
         contest.add(Role::Limit, FLOOR, || {
             let copied = match way {
                 "in" => floor.copy_in(&blob, n)?,

@@ -4,16 +4,27 @@
 //! one another, and the median of the rounds' ratios is what counts. The first round warms up and is
 //! thrown away. A round before or after which the cores were not free is repeated.
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use crate::Result;
-use crate::cores;
+use crate::cores::{self, Usage};
 use crate::line::{Entry, Line, Role, median};
 use crate::setting::Setting;
+
+/// For how long a row, which is a process, waits for free cores and repeats rounds. After that it takes
+/// what comes, and says so.
+const REPEATING: Duration = Duration::from_secs(20);
+const REPEATING_QUICK: Duration = Duration::from_secs(3);
 
 /// Who takes part.
 pub(crate) struct Contest<'a> {
     entrants: Vec<Entrant<'a>>,
     /// In how many rounds that count peers take part: they take longer, and less hangs on them.
     n_peer_rounds: usize,
+    /// Whether processes that take part end without anyone having waited for them, so that their time
+    /// would be taken for that of others.
+    has_strays: bool,
 }
 
 struct Entrant<'a> {
@@ -36,12 +47,19 @@ impl<'a> Contest<'a> {
         Contest {
             entrants: Vec::new(),
             n_peer_rounds: usize::MAX,
+            has_strays: false,
         }
     }
 
     /// Lets peers sit out all rounds but the first `n`.
     pub(crate) fn peers_for(mut self, n: usize) -> Self {
         self.n_peer_rounds = n;
+        self
+    }
+
+    /// Says that processes end within a round which nobody waits for.
+    pub(crate) fn with_strays(mut self) -> Self {
+        self.has_strays = true;
         self
     }
 
@@ -71,15 +89,24 @@ impl<'a> Contest<'a> {
 
     /// Runs the rounds.
     pub(crate) fn hold(mut self, setting: &Setting, n_rounds: usize) -> Held {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let start = START.get_or_init(Instant::now);
         self.round(0, false);
         let (mut n_done, mut n_tries, mut on_busy_cores) = (0, 0, false);
         while n_done < n_rounds {
             n_tries += 1;
-            let free_before = cores::wait_until_free();
+            let may_wait = start.elapsed() < setting.pick(REPEATING, REPEATING_QUICK);
+            let free_before = if may_wait {
+                cores::wait_until_free()
+            } else {
+                cores::are_free()
+            };
+            let usage = Usage::now(&setting.mark).filter(|_| !self.has_strays);
             self.round(n_tries, true);
-            let may_retry = n_tries < setting.pick(2 * n_rounds + 2, n_rounds + 2);
-            if (free_before && cores::are_free()) || !may_retry {
-                on_busy_cores |= !free_before || !may_retry;
+            let others_ran = usage.is_some_and(|usage| usage.others_ran(&setting.mark));
+            let was_free = free_before && !others_ran && cores::are_free();
+            if was_free || !may_wait || n_tries >= n_rounds + setting.pick(n_rounds, 2) {
+                on_busy_cores |= !was_free;
                 n_done += 1;
             } else {
                 for entrant in &mut self.entrants {

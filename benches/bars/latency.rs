@@ -20,7 +20,7 @@ pub(crate) fn call(setting: &Setting) -> Result<Vec<Line>> {
     let echo = Echo::start();
     let pool = pool()?;
     let f = Function::source(TINY, "f");
-    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
+    let mut contest = Contest::new().peers_for(setting.pick(5, 1));
     contest.add(Role::Limit, BARE, || {
         Ok(echo.round_trip(n)? + bare.tiny_call(200_000)?)
     });

@@ -224,7 +224,7 @@ impl Unit {
             Unit::Percent => format!("{:.1} %", value * 100.0),
             Unit::Times => format!("{value:.2} ×"),
             Unit::Count => format!("{value}"),
-            Unit::Instructions => format!("{value:.0} instructions"),
+            Unit::Instructions => format!("{value:.0}"),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Machine {
     pub(crate) memory_gib: f64,
     pub(crate) kernel: String,
     pub(crate) python: String,
-    /// How that Python was built, as far as speed goes.
+    /// What that Python was compiled with.
     pub(crate) python_build: String,
     pub(crate) rust: String,
     pub(crate) packages: Vec<String>,
@@ -46,10 +46,7 @@ impl Machine {
                 .map_or(0.0, |kib| kib / f64::from(1 << 20)),
             kernel: output(root, "uname", &["-sr"]),
             python: python("import platform; print(platform.python_version())"),
-            python_build: python(
-                "import sysconfig as s; o = s.get_config_var('CONFIG_ARGS') or ''; \
-                 print(', '.join(n for k, n in (('enable-optimizations', 'profile-guided'), ('with-lto', 'link-time optimised')) if k in o) or 'without profile-guided and link-time optimisation')",
-            ),
+            python_build: python("import platform; print(platform.python_compiler())"),
             rust: output(root, "rustc", &["--version"]),
             packages: peers::packages(setting),
             commit: commit(root),

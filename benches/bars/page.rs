@@ -94,7 +94,7 @@ fn head(run: &Run) -> String {
         "# Benchmarks\n\n\
         `make bench` wrote this page; only the part on rows that do not pass is kept by hand.\n\
         Each path through owngil is held to a bar, and shown beside its physical limit and its peers.\n\n\
-        **{pass} figures pass, {fail} fail{open}.**\n\n\
+        **{pass} figures pass, {fail} fail{open}.**{busy}\n\n\
         | | |\n|---|---|\n\
         | machine | {on} |\n\
         | Python | {python}, {build} |\n\
@@ -107,6 +107,10 @@ fn head(run: &Run) -> String {
         open = match count(Verdict::Open) {
             0 => String::new(),
             n => format!(", {n} could not be measured"),
+        },
+        busy = match run.lines.iter().filter(|line| line.on_busy_cores).count() {
+            0 => String::new(),
+            n => format!("\nOther programs ran during {n} of them, which therefore say little."),
         },
         on = machine.show(),
         python = machine.python,

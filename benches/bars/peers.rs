@@ -172,10 +172,9 @@ impl Drop for Running {
 
 /// Ends every process whose mark begins like this: `kill` reaches those too that left their parent.
 pub(crate) fn end_all(mark: &str) {
-    let wanted = format!("{MARK}={mark}");
     // Those that were just being started are found the second time.
     for _ in 0..3 {
-        let found = marked(&wanted);
+        let found = marked(mark);
         if found.is_empty() {
             return;
         }
@@ -188,8 +187,9 @@ pub(crate) fn end_all(mark: &str) {
     }
 }
 
-/// The ids of the processes that were started with this in their environment.
-fn marked(wanted: &str) -> Vec<String> {
+/// The ids of the processes whose mark begins like this.
+pub(crate) fn marked(mark: &str) -> Vec<String> {
+    let wanted = format!("{MARK}={mark}");
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };

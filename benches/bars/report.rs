@@ -46,16 +46,18 @@ impl Report {
 
     /// A line of the table: the verdict and owngil's figure, then the bars, then who else was there.
     pub(crate) fn print(&self, line: &Line) {
-        let word = match line.verdict() {
-            Verdict::Pass => self.paint("32", "pass"),
-            Verdict::Fail => self.paint("31;1", "FAIL"),
-            Verdict::Open => self.paint("33", "open"),
+        let (word, colour) = match line.verdict() {
+            Verdict::Pass => ("pass", "32"),
+            Verdict::Fail => ("FAIL", "31;1"),
+            Verdict::Open => ("open", "33"),
         };
+        let doubt = if line.on_busy_cores { '?' } else { ' ' };
+        let word = self.paint(colour, &format!("{word}{doubt}"));
         let ours: Vec<_> = line
             .of_role(Role::Ours)
             .map(|entry| shown(line, entry))
             .collect();
-        println!("{word}  {:<44} {}", line.title, ours.join(" · "));
+        println!("{word} {:<44} {}", line.title, ours.join(" · "));
         if let Some(reason) = &line.not_measured {
             println!("        {reason}");
         }
@@ -94,17 +96,19 @@ impl Report {
                 .count()
         };
         println!(
-            "\n{} pass, {} fail, {} not measured",
+            "\n{} pass, {} fail, {} not measured; {} of them on busy cores, which says little",
             count(Verdict::Pass),
             count(Verdict::Fail),
-            count(Verdict::Open)
+            count(Verdict::Open),
+            lines.iter().filter(|line| line.on_busy_cores).count()
         );
         for line in lines.iter().filter(|line| line.verdict() == Verdict::Fail) {
             let bars = line.bars.iter().filter(|bar| !bar.holds());
             let bars: Vec<_> = bars
                 .map(|bar| format!("{}{}", bar.show(), shortfall(bar)))
                 .collect();
-            println!("  {}: {}", line.title, bars.join("; "));
+            let reason = line.not_measured.clone().unwrap_or_default();
+            println!("  {}: {}{reason}", line.title, bars.join("; "));
         }
         let path = setting.json();
         let mut runs = read(&path);

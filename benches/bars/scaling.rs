@@ -1,5 +1,6 @@
 //! Scaling: how much faster two workers are than one, over workloads of many kinds.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use owngil::{Function, Pool};
@@ -10,7 +11,7 @@ use crate::contest::Contest;
 use crate::line::{Entry, Line, Role, Unit, median};
 use crate::peers;
 use crate::setting::{N_WORKERS, Setting};
-use crate::throughput::{add_peers, pool};
+use crate::throughput::pool;
 
 /// The functions of `benches/peers/workloads.py`, each of which takes the number of its repetitions.
 const WORKLOADS: [&str; 21] = [
@@ -42,7 +43,9 @@ const OURS: &str = "owngil";
 pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
     let pool = pool()?;
     let file = setting.peers().join("workloads.py");
-    let seconds = setting.pick(0.12, 0.05);
+    let seconds = setting.pick(0.12, 0.04);
+    let beside = [peers::PROCESSES, peers::THREADS];
+    let beside = beside.map(|peer| (peer.name, peer.start(setting).map(RefCell::new)));
     let mut lines = Vec::new();
     for name in WORKLOADS {
         let function = Function::file(&file, name);
@@ -50,12 +53,15 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
         let n = repetitions(&pool, &function, seconds)?;
         let mut contest = Contest::new();
         contest.add(Role::Ours, OURS, || both_by_one(&pool, &function, n));
-        add_peers(
-            &mut contest,
-            setting,
-            &[peers::PROCESSES, peers::THREADS],
-            move |peer| peer.figure("pair", json!({ "name": name, "n": n })),
-        );
+        for (peer, running) in &beside {
+            match running {
+                Ok(running) => contest.add(Role::Peer, *peer, move || {
+                    let arguments = json!({ "name": name, "n": n });
+                    running.borrow_mut().figure("pair", arguments)
+                }),
+                Err(reason) => contest.add_missing(peer, reason.to_string()),
+            }
+        }
         let held = contest.hold(setting, setting.pick(7, 3));
         let title = format!("scaling: {}", name.replace('_', " "));
         let mut line = Line::new("scaling", title, Unit::Times);

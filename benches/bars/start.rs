@@ -24,7 +24,7 @@ const OURS: &str = "owngil";
 /// Two interpreters ready and a first result, against the bare C calls in parallel.
 pub(crate) fn interpreters(setting: &Setting) -> Result<Vec<Line>> {
     const BARE: &str = "bare interpreters";
-    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
+    let mut contest = Contest::new().peers_for(setting.pick(5, 1)).with_strays();
     contest.add(Role::Limit, BARE, || child::figure(&["start-bare"]));
     contest.add(Role::Ours, OURS, || child::figure(&["start-pool"]));
     let with_start = [

@@ -41,7 +41,7 @@ pub(crate) fn map(setting: &Setting) -> Result<Vec<Line>> {
     let bare = Bare::start(TINY)?;
     let pool = pool()?;
     let f = Function::source(TINY, "f");
-    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
+    let mut contest = Contest::new().peers_for(setting.pick(5, 1));
     contest.add(Role::Limit, BARE, || bare.tiny_calls(N));
     contest.add(Role::Ours, OURS, || {
         let start = Instant::now();
@@ -72,7 +72,7 @@ pub(crate) fn submit(setting: &Setting) -> Result<Vec<Line>> {
     const N: i64 = 300_000;
     let pool = pool()?;
     let f = Function::source(TINY, "f");
-    let mut contest = Contest::new().peers_for(setting.pick(5, 2));
+    let mut contest = Contest::new().peers_for(setting.pick(5, 1));
     contest.add(Role::Ours, OURS, || {
         let mut tasks = Vec::with_capacity(N as usize);
         let start = Instant::now();

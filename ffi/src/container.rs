@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use std::vec::Drain;
 
 use crate::attach::Attached;
-use crate::object::{Kind, Object, PyResult};
+use crate::object::{Borrowed, Kind, Object, PyResult};
 use crate::raw;
 
 impl<'a> Attached<'a> {
@@ -85,6 +85,43 @@ impl<'a> Attached<'a> {
         unsafe { Object::from_new(dict) }
     }
 
+    /// A `dict` of the keys in a tuple, in that order, and as many values.
+    ///
+    /// `like` is a dict of the same keys, of which this one is a copy with other values: a copy
+    /// takes over the hash table, which inserting would fill key by key.
+    ///
+    /// # Errors
+    ///
+    /// `TypeError` for other types, `ValueError` for another number of values, `MemoryError`.
+    #[inline]
+    pub fn dict_like(
+        self,
+        like: &Object<'_>,
+        keys: &Object<'_>,
+        values: &[Object<'a>],
+    ) -> PyResult<'a, Object<'a>> {
+        if like.kind() != Kind::Dict || keys.kind() != Kind::Tuple {
+            return Err(self.raise_type_error("dict_like takes a dict and a tuple of its keys"));
+        }
+        if keys.len() != values.len() {
+            return Err(self.raise_value_error("dict_like takes one value for each key"));
+        }
+        // SAFETY: attached; an exact dict.
+        let dict = unsafe { raw::PyDict_Copy(like.as_ptr()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        let dict: Object<'a> = unsafe { Object::from_new(dict) }?;
+        for (place, value) in values.iter().enumerate() {
+            // SAFETY: an exact tuple, which never changes and which `keys` keeps alive, and a place
+            // inside it: there are as many values, checked above.
+            let key = unsafe { raw::PyTuple_GET_ITEM(keys.as_ptr(), place as isize) };
+            // SAFETY: attached; an exact dict, a key that its tuple keeps alive, and a value that
+            // is alive.
+            let status = unsafe { raw::PyDict_SetItem(dict.as_ptr(), key, value.as_ptr()) };
+            dict.done(status)?;
+        }
+        Ok(dict)
+    }
+
     /// A `set` of the items.
     ///
     /// # Errors
@@ -143,6 +180,14 @@ impl<'a> Object<'a> {
     /// Item `place` of an exact list or tuple; `None` beyond its end and for other types.
     #[inline]
     pub fn item(&self, place: usize) -> Option<Object<'a>> {
+        let item = self.place(place)?;
+        // SAFETY: attached; the item is alive: the container refers to it.
+        Some(unsafe { Object::from_borrowed(item) })
+    }
+
+    /// The item, which is alive for as long as the container refers to it.
+    #[inline]
+    fn place(&self, place: usize) -> Option<NonNull<raw::PyObject>> {
         let item = match self.kind() {
             // SAFETY: attached; an exact tuple, which never changes, and a place inside it.
             Kind::Tuple if place < self.len() => unsafe {
@@ -155,8 +200,15 @@ impl<'a> Object<'a> {
             },
             _ => return None,
         };
+        NonNull::new(item)
+    }
+
+    /// As [`item`](Object::item), without a reference to an object that can be copied out.
+    #[inline]
+    pub fn inside(&self, place: usize) -> Option<Inside<'a>> {
+        let item = self.place(place)?;
         // SAFETY: attached; the item is alive: the container refers to it.
-        NonNull::new(item).map(|item| unsafe { Object::from_borrowed(item) })
+        Some(unsafe { Inside::of(item) })
     }
 
     /// Walks the keys and values of an exact `dict`; nothing for other types.
@@ -225,6 +277,45 @@ impl<'a> Object<'a> {
     }
 }
 
+/// What is inside a container at one place: a small value, copied out, or a reference.
+///
+/// A reference is taken and given up again for each place that is looked at; a copy needs none.
+#[derive(Debug)]
+pub enum Inside<'a> {
+    /// `None`
+    None,
+    /// A `bool`.
+    Bool(bool),
+    /// An exact `int` of at most 64 bits.
+    Int(i64),
+    /// An exact `float`.
+    Float(f64),
+    /// Any other object.
+    Object(Object<'a>),
+}
+
+impl<'a> Inside<'a> {
+    /// # Safety
+    ///
+    /// This thread is attached for `'a`, and `pointer` is a live object of that interpreter.
+    #[inline]
+    unsafe fn of(pointer: NonNull<raw::PyObject>) -> Self {
+        // SAFETY: attached and alive, by this function's contract; nothing below runs Python code,
+        // so whoever keeps the object alive still does until a reference is taken.
+        let object = unsafe { Borrowed::new(pointer) };
+        match object.kind() {
+            Kind::None => Inside::None,
+            Kind::Bool => Inside::Bool(object.is_true_constant()),
+            Kind::Float => Inside::Float(object.as_f64().unwrap_or_default()),
+            Kind::Int => match object.as_i64() {
+                Some(number) => Inside::Int(number),
+                None => Inside::Object(object.clone()),
+            },
+            _ => Inside::Object(object.clone()),
+        }
+    }
+}
+
 /// The items of a `dict`. See [`Object::pairs`].
 #[derive(Debug)]
 pub struct Pairs<'d, 'a> {
@@ -234,7 +325,7 @@ pub struct Pairs<'d, 'a> {
 }
 
 impl<'a> Iterator for Pairs<'_, 'a> {
-    type Item = (Object<'a>, Object<'a>);
+    type Item = (Object<'a>, Inside<'a>);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -252,7 +343,7 @@ impl<'a> Iterator for Pairs<'_, 'a> {
         // SAFETY: attached; the key is alive: the dict refers to it.
         let key = unsafe { Object::from_borrowed(key) };
         // SAFETY: attached; the value is alive: the dict refers to it.
-        let value = unsafe { Object::from_borrowed(value) };
+        let value = unsafe { Inside::of(value) };
         Some((key, value))
     }
 }

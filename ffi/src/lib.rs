@@ -67,7 +67,7 @@ mod compile_fail;
 pub use attach::Attached;
 pub use buffer::{Owner, Views};
 pub use callback::Body;
-pub use container::{Items, Pairs};
+pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;

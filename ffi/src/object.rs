@@ -143,22 +143,22 @@ impl<'a> Object<'a> {
             Kind::Int
         } else if is(&raw mut raw::PyFloat_Type) {
             Kind::Float
+        } else if self.is_none() {
+            Kind::None
+        } else if is(&raw mut raw::PyBool_Type) {
+            Kind::Bool
         } else if is(&raw mut raw::PyDict_Type) {
             Kind::Dict
         } else if is(&raw mut raw::PyList_Type) {
             Kind::List
         } else if is(&raw mut raw::PyTuple_Type) {
             Kind::Tuple
-        } else if is(&raw mut raw::PyBool_Type) {
-            Kind::Bool
         } else if is(&raw mut raw::PyBytes_Type) {
             Kind::Bytes
         } else if is(&raw mut raw::PySet_Type) {
             Kind::Set
         } else if is(&raw mut raw::PyFrozenSet_Type) {
             Kind::FrozenSet
-        } else if self.is_none() {
-            Kind::None
         } else if is(&raw mut raw::PyByteArray_Type) {
             Kind::ByteArray
         } else if is(&raw mut raw::PyMemoryView_Type) {
@@ -374,6 +374,20 @@ impl fmt::Debug for Object<'_> {
 #[repr(transparent)]
 pub struct Borrowed<'a>(ManuallyDrop<Object<'a>>);
 
+impl Borrowed<'_> {
+    /// # Safety
+    ///
+    /// This thread is attached for the lifetime, and `pointer` is a live object of that interpreter
+    /// for as long as the value is used.
+    #[inline]
+    pub(crate) unsafe fn new(pointer: NonNull<raw::PyObject>) -> Self {
+        Borrowed(ManuallyDrop::new(Object {
+            pointer,
+            attached: PhantomData,
+        }))
+    }
+}
+
 impl<'a> Deref for Borrowed<'a> {
     type Target = Object<'a>;
 
@@ -404,6 +418,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether this is a reference to that object.
+    #[inline]
+    pub fn is(&self, object: &Object<'_>) -> bool {
+        self.object == object.pointer
+    }
+
     /// The object, under an attachment to its interpreter.
     ///
     /// # Panics

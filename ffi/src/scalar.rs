@@ -88,6 +88,22 @@ impl<'a> Attached<'a> {
         unsafe { Object::from_new(object) }
     }
 
+    /// A `str`, from what should be UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// `UnicodeDecodeError`, `MemoryError`.
+    #[inline]
+    pub fn str_from_utf8(self, bytes: &[u8]) -> PyResult<'a, Object<'a>> {
+        let start = bytes.as_ptr().cast::<c_char>();
+        // SAFETY: attached; `start` is the first of `len` bytes, which are checked and copied; a
+        // null for the name of an error handler stands for "strict".
+        let object =
+            unsafe { raw::PyUnicode_DecodeUTF8(start, bytes.len() as isize, std::ptr::null()) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(object) }
+    }
+
     /// An interned `str`, for keys and names that occur again and again.
     ///
     /// # Errors
@@ -233,8 +249,8 @@ impl<'a> Object<'a> {
         if self.kind() != Kind::Float {
             return None;
         }
-        // SAFETY: attached; the object is an exact float, for which the call raises nothing.
-        Some(unsafe { raw::PyFloat_AsDouble(self.as_ptr()) })
+        // SAFETY: attached; the object is an exact float.
+        Some(unsafe { raw::PyFloat_AS_DOUBLE(self.as_ptr()) })
     }
 
     /// The text of an exact `str`; `None` for other types and where it holds lone surrogates.

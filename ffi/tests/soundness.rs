@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use owngil_ffi::{
-    Attached, Config, Ended, ExceptionKind, Interpreter, Kind, Object, Runtime, STACK_SIZE,
+    Attached, Config, Ended, ExceptionKind, Inside, Interpreter, Kind, Object, Runtime, STACK_SIZE,
     StartError,
 };
 
@@ -134,8 +134,37 @@ fn values_of_every_plain_kind_are_made_and_read() {
             .unwrap();
         assert_eq!((made.kind(), made.len()), (Kind::Tuple, 2));
         let dict = eval(attached, "{'a': 1, 'b': 2}");
-        let sum: i64 = dict.pairs().map(|(_, value)| value.as_i64().unwrap()).sum();
-        assert_eq!(sum, 3);
+        let values: Vec<_> = dict.pairs().map(|(_, value)| value).collect();
+        assert!(matches!(values[..], [Inside::Int(1), Inside::Int(2)]));
+        let many = eval(attached, "(None, True, -2**63, 2**63, 1.5, 'a', [])");
+        let many: Vec<_> = (0..).map_while(|place| many.inside(place)).collect();
+        assert!(matches!(
+            many[..],
+            [
+                Inside::None,
+                Inside::Bool(true),
+                Inside::Int(i64::MIN),
+                Inside::Object(_),
+                Inside::Float(1.5),
+                Inside::Object(_),
+                Inside::Object(_),
+            ]
+        ));
+        let keys = eval(attached, "('b', 'a')");
+        let values = [attached.int(3).unwrap(), attached.int(4).unwrap()];
+        let like = attached.dict_like(&dict, &keys, &values).unwrap();
+        assert_eq!(
+            like.to_python_str().unwrap().text().unwrap(),
+            "{'a': 4, 'b': 3}"
+        );
+        assert!(attached.dict_like(&keys, &keys, &values).is_err());
+        assert!(attached.dict_like(&dict, &dict, &values).is_err());
+        assert!(attached.dict_like(&dict, &keys, &values[..1]).is_err());
+        assert!(
+            attached
+                .dict_like(&dict, &eval(attached, "([], 1)"), &values)
+                .is_err()
+        );
         let numbers = attached
             .set((0..3).map(|n| attached.int(n).unwrap()))
             .unwrap();

@@ -21,8 +21,9 @@ Examples:
   owngil map scoring.py:score -k -i people.jsonl
   seq 5 | owngil map math:sqrt --input jsonl -k
   owngil run resize.py --size 200 {} ::: photos/*.jpg
+  owngil bench --quick text.py:shout hello > report.txt
 
-`owngil map --help` and `owngil run --help` tell more.";
+`owngil map --help`, `owngil run --help` and `owngil bench --help` tell more.";
 
 const MAP_EXAMPLES: &str = "\
 Text or JSON Lines:
@@ -53,6 +54,17 @@ Examples:
   owngil run -k -j 2 resize.py --out thumbs/{} ::: a.jpg b.jpg
   owngil run warm_up.py";
 
+const BENCH_EXAMPLES: &str = "\
+The function is called many times with the same inputs, and what it prints is thrown away.
+
+Exit status: 0 measured, 1 a call failed or workers disagree, 2 usage or a function that cannot be
+  loaded, 4 no usable Python, 130 interrupted.
+
+Examples:
+  owngil bench --quick text.py:shout hello world
+  owngil bench --quick scoring.py:score -i people.jsonl --svg score.svg --json score.json
+  seq 5 | owngil bench --quick math:sqrt --input jsonl -j 2";
+
 /// Python functions and scripts over many inputs, in parallel in one process.
 #[derive(Debug, Parser)]
 #[command(
@@ -71,6 +83,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Map(MapArgs),
     Run(RunArgs),
+    Bench(BenchArgs),
 }
 
 /// Call a Python function once for each input; print the results as JSON Lines.
@@ -81,6 +94,16 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = MAP_EXAMPLES)]
 pub(crate) struct MapArgs {
+    #[command(flatten)]
+    pub(crate) calls: CallsArgs,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+// Not documented for `clap`, which would take it for the help of the command that has them.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CallsArgs {
     /// What to call; NAME may be dotted (Class.method)
     #[arg(value_name = "FILE.py:NAME|MODULE:NAME")]
     pub(crate) function: String,
@@ -101,9 +124,6 @@ pub(crate) struct MapArgs {
     /// What a line is
     #[arg(long = "input", value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: FormatArg,
-
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
 }
 
 /// Run a Python script once for each input, as `python SCRIPT ARGS…` would.
@@ -131,6 +151,48 @@ pub(crate) struct RunArgs {
     pub(crate) common: CommonArgs,
 }
 
+/// Measure whether workers with a GIL of their own pay for a function, and from when.
+///
+/// Compares a plain loop, threads that share one GIL, and 1, 2, 4 … N workers with own GILs, in
+/// turns, over the same inputs. Tells the speed-up, what crossing, starting and memory cost, how
+/// long a call must take for it to pay, and what follows.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = BENCH_EXAMPLES)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) calls: CallsArgs,
+
+    /// For how long to measure; a slow function takes longer
+    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+
+    /// Measure for 2 seconds: rough figures
+    #[arg(long, conflicts_with = "seconds")]
+    pub(crate) quick: bool,
+
+    /// Draw the speed-up into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+
+    /// Write all that was measured to this file; `-` is standard output, in place of the report
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// The most workers [default: one per core]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("it must be a number from 0.1 to 3600".to_owned()),
+    }
+}
+
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct CommonArgs {
     /// How many workers run tasks [default: one per core]
@@ -142,14 +204,20 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "BACKEND", default_value_t)]
     pub(crate) backend: Backend,
 
+    /// Keep the results in the order of the inputs
+    #[arg(short, long)]
+    pub(crate) keep_order: bool,
+
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct ProcessArgs {
     /// The Python whose packages are used: an executable or a virtual environment
     /// [default: OWNGIL_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, .venv here or above]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
-
-    /// Keep the results in the order of the inputs
-    #[arg(short, long)]
-    pub(crate) keep_order: bool,
 
     /// Print results and errors only
     #[arg(short, long, conflicts_with = "verbose")]
@@ -185,7 +253,8 @@ mod tests {
             panic!("it is a run")
         };
         assert_eq!(run.common.jobs.unwrap().get(), 2);
-        assert!(!run.common.keep_order && !run.common.quiet && run.common.python.is_none());
+        assert!(!run.common.keep_order && !run.common.process.quiet);
+        assert!(run.common.process.python.is_none());
         let expected = ["s.py", "-j", "3", "--python", "x", "--", "-k", ":::", "-q"];
         assert_eq!(run.words, expected);
     }
@@ -197,6 +266,6 @@ mod tests {
             panic!("it is a map")
         };
         assert!(map.common.keep_order);
-        assert_eq!(map.inputs, ["a", "b", "-c"]);
+        assert_eq!(map.calls.inputs, ["a", "b", "-c"]);
     }
 }

@@ -101,11 +101,16 @@ impl Input {
     /// All inputs of a block, each read when it is asked for.
     pub(crate) fn all(block: &Arc<Block>) -> impl Iterator<Item = Input> {
         let block = Arc::clone(block);
-        (0..block.len()).map(move |place| Input {
-            block: Arc::clone(&block),
+        (0..block.len()).map(move |place| Input::at(&block, place))
+    }
+
+    /// The input at that place of a block.
+    pub(crate) fn at(block: &Arc<Block>, place: usize) -> Input {
+        Input {
+            block: Arc::clone(block),
             place,
             value: (block.format == Format::Json).then(|| json::read(block.bytes(place))),
-        })
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::fatal::Fatal;
 use super::feed::{Feed, Ledger, Source};
 use super::input::{Block, Cutter};
 use super::json;
-use super::plan::MapPlan;
+use super::plan::CallsPlan;
 use super::report::{Failure, Report, append_lines};
 use super::session::Session;
 
@@ -18,7 +18,7 @@ use super::session::Session;
 const TEXT_MAX: usize = 4 << 20;
 
 /// Makes the calls.
-pub(crate) fn map(plan: MapPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
+pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
     let n_inputs = plan.n_inputs();
     let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
     pool.load(&plan.function)?;

@@ -1,11 +1,12 @@
 //! Cli: the command line, from its arguments to an exit status.
 //!
-//! `args` are what was written and `plan` is what it means; `map` and `run` do it in a `session`,
-//! which holds the streams, the signals and the pool; `report` tells what came of it, and `exit` has
-//! the statuses. `feed` brings inputs and `json` writes results. It sees the library's public API
+//! `args` are what was written and `plan` is what it means; `map`, `run` and `bench` do it in a
+//! `session`, which holds the streams, the signals and the pool; `report` tells what came of it, and
+//! `exit` has the statuses. `feed` brings inputs and `json` writes results. It sees the library's public API
 //! alone, and Python only through it.
 
 mod args;
+mod bench;
 mod exit;
 mod fatal;
 mod feed;
@@ -27,9 +28,10 @@ use std::io::{self, IsTerminal, Write};
 use clap::Parser;
 
 use args::{Args, Command};
+use bench::BenchPlan;
 use exit::Exit;
 use fatal::Fatal;
-use plan::{MapPlan, RunPlan};
+use plan::{CallsPlan, RunPlan};
 use session::Session;
 
 /// Does what the words of the command line say.
@@ -63,15 +65,16 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
     match args.command {
         Command::Map(mut args) => {
             let common = std::mem::take(&mut args.common);
-            map::map(
-                MapPlan::new(args, io::stdin().is_terminal())?,
-                &common,
-                &session,
-            )
+            let plan = CallsPlan::new("map", args.calls, io::stdin().is_terminal())?;
+            map::map(plan, &common, &session)
         }
         Command::Run(mut args) => {
             let common = std::mem::take(&mut args.common);
             run::run(RunPlan::new(args), &common, &session)
+        }
+        Command::Bench(args) => {
+            let plan = BenchPlan::new(args, io::stdin().is_terminal())?;
+            bench::bench(plan, &session)
         }
     }
 }

@@ -7,29 +7,38 @@ use std::path::Path;
 use clap::CommandFactory;
 use owngil::Function;
 
-use super::args::{Args, FormatArg, MapArgs, RunArgs};
+use super::args::{Args, CallsArgs, FormatArg, RunArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::feed::Source;
 use super::input::Format;
 
-/// What `owngil map` is to do.
+/// Which function is to be called, and over which inputs.
 #[derive(Debug)]
-pub(crate) struct MapPlan {
+pub(crate) struct CallsPlan {
+    /// As it was written.
+    pub(crate) reference: String,
     pub(crate) function: Function,
     pub(crate) source: Source,
     /// `None` to find out from the first line.
     pub(crate) format: Option<Format>,
 }
 
-impl MapPlan {
-    pub(crate) fn new(args: MapArgs, stdin_is_terminal: bool) -> Result<MapPlan, Fatal> {
+impl CallsPlan {
+    /// `command` is the one that these are the arguments of.
+    pub(crate) fn new(
+        command: &str,
+        args: CallsArgs,
+        stdin_is_terminal: bool,
+    ) -> Result<CallsPlan, Fatal> {
         let stdin = OsStr::new("-");
         let source = match (args.input_file, args.inputs) {
             (Some(path), _) if path == stdin => Source::Stdin,
             (Some(path), _) => open(&path)?,
             (None, inputs) if inputs == [stdin] => Source::Stdin,
-            (None, inputs) if inputs.is_empty() && stdin_is_terminal => return Err(no_inputs()),
+            (None, inputs) if inputs.is_empty() && stdin_is_terminal => {
+                return Err(no_inputs(command));
+            }
             (None, inputs) if inputs.is_empty() => Source::Stdin,
             (None, inputs) => Source::Words(inputs.into_iter().map(bytes).collect()),
         };
@@ -42,8 +51,9 @@ impl MapPlan {
                 Source::Stdin => None,
             },
         };
-        Ok(MapPlan {
-            function: Function::at(args.function),
+        Ok(CallsPlan {
+            function: Function::at(&args.function),
+            reference: args.function,
             source,
             format,
         })
@@ -68,11 +78,12 @@ fn open(path: &Path) -> Result<Source, Fatal> {
     }
 }
 
-fn no_inputs() -> Fatal {
+/// The mistake of naming no inputs.
+pub(crate) fn no_inputs(name: &str) -> Fatal {
     let mut command = Args::command();
     command.build();
-    let map = command.find_subcommand_mut("map");
-    let usage = map.map(|map| map.render_usage().to_string());
+    let command = command.find_subcommand_mut(name);
+    let usage = command.map(|command| command.render_usage().to_string());
     Fatal::new(Exit::Usage, "there are no inputs")
         .hint(
             "name them after the function, or in a file with -i FILE, or send them through a pipe",
@@ -154,17 +165,17 @@ mod tests {
     use crate::cli::args::Command;
     use clap::Parser;
 
-    fn map(words: &str, stdin_is_terminal: bool) -> Result<MapPlan, Fatal> {
+    fn map(words: &str, stdin_is_terminal: bool) -> Result<CallsPlan, Fatal> {
         match Args::try_parse_from(words.split(' ')).unwrap().command {
-            Command::Map(args) => MapPlan::new(args, stdin_is_terminal),
-            Command::Run(_) => panic!("it is a run"),
+            Command::Map(args) => CallsPlan::new("map", args.calls, stdin_is_terminal),
+            other => panic!("{other:?}"),
         }
     }
 
     fn run(words: &str) -> (Vec<String>, Option<Vec<String>>) {
         let plan = match Args::try_parse_from(words.split(' ')).unwrap().command {
             Command::Run(args) => RunPlan::new(args),
-            Command::Map(_) => panic!("it is a map"),
+            other => panic!("{other:?}"),
         };
         let texts = |words: Vec<Vec<u8>>| -> Vec<String> {
             words

@@ -214,7 +214,7 @@ fn status(elapsed: Duration, n_ended: u64, n_failed: u64, total: Option<u64>) ->
 }
 
 /// A number with a space between each three digits.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let first = (digits.len() + 2) % 3 + 1;
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

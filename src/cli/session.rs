@@ -2,12 +2,13 @@
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
 use owngil::{OutputPolicy, Pool};
 
-use super::args::CommonArgs;
+use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::python::Choice;
@@ -51,20 +52,18 @@ impl Session {
         n_tasks: Option<usize>,
         output: OutputPolicy,
     ) -> Result<Pool, Fatal> {
-        self.start_python(common)?;
-        let jobs = match common.jobs {
-            Some(jobs) => jobs.get(),
-            None => thread::available_parallelism().map_or(1, usize::from),
-        };
+        self.start_python(&common.process)?;
+        let jobs = common.jobs.map_or_else(n_cores, NonZeroUsize::get);
         let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
         let builder = Pool::builder().workers(n_workers).backend(common.backend);
         Ok(builder.output(output).build()?)
     }
 
-    fn start_python(&self, common: &CommonArgs) -> Result<(), Fatal> {
+    /// Starts Python; returns its version.
+    pub(crate) fn start_python(&self, args: &ProcessArgs) -> Result<String, Fatal> {
         let folder = env::current_dir().ok();
         let choice = Choice::find(
-            common.python.as_deref(),
+            args.python.as_deref(),
             |name| env::var_os(name),
             folder.as_deref(),
         );
@@ -75,14 +74,14 @@ impl Session {
             None => Fatal::from(error),
         })?;
         let mut text = String::new();
-        if common.verbose {
+        if args.verbose {
             let place = match &choice.path {
                 Some(path) => format!("{}: ", path.display()),
                 None => String::new(),
             };
             text = format!("python: {} ({place}{})\n", info.version, choice.reason);
         }
-        if common.verbose || (self.stderr.is_terminal() && !common.quiet) {
+        if args.verbose || (self.stderr.is_terminal() && !args.quiet) {
             for warning in &info.warnings {
                 text.push_str(&format!("warning: {warning}\n"));
             }
@@ -90,7 +89,7 @@ impl Session {
         if !text.is_empty() {
             self.stderr.write(text.as_bytes());
         }
-        Ok(())
+        Ok(info.version)
     }
 
     /// A report on tasks; it shows progress where nothing else is on the screen.
@@ -100,10 +99,15 @@ impl Session {
         noun: &'static str,
         n_tasks: Option<usize>,
     ) -> Report {
-        let report = Report::new(Arc::clone(&self.stderr), common.quiet, noun);
-        if self.stderr.is_terminal() && !io::stdout().is_terminal() && !common.quiet {
+        let report = Report::new(Arc::clone(&self.stderr), common.process.quiet, noun);
+        if self.stderr.is_terminal() && !io::stdout().is_terminal() && !common.process.quiet {
             report.show_progress(n_tasks.map(|n| n as u64));
         }
         report
     }
+}
+
+/// How many cores this process may use.
+pub(crate) fn n_cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }

@@ -63,6 +63,7 @@ impl Signals {
                         }
                         None => {
                             stdout.drain_within(LAST_WRITES);
+                            stderr.try_clear();
                             owngil::exit(exit.status());
                         }
                     }

@@ -54,6 +54,16 @@ impl Stderr {
         }
     }
 
+    /// Takes the status line away, unless somebody else is writing.
+    pub(crate) fn try_clear(&self) {
+        if let Ok(mut state) = self.state.try_lock()
+            && !state.status.is_empty()
+        {
+            state.status.clear();
+            let _ = state.file.write_all(CLEAR);
+        }
+    }
+
     /// Shows a status line in place of the last; an empty one takes it away.
     pub(crate) fn set_status(&self, status: String) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

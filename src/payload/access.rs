@@ -25,10 +25,8 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
         if self.index == self.count {
             return Ok(None);
         }
-        let from = self.decoder.position();
-        match seed.deserialize(&mut *self.decoder) {
+        match self.decoder.one(|decoder| seed.deserialize(decoder)) {
             Ok(value) => {
-                self.decoder.pass_if_at(from)?;
                 self.index += 1;
                 Ok(Some(value))
             }
@@ -59,24 +57,18 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, 'de> {
             return Ok(None);
         }
         self.key_at = self.decoder.position();
-        let key = seed
-            .deserialize(&mut *self.decoder)
+        let key = self
+            .decoder
+            .one(|decoder| seed.deserialize(decoder))
             .map_err(CrossingError::in_key)?;
-        self.decoder.pass_if_at(self.key_at)?;
         self.left -= 1;
         Ok(Some(key))
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Crossing<S::Value> {
-        let from = self.decoder.position();
-        match seed.deserialize(&mut *self.decoder) {
-            Ok(value) => {
-                self.decoder.pass_if_at(from)?;
-                Ok(value)
-            }
-            Err(error) => Err(self.decoder.at_key(error, self.key_at)),
-        }
+        let value = self.decoder.one(|decoder| seed.deserialize(decoder));
+        value.map_err(|error| self.decoder.at_key(error, self.key_at))
     }
 
     #[inline]
@@ -93,14 +85,8 @@ pub(super) struct Variant<'a, 'de> {
 
 impl<'de> Variant<'_, 'de> {
     fn content<R>(self, read: impl FnOnce(&mut Decoder<'de>) -> Crossing<R>) -> Crossing<R> {
-        let from = self.decoder.position();
-        match read(self.decoder) {
-            Ok(value) => {
-                self.decoder.pass_if_at(from)?;
-                Ok(value)
-            }
-            Err(error) => Err(self.decoder.at_key(error, self.variant_at)),
-        }
+        let value = self.decoder.one(read);
+        value.map_err(|error| self.decoder.at_key(error, self.variant_at))
     }
 }
 

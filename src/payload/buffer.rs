@@ -9,6 +9,7 @@ use owngil_ffi::Owner;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use super::error::CrossingError;
 use super::handoff::{self, Handoff};
 use super::value::foreseen;
 
@@ -147,6 +148,12 @@ impl Buffer {
             serializer.serialize_newtype_struct(name, &Plain(self))
         })
     }
+}
+
+/// The error for a number that is that of no buffer.
+#[cold]
+pub(super) fn missing() -> CrossingError {
+    CrossingError::malformed("a buffer that is not there")
 }
 
 /// What another serializer finds in place of a buffer.

@@ -42,19 +42,22 @@ struct Counts {
 }
 
 impl Counts {
+    #[inline]
     fn put(&self, out: &mut Vec<u8>, start: usize) {
-        match (u8::try_from(self.positional), u8::try_from(self.keyword)) {
-            (Ok(positional @ ..0x80), Ok(keyword @ ..0x80)) => {
-                out[start] = positional;
-                out[start + 1] = keyword;
-            }
-            _ => {
-                let mut counts = Vec::with_capacity(20);
-                format::write_varint(&mut counts, self.positional as u64);
-                format::write_varint(&mut counts, self.keyword as u64);
-                out.splice(start..start + 2, counts);
-            }
+        if self.positional < 0x80 && self.keyword < 0x80 {
+            let counts = [self.positional as u8, self.keyword as u8];
+            out[start..start + 2].copy_from_slice(&counts);
+        } else {
+            self.put_long(out, start);
         }
+    }
+
+    #[cold]
+    fn put_long(&self, out: &mut Vec<u8>, start: usize) {
+        let mut counts = Vec::with_capacity(20);
+        format::write_varint(&mut counts, self.positional as u64);
+        format::write_varint(&mut counts, self.keyword as u64);
+        out.splice(start..start + 2, counts);
     }
 }
 

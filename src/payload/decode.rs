@@ -86,9 +86,7 @@ impl<'de> Decoder<'de> {
             self.leaves = self.reader.leaves()?;
             self.body = self.reader.position();
         }
-        let value = T::deserialize(&mut *self)?;
-        self.pass_if_at(self.body)?;
-        Ok(value)
+        self.one(|decoder| T::deserialize(decoder))
     }
 
     /// How far the decoder has come.
@@ -97,13 +95,15 @@ impl<'de> Decoder<'de> {
         self.reader.position()
     }
 
-    /// Passes the value at `position` if its `Deserialize` ignored it and read nothing.
+    /// Reads one value, and passes it if its `Deserialize` ignored it and read nothing.
     #[inline]
-    pub(super) fn pass_if_at(&mut self, position: usize) -> Crossing<()> {
-        if self.reader.position() == position {
+    pub(super) fn one<R>(&mut self, read: impl FnOnce(&mut Self) -> Crossing<R>) -> Crossing<R> {
+        let from = self.position();
+        let value = read(self)?;
+        if self.position() == from {
             self.skip()?;
         }
-        Ok(())
+        Ok(value)
     }
 
     fn skip(&mut self) -> Crossing<()> {

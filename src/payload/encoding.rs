@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
-use super::buffer::Buffer;
+use super::buffer::{self, Buffer};
 use super::error::{Crossing, CrossingError};
-use super::format::{self, Reader};
+use super::format::Reader;
 
 /// Encoded values, one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,11 +94,11 @@ impl Encoding {
             let theirs_at = self.bytes[place..]
                 .first_chunk()
                 .map(|at| u32::from_le_bytes(*at));
-            let number = theirs_at.ok_or_else(format::no_buffer)?;
+            let number = theirs_at.ok_or_else(buffer::missing)?;
             let ours = match numbers.get(&number) {
                 Some(ours) => *ours,
                 None => {
-                    let buffer = theirs.get(number as usize).ok_or_else(format::no_buffer)?;
+                    let buffer = theirs.get(number as usize).ok_or_else(buffer::missing)?;
                     let ours = self.add(buffer.clone())?;
                     numbers.insert(number, ours);
                     ours

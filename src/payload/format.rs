@@ -19,7 +19,7 @@
 //!
 //! Numbers are little-endian; a varint is an unsigned LEB128 of at most 64 bits in its shortest form.
 
-use super::buffer::Buffer;
+use super::buffer::{self, Buffer};
 use super::error::{Crossing, CrossingError};
 
 /// The most container levels that a value may nest.
@@ -219,6 +219,12 @@ impl<'de> Reader<'de> {
         self.bytes.len() - self.position
     }
 
+    /// All that is unread.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'de [u8] {
+        &self.bytes[self.position..]
+    }
+
     /// The bytes between two positions.
     pub(crate) fn between(&self, from: usize, to: usize) -> &'de [u8] {
         &self.bytes[from..to]
@@ -302,12 +308,6 @@ impl<'de> Reader<'de> {
             Ok(len) => self.take(len),
             Err(_) => Err(truncated()),
         }
-    }
-
-    #[cold]
-    fn buffer(&mut self) -> Crossing<&'de Buffer> {
-        let number = u32::from_le_bytes(self.array()?);
-        self.buffers.get(number as usize).ok_or_else(no_buffer)
     }
 
     /// Reads a container's count, refusing one that the bytes left could not hold.
@@ -400,7 +400,8 @@ impl<'de> Reader<'de> {
             tag::STR_SURROGATES => Token::Surrogates(self.block()?),
             tag::BYTES => Token::Bytes(self.block()?),
             tag::BYTES_BUFFER | tag::MEMORYVIEW | tag::BYTEARRAY => {
-                Token::Buffer(tag, self.buffer()?)
+                let number = u32::from_le_bytes(self.array()?) as usize;
+                Token::Buffer(tag, self.buffers.get(number).ok_or_else(buffer::missing)?)
             }
             tag::REF => Token::Ref(self.varint()?),
             tag::LEAF => Token::Leaf {
@@ -429,11 +430,6 @@ fn text(bytes: &[u8]) -> Crossing<&str> {
 #[cold]
 pub(crate) fn truncated() -> CrossingError {
     CrossingError::malformed("it ends too early")
-}
-
-#[cold]
-pub(crate) fn no_buffer() -> CrossingError {
-    CrossingError::malformed("a buffer that is not there")
 }
 
 #[cold]

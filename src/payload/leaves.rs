@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use owngil_ffi::{Attached, Borrowed, Kept, Kind, Loans, Object, PyResult, Raised};
 
-use super::buffer::Buffer;
+use super::buffer::{self, Buffer};
 use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, Reader, tag};
@@ -130,7 +130,7 @@ impl<'de> Table<'de> {
             pickle,
             places,
             writable,
-            buffers: buffers.ok_or_else(format::no_buffer)?,
+            buffers: buffers.ok_or_else(buffer::missing)?,
         }))
     }
 

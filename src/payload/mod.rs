@@ -10,7 +10,7 @@
 //! disk), name types so that they come back as Rust types, or let a container hold itself.
 //!
 //! Reading order: `format` has the bytes, `encode` and `decode` are serde's two halves, `call` encodes
-//! the arguments of a call, and [`Value`] and [`Payload`] are for values of unknown shape.
+//! the arguments of a call, `python` writes objects and `make` makes them, and [`Value`] and [`Payload`] are for values of unknown shape.
 
 mod access;
 mod bigint;
@@ -25,12 +25,15 @@ mod handoff;
 mod keywords;
 mod leaves;
 mod lending;
+mod make;
 mod python;
+mod shape;
 mod skip;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod value;
+mod written;
 
 pub use bigint::BigInt;
 pub use buffer::Buffer;
@@ -45,6 +48,7 @@ pub(crate) use format::{Reader, write_tagged};
 pub(crate) use leaves::Pickling;
 pub(crate) use lending::Lending;
 pub(crate) use python::Codec;
+pub(crate) use skip::skip_call;
 
 use std::fmt;
 

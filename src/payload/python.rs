@@ -1,5 +1,7 @@
 //! Python objects, written as encoded values and made from them, through the C API alone.
 //!
+//! The walk that writes is here, the one that makes is in `make`.
+//!
 //! Plain values (the exact types of [`Kind`]) are read and built directly. All other objects of one
 //! value are its *leaves*: they go into one pickle, so that what they share stays shared and a class
 //! is named once. A value with a cycle, or one that nests deeper than
@@ -9,27 +11,40 @@
 //! in a pickle. Only containers that are referenced from elsewhere are looked up, which those in
 //! fresh results are not.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Exception, Kind, Object, PyResult, Raised};
+use owngil_ffi::{Attached, Exception, Inside, Kind, Object, Raised};
 
 use super::buffer::Buffer;
 use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
-use super::format::{self, MAX_DEPTH, Reader, Token, tag};
+use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::leaves::{self, Pickling};
 use super::lending::{LENT_FROM, Lending};
+use super::make::{Make, read_usual};
+use super::shape::Shapes;
+use super::written::Written;
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
 pub(crate) struct Codec {
     pickling: Pickling,
     lending: Lending,
+    /// The keys of the dicts that were made last.
+    shapes: RefCell<Shapes>,
+    /// The keys of the dicts that were written last; not there during a walk.
+    written: RefCell<Option<Box<Written>>>,
 }
 
 impl Codec {
     pub(crate) fn new(pickling: Pickling, lending: Lending) -> Self {
-        Codec { pickling, lending }
+        Codec {
+            pickling,
+            lending,
+            shapes: RefCell::default(),
+            written: RefCell::default(),
+        }
     }
 
     /// How memory crosses.
@@ -58,12 +73,14 @@ impl Codec {
         out: &mut Encoding,
     ) -> Result<(), CrossingError> {
         let start = out.mark();
-        let mut walk = Walk::new(out, &self.lending);
+        let mut written = self.written.take();
+        let mut walk = Walk::new(out, &self.lending, written.get_or_insert_default());
         let walked = match walk.value(object, 1) {
             Err(Stop::PickleWhole) => walk.pickle_whole(object),
             other => other,
         };
         let leaves = walk.leaves;
+        self.written.replace(written);
         let finished = match walked {
             Ok(()) if leaves.is_empty() => return Ok(()),
             Ok(()) => self.pickle(attached, &leaves),
@@ -107,8 +124,8 @@ impl Codec {
         let Some((index, error)) = failed else {
             return error;
         };
-        let mut scratch = Encoding::default();
-        let mut walk = Walk::new(&mut scratch, &self.lending);
+        let (mut scratch, mut written) = (Encoding::default(), Written::default());
+        let mut walk = Walk::new(&mut scratch, &self.lending, &mut written);
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
             Err(Stop::Error(located)) => located,
@@ -124,12 +141,10 @@ impl Codec {
         attached: Attached<'a>,
         reader: &mut Reader<'_>,
     ) -> Result<Object<'a>, CrossingError> {
-        if reader.peek()? != tag::LEAVES
-            && let Some(scalar) = read_scalar(attached, reader)?
-        {
-            return made(scalar);
+        match read_usual(attached, reader)? {
+            Some(object) => Ok(object),
+            None => self.decode_walking(attached, reader),
         }
-        self.decode_walking(attached, reader)
     }
 
     fn decode_walking<'a>(
@@ -149,17 +164,7 @@ impl Codec {
             }
         };
         let body = reader.position();
-        let (shared, stack) = (None, Vec::new());
-        Make {
-            attached,
-            lending: &self.lending,
-            body,
-            leaves,
-            shared,
-            byte_arrays: None,
-            stack,
-        }
-        .value(reader, 0)
+        Make::new(attached, &self.lending, leaves, &self.shapes, body).value(reader, 0)
     }
 }
 
@@ -176,7 +181,7 @@ fn unpicklable(raised: &Raised<'_>) -> CrossingError {
     CrossingError::new(format!("cannot be pickled: {}", in_a_line(&exception)))
 }
 
-fn explained(raised: &Raised<'_>) -> String {
+pub(super) fn explained(raised: &Raised<'_>) -> String {
     in_a_line(&raised.describe())
 }
 
@@ -212,34 +217,6 @@ fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
         _ => return false,
     }
     true
-}
-
-/// Makes what needs no walk; `None`, with nothing read, for a container, a reference or a leaf.
-#[inline]
-fn read_scalar<'a>(
-    attached: Attached<'a>,
-    reader: &mut Reader<'_>,
-) -> Result<Option<PyResult<'a, Object<'a>>>, CrossingError> {
-    let start = reader.position();
-    Ok(Some(match reader.token()? {
-        Token::Int(number) => attached.int(number),
-        Token::Str(text) => attached.str(text),
-        Token::Float(number) => attached.float(number),
-        Token::None => Ok(attached.none()),
-        Token::Bool(value) => Ok(attached.bool(value)),
-        Token::Bytes(bytes) => attached.bytes(bytes),
-        Token::BigInt(bytes) => attached.big_int(bytes),
-        Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
-        Token::Container { .. } | Token::Ref(_) | Token::Leaf { .. } | Token::Buffer(..) => {
-            reader.seek(start);
-            return Ok(None);
-        }
-    }))
-}
-
-#[inline]
-fn made<'a>(object: PyResult<'a, Object<'a>>) -> Result<Object<'a>, CrossingError> {
-    object.map_err(|raised| CrossingError::new(explained(&raised)))
 }
 
 /// Why a walk ended early.
@@ -290,6 +267,7 @@ struct Walk<'o, 'a> {
     body: usize,
     depth: u32,
     leaves: Vec<Object<'a>>,
+    written: &'o mut Written,
     /// Containers that may occur again, by address; made for the first such container.
     seen: Option<HashMap<usize, Place<'a>>>,
     /// In the search for the place of a leaf that failed: its number, and what to say of it.
@@ -297,7 +275,7 @@ struct Walk<'o, 'a> {
 }
 
 impl<'o, 'a> Walk<'o, 'a> {
-    fn new(out: &'o mut Encoding, lending: &'o Lending) -> Self {
+    fn new(out: &'o mut Encoding, lending: &'o Lending, written: &'o mut Written) -> Self {
         let (start, body) = (out.mark(), out.len());
         Walk {
             out,
@@ -306,6 +284,7 @@ impl<'o, 'a> Walk<'o, 'a> {
             body,
             depth: 0,
             leaves: Vec::new(),
+            written,
             seen: None,
             wanted: None,
         }
@@ -355,6 +334,31 @@ impl<'o, 'a> Walk<'o, 'a> {
             }
         };
         self.out.write_number(tag::BYTEARRAY, number as u32);
+        Ok(())
+    }
+
+    /// Writes what is inside a container.
+    #[inline]
+    fn inside(&mut self, item: Inside<'a>) -> Result<(), Stop> {
+        match item {
+            Inside::None => format::write_none(self.out),
+            Inside::Bool(value) => format::write_bool(self.out, value),
+            Inside::Int(number) => format::write_int(self.out, number),
+            Inside::Float(number) => format::write_float(self.out, number),
+            // The walk holds it, and its container does.
+            Inside::Object(object) => return self.value(&object, 2),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn key(&mut self, key: &Object<'a>) -> Result<(), Stop> {
+        if self.written.write(key, self.out) {
+            return Ok(());
+        }
+        let start = self.out.len();
+        self.value(key, 2)?;
+        self.written.note(key, &self.out[start..]);
         Ok(())
     }
 
@@ -416,17 +420,17 @@ impl<'o, 'a> Walk<'o, 'a> {
         let mut written = 0;
         match kind {
             Kind::List | Kind::Tuple => {
-                while let Some(item) = object.item(written) {
-                    let result = self.value(&item, 2);
+                while let Some(item) = object.inside(written) {
+                    let result = self.inside(item);
                     result.map_err(|stop| stop.at(|error| error.at_index(written)))?;
                     written += 1;
                 }
             }
             Kind::Dict => {
                 for (key, value) in object.pairs() {
-                    self.value(&key, 2)
+                    self.key(&key)
                         .map_err(|stop| stop.at(CrossingError::in_key))?;
-                    let result = self.value(&value, 2);
+                    let result = self.inside(value);
                     result.map_err(|stop| stop.at(|error| at_key(error, &key)))?;
                     written += 1;
                 }
@@ -454,125 +458,10 @@ impl<'o, 'a> Walk<'o, 'a> {
     }
 }
 
-fn at_key(error: CrossingError, key: &Object<'_>) -> CrossingError {
+pub(super) fn at_key(error: CrossingError, key: &Object<'_>) -> CrossingError {
     match (key.as_str(), key.as_i64()) {
         (Some(text), _) => error.at_key(text),
         (None, Some(number)) => error.at_key(number),
         (None, None) => error.at_key(key.type_name().as_str()),
-    }
-}
-
-/// One value in the making.
-struct Make<'c, 'a> {
-    attached: Attached<'a>,
-    lending: &'c Lending,
-    body: usize,
-    leaves: Option<Object<'a>>,
-    /// What a REF may point at, by its offset; made for the first such container.
-    shared: Option<HashMap<u64, Object<'a>>>,
-    /// The bytearrays, by where their buffers are.
-    byte_arrays: Option<HashMap<usize, Object<'a>>>,
-    /// The items of the containers that are being made, innermost last.
-    stack: Vec<Object<'a>>,
-}
-
-impl<'a> Make<'_, 'a> {
-    fn value(&mut self, reader: &mut Reader<'_>, depth: u32) -> Result<Object<'a>, CrossingError> {
-        if let Some(scalar) = read_scalar(self.attached, reader)? {
-            return made(scalar);
-        }
-        let start = reader.position();
-        match reader.token()? {
-            Token::Container { kind, count } => self.container(reader, depth, kind, count, start),
-            Token::Buffer(tag, buffer) => self.memory(tag, buffer),
-            Token::Ref(offset) => {
-                let shared = self.shared.as_ref().and_then(|shared| shared.get(&offset));
-                shared
-                    .cloned()
-                    .ok_or_else(|| CrossingError::malformed("a reference to nothing"))
-            }
-            Token::Leaf { index, .. } => {
-                let leaf = self
-                    .leaves
-                    .as_ref()
-                    .and_then(|leaves| leaves.item(index as usize));
-                leaf.ok_or_else(|| CrossingError::malformed("a leaf that is not there"))
-            }
-            _ => Err(CrossingError::malformed("a value of no kind")),
-        }
-    }
-
-    fn memory(&mut self, tag: u8, buffer: &Buffer) -> Result<Object<'a>, CrossingError> {
-        let (attached, lending) = (self.attached, self.lending);
-        if tag != tag::BYTEARRAY {
-            return made(lending.make(attached, tag, buffer));
-        }
-        let byte_arrays = self.byte_arrays.get_or_insert_default();
-        let place = std::ptr::from_ref(buffer).addr();
-        if let Some(known) = byte_arrays.get(&place) {
-            return Ok(known.clone());
-        }
-        let byte_array = made(lending.make(attached, tag, buffer))?;
-        byte_arrays.insert(place, byte_array.clone());
-        Ok(byte_array)
-    }
-
-    fn container(
-        &mut self,
-        reader: &mut Reader<'_>,
-        depth: u32,
-        kind: format::Kind,
-        count: usize,
-        start: usize,
-    ) -> Result<Object<'a>, CrossingError> {
-        if depth == MAX_DEPTH {
-            return Err(CrossingError::too_deep());
-        }
-        let attached = self.attached;
-        let made = match kind {
-            format::Kind::Dict => self.dict(reader, depth, count)?,
-            _ => {
-                let first = self.stack.len();
-                for index in 0..count {
-                    let item = self.value(reader, depth + 1);
-                    self.stack
-                        .push(item.map_err(|error| error.at_index(index))?);
-                }
-                let items = self.stack.drain(first..);
-                let made = match kind {
-                    format::Kind::List => attached.list_of(items),
-                    format::Kind::Tuple => attached.tuple_of(items),
-                    format::Kind::Set => attached.set(items),
-                    _ => attached.frozen_set(items),
-                };
-                made.map_err(|raised| CrossingError::new(explained(&raised)))?
-            }
-        };
-        if reader.between(start, start + 1)[0] & tag::SHARED != 0 {
-            let shared = self.shared.get_or_insert_default();
-            shared.insert((start - self.body) as u64, made.clone());
-        }
-        Ok(made)
-    }
-
-    fn dict(
-        &mut self,
-        reader: &mut Reader<'_>,
-        depth: u32,
-        count: usize,
-    ) -> Result<Object<'a>, CrossingError> {
-        let explain = |raised: Raised<'_>| CrossingError::new(explained(&raised));
-        let dict = self.attached.dict().map_err(explain)?;
-        for _ in 0..count {
-            let key = self
-                .value(reader, depth + 1)
-                .map_err(CrossingError::in_key)?;
-            let value = self
-                .value(reader, depth + 1)
-                .map_err(|error| at_key(error, &key))?;
-            dict.insert(&key, &value)
-                .map_err(|raised| explain(raised).in_key())?;
-        }
-        Ok(dict)
     }
 }

@@ -27,6 +27,22 @@ pub(crate) fn skip_value(reader: &mut Reader<'_>) -> Crossing<()> {
     skip_item(reader, 0).map(drop)
 }
 
+/// Passes the arguments of one call.
+///
+/// # Errors
+/// As [`skip_value`].
+pub(crate) fn skip_call(reader: &mut Reader<'_>) -> Crossing<()> {
+    let (n_positional, n_keyword) = (reader.varint()?, reader.varint()?);
+    for _ in 0..n_positional {
+        skip_value(reader)?;
+    }
+    for _ in 0..n_keyword {
+        skip_value(reader)?;
+        skip_value(reader)?;
+    }
+    Ok(())
+}
+
 /// Passes one value that sits `depth` container levels deep and says what it met.
 pub(crate) fn skip_item(reader: &mut Reader<'_>, depth: u32) -> Crossing<Seen> {
     let mut seen = Seen::default();

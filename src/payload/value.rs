@@ -20,7 +20,8 @@ const MOST_FORESEEN: usize = 1024;
 /// Any Python value.
 ///
 /// Through this crate every Python value comes back as it went: a tuple stays a tuple, a set a set,
-/// and a NaN keeps its bits. With another serde format a value maps to what that format has;
+/// and a NaN keeps its bits. Only identity is lost: a container that stands in two places becomes
+/// two, where a [`Payload`] keeps it one. With another serde format a value maps to what that format has;
 /// sets and tuples become sequences there, and an opaque object is an error.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

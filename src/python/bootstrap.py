@@ -259,9 +259,10 @@ def _module_hint(name):
 def load_source(text, name, attribute):
     module = sys.modules.get(name)
     if module is None:
-        filename = f"<source {name}>"
+        # linecache asks the loader unless the name is all in angle brackets.
+        filename = f"<source>:{name}"
         module = type(sys)(name)
-        _remember(filename, text)
+        module.__loader__ = _Source(text)
 
         def run():
             exec(compile(text, filename, "exec", dont_inherit=True), module.__dict__)
@@ -270,11 +271,14 @@ def load_source(text, name, attribute):
     return _find(module, "the source text", attribute)
 
 
-def _remember(filename, text):
-    """Shows source text in tracebacks, as doctest and IPython do."""
-    import linecache
+class _Source:
+    """Where linecache finds source text that has no file, for tracebacks and inspect (PEP 302)."""
 
-    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    def __init__(self, text):
+        self._text = text
+
+    def get_source(self, name):
+        return self._text
 
 
 def load_script(path, shown):

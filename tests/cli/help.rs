@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{command, owngil, run, scripts, words};
 
-const COMMANDS: [&str; 3] = ["--help", "map --help", "run --help"];
+const COMMANDS: [&str; 4] = ["--help", "map --help", "run --help", "bench --help"];
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
@@ -24,7 +24,13 @@ fn prepared() -> (tempfile::TempDir, String) {
     write("names.txt", "Ada Lovelace\nGrace Hopper\n");
     let people = "{\"name\": \"Ada\", \"points\": 3}\n{\"name\": \"Grace\", \"points\": 5}\n";
     write("people.jsonl", people);
-    for script in ["text.py", "scoring.py", "resize.py", "warm_up.py"] {
+    for script in [
+        "text.py",
+        "scoring.py",
+        "resize.py",
+        "warm_up.py",
+        "primes.py",
+    ] {
         fs::copy(scripts().join(script), folder.path().join(script)).unwrap();
     }
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_owngil"));

@@ -6,9 +6,11 @@
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
 //! - `signals`: Ctrl-C
 //! - `run`: `owngil run`
+//! - `bench`: `owngil bench`
 //! - `python`: which Python is used
 //! - `help`: help, version, the examples, and the page about the command
 
+mod bench;
 mod errors;
 mod help;
 mod input;
