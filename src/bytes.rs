@@ -1,4 +1,4 @@
-//! Bytes: an owned byte string that needs no allocation while it is short.
+//! Bytes: encoded values on their way, which need no allocation while they are short.
 //!
 //! Most calls and most values are a few bytes. An allocation for each, made on one thread and freed on
 //! another, would cost more than the call.
@@ -6,29 +6,52 @@
 use std::fmt;
 use std::ops::Deref;
 
+use crate::payload::{Encoding, Reader};
+
 /// How many bytes fit without an allocation: with length and tag, three quarters of a cache line, which
 /// leaves room for what goes with them.
 const INLINE: usize = 46;
 
-/// An owned byte string.
+/// Encoded values.
 #[derive(Clone)]
 pub(crate) enum Bytes {
     Short(u8, [u8; INLINE]),
     Long(Vec<u8>),
+    WithBuffers(Box<Encoding>),
 }
 
 impl Bytes {
-    /// Takes what the buffer holds, and leaves it empty for the next use.
+    /// Takes what the encoding holds, and leaves it empty for the next use.
     #[inline]
-    pub(crate) fn take_from(buffer: &mut Vec<u8>) -> Bytes {
+    pub(crate) fn take_from(buffer: &mut Encoding) -> Bytes {
+        if let Some(encoding) = buffer.take_with_buffers() {
+            return Bytes::WithBuffers(Box::new(encoding));
+        }
         if buffer.len() > INLINE {
-            return Bytes::Long(std::mem::take(buffer));
+            return Bytes::Long(std::mem::take(&mut **buffer));
         }
         let mut bytes = [0; INLINE];
         bytes[..buffer.len()].copy_from_slice(buffer);
         let length = buffer.len() as u8;
         buffer.clear();
         Bytes::Short(length, bytes)
+    }
+
+    /// A reader at the start.
+    #[inline]
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        match self {
+            Bytes::WithBuffers(encoding) => encoding.reader(),
+            _ => Reader::new(self),
+        }
+    }
+
+    /// How much memory they stand for, in bytes and in buffers.
+    pub(crate) fn n_bytes(&self) -> usize {
+        match self {
+            Bytes::WithBuffers(encoding) => encoding.n_bytes(),
+            _ => self.len(),
+        }
     }
 }
 
@@ -46,6 +69,7 @@ impl Deref for Bytes {
         match self {
             Bytes::Short(length, bytes) => &bytes[..usize::from(*length)],
             Bytes::Long(bytes) => bytes,
+            Bytes::WithBuffers(encoding) => encoding,
         }
     }
 }
@@ -64,7 +88,7 @@ mod tests {
     fn every_length_comes_out_as_it_went_in_and_the_buffer_is_empty() {
         for length in [0, 1, INLINE, INLINE + 1, 1000] {
             let text: Vec<u8> = (0..length).map(|n| n as u8).collect();
-            let mut buffer = text.clone();
+            let mut buffer = Encoding::from(text.clone());
             let bytes = Bytes::take_from(&mut buffer);
             assert_eq!(*bytes, text[..]);
             assert!(buffer.is_empty());

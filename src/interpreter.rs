@@ -3,20 +3,28 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
+mod held;
+mod load_error;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use owngil_ffi::{Attached, Borrowed, Kept, Object, PyResult, Raised, Runtime, STACK_SIZE};
+use owngil_ffi::{
+    Attached, Borrowed, Kept, Loans, Object, PyResult, Raised, Runtime, STACK_SIZE, Views,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, LoadError, LoadErrorKind, PythonError, Result};
+use crate::error::{Error, PythonError, Result};
 use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy, Stream};
-use crate::payload::{self, Codec, CrossingError, Payload, Reader};
+use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling, Reader};
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
+
+use held::Held;
+use load_error::{load_error, malformed};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -102,7 +110,7 @@ impl Interpreter {
     pub fn new() -> Result<Interpreter> {
         let capture = Capture::new(OutputPolicy::Inherit);
         let python = owngil_ffi::Interpreter::new(runtime::start()?)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture, true)
+        Interpreter::prepare(python, Arc::clone(&capture), capture, false)
     }
 
     /// Runs `work` with a new interpreter on a thread of its own, whose stack is large enough for
@@ -133,24 +141,28 @@ impl Interpreter {
     /// An interpreter with its own GIL for a worker on this thread.
     pub(crate) fn own_gil(runtime: &'static Runtime, capture: Arc<Capture>) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::new(runtime)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture, false)
+        Interpreter::prepare(python, Arc::clone(&capture), capture, true)
     }
 
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
     pub(crate) fn on_main(runtime: &'static Runtime, capture: Arc<Capture>) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::prepare(python, capture, Capture::of_nobody(), false)
+        Interpreter::prepare(python, capture, Capture::of_nobody(), true)
     }
 
     /// Runs the bootstrap; `fallback` takes what threads print that are not the worker's.
+    ///
+    /// A worker's tasks find standard input empty, and their large bytes are lent. Without a worker
+    /// there is no thread that could wait for them to come back.
     fn prepare(
         mut python: owngil_ffi::Interpreter,
         capture: Arc<Capture>,
         fallback: Arc<Capture>,
-        keeps_stdin: bool,
+        for_worker: bool,
     ) -> Result<Interpreter> {
+        let loans = for_worker.then(|| python.loans().clone());
         let state = python.attach(|attached| {
-            let state = State::new(attached, fallback, keeps_stdin);
+            let state = State::new(attached, fallback, loans);
             state.map_err(|raised| python_error(&raised))
         })?;
         Ok(Interpreter {
@@ -190,12 +202,12 @@ impl Interpreter {
             let value = attached
                 .eval(expression, &globals)
                 .map_err(|r| python_error(&r))?;
-            let mut bytes = Vec::new();
+            let mut encoding = Encoding::default();
             state
                 .codec
-                .encode(attached, &value, &mut bytes)
+                .encode(attached, &value, &mut encoding)
                 .map_err(result_error)?;
-            Ok(Payload::from_encoded(bytes))
+            Ok(Payload::from_encoded(encoding))
         })?;
         payload.decode().map_err(result_error)
     }
@@ -208,9 +220,7 @@ impl Interpreter {
     pub fn set<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
         let payload = Payload::new(value)?;
         self.with(|attached, state| {
-            let value = state
-                .codec
-                .decode(attached, &mut Reader::new(payload.as_bytes()))?;
+            let value = state.codec.decode(attached, &mut payload.reader())?;
             let globals = state.globals.get(attached);
             let name = attached.str(name).map_err(|raised| python_error(&raised))?;
             globals
@@ -229,16 +239,16 @@ impl Interpreter {
         T: DeserializeOwned,
         A: Serialize,
     {
-        let mut encoded = Vec::new();
+        let mut encoded = Encoding::default();
         payload::encode_call(&arguments, &mut encoded)?;
-        let mut bytes = Vec::new();
+        let mut bytes = Encoding::default();
         self.with(|attached, state| {
             let callable = state.function(attached, function)?;
             call(
                 &state.codec,
                 attached,
                 &callable,
-                &mut Reader::new(&encoded),
+                &mut encoded.reader(),
                 &mut bytes,
             )
         })?;
@@ -267,9 +277,39 @@ impl Interpreter {
                     attached.detach(|| ());
                 }
                 promise.keep(results);
+                state.codec.lending().take_back(attached);
                 job = next();
             }
         });
+    }
+
+    /// What its values have lent.
+    pub(crate) fn loans(&self) -> &Loans {
+        self.python.loans()
+    }
+
+    /// Gives up what was lent and has come back.
+    pub(crate) fn take_back(&mut self) {
+        if let Some(state) = &self.state {
+            self.python
+                .attach(|attached| state.codec.lending().take_back(attached));
+        }
+    }
+
+    /// Ends the interpreter, unless something is lent: then it has run its last Python code, and is to
+    /// be ended when that is back.
+    pub(crate) fn retire(mut self) -> Option<Interpreter> {
+        self.let_go();
+        if self.loans().n_out() == 0 {
+            return None;
+        }
+        self.python.wind_down();
+        // Exit functions may have dropped what was out.
+        (self.loans().n_out() > 0).then_some(self)
+    }
+
+    fn let_go(&mut self) {
+        self.python.attach(|_| self.state = None);
     }
 
     /// Attaches for the length of `work`, and hands on what was printed.
@@ -289,7 +329,7 @@ impl Interpreter {
 impl Drop for Interpreter {
     /// Ends the interpreter: joins the threads that Python code started, runs exit functions.
     fn drop(&mut self) {
-        self.python.attach(|_| self.state = None);
+        self.let_go();
     }
 }
 
@@ -297,7 +337,7 @@ impl State {
     fn new<'a>(
         attached: Attached<'a>,
         fallback: Arc<Capture>,
-        keeps_stdin: bool,
+        loans: Option<Loans>,
     ) -> PyResult<'a, State> {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
@@ -312,11 +352,14 @@ impl State {
         };
         let write =
             attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
-        function("install_streams")?.call(&[write, attached.bool(keeps_stdin)])?;
+        function("install_streams")?.call(&[write, attached.bool(loans.is_none())])?;
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {
-            codec: Codec::new(function("dumps")?.keep(), function("loads")?.keep()),
+            codec: Codec::new(
+                Pickling::new(attached, &function, loans.clone())?,
+                Lending::new(Views::new(attached)?, loans),
+            ),
             loaders: Loaders {
                 file: function("load_file")?.keep(),
                 module: function("load_module")?.keep(),
@@ -336,7 +379,7 @@ impl State {
             self.collecting.end_call(Err(error.clone()));
         }
         self.collecting.expect(batch);
-        let mut reader = Reader::new(batch.calls());
+        let mut reader = batch.calls();
         for _ in 0..batch.len() {
             let from = reader.position();
             let outcome = match &callable {
@@ -422,7 +465,7 @@ fn call<'a>(
     attached: Attached<'a>,
     callable: &Object<'a>,
     arguments: &mut Reader<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Encoding,
 ) -> Result<()> {
     // Nearly all calls have one argument, and their counts one byte each.
     let value = match arguments.varint()? {
@@ -482,32 +525,6 @@ fn argument<'a>(
     value.map_err(|error| Error::Value(error.root(&name())))
 }
 
-/// How long a thread has stayed attached.
-#[derive(Default)]
-struct Held {
-    n_jobs: u32,
-    time: Duration,
-}
-
-impl Held {
-    /// CPython's own switch interval.
-    const LIMIT: Duration = Duration::from_millis(5);
-    /// For jobs whose time is not taken.
-    const N_JOBS_MAX: u32 = 256;
-
-    /// Counts a job; whether it is time to let go.
-    #[inline]
-    fn too_long(&mut self, elapsed: Duration) -> bool {
-        self.n_jobs += 1;
-        self.time += elapsed;
-        let too_long = self.n_jobs >= Held::N_JOBS_MAX || self.time >= Held::LIMIT;
-        if too_long {
-            *self = Held::default();
-        }
-        too_long
-    }
-}
-
 /// `execute(text, filename, namespace)` of bootstrap.py.
 fn execute<'a>(
     attached: Attached<'a>,
@@ -563,41 +580,4 @@ pub(crate) fn python_error(raised: &Raised<'_>) -> Error {
 
 pub(crate) fn result_error(error: CrossingError) -> Error {
     Error::Value(error.root("result"))
-}
-
-fn malformed(function: &Function) -> LoadError {
-    LoadError {
-        kind: LoadErrorKind::Reference,
-        function: function.to_string(),
-        message: "it names no function".to_owned(),
-        hint: Some("write FILE.py:NAME or MODULE:NAME".to_owned()),
-        cause: None,
-    }
-}
-
-/// Reads a `LoadError` of bootstrap.py; any other exception is one that loading itself raised.
-fn load_error(function: &Function, raised: &Raised<'_>) -> Error {
-    let value = raised.value();
-    if value.type_name() != "owngil.LoadError" {
-        return python_error(raised);
-    }
-    let text = |name: &str| value.get(name).and_then(|text| text.text()).ok();
-    let kind = match text("kind").as_deref() {
-        Some("MissingFile") => LoadErrorKind::MissingFile,
-        Some("MissingModule") => LoadErrorKind::MissingModule,
-        Some("MissingName") => LoadErrorKind::MissingName,
-        Some("NotCallable") => LoadErrorKind::NotCallable,
-        Some("Syntax") => LoadErrorKind::Syntax,
-        Some("Import") => LoadErrorKind::Import,
-        _ => return python_error(raised),
-    };
-    Error::from(LoadError {
-        kind,
-        function: function.to_string(),
-        message: text("message").unwrap_or_default(),
-        hint: text("hint"),
-        cause: raised
-            .cause()
-            .map(|cause| PythonError::new(cause.describe())),
-    })
 }

@@ -26,7 +26,7 @@
 //! - [`Pool`]: calls, tasks and maps over workers; [`PoolBuilder`] for other settings.
 //! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
 //! - [`Interpreter`]: one interpreter on this thread, without a pool.
-//! - [`Value`], [`Payload`], [`keywords`]: for what plain serde types do not say.
+//! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types do not say.
 //! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
 //! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
 //!
@@ -35,7 +35,8 @@
 //! None, bool, int of any size, float, str, bytes, list, tuple, dict, set and frozenset cross in one
 //! compact encoding, from and to any serde type. What else Python can pickle crosses as an opaque
 //! value, which Rust can hold and hand on. A container that occurs twice in a value stays one object
-//! on the Python side. What cannot cross is an error that says where it sat.
+//! on the Python side. What cannot cross is an error that says where it sat. A [`Buffer`] crosses
+//! without a copy, whatever its size.
 //!
 //! # What to know before
 //!
@@ -74,7 +75,7 @@ pub use function::Function;
 pub use interpreter::Interpreter;
 pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
 pub use owngil_ffi::{StartError, Version};
-pub use payload::{BigInt, Call, CrossingError, Opaque, Payload, Value, keywords};
+pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{Canceller, CompletedMap, Map, Pool, PoolBuilder};
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};

@@ -154,7 +154,7 @@ unsafe extern "C" fn destroy(capsule: *mut raw::PyObject) {
 }
 
 /// Drops what a panic carried, which may panic itself; what that one carried is leaked.
-fn discard(panic: Box<dyn Any + Send>) {
+pub(crate) fn discard(panic: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(another);
     }

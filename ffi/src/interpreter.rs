@@ -17,6 +17,7 @@ use std::thread::{self, ThreadId};
 
 use crate::attach::{self, Attached, Guard, Home};
 use crate::error::StartError;
+use crate::loan::Loans;
 use crate::object::Object;
 use crate::raw;
 use crate::runtime::{self, Runtime, STACK_SIZE};
@@ -32,6 +33,7 @@ pub struct Interpreter {
     home: Home,
     id: i64,
     kind: Kind,
+    loans: Loans,
     thread: ThreadId,
     not_send: PhantomData<*mut ()>,
 }
@@ -55,6 +57,11 @@ pub enum Ended {
     LeftRunning {
         /// How many threads.
         n_threads: usize,
+    },
+    /// Memory of its objects is lent; it is left as it is for the rest of the process.
+    StillLent {
+        /// How many objects.
+        n_objects: usize,
     },
 }
 
@@ -123,6 +130,7 @@ impl Interpreter {
             home,
             id,
             kind,
+            loans: Loans::new(id),
             thread: thread::current().id(),
             not_send: PhantomData,
         }
@@ -176,6 +184,26 @@ impl Interpreter {
         guard.expect("a guard puts the state back")
     }
 
+    /// What this interpreter has lent. It does not end while anything is: see [`Lent`](crate::Lent).
+    ///
+    /// The main interpreter never ends, so a thread of it may end with something lent. What comes
+    /// back after that stays in memory.
+    pub fn loans(&self) -> &Loans {
+        &self.loans
+    }
+
+    /// Does all of [`end`](Interpreter::end) that is Python code's own: joins the threads that it
+    /// started (without a limit: CPython knows none) and runs its exit functions.
+    ///
+    /// # Panics
+    ///
+    /// As [`attach`](Interpreter::attach).
+    pub fn wind_down(&mut self) {
+        if self.kind == Kind::OwnGil {
+            self.attach(run_last_code);
+        }
+    }
+
     /// Ends the interpreter: joins the threads that it started (without a limit: CPython knows
     /// none), runs its exit functions, flushes its streams.
     ///
@@ -189,12 +217,17 @@ impl Interpreter {
     }
 
     fn end_now(&mut self) -> Ended {
-        let kind = self.kind;
+        let (kind, loans) = (self.kind, self.loans.clone());
         let guard = self.guard();
         if kind == Kind::OwnGil {
             let n_threads = threads_in_the_way(guard.attached());
             if n_threads > 0 {
                 return Ended::LeftRunning { n_threads };
+            }
+            // Python code may have lent more up to here; what still runs can lend nothing.
+            let n_objects = loans.close(guard.attached());
+            if n_objects > 0 {
+                return Ended::StillLent { n_objects };
             }
         }
         let state = guard.into_state();
@@ -303,11 +336,7 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
 /// just begun and not attached yet. So all Python code that may start a thread runs here, before the
 /// count.
 fn threads_in_the_way(attached: Attached<'_>) -> usize {
-    let last_code = attached
-        .dict()
-        .and_then(|globals| attached.exec(include_str!("threads.py"), "<owngil end>", &globals));
-    // What it raises comes of a `threading` that is not CPython's; the count tells all the same.
-    drop(last_code);
+    run_last_code(attached);
     // A thread that is done may take a moment to take its state off the list.
     for _ in 0..200 {
         if other_thread_states(attached) == 0 {
@@ -316,6 +345,14 @@ fn threads_in_the_way(attached: Attached<'_>) -> usize {
         attached.detach(|| thread::sleep(std::time::Duration::from_millis(5)));
     }
     other_thread_states(attached)
+}
+
+fn run_last_code(attached: Attached<'_>) {
+    let last_code = attached
+        .dict()
+        .and_then(|globals| attached.exec(include_str!("threads.py"), "<owngil end>", &globals));
+    // What it raises comes of a `threading` that is not CPython's; the count tells all the same.
+    drop(last_code);
 }
 
 fn other_thread_states(_attached: Attached<'_>) -> usize {

@@ -10,6 +10,8 @@
 //!   beyond it.
 //! - [`Raised`], [`Exception`]: exceptions, as objects and as plain text.
 //! - [`Attached::callback`]: Python functions whose body is a Rust closure.
+//! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without
+//!   a copy.
 //!
 //! # What callers may rely on
 //!
@@ -51,6 +53,9 @@ mod exception;
 
 mod callback;
 
+mod buffer;
+mod loan;
+
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
@@ -60,12 +65,14 @@ mod runtime;
 mod compile_fail;
 
 pub use attach::Attached;
+pub use buffer::{Owner, Views};
 pub use callback::Body;
 pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;
 pub use interpreter::{Ended, Interpreter};
+pub use loan::{Lent, Loans};
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit};
 pub use version::Version;

@@ -57,6 +57,10 @@ pub enum Kind {
     Set,
     /// `frozenset`
     FrozenSet,
+    /// `bytearray`
+    ByteArray,
+    /// `memoryview`
+    MemoryView,
     /// any other type
     Other,
 }
@@ -155,6 +159,10 @@ impl<'a> Object<'a> {
             Kind::Set
         } else if is(&raw mut raw::PyFrozenSet_Type) {
             Kind::FrozenSet
+        } else if is(&raw mut raw::PyByteArray_Type) {
+            Kind::ByteArray
+        } else if is(&raw mut raw::PyMemoryView_Type) {
+            Kind::MemoryView
         } else {
             Kind::Other
         }

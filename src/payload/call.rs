@@ -6,6 +6,7 @@
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
 use super::encode::{Compound, Encoder, encode_value};
+use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, tag};
 use super::handoff::{self, Handoff};
@@ -17,8 +18,8 @@ use super::handoff::{self, Handoff};
 ///
 /// # Errors
 /// As for a value, and when keyword arguments are no map or struct with str keys.
-pub(crate) fn encode_call<A: Serialize + ?Sized>(args: &A, out: &mut Vec<u8>) -> Crossing<()> {
-    let start = out.len();
+pub(crate) fn encode_call<A: Serialize + ?Sized>(args: &A, out: &mut Encoding) -> Crossing<()> {
+    let (start, mark) = (out.len(), out.mark());
     // Room for both counts, which are known at the end and rarely take more than a byte each.
     out.extend_from_slice(&[0, 0]);
     let mut counts = Counts::default();
@@ -28,7 +29,7 @@ pub(crate) fn encode_call<A: Serialize + ?Sized>(args: &A, out: &mut Vec<u8>) ->
             Ok(())
         }
         Err(error) => {
-            out.truncate(start);
+            out.rewind(mark);
             Err(error)
         }
     }
@@ -62,7 +63,7 @@ impl Counts {
 
 fn encode_positional<A: Serialize + ?Sized>(
     args: &A,
-    out: &mut Vec<u8>,
+    out: &mut Encoding,
     counts: &mut Counts,
     may_be_call: bool,
 ) -> Crossing<()> {
@@ -76,7 +77,7 @@ fn encode_positional<A: Serialize + ?Sized>(
     });
     if single {
         result.map_err(|error| error.at_index(0).root("args"))?;
-        encoder.finish();
+        encoder.finish()?;
         counts.positional = 1;
         return Ok(());
     }
@@ -272,7 +273,7 @@ impl ser::SerializeTupleStruct for Arguments<'_, '_> {
 
 /// Takes a map or a struct with str keys, and nothing else.
 struct KeywordEncoder<'o> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut Encoding,
     count: &'o mut usize,
 }
 

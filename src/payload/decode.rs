@@ -3,8 +3,6 @@
 //! It trusts nothing in the bytes: counts set no memory aside, levels are counted, and what shared
 //! containers may expand to has a limit. It does not build Python objects.
 
-use std::sync::Arc;
-
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Error as _, Unexpected, Visitor};
 
@@ -12,6 +10,7 @@ use super::access::{Items, Pairs, Variant};
 use super::error::{Crossing, CrossingError};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag};
 use super::handoff::{self, Handoff};
+use super::leaves::Leaves;
 use super::{bigint, skip};
 
 /// How much may be visited again through REFs in one value, in items.
@@ -58,7 +57,7 @@ pub(crate) struct Decoder<'de> {
     /// The pickle of the leaves.
     pub(super) leaves: Option<&'de [u8]>,
     /// The same, shared by all opaque objects that were read.
-    pub(super) shared_leaves: Option<Arc<[u8]>>,
+    pub(super) shared_leaves: Option<Leaves>,
     pub(super) depth: u32,
     /// How many REFs led here.
     refs: u32,
@@ -206,6 +205,7 @@ impl<'de> Decoder<'de> {
             Token::Float(number) => Unexpected::Float(*number),
             Token::Str(text) => Unexpected::Str(text),
             Token::Bytes(bytes) => Unexpected::Bytes(bytes),
+            Token::Buffer(_, buffer) => Unexpected::Bytes(buffer),
             Token::Container {
                 kind: Kind::Dict, ..
             } => Unexpected::Map,
@@ -243,6 +243,16 @@ impl<'de> Decoder<'de> {
             ),
             Err(error) => Err(error.or_type_name(kind.type_name())),
         }
+    }
+
+    /// Bytes as a sequence, which they are in Python too.
+    fn numbers<V: Visitor<'de>>(&mut self, bytes: &[u8], visitor: V) -> Crossing<V::Value> {
+        self.charge(if self.refs > 0 { bytes.len() } else { 0 })?;
+        let mut items = SeqDeserializer::new(bytes.iter().copied());
+        let value = visitor
+            .visit_seq(&mut items)
+            .map_err(|error: CrossingError| error.or_type_name("bytes"))?;
+        items.end().map(|()| value)
     }
 
     #[inline]
@@ -285,6 +295,10 @@ impl<'de> Decoder<'de> {
                 self.charge_bytes(bytes.len())?;
                 visitor.visit_borrowed_bytes(bytes)
             }
+            Token::Buffer(_, buffer) => {
+                self.charge_bytes(buffer.len())?;
+                visitor.visit_borrowed_bytes(buffer)
+            }
             Token::Container {
                 kind: Kind::Dict,
                 count,
@@ -305,6 +319,14 @@ impl<'de> Decoder<'de> {
         let handed = match name {
             handoff::VALUE => Handoff::Value(self.value()?),
             handoff::PAYLOAD => Handoff::Payload(self.payload()?),
+            handoff::BUFFER => match self.reader.token()? {
+                Token::Buffer(_, buffer) => Handoff::Buffer(buffer.clone()),
+                Token::Bytes(bytes) => {
+                    self.charge_bytes(bytes.len())?;
+                    Handoff::Buffer(bytes.to_vec().into())
+                }
+                token => return self.refuse(&token, &visitor),
+            },
             handoff::BIGINT => {
                 let token = self.reader.token()?;
                 match token {
@@ -431,7 +453,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
         match self.reader.token()? {
             // A String's visitor takes bytes that happen to be UTF-8; Python's bytes are no str.
-            token @ Token::Bytes(_) => self.refuse(&token, &visitor),
+            token @ (Token::Bytes(_) | Token::Buffer(..)) => self.refuse(&token, &visitor),
             token => self.visit(token, visitor),
         }
     }
@@ -478,14 +500,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Crossing<V::Value> {
         match self.reader.token()? {
-            Token::Bytes(bytes) => {
-                self.charge(if self.refs > 0 { bytes.len() } else { 0 })?;
-                let mut items = SeqDeserializer::new(bytes.iter().copied());
-                let value = visitor
-                    .visit_seq(&mut items)
-                    .map_err(|error: CrossingError| error.or_type_name("bytes"))?;
-                items.end().map(|()| value)
-            }
+            Token::Bytes(bytes) => self.numbers(bytes, visitor),
+            Token::Buffer(_, buffer) => self.numbers(buffer, visitor),
             token => self.visit(token, visitor),
         }
     }

@@ -3,13 +3,15 @@
 //! It does not know of Python objects, and leaves what a *call* is to `call`.
 
 use std::mem;
-use std::sync::Arc;
 
 use serde::ser::{self, Serialize, Serializer};
 
+use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::handoff::{self, Handoff};
+use super::leaves::Leaves;
+use super::lending;
 use super::skip;
 
 /// Appends one value; on an error `out` is as it was.
@@ -17,16 +19,13 @@ use super::skip;
 /// # Errors
 /// When the value nests too deeply, mixes opaque objects of two values, or its `Serialize` fails.
 #[inline]
-pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Crossing<()> {
-    let start = out.len();
+pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Encoding) -> Crossing<()> {
+    let start = out.mark();
     let mut encoder = Encoder::new(out);
     match value.serialize(&mut encoder) {
-        Ok(()) => {
-            encoder.finish();
-            Ok(())
-        }
+        Ok(()) => encoder.finish(),
         Err(error) => {
-            out.truncate(start);
+            out.rewind(start);
             Err(error)
         }
     }
@@ -35,13 +34,13 @@ pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) 
 /// Writes one top-level value.
 #[derive(Debug)]
 pub(crate) struct Encoder<'o> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut Encoding,
     /// Where the value starts in `out`.
     start: usize,
     depth: u32,
     expected: Expected,
     /// The table of pickled leaves that goes before the body once that is complete.
-    leaves: Option<Arc<[u8]>>,
+    leaves: Option<Leaves>,
 }
 
 /// What the next call of the serializer stands for, when one of our newtype structs is around it.
@@ -58,7 +57,7 @@ enum Expected {
 impl<'o> Encoder<'o> {
     /// An encoder that appends one value.
     #[inline]
-    pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
+    pub(crate) fn new(out: &'o mut Encoding) -> Self {
         Encoder {
             start: out.len(),
             out,
@@ -70,14 +69,15 @@ impl<'o> Encoder<'o> {
 
     /// Completes the value.
     #[inline]
-    pub(crate) fn finish(&mut self) {
-        if let Some(leaves) = self.leaves.take() {
-            format::insert_leaves(self.out, self.start, &leaves);
+    pub(crate) fn finish(&mut self) -> Crossing<()> {
+        match self.leaves.take() {
+            Some(leaves) => leaves.insert(self.out, self.start),
+            None => Ok(()),
         }
     }
 
-    /// The bytes that values are appended to.
-    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+    /// The encoding that values are appended to.
+    pub(crate) fn out(&mut self) -> &mut Encoding {
         self.out
     }
 
@@ -141,10 +141,21 @@ impl<'o> Encoder<'o> {
                     "keywords(...) can only be the arguments of a call, not a value",
                 ));
             }
+            handoff::BUFFER | handoff::BYTEARRAY => {
+                return match (name, handoff::take()) {
+                    (handoff::BUFFER, Some(Handoff::Buffer(buffer))) => {
+                        self.out.write_buffer(tag::MEMORYVIEW, buffer)
+                    }
+                    (_, Some(Handoff::Buffer(buffer))) => {
+                        self.out.write_buffer(tag::BYTEARRAY, buffer)
+                    }
+                    _ => value.serialize(self),
+                };
+            }
             handoff::OPAQUE => {
                 return match handoff::take() {
                     Some(Handoff::Opaque(opaque)) => {
-                        self.adopt(opaque.leaves(), || Arc::clone(opaque.leaves()))?;
+                        self.adopt(opaque.leaves())?;
                         format::write_leaf(self.out, opaque.index(), opaque.type_name());
                         Ok(())
                     }
@@ -165,7 +176,12 @@ impl<'o> Encoder<'o> {
 
     /// Writes a value that is encoded already.
     fn write_encoded(&mut self, bytes: &[u8]) -> Crossing<()> {
-        if self.out.len() == self.start {
+        let buffers = match handoff::take() {
+            Some(Handoff::Buffers(buffers)) => buffers,
+            _ => Vec::new(),
+        };
+        let whole = self.out.len() == self.start;
+        if whole && buffers.is_empty() {
             self.out.extend_from_slice(bytes);
             return Ok(());
         }
@@ -173,7 +189,7 @@ impl<'o> Encoder<'o> {
         let leaves = reader.leaves()?;
         let body = reader.position();
         let seen = skip::skip_item(&mut reader, 0)?;
-        if seen.refs {
+        if seen.refs && !whole {
             return Err(CrossingError::new(
                 "a payload in which Python objects share a container crosses as a whole value or \
                  argument, not inside another",
@@ -183,22 +199,23 @@ impl<'o> Encoder<'o> {
             return Err(CrossingError::too_deep());
         }
         if let Some(leaves) = leaves {
-            self.adopt(leaves, || leaves.into())?;
+            self.adopt(&Leaves::of(leaves, &buffers)?)?;
         }
+        let from = self.out.len();
         self.out
             .extend_from_slice(reader.between(body, reader.position()));
-        Ok(())
+        let places: Vec<usize> = seen.buffers.iter().map(|place| place - body).collect();
+        self.out.adopt(from, &places, &buffers)
     }
 
     /// Takes over a table of leaves, unless there is another one already.
-    fn adopt(&mut self, leaves: &[u8], table: impl FnOnce() -> Arc<[u8]>) -> Crossing<()> {
+    fn adopt(&mut self, leaves: &Leaves) -> Crossing<()> {
         match &self.leaves {
             None => {
-                self.leaves = Some(table());
+                self.leaves = Some(leaves.clone());
                 Ok(())
             }
-            // Same place and length is the cheap and usual case: this table cannot move or change.
-            Some(ours) if std::ptr::eq(&raw const **ours, leaves) || **ours == *leaves => Ok(()),
+            Some(ours) if ours == leaves => Ok(()),
             Some(_) => Err(CrossingError::new(
                 "opaque Python objects that came from different values cannot cross inside one \
                  value; pass each as an argument of its own",
@@ -212,7 +229,7 @@ impl<'o> Encoder<'o> {
             Expected::BigInt => format::write_bigint(self.out, bytes),
             Expected::Surrogates => format::write_surrogates(self.out, bytes),
             Expected::Plain | Expected::Set | Expected::FrozenSet => {
-                format::write_bytes(self.out, bytes);
+                return lending::write_bytes(self.out, bytes);
             }
         }
         Ok(())

@@ -12,12 +12,14 @@
 //! 0xC3         INT32  4 bytes         0xCA  REF     varint offset into the body
 //! 0xC4         INT64  8 bytes         0xCB  LEAF    varint index, varint n, n bytes
 //!                                     0xCC  LEAVES  varint n, n bytes, then the body
+//! 0xCE, 0xCF, 0xD5  bytes, memoryview, bytearray that stand in a buffer: its number in 4 bytes
 //! 0xD0..=0xD4  list, tuple, dict, set, frozenset: varint count, then the items
 //! 0xD8..=0xDC  the same five, where a REF may point at them
 //! ```
 //!
 //! Numbers are little-endian; a varint is an unsigned LEB128 of at most 64 bits in its shortest form.
 
+use super::buffer::{self, Buffer};
 use super::error::{Crossing, CrossingError};
 
 /// The most container levels that a value may nest.
@@ -57,6 +59,10 @@ pub(crate) mod tag {
     pub(crate) const LEAF: u8 = 0xCB;
     /// The table of pickled leaves; only the first byte of a top-level value.
     pub(crate) const LEAVES: u8 = 0xCC;
+    /// A bytes object that stands in a buffer beside the bytes; 0xCD is no value's.
+    pub(crate) const BYTES_BUFFER: u8 = 0xCE;
+    /// A memoryview.
+    pub(crate) const MEMORYVIEW: u8 = 0xCF;
     /// A list.
     pub(crate) const LIST: u8 = 0xD0;
     /// A tuple.
@@ -67,6 +73,8 @@ pub(crate) mod tag {
     pub(crate) const SET: u8 = 0xD3;
     /// A frozenset.
     pub(crate) const FROZENSET: u8 = 0xD4;
+    /// A bytearray.
+    pub(crate) const BYTEARRAY: u8 = 0xD5;
     /// The bit that a container's tag carries when a REF may point at it.
     pub(crate) const SHARED: u8 = 0x08;
     /// A list that a REF may point at.
@@ -143,6 +151,8 @@ pub(crate) enum Token<'de> {
     Surrogates(&'de [u8]),
     /// A bytes object.
     Bytes(&'de [u8]),
+    /// A bytes, memoryview or bytearray in a buffer: its tag, and where the buffer is.
+    Buffer(u8, &'de Buffer),
     /// A container of so many items, or pairs of items in a dict.
     Container {
         /// Which container.
@@ -166,13 +176,29 @@ pub(crate) enum Token<'de> {
 pub(crate) struct Reader<'de> {
     bytes: &'de [u8],
     position: usize,
+    buffers: &'de [Buffer],
 }
 
 impl<'de> Reader<'de> {
     /// A reader at the start of `bytes`.
     #[inline]
     pub(crate) fn new(bytes: &'de [u8]) -> Self {
-        Reader { bytes, position: 0 }
+        Reader::with_buffers(bytes, &[])
+    }
+
+    /// A reader at the start of `bytes`, which refer to `buffers`.
+    #[inline]
+    pub(crate) fn with_buffers(bytes: &'de [u8], buffers: &'de [Buffer]) -> Self {
+        Reader {
+            bytes,
+            position: 0,
+            buffers,
+        }
+    }
+
+    /// The buffers that the bytes refer to.
+    pub(crate) fn buffers(&self) -> &'de [Buffer] {
+        self.buffers
     }
 
     /// How far the reader has come.
@@ -373,6 +399,10 @@ impl<'de> Reader<'de> {
             tag::STR => Token::Str(text(self.block()?)?),
             tag::STR_SURROGATES => Token::Surrogates(self.block()?),
             tag::BYTES => Token::Bytes(self.block()?),
+            tag::BYTES_BUFFER | tag::MEMORYVIEW | tag::BYTEARRAY => {
+                let number = u32::from_le_bytes(self.array()?) as usize;
+                Token::Buffer(tag, self.buffers.get(number).ok_or_else(buffer::missing)?)
+            }
             tag::REF => Token::Ref(self.varint()?),
             tag::LEAF => Token::Leaf {
                 index: self.varint()?,

@@ -9,7 +9,7 @@
 
 use std::cell::Cell;
 
-use super::{Opaque, Payload, Value};
+use super::{Buffer, Opaque, Payload, Value};
 
 /// What all names of this crate's newtype structs start with; no Rust type can have such a name.
 const PREFIX: &str = "$owngil::";
@@ -28,6 +28,10 @@ pub(crate) const SURROGATES: &str = "$owngil::Surrogates";
 pub(crate) const SET: &str = "$owngil::Set";
 /// The newtype struct around the items of a frozenset.
 pub(crate) const FROZENSET: &str = "$owngil::FrozenSet";
+/// The newtype struct around a [`Buffer`], which Python sees as a memoryview.
+pub(crate) const BUFFER: &str = "$owngil::Buffer";
+/// The newtype struct around a [`Buffer`] that holds what a bytearray holds.
+pub(crate) const BYTEARRAY: &str = "$owngil::ByteArray";
 /// The newtype struct around a [`Call`](super::Call).
 pub(crate) const CALL: &str = "$owngil::Call";
 
@@ -48,6 +52,10 @@ pub(crate) enum Handoff {
     Payload(Payload),
     /// An opaque object to encode.
     Opaque(Opaque),
+    /// A buffer, to encode or decoded.
+    Buffer(Buffer),
+    /// The buffers of a payload that is to be encoded.
+    Buffers(Vec<Buffer>),
 }
 
 thread_local! {

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 
 use owngil_ffi::{Attached, Object, PyResult};
 
+use super::buffer::Buffer;
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, Token, tag};
+use super::lending::Lending;
 use super::python::{at_key, explained};
 use super::shape::{Shape, Shapes};
 use super::skip::at_encoded_key;
@@ -57,10 +59,13 @@ pub(super) fn made<'a>(object: PyResult<'a, Object<'a>>) -> Result<Object<'a>, C
 /// One value in the making.
 pub(super) struct Make<'c, 'a> {
     attached: Attached<'a>,
+    lending: &'c Lending,
     body: usize,
     leaves: Option<Object<'a>>,
     /// What a REF may point at, by its offset; made for the first such container.
     shared: Option<HashMap<u64, Object<'a>>>,
+    /// The bytearrays, by where their buffers are.
+    byte_arrays: Option<HashMap<usize, Object<'a>>>,
     /// The items of the containers that are being made, innermost last.
     stack: Vec<Object<'a>>,
     shapes: &'c RefCell<Shapes>,
@@ -72,15 +77,18 @@ impl<'c, 'a> Make<'c, 'a> {
     /// Of a value whose body starts at that position of the reader.
     pub(super) fn new(
         attached: Attached<'a>,
+        lending: &'c Lending,
         leaves: Option<Object<'a>>,
         shapes: &'c RefCell<Shapes>,
         body: usize,
     ) -> Self {
         Make {
             attached,
+            lending,
             body,
             leaves,
             shared: None,
+            byte_arrays: None,
             stack: Vec::new(),
             shapes,
             keys: Vec::new(),
@@ -108,6 +116,8 @@ impl<'c, 'a> Make<'c, 'a> {
         let start = reader.position();
         made(match reader.token()? {
             Token::Bytes(bytes) => attached.bytes(bytes),
+            Token::Buffer(tag::BYTEARRAY, buffer) => return self.byte_array(buffer),
+            Token::Buffer(tag, buffer) => self.lending.make(attached, tag, buffer),
             Token::BigInt(bytes) => attached.big_int(bytes),
             Token::Surrogates(bytes) => attached.str_with_surrogates(bytes),
             Token::Container { kind, count } => {
@@ -128,6 +138,18 @@ impl<'c, 'a> Make<'c, 'a> {
             }
             _ => return Err(CrossingError::malformed("a value of no kind")),
         })
+    }
+
+    /// Makes a bytearray, which stays one object where its buffer occurs twice.
+    fn byte_array(&mut self, buffer: &Buffer) -> Result<Object<'a>, CrossingError> {
+        let known = self.byte_arrays.get_or_insert_default();
+        let place = std::ptr::from_ref(buffer).addr();
+        if let Some(byte_array) = known.get(&place) {
+            return Ok(byte_array.clone());
+        }
+        let byte_array = made(self.lending.make(self.attached, tag::BYTEARRAY, buffer))?;
+        known.insert(place, byte_array.clone());
+        Ok(byte_array)
     }
 
     fn container(

@@ -1,6 +1,7 @@
 //! Values as bytes: the only form in which a value crosses between Rust and an interpreter.
 //!
-//! One value is one byte string that says where it ends. None, bool, int of any size, float, str, bytes,
+//! One value is one byte string that says where it ends. Memory that is not to be copied stands beside
+//! it, in an `Encoding`. None, bool, int of any size, float, str, bytes,
 //! list, tuple, dict, set and frozenset have an encoding that both sides write and read directly, Rust
 //! through serde and Python through its objects, with no tree in between. Every other Python object that
 //! can be pickled is a *leaf*: the value carries one pickle of all its leaves, which Rust hands on unread.
@@ -13,13 +14,17 @@
 
 mod access;
 mod bigint;
+mod buffer;
 mod call;
 mod decode;
 mod encode;
+mod encoding;
 mod error;
 mod format;
 mod handoff;
 mod keywords;
+mod leaves;
+mod lending;
 mod make;
 mod python;
 mod shape;
@@ -31,13 +36,17 @@ mod value;
 mod written;
 
 pub use bigint::BigInt;
+pub use buffer::Buffer;
 pub use error::CrossingError;
 pub use keywords::{Call, keywords};
 pub use value::{Opaque, Value};
 
 pub(crate) use call::encode_call;
 pub(crate) use decode::decode_value;
+pub(crate) use encoding::Encoding;
 pub(crate) use format::{Reader, write_tagged};
+pub(crate) use leaves::Pickling;
+pub(crate) use lending::Lending;
 pub(crate) use python::Codec;
 pub(crate) use skip::skip_call;
 
@@ -57,7 +66,7 @@ use handoff::Handoff;
 /// Python objects share a container can cross only as a whole value or argument.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
-    bytes: Vec<u8>,
+    encoding: Encoding,
 }
 
 impl Payload {
@@ -66,14 +75,16 @@ impl Payload {
     /// # Errors
     /// When the value nests deeper than 128 containers or its own `Serialize` fails.
     pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Payload, CrossingError> {
-        let mut bytes = Vec::new();
-        encode::encode_value(value, &mut bytes)?;
-        Ok(Payload { bytes })
+        let mut encoding = Encoding::default();
+        encode::encode_value(value, &mut encoding)?;
+        Ok(Payload { encoding })
     }
 
-    /// A payload of bytes that hold exactly one encoded value; bytes that do not fail when decoded.
-    pub(crate) fn from_encoded(bytes: Vec<u8>) -> Payload {
-        Payload { bytes }
+    /// A payload of an encoding that holds exactly one encoded value; bytes that do not fail when decoded.
+    pub(crate) fn from_encoded(encoding: impl Into<Encoding>) -> Payload {
+        Payload {
+            encoding: encoding.into(),
+        }
     }
 
     /// Decodes the value; `T` may borrow its strings and bytes from the payload.
@@ -81,7 +92,7 @@ impl Payload {
     /// # Errors
     /// When the value does not have the shape of `T`, or holds opaque objects where `T` wants to look.
     pub fn decode<'de, T: Deserialize<'de>>(&'de self) -> Result<T, CrossingError> {
-        let mut reader = Reader::new(&self.bytes);
+        let mut reader = self.reader();
         let value = decode::decode_value(&mut reader)?;
         match reader.remaining() {
             0 => Ok(value),
@@ -100,7 +111,7 @@ impl Payload {
     /// put into one value; as two arguments of a call they can cross.
     /// A payload decoded out of a larger value carries a copy of the whole pickle; a [`Value`] shares it.
     pub fn contains_opaque(&self) -> bool {
-        self.bytes.first() == Some(&format::tag::LEAVES)
+        self.encoding.first() == Some(&format::tag::LEAVES)
     }
 
     /// Python's name of the value's type, such as `int`, `list` or `datetime.datetime`.
@@ -111,13 +122,18 @@ impl Payload {
         }
     }
 
-    /// The encoded bytes.
+    /// The encoded bytes, without the memory that they refer to: that of each [`Buffer`], and of
+    /// large `bytes` that came from a pool.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.encoding
+    }
+
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        self.encoding.reader()
     }
 
     fn head(&self) -> Result<Token<'_>, CrossingError> {
-        let mut reader = Reader::new(&self.bytes);
+        let mut reader = self.reader();
         reader.leaves()?;
         reader.token()
     }
@@ -129,24 +145,30 @@ impl fmt::Debug for Payload {
             f,
             "Payload({}, {} bytes)",
             self.type_name(),
-            self.bytes.len()
+            self.encoding.n_bytes()
         )
     }
 }
 
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(handoff::PAYLOAD, &Encoded(&self.bytes))
+        serializer.serialize_newtype_struct(handoff::PAYLOAD, &Encoded(&self.encoding))
     }
 }
 
 /// The bytes for our own serializer, an error for any other.
-struct Encoded<'a>(&'a [u8]);
+struct Encoded<'a>(&'a Encoding);
 
 impl Serialize for Encoded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if handoff::is_from_us() {
-            serializer.serialize_bytes(self.0)
+            let buffers = self.0.buffers().to_vec();
+            if buffers.is_empty() {
+                return serializer.serialize_bytes(self.0);
+            }
+            handoff::give(Handoff::Buffers(buffers), || {
+                serializer.serialize_bytes(self.0)
+            })
         } else {
             Err(ser::Error::custom(
                 "a payload can only cross to Python; decode it for another format",

@@ -14,10 +14,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Exception, Inside, Kept, Kind, Object, Raised};
+use owngil_ffi::{Attached, Exception, Inside, Kind, Object, Raised};
 
+use super::buffer::Buffer;
+use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::leaves::{self, Pickling};
+use super::lending::{LENT_FROM, Lending};
 use super::make::{Make, read_usual};
 use super::shape::Shapes;
 use super::written::Written;
@@ -25,10 +29,8 @@ use super::written::Written;
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
 pub(crate) struct Codec {
-    /// `pickle.dumps` for a list of leaves.
-    dumps: Kept,
-    /// `pickle.loads`, giving that list.
-    loads: Kept,
+    pickling: Pickling,
+    lending: Lending,
     /// The keys of the dicts that were made last.
     shapes: RefCell<Shapes>,
     /// The keys of the dicts that were written last; not there during a walk.
@@ -36,13 +38,18 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    pub(crate) fn new(dumps: Kept, loads: Kept) -> Self {
+    pub(crate) fn new(pickling: Pickling, lending: Lending) -> Self {
         Codec {
-            dumps,
-            loads,
+            pickling,
+            lending,
             shapes: RefCell::default(),
             written: RefCell::default(),
         }
+    }
+
+    /// How memory crosses.
+    pub(crate) fn lending(&self) -> &Lending {
+        &self.lending
     }
 
     /// Appends the encoded value of `object`; `out` stays as it was when that fails.
@@ -51,7 +58,7 @@ impl Codec {
         &self,
         attached: Attached<'a>,
         object: &Object<'a>,
-        out: &mut Vec<u8>,
+        out: &mut Encoding,
     ) -> Result<(), CrossingError> {
         if write_scalar(object, out) {
             return Ok(());
@@ -63,11 +70,11 @@ impl Codec {
         &self,
         attached: Attached<'a>,
         object: &Object<'a>,
-        out: &mut Vec<u8>,
+        out: &mut Encoding,
     ) -> Result<(), CrossingError> {
-        let start = out.len();
+        let start = out.mark();
         let mut written = self.written.take();
-        let mut walk = Walk::new(out, written.get_or_insert_default());
+        let mut walk = Walk::new(out, &self.lending, written.get_or_insert_default());
         let walked = match walk.value(object, 1) {
             Err(Stop::PickleWhole) => walk.pickle_whole(object),
             other => other,
@@ -79,13 +86,12 @@ impl Codec {
             Ok(()) => self.pickle(attached, &leaves),
             Err(stop) => Err(stop.into_error()),
         };
+        let finished = finished
+            .and_then(|(table, buffers)| leaves::insert(&table, &buffers, out, start.n_bytes()));
         match finished {
-            Ok(pickle) => {
-                format::insert_leaves(out, start, &pickle);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) => {
-                out.truncate(start);
+                out.rewind(start);
                 Err(self.locate(attached, object, &leaves, error))
             }
         }
@@ -95,11 +101,9 @@ impl Codec {
         &self,
         attached: Attached<'a>,
         leaves: &[Object<'a>],
-    ) -> Result<Vec<u8>, CrossingError> {
-        let list = attached.list(leaves.to_vec());
-        let pickle = list.and_then(|list| self.dumps.get(attached).call(&[list]));
-        let pickle = pickle.map_err(|raised| unpicklable(&raised))?;
-        Ok(pickle.as_bytes().unwrap_or_default().to_vec())
+    ) -> Result<(Vec<u8>, Vec<Buffer>), CrossingError> {
+        let dumped = self.pickling.dump(attached, &self.lending, leaves);
+        dumped.map_err(|raised| unpicklable(&raised))
     }
 
     /// Finds which leaf cannot be pickled, and says where it sits.
@@ -120,8 +124,8 @@ impl Codec {
         let Some((index, error)) = failed else {
             return error;
         };
-        let (mut scratch, mut written) = (Vec::new(), Written::default());
-        let mut walk = Walk::new(&mut scratch, &mut written);
+        let (mut scratch, mut written) = (Encoding::default(), Written::default());
+        let mut walk = Walk::new(&mut scratch, &self.lending, &mut written);
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
             Err(Stop::Error(located)) => located,
@@ -150,21 +154,17 @@ impl Codec {
     ) -> Result<Object<'a>, CrossingError> {
         let leaves = match reader.leaves()? {
             None => None,
-            Some(pickle) => Some(self.unpickle(attached, pickle)?),
+            Some(table) => {
+                let loaded =
+                    self.pickling
+                        .load(attached, &self.lending, table, reader.buffers())?;
+                Some(loaded.map_err(|raised| {
+                    CrossingError::new(format!("cannot be unpickled: {}", explained(&raised)))
+                })?)
+            }
         };
-        Make::new(attached, leaves, &self.shapes, reader.position()).value(reader, 0)
-    }
-
-    fn unpickle<'a>(
-        &self,
-        attached: Attached<'a>,
-        pickle: &[u8],
-    ) -> Result<Object<'a>, CrossingError> {
-        let bytes = attached.bytes(pickle);
-        let leaves = bytes.and_then(|bytes| self.loads.get(attached).call(&[bytes]));
-        leaves.map_err(|raised| {
-            CrossingError::new(format!("cannot be unpickled: {}", explained(&raised)))
-        })
+        let body = reader.position();
+        Make::new(attached, &self.lending, leaves, &self.shapes, body).value(reader, 0)
     }
 }
 
@@ -210,7 +210,10 @@ fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
             Some(text) => format::write_str(out, text),
             None => return false,
         },
-        Kind::Bytes => format::write_bytes(out, object.as_bytes().unwrap_or_default()),
+        Kind::Bytes => match object.as_bytes() {
+            Some(bytes) if bytes.len() < LENT_FROM => format::write_bytes(out, bytes),
+            _ => return false,
+        },
         _ => return false,
     }
     true
@@ -249,7 +252,7 @@ impl From<Raised<'_>> for Stop {
 enum Place<'a> {
     /// It is being written: meeting it now is a cycle.
     Open,
-    /// It stands at this offset. The reference keeps its address from being used again.
+    /// It stands at this offset, or in the buffer of this number. The reference keeps its address from being used again.
     Done(
         u64,
         #[expect(dead_code, reason = "held for its address")] Object<'a>,
@@ -258,7 +261,9 @@ enum Place<'a> {
 
 /// One walk through a value, writing it.
 struct Walk<'o, 'a> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut Encoding,
+    lending: &'o Lending,
+    start: Mark,
     body: usize,
     depth: u32,
     leaves: Vec<Object<'a>>,
@@ -270,10 +275,12 @@ struct Walk<'o, 'a> {
 }
 
 impl<'o, 'a> Walk<'o, 'a> {
-    fn new(out: &'o mut Vec<u8>, written: &'o mut Written) -> Self {
-        let body = out.len();
+    fn new(out: &'o mut Encoding, lending: &'o Lending, written: &'o mut Written) -> Self {
+        let (start, body) = (out.mark(), out.len());
         Walk {
             out,
+            lending,
+            start,
             body,
             depth: 0,
             leaves: Vec::new(),
@@ -294,8 +301,39 @@ impl<'o, 'a> Walk<'o, 'a> {
             Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::FrozenSet => {
                 return self.container(object, held);
             }
+            Kind::Bytes => {
+                let written = self.lending.write_bytes(object, self.out);
+                written.map_err(Stop::Error)?;
+            }
+            Kind::ByteArray => return self.byte_array(object, held),
+            Kind::MemoryView => {
+                let contents = self.lending.contents(object)?;
+                let written = self.out.write_buffer(tag::MEMORYVIEW, contents);
+                written.map_err(Stop::Error)?;
+            }
             _ => return self.leaf(object),
         }
+        Ok(())
+    }
+
+    /// Writes a bytearray, which stays one object where it occurs twice: both have one buffer.
+    fn byte_array(&mut self, object: &Object<'a>, held: usize) -> Result<(), Stop> {
+        if object.n_references() <= held {
+            let contents = self.lending.contents(object)?;
+            let written = self.out.write_buffer(tag::BYTEARRAY, contents);
+            return written.map_err(Stop::Error);
+        }
+        let seen = self.seen.get_or_insert_default();
+        let number = match seen.get(&object.address()) {
+            Some(Place::Done(number, _)) => *number,
+            _ => {
+                let contents = self.lending.contents(object)?;
+                let number = u64::from(self.out.add(contents).map_err(Stop::Error)?);
+                seen.insert(object.address(), Place::Done(number, object.clone()));
+                number
+            }
+        };
+        self.out.write_number(tag::BYTEARRAY, number as u32);
         Ok(())
     }
 
@@ -414,7 +452,7 @@ impl<'o, 'a> Walk<'o, 'a> {
     }
 
     fn pickle_whole(&mut self, object: &Object<'a>) -> Result<(), Stop> {
-        self.out.truncate(self.body);
+        self.out.rewind(self.start);
         self.leaves.clear();
         self.leaf(object)
     }

@@ -6,7 +6,7 @@ use super::error::{Crossing, CrossingError, Key};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag, truncated, unknown_tag};
 
 /// What a walk over a value met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// A reference to a shared container.
     pub(crate) refs: bool,
@@ -14,6 +14,8 @@ pub(crate) struct Seen {
     pub(crate) leaves: bool,
     /// The most container levels, counted from where the walk began.
     pub(crate) levels: u32,
+    /// Where the numbers of buffers stand.
+    pub(crate) buffers: Vec<usize>,
 }
 
 /// Passes one top-level value, with its table of leaves if it has one.
@@ -57,6 +59,10 @@ fn walk(reader: &mut Reader<'_>, depth: u32, seen: &mut Seen) -> Crossing<()> {
         tag::INT32 => 4,
         tag::INT64 | tag::FLOAT => 8,
         tag::BIGINT | tag::STR | tag::STR_SURROGATES | tag::BYTES => length(reader)?,
+        tag::BYTES_BUFFER | tag::MEMORYVIEW | tag::BYTEARRAY => {
+            seen.buffers.push(reader.position());
+            4
+        }
         tag::REF => {
             seen.refs = true;
             reader.varint()?;
@@ -95,7 +101,9 @@ pub(crate) fn type_name_of<'de>(token: &Token<'de>) -> &'de str {
         Token::Int(_) | Token::BigInt(_) => "int",
         Token::Float(_) => "float",
         Token::Str(_) | Token::Surrogates(_) => "str",
-        Token::Bytes(_) => "bytes",
+        Token::Bytes(_) | Token::Buffer(tag::BYTES_BUFFER, _) => "bytes",
+        Token::Buffer(tag::BYTEARRAY, _) => "bytearray",
+        Token::Buffer(..) => "memoryview",
         Token::Container { kind, .. } => kind.type_name(),
         Token::Leaf { type_name, .. } => type_name,
         Token::Ref(_) => "object",

@@ -13,17 +13,18 @@ use serde::{Deserialize, Serialize};
 use super::call::encode_call;
 use super::decode::decode_value;
 use super::encode::encode_value;
+use super::encoding::Encoding;
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::skip::skip_value;
 use super::{BigInt, CrossingError, Payload, Value, keywords};
 
 fn encoded<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Encoding::default();
     encode_value(value, &mut out).unwrap();
     let mut reader = Reader::new(&out);
     skip_value(&mut reader).unwrap();
     assert_eq!(reader.remaining(), 0, "skip ends where the value ends");
-    out
+    out.to_vec()
 }
 
 fn decoded<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CrossingError> {
@@ -51,9 +52,9 @@ fn fails<T: DeserializeOwned + Debug>(bytes: &[u8], message: &str) {
 }
 
 fn call<A: Serialize + ?Sized>(args: &A) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Encoding::default();
     encode_call(args, &mut out).unwrap();
-    out
+    out.to_vec()
 }
 
 #[test]
@@ -441,7 +442,7 @@ fn errors_say_where() {
             Err(serde::ser::Error::custom("no"))
         }
     }
-    let mut out = vec![1, 2, 3];
+    let mut out = Encoding::from(vec![1, 2, 3]);
     let value = HashMap::from([("model", (Broken, vec![Failing]))]);
     let error = encode_value(&value, &mut out).unwrap_err();
     assert_eq!(error.to_string(), "[\"model\"][1][0]: no");
@@ -451,14 +452,14 @@ fn errors_say_where() {
     assert_eq!(error.to_string(), "args[0][0]: no");
     let error = encode_call(&keywords((), HashMap::from([("k", Failing)])), &mut out).unwrap_err();
     assert_eq!(error.to_string(), "kwargs[\"k\"]: no");
-    assert_eq!(out, [1, 2, 3], "an error leaves the bytes as they were");
+    assert_eq!(*out, [1, 2, 3], "an error leaves the bytes as they were");
 }
 
 #[test]
 fn a_failed_decode_leaves_the_reader_after_the_value() {
-    let mut bytes = encoded(&vec![vec!["x"; 3]; 3]);
+    let mut bytes = Encoding::from(encoded(&vec![vec!["x"; 3]; 3]));
     encode_value(&42, &mut bytes).unwrap();
-    let mut reader = Reader::new(&bytes);
+    let mut reader = bytes.reader();
     assert!(decode_value::<Vec<Vec<i64>>>(&mut reader).is_err());
     assert_eq!(decode_value::<i64>(&mut reader).unwrap(), 42);
 }

@@ -2,13 +2,12 @@
 //!
 //! It needs no serde: the decoder hands over the whole once it is read.
 
-use std::sync::Arc;
-
 use super::decode::Decoder;
 use super::error::{Crossing, CrossingError};
-use super::format::{self, Kind, Token};
+use super::format::{Kind, Token, tag};
+use super::leaves::{self, Leaves};
 use super::value::foreseen;
-use super::{BigInt, Opaque, Payload, Value, skip};
+use super::{BigInt, Encoding, Opaque, Payload, Value, skip};
 
 impl<'de> Decoder<'de> {
     /// Reads the tree of one value.
@@ -45,6 +44,14 @@ impl<'de> Decoder<'de> {
                 self.charge_bytes(bytes.len())?;
                 Value::Bytes(bytes.to_vec())
             }
+            Token::Buffer(tag, buffer) => match tag {
+                tag::BYTEARRAY => Value::ByteArray(buffer.clone()),
+                tag::MEMORYVIEW => Value::Buffer(buffer.clone()),
+                _ => {
+                    self.charge_bytes(buffer.len())?;
+                    Value::Bytes(buffer.to_vec())
+                }
+            },
             Token::Container {
                 kind: Kind::Dict,
                 count,
@@ -81,12 +88,15 @@ impl<'de> Decoder<'de> {
         })
     }
 
-    fn shared_leaves(&mut self) -> Crossing<Arc<[u8]>> {
+    fn shared_leaves(&mut self) -> Crossing<Leaves> {
         let Some(leaves) = self.leaves else {
             return Err(CrossingError::malformed("a leaf without a table of leaves"));
         };
-        let shared = self.shared_leaves.get_or_insert_with(|| leaves.into());
-        Ok(Arc::clone(shared))
+        if self.shared_leaves.is_none() {
+            self.shared_leaves = Some(Leaves::of(leaves, self.reader.buffers())?);
+        }
+        let shared = self.shared_leaves.clone();
+        shared.ok_or_else(|| CrossingError::malformed("a leaf without a table of leaves"))
     }
 
     /// Copies one value, still encoded.
@@ -112,12 +122,18 @@ impl<'de> Decoder<'de> {
             None
         };
         self.charge_bytes(body.len() + leaves.map_or(0, <[u8]>::len))?;
-        let mut bytes = Vec::with_capacity(body.len() + leaves.map_or(0, |table| table.len() + 11));
+        let theirs = self.reader.buffers();
+        let mut encoding = Encoding::from(Vec::with_capacity(
+            body.len() + leaves.map_or(0, |table| table.len() + 11),
+        ));
         if let Some(leaves) = leaves {
-            format::write_leaves(&mut bytes, leaves);
+            leaves::insert(leaves, theirs, &mut encoding, 0)?;
         }
-        bytes.extend_from_slice(body);
-        Ok(Payload::from_encoded(bytes))
+        let places: Vec<usize> = seen.buffers.iter().map(|place| place - from).collect();
+        let at = encoding.len();
+        encoding.extend_from_slice(body);
+        encoding.adopt(at, &places, theirs)?;
+        Ok(Payload::from_encoded(encoding))
     }
 
     /// The head of the value here, which stays unread.

@@ -11,7 +11,8 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
 use super::handoff::{self, Handoff};
-use super::{Payload, format};
+use super::leaves::Leaves;
+use super::{Buffer, Payload, format};
 
 /// The most items for which memory is set aside before they are seen.
 const MOST_FORESEEN: usize = 1024;
@@ -51,6 +52,10 @@ pub enum Value {
     Set(Vec<Value>),
     /// A frozenset, in the order in which Python gave it.
     FrozenSet(Vec<Value>),
+    /// A bytearray: what it held.
+    ByteArray(Buffer),
+    /// A memoryview, of any contiguous memory: the bytes that it shows.
+    Buffer(Buffer),
     /// A Python object that Rust cannot read but can hand on.
     Opaque(Opaque),
 }
@@ -65,6 +70,8 @@ impl Value {
             Value::Float(_) => "float",
             Value::Str(_) | Value::Surrogates(_) => "str",
             Value::Bytes(_) => "bytes",
+            Value::ByteArray(_) => "bytearray",
+            Value::Buffer(_) => "memoryview",
             Value::List(_) => "list",
             Value::Tuple(_) => "tuple",
             Value::Dict(_) => "dict",
@@ -96,14 +103,14 @@ pub struct Opaque(Arc<Leaf>);
 
 #[derive(PartialEq, Eq)]
 struct Leaf {
-    leaves: Arc<[u8]>,
+    leaves: Leaves,
     index: u64,
     type_name: Box<str>,
 }
 
 impl Opaque {
     /// The object of that number in a table of pickled leaves.
-    pub(crate) fn new(leaves: Arc<[u8]>, index: u64, type_name: &str) -> Self {
+    pub(crate) fn new(leaves: Leaves, index: u64, type_name: &str) -> Self {
         Opaque(Arc::new(Leaf {
             leaves,
             index,
@@ -112,7 +119,7 @@ impl Opaque {
     }
 
     /// The table of pickled leaves.
-    pub(crate) fn leaves(&self) -> &Arc<[u8]> {
+    pub(crate) fn leaves(&self) -> &Leaves {
         &self.0.leaves
     }
 
@@ -133,10 +140,9 @@ impl Opaque {
             index,
             type_name,
         } = &*self.0;
-        let mut bytes = Vec::with_capacity(leaves.len() + type_name.len() + 32);
-        format::write_leaves(&mut bytes, leaves);
-        format::write_leaf(&mut bytes, *index, type_name);
-        Payload::from_encoded(bytes)
+        let mut encoding = leaves.to_encoding();
+        format::write_leaf(&mut encoding, *index, type_name);
+        Payload::from_encoded(encoding)
     }
 }
 
@@ -188,6 +194,8 @@ impl Serialize for Inside<'_> {
                 serializer.serialize_newtype_struct(handoff::SURROGATES, &Surrogates(bytes))
             }
             Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::ByteArray(buffer) => buffer.serialize_as(handoff::BYTEARRAY, serializer),
+            Value::Buffer(buffer) => buffer.serialize(serializer),
             Value::List(items) => items.serialize(serializer),
             Value::Tuple(items) => {
                 let mut tuple = serializer.serialize_tuple(items.len())?;
@@ -362,6 +370,7 @@ from_same! {
     char => Str,
     Vec<Value> => List,
     Vec<(Value, Value)> => Dict,
+    Buffer => Buffer,
     Opaque => Opaque,
 }
 

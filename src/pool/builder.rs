@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::output::{Capture, OutputPolicy};
 use crate::runtime;
 use crate::task::{Batch, Job, Recipient, Results};
-use crate::worker::{self, Backend, Order, Queue, Worker};
+use crate::worker::{self, Backend, Lingering, Order, Queue, Worker};
 
 /// The settings of a pool. Each has a default that suits most.
 #[derive(Debug)]
@@ -144,9 +144,13 @@ impl Start {
         let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
         let name = format!("owngil-{}", self.worker);
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
+        let own_orders = orders.clone();
         let spawned = thread.spawn(move || {
-            self.live(&received, serving);
-            drop(living);
+            let lingering = self.live(&received, &own_orders, serving);
+            drop((living, own_orders));
+            if let Some(last) = lingering {
+                last();
+            }
         });
         let spawned = spawned.map_err(|error| {
             Error::Config(format!("the system gave no thread for a worker: {error}"))
@@ -161,12 +165,17 @@ impl Start {
     }
 
     /// The life of the worker's thread; `serving` is dropped when it runs no more calls.
-    fn live(self, orders: &Receiver<Order>, serving: Sender<()>) {
-        let mut worker = match self.ready_worker() {
+    fn live(
+        self,
+        orders: &Receiver<Order>,
+        own_orders: &Sender<Order>,
+        serving: Sender<()>,
+    ) -> Option<Lingering> {
+        let mut worker = match self.ready_worker(own_orders) {
             Ok(worker) => worker,
             Err(error) => {
                 let _ = self.ready.send(Err(error));
-                return;
+                return None;
             }
         };
         let _ = self.ready.send(Ok(()));
@@ -178,16 +187,16 @@ impl Start {
             // What the panic left behind is not to be trusted with an orderly end.
             std::mem::forget(worker);
             worker = self
-                .ready_worker()
+                .ready_worker(own_orders)
                 .unwrap_or_else(|error| Box::new(Broken(error)));
         }
         drop(serving);
-        worker.retire();
+        worker.retire()
     }
 
     /// A worker that has run its initializer; a sink may panic while it does.
-    fn ready_worker(&self) -> Result<Box<dyn Worker>> {
-        let made = catch_unwind(AssertUnwindSafe(|| self.make_ready()));
+    fn ready_worker(&self, orders: &Sender<Order>) -> Result<Box<dyn Worker>> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.make_ready(orders)));
         made.unwrap_or_else(|_| {
             Err(Error::Worker {
                 worker: self.worker,
@@ -196,8 +205,8 @@ impl Start {
         })
     }
 
-    fn make_ready(&self) -> Result<Box<dyn Worker>> {
-        let mut worker = worker::start(self.backend, Capture::new(self.output.clone()))?;
+    fn make_ready(&self, orders: &Sender<Order>) -> Result<Box<dyn Worker>> {
+        let mut worker = worker::start(self.backend, Capture::new(self.output.clone()), orders)?;
         if let Some(initializer) = &self.initializer {
             let (collector, results) = unbounded();
             let recipient = Recipient::Collector(0, collector);
@@ -206,7 +215,8 @@ impl Start {
                 .iter()
                 .try_for_each(|(_, results)| results.only_failure());
             if let Err(error) = failure {
-                worker.retire();
+                // What it lent went with its results.
+                drop(worker.retire());
                 return Err(Error::Worker {
                     worker: self.worker,
                     source: Box::new(error),
@@ -230,5 +240,7 @@ impl Worker for Broken {
         }
     }
 
-    fn retire(self: Box<Self>) {}
+    fn retire(self: Box<Self>) -> Option<Lingering> {
+        None
+    }
 }

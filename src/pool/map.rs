@@ -18,7 +18,7 @@ use super::chunk::{BYTES_MAX, Chunk};
 use super::line::Line;
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::payload;
+use crate::payload::{self, Encoding};
 use crate::task::{Batch, Completed, Items, Job, Recipient, Results};
 
 /// Batches in flight for each worker: enough to keep it busy while this thread does not run.
@@ -37,7 +37,7 @@ pub struct Map<'p, I: Iterator, T> {
     exhausted: bool,
     chunk: Chunk,
     /// The batch that is being filled: its calls, how many, and how many it should hold.
-    calls: Vec<u8>,
+    calls: Encoding,
     n_calls: u32,
     n_wanted: u32,
     /// Filled, and refused by a full queue.
@@ -114,7 +114,7 @@ where
             inputs,
             exhausted: false,
             chunk: Chunk::new(pool.n_workers()),
-            calls: Vec::new(),
+            calls: Encoding::default(),
             n_calls: 0,
             n_wanted: 1,
             waiting: None,
@@ -244,7 +244,7 @@ where
             return;
         }
         self.n_calls += 1;
-        if self.n_calls >= self.n_wanted || self.calls.len() >= BYTES_MAX {
+        if self.n_calls >= self.n_wanted || self.calls.n_bytes() >= BYTES_MAX {
             self.close_batch();
         }
     }

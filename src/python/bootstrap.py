@@ -388,10 +388,42 @@ def _status(code):
     return 1
 
 
-def dumps(leaves):
-    from _pickle import dumps
+class _File:
+    """What pickle takes for a file: its methods are Rust functions."""
 
-    return dumps(leaves, 5)
+
+def pickler(write):
+    """A function that pickles to `write`, and gives the buffers that are not in the pickle."""
+    file = _File()
+    file.write = write
+    dump = None
+
+    def pickle(leaves):
+        nonlocal dump
+        if dump is None:
+            from _pickle import dump
+        buffers = []
+        dump(leaves, file, 5, buffer_callback=buffers.append)
+        return buffers
+
+    return pickle
+
+
+def unpickler(read, readinto):
+    """A function that unpickles what `read` and `readinto` give."""
+
+    def readline():
+        raise ValueError("a pickle of protocol 5 has no lines")
+
+    file = _File()
+    file.read, file.readinto, file.readline = read, readinto, readline
+
+    def unpickle(buffers):
+        from _pickle import load
+
+        return load(file, buffers=buffers)
+
+    return unpickle
 
 
 def loads(data):

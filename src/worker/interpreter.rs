@@ -7,7 +7,7 @@ use crate::interpreter::Interpreter;
 use crate::output::Capture;
 use crate::runtime;
 use crate::task::Job;
-use crate::worker::Worker;
+use crate::worker::{Lingering, Worker};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
 pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
@@ -30,13 +30,22 @@ impl Worker for PythonWorker {
         self.interpreter.run(job, next);
     }
 
-    fn retire(self: Box<Self>) {
+    fn take_back(&mut self) {
+        self.interpreter.take_back();
+    }
+
+    fn retire(self: Box<Self>) -> Option<Lingering> {
         let PythonWorker {
             interpreter,
             capture,
         } = *self;
-        drop(interpreter);
+        let lingering = interpreter.retire();
         // What exit functions printed.
         capture.finish_last();
+        let interpreter = lingering?;
+        Some(Box::new(move || {
+            interpreter.loans().wait_all_back();
+            drop(interpreter);
+        }))
     }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 
 use crate::error::{Error, Result};
 use crate::output::Capture;
@@ -66,16 +66,37 @@ pub(crate) trait Worker {
     /// promise is kept as soon as its batch is done. `next` does not wait.
     fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>);
 
+    /// Gives up memory that was lent with results and is back.
+    fn take_back(&mut self) {}
+
     /// Ends, once nothing is left to run.
-    fn retire(self: Box<Self>);
+    ///
+    /// It gives what cannot end yet, since others still read its memory; that is to be called where
+    /// nobody waits.
+    fn retire(self: Box<Self>) -> Option<Lingering>;
 }
 
+/// Waits until the last of a worker's memory is back, and ends it.
+pub(crate) type Lingering = Box<dyn FnOnce()>;
+
 /// Makes a worker of that backend, on the thread that is to be its own.
-pub(crate) fn start(backend: Backend, capture: Arc<Capture>) -> Result<Box<dyn Worker>> {
-    Ok(match backend {
-        Backend::Interpreter => Box::new(interpreter::start(capture)?),
-        Backend::Thread => Box::new(thread::start(capture)?),
-    })
+///
+/// `orders` tells it of memory that came back while it waits for work.
+pub(crate) fn start(
+    backend: Backend,
+    capture: Arc<Capture>,
+    orders: &Sender<Order>,
+) -> Result<Box<dyn Worker>> {
+    let worker = match backend {
+        Backend::Interpreter => interpreter::start(capture)?,
+        Backend::Thread => thread::start(capture)?,
+    };
+    let (orders, thread) = (orders.clone(), std::thread::current());
+    worker.interpreter.loans().on_return(move || {
+        let _ = orders.send(Order::TakeBack);
+        thread.unpark();
+    });
+    Ok(Box::new(worker))
 }
 
 /// What a pool tells one of its workers.
@@ -83,6 +104,8 @@ pub(crate) fn start(backend: Backend, capture: Arc<Capture>) -> Result<Box<dyn W
 pub(crate) enum Order {
     /// Run this, before anything else that is queued.
     Run(Job),
+    /// Take back what was lent.
+    TakeBack,
     /// Run what is queued, then end.
     Drain,
     /// End; what is queued is for the others.
@@ -97,6 +120,7 @@ pub(crate) fn serve(worker: &mut dyn Worker, queue: &Queue, orders: &Receiver<Or
                 true => queue.take(),
                 false => None,
             }),
+            Order::TakeBack => worker.take_back(),
             Order::Drain => {
                 if let Some(job) = queue.take() {
                     worker.run(job, &mut || queue.take());
@@ -127,7 +151,9 @@ mod tests {
             }
         }
 
-        fn retire(self: Box<Self>) {}
+        fn retire(self: Box<Self>) -> Option<Lingering> {
+            None
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn calls_take_keywords() {
     let bytes = call(&keywords((1,), &many));
     assert_eq!(bytes[..4], [1, 0xAC, 0x02, 1]);
     assert_eq!(call(&keywords([0u8; 30], &many))[..3], [30, 0xAC, 0x02]);
-    let mut out = Vec::new();
+    let mut out = Encoding::default();
     let not = "kwargs: keyword arguments must be a struct or a map with str keys";
     for error in [
         encode_call(&keywords((), 1), &mut out).unwrap_err(),

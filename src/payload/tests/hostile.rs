@@ -14,7 +14,7 @@ fn depth_has_one_limit_everywhere() {
     decoded::<serde_json::Value>(&deepest).unwrap();
     decoded::<IgnoredAny>(&deepest).unwrap();
     let message = CrossingError::too_deep();
-    let mut out = Vec::new();
+    let mut out = Encoding::default();
     let error = encode_value(&nested(MAX_DEPTH + 1), &mut out).unwrap_err();
     assert_eq!(error.reason(), message.reason());
     assert_eq!(error.path(), "[0]".repeat(MAX_DEPTH as usize));
@@ -56,7 +56,12 @@ fn counts_are_not_trusted() {
         &[tag::LEAVES, 0, tag::LEAVES, 0, 1],
         "malformed payload: a table of leaves inside a value",
     );
-    fails::<Value>(&[0xCF], "malformed payload: no value starts with byte 0xCF");
+    fails::<Value>(&[0xDF], "malformed payload: no value starts with byte 0xDF");
+    for tag in [tag::BYTES_BUFFER, tag::MEMORYVIEW, tag::BYTEARRAY] {
+        let bytes = [tag, 0, 0, 0, 0];
+        fails::<Value>(&bytes, "malformed payload: a buffer that is not there");
+        assert!(decoded::<Payload>(&bytes).is_err());
+    }
     fails::<Value>(&[0x81, 0xFF], "malformed payload: a str that is not UTF-8");
     fails::<i64>(&[], "malformed payload: it ends too early");
 }

@@ -91,7 +91,7 @@ fn leaves_are_opaque_but_cross() {
 
 #[test]
 fn payloads_that_cannot_be_put_inside_say_so() {
-    let mut out = Vec::new();
+    let mut out = Encoding::default();
     let leaf = |pickle: &[u8]| {
         let mut bytes = Vec::new();
         format::write_leaves(&mut bytes, pickle);

@@ -1,0 +1,29 @@
+//! Held: when a thread that runs one batch after another lets go of its GIL.
+
+use std::time::Duration;
+
+/// How long a thread has stayed attached.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    n_jobs: u32,
+    time: Duration,
+}
+
+impl Held {
+    /// CPython's own switch interval.
+    const LIMIT: Duration = Duration::from_millis(5);
+    /// For jobs whose time is not taken.
+    const N_JOBS_MAX: u32 = 256;
+
+    /// Counts a job; whether it is time to let go.
+    #[inline]
+    pub(super) fn too_long(&mut self, elapsed: Duration) -> bool {
+        self.n_jobs += 1;
+        self.time += elapsed;
+        let too_long = self.n_jobs >= Held::N_JOBS_MAX || self.time >= Held::LIMIT;
+        if too_long {
+            *self = Held::default();
+        }
+        too_long
+    }
+}

@@ -1,0 +1,45 @@
+//! LoadError: what bootstrap.py raised when it could not load a function, as the host's error.
+
+use owngil_ffi::Raised;
+
+use super::python_error;
+use crate::error::{Error, LoadError, LoadErrorKind, PythonError};
+use crate::function::Function;
+
+/// The error for a function whose place says nothing.
+pub(super) fn malformed(function: &Function) -> LoadError {
+    LoadError {
+        kind: LoadErrorKind::Reference,
+        function: function.to_string(),
+        message: "it names no function".to_owned(),
+        hint: Some("write FILE.py:NAME or MODULE:NAME".to_owned()),
+        cause: None,
+    }
+}
+
+/// Reads a `LoadError` of bootstrap.py; any other exception is one that loading itself raised.
+pub(super) fn load_error(function: &Function, raised: &Raised<'_>) -> Error {
+    let value = raised.value();
+    if value.type_name() != "owngil.LoadError" {
+        return python_error(raised);
+    }
+    let text = |name: &str| value.get(name).and_then(|text| text.text()).ok();
+    let kind = match text("kind").as_deref() {
+        Some("MissingFile") => LoadErrorKind::MissingFile,
+        Some("MissingModule") => LoadErrorKind::MissingModule,
+        Some("MissingName") => LoadErrorKind::MissingName,
+        Some("NotCallable") => LoadErrorKind::NotCallable,
+        Some("Syntax") => LoadErrorKind::Syntax,
+        Some("Import") => LoadErrorKind::Import,
+        _ => return python_error(raised),
+    };
+    Error::from(LoadError {
+        kind,
+        function: function.to_string(),
+        message: text("message").unwrap_or_default(),
+        hint: text("hint"),
+        cause: raised
+            .cause()
+            .map(|cause| PythonError::new(cause.describe())),
+    })
+}

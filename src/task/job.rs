@@ -1,0 +1,173 @@
+//! Job: a batch of calls on its way to a worker, and the promise of its results.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::Sender;
+use serde::Serialize;
+
+use super::{Results, Slot};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::payload::{self, Encoding, Reader};
+
+/// Calls of one function, encoded one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    function: Function,
+    calls: Bytes,
+    n: u32,
+    cancelled: Option<Arc<AtomicBool>>,
+}
+
+impl Batch {
+    /// A batch without calls, which only loads its function.
+    pub(crate) fn loading(function: &Function) -> Batch {
+        Batch {
+            function: *function,
+            calls: Bytes::default(),
+            n: 0,
+            cancelled: None,
+        }
+    }
+
+    /// A batch of one call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for arguments that cannot cross.
+    pub(crate) fn of_one<A: Serialize>(function: &Function, arguments: &A) -> Result<Batch> {
+        thread_local! {
+            static BUFFER: RefCell<Encoding> = RefCell::default();
+        }
+        // An argument's own Serialize may make a call.
+        let mut buffer = BUFFER.take();
+        payload::encode_call(arguments, &mut buffer)?;
+        let calls = Bytes::take_from(&mut buffer);
+        BUFFER.set(buffer);
+        Ok(Batch {
+            function: *function,
+            calls,
+            n: 1,
+            cancelled: None,
+        })
+    }
+
+    /// A batch of `n` calls that were encoded one after the other; `cancelled` says at any time that
+    /// nobody wants them any more.
+    pub(crate) fn of_many(
+        function: &Function,
+        calls: &mut Encoding,
+        n: u32,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Batch {
+        let calls = Bytes::take_from(calls);
+        Batch {
+            function: *function,
+            calls,
+            n,
+            cancelled: Some(Arc::clone(cancelled)),
+        }
+    }
+
+    /// The number of calls; one without any loads its function.
+    pub(crate) fn len(&self) -> u32 {
+        self.n
+    }
+
+    pub(crate) fn function(&self) -> &Function {
+        &self.function
+    }
+
+    /// A reader at the first call's arguments.
+    pub(crate) fn calls(&self) -> Reader<'_> {
+        self.calls.reader()
+    }
+
+    /// Whether nobody wants the outcomes any more.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled
+            .as_ref()
+            .is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+}
+
+/// A batch on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) batch: Batch,
+    pub(crate) promise: Promise,
+}
+
+impl Job {
+    pub(crate) fn new(batch: Batch, receiver: Recipient) -> Job {
+        let n = batch.len();
+        Job {
+            batch,
+            promise: Promise {
+                recipient: Some(receiver),
+                n,
+            },
+        }
+    }
+}
+
+/// Who gets a batch's results.
+pub(crate) enum Recipient {
+    /// A task's handle.
+    Task(Arc<Slot>),
+    /// Somebody who collects several batches, and tells them apart by a number.
+    Collector(u64, Sender<(u64, Results)>),
+}
+
+/// The duty to tell a batch's results, once.
+pub(crate) struct Promise {
+    recipient: Option<Recipient>,
+    n: u32,
+}
+
+impl Promise {
+    #[inline]
+    pub(crate) fn keep(mut self, results: Results) {
+        self.tell(results);
+    }
+
+    /// Whether somebody wants to know how long the batch takes.
+    #[inline]
+    pub(crate) fn wants_time(&self) -> bool {
+        matches!(self.recipient, Some(Recipient::Collector(..)))
+    }
+
+    fn tell(&mut self, results: Results) {
+        match self.recipient.take() {
+            Some(Recipient::Task(slot)) => slot.put(results),
+            // A collector that went away has no more use for results.
+            Some(Recipient::Collector(number, sender)) => drop(sender.send((number, results))),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if self.recipient.is_some() {
+            let error = match std::thread::panicking() {
+                true => Error::WorkerLost("it panicked".to_owned()),
+                false => Error::Cancelled,
+            };
+            self.tell(Results::all_failed(self.n, &error));
+        }
+    }
+}
+
+impl fmt::Debug for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise")
+            .field("kept", &self.recipient.is_none())
+            .finish()
+    }
+}

@@ -1,0 +1,227 @@
+//! Results: the ends of a batch's calls, collected by the worker and read by whoever asked.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::{Batch, Completed};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
+use crate::output::Output;
+use crate::payload::{self, Encoding, Reader};
+use crate::wire::{self, Failure};
+
+/// The tag of a failed call in a stream of results; no value starts with it.
+const FAILED: u8 = 0xCD;
+
+/// Collects the ends of one batch's calls after another; its buffer serves them all.
+#[derive(Debug, Default)]
+pub(crate) struct Collecting {
+    bytes: Encoding,
+    n: u32,
+    outputs: Vec<(u32, Output)>,
+}
+
+impl Collecting {
+    /// Where the next value is to be appended, before [`end_call`](Collecting::end_call).
+    #[inline]
+    pub(crate) fn out(&mut self) -> &mut Encoding {
+        &mut self.bytes
+    }
+
+    /// Sets memory aside for a batch: many short values are about as long as their arguments.
+    #[inline]
+    pub(crate) fn expect(&mut self, batch: &Batch) {
+        self.bytes.reserve(batch.calls().remaining().min(64 << 10));
+    }
+
+    /// Ends one call, whose value was appended if it is `Ok`.
+    #[inline]
+    pub(crate) fn end_call(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.fail(&error);
+        }
+        self.n += 1;
+    }
+
+    /// Adds what the call that ended last has printed.
+    #[cold]
+    pub(crate) fn printed(&mut self, output: Output) {
+        self.outputs.push((self.n - 1, output));
+    }
+
+    #[cold]
+    fn fail(&mut self, error: &Error) {
+        let record = wire::encode(&Failure::from(error)).or_else(|reason| {
+            wire::encode(&Failure::Lost(format!(
+                "its failure could not be told: {reason}"
+            )))
+        });
+        payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
+    }
+
+    /// The results so far; what comes next belongs to another batch.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> Results {
+        Results {
+            bytes: Bytes::take_from(&mut self.bytes),
+            n: std::mem::take(&mut self.n),
+            nanoseconds: 0,
+            outputs: self.take_outputs(),
+        }
+    }
+
+    #[inline]
+    fn take_outputs(&mut self) -> Option<Box<Outputs>> {
+        let outputs = std::mem::take(&mut self.outputs);
+        (!outputs.is_empty()).then(|| Box::new(Outputs(outputs)))
+    }
+}
+
+/// The ends of a batch's calls, in order: values, and records of failures, as one byte string.
+///
+/// Small: each cache line of it that is handed to another thread costs as much as a call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results {
+    bytes: Bytes,
+    n: u32,
+    /// How long the calls took, up to four seconds, where somebody wants to know.
+    nanoseconds: u32,
+    outputs: Option<Box<Outputs>>,
+}
+
+/// What was printed, by the place of the call; calls that printed nothing are left out.
+#[derive(Clone, Debug, Default)]
+struct Outputs(Vec<(u32, Output)>);
+
+impl Results {
+    /// `n` calls that all ended in the same way.
+    pub(crate) fn all_failed(n: u32, error: &Error) -> Results {
+        let mut collecting = Collecting::default();
+        (0..n).for_each(|_| collecting.end_call(Err(error.clone())));
+        collecting.finish()
+    }
+
+    /// The error of a batch whose values do not matter, or that only loaded its function.
+    pub(crate) fn only_failure(self) -> Result<()> {
+        let mut reader = self.bytes.reader();
+        match reader.peek() {
+            Ok(FAILED) => Err(failure(&mut reader)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The end of a batch of one call.
+    pub(super) fn only_result<T: DeserializeOwned>(&self) -> Result<T> {
+        debug_assert_eq!(self.n, 1, "a task is a batch of one call");
+        read_result(&mut self.bytes.reader())
+    }
+
+    pub(super) fn only_output(&self) -> Output {
+        let printed = self.outputs().first();
+        printed.map_or_else(Output::default, |(_, output)| output.clone())
+    }
+
+    fn outputs(&self) -> &[(u32, Output)] {
+        self.outputs.as_ref().map_or(&[], |outputs| &outputs.0)
+    }
+
+    /// How long the calls took, up to four seconds, if that was noted.
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.into())
+    }
+
+    pub(crate) fn note_elapsed(&mut self, elapsed: Duration) {
+        self.nanoseconds = elapsed.as_nanos().try_into().unwrap_or(u32::MAX);
+    }
+
+    /// How much memory they hold, in values and in what was printed.
+    pub(crate) fn n_bytes(&self) -> usize {
+        let printed = self.outputs().iter().map(|(_, output)| output.n_bytes());
+        self.bytes.n_bytes() + printed.sum::<usize>()
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.n
+    }
+
+    /// Reads the results; `first` is the index of the first.
+    pub(crate) fn into_items(self, first: u64) -> Items {
+        Items {
+            bytes: self.bytes,
+            position: 0,
+            at: 0,
+            n: self.n,
+            first,
+            outputs: self.outputs.unwrap_or_default().0.into_iter(),
+        }
+    }
+}
+
+/// Reads results one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    bytes: Bytes,
+    position: usize,
+    at: u32,
+    n: u32,
+    first: u64,
+    outputs: std::vec::IntoIter<(u32, Output)>,
+}
+
+impl Items {
+    /// The next call's end without what it printed; `None` after the last.
+    #[inline]
+    pub(crate) fn next_result<T: DeserializeOwned>(&mut self) -> Option<Result<T>> {
+        if self.at == self.n {
+            return None;
+        }
+        let mut reader = self.bytes.reader();
+        reader.seek(self.position);
+        let result = read_result(&mut reader);
+        self.position = reader.position();
+        self.at += 1;
+        Some(result)
+    }
+
+    /// The next call's end; `None` after the last.
+    pub(crate) fn next_item<T: DeserializeOwned>(&mut self) -> Option<Completed<T>> {
+        let at = self.at;
+        let result = self.next_result()?;
+        // Outputs of calls that `next_result` alone has passed are passed here.
+        let output = loop {
+            match self.outputs.as_slice().first() {
+                Some((place, _)) if *place <= at => {
+                    let (place, output) = self.outputs.next()?;
+                    if place == at {
+                        break output;
+                    }
+                }
+                _ => break Output::default(),
+            }
+        };
+        Some(Completed {
+            index: self.first + u64::from(at),
+            result,
+            output,
+        })
+    }
+}
+
+#[inline]
+fn read_result<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T> {
+    match reader.peek() {
+        Ok(FAILED) => Err(failure(reader)),
+        _ => payload::decode_value(reader).map_err(|error| Error::Value(error.root("result"))),
+    }
+}
+
+#[cold]
+fn failure(reader: &mut Reader<'_>) -> Error {
+    let record = reader.u8().and_then(|_| reader.block());
+    match record.map(wire::decode::<Failure>) {
+        Ok(Ok(failure)) => failure.into(),
+        Ok(Err(reason)) => Error::WorkerLost(format!("its failure was unreadable: {reason}")),
+        Err(error) => Error::Value(error),
+    }
+}
