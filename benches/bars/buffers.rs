@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use owngil::{Function, Payload, Pool};
+use owngil::{Buffer, Function, Payload, Pool};
 use serde_bytes::{ByteBuf, Bytes};
 use serde_json::json;
 
@@ -247,6 +247,43 @@ pub(crate) fn dataclass(setting: &Setting) -> Result<Vec<Line>> {
             Unit::Times,
         );
         lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// Bytes that are not copied: what they cost does not depend on their number.
+pub(crate) fn shared(setting: &Setting) -> Result<Vec<Line>> {
+    const FLOOR: &str = "bare hand-over and call";
+    let floor = Floor::start()?;
+    let pool = pool()?;
+    let (take, give, make) = functions();
+    let mut lines = Vec::new();
+    for size in &SIZES {
+        let n = setting.pick(2000, 1000);
+        let buffer = Buffer::from(vec![7_u8; size.n_bytes]);
+        on_all(&pool, &make, size.n_bytes)?;
+        for way in ["in", "out"] {
+            let mut contest = Contest::new();
+            contest.add(Role::Limit, FLOOR, || floor.hand_over());
+            contest.add(Role::Ours, OURS, || match way {
+                "in" => middle_of(n, || Ok(pool.call(&take, (&buffer,))?)),
+                _ => middle_of(n, || {
+                    let given: Buffer = pool.call(&give, size.n_bytes)?;
+                    if given.len() == size.n_bytes {
+                        Ok(())
+                    } else {
+                        Err("bytes are missing".into())
+                    }
+                }),
+            });
+            let held = contest.hold(setting, setting.pick(9, 4));
+            let title = format!("bytes, {}, {way}, without a copy", size.name);
+            let mut line = Line::new("buffers", title, Unit::Seconds);
+            held.enter(&mut line);
+            let ours = line.median(OURS).unwrap_or(f64::NAN);
+            line.at_most(5e-6, "for a call", ours, Unit::Seconds);
+            lines.push(line);
+        }
     }
     Ok(lines)
 }

@@ -53,6 +53,11 @@ pub(crate) const ROWS: &[Row] = &[
         run: buffers::bytes,
     },
     Row {
+        id: "buffers",
+        title: "bytes in and out, without a copy",
+        run: buffers::shared,
+    },
+    Row {
         id: "dataclass",
         title: "dataclass holding 16 MB",
         run: buffers::dataclass,
