@@ -26,7 +26,7 @@ pub type Owner = dyn AsRef<[u8]> + Send + Sync;
 ///
 /// # Invariant
 ///
-/// What is kept is the interpreter's own type of [`Exporter`]s, as `make_class` made it.
+/// What is kept is the interpreter's own type of `Exporter`s, as `make_class` made it.
 #[derive(Debug)]
 pub struct Views(Kept);
 

@@ -55,7 +55,7 @@ impl<T: DeserializeOwned> Task<T> {
     ///
     /// # Errors
     ///
-    /// Whatever became of the call instead of a value; see [`Error`].
+    /// Whatever became of the call instead of a value; see [`Error`](crate::Error).
     pub fn wait(self) -> Result<T> {
         self.wait_results().only_result()
     }
