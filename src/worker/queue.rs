@@ -2,11 +2,10 @@
 //!
 //! Handing over a job costs as much as waking a thread does, which is ten times what a short call takes. So
 //! a worker that runs out of jobs *searches* for a moment before it *parks*, and a job that is pushed
-//! while enough workers search wakes nobody:
+//! while a worker searches wakes nobody:
 //!
-//! - `push` puts the job in line, then looks: if there are more jobs than searchers, it wakes a worker.
-//!   A searcher may have lost its core to another program, so one of them does not do for many jobs.
-//! - A worker that finds a job stops counting as a searcher, then looks in the same way.
+//! - `push` puts the job in line, then looks: if nobody searches and somebody is parked, it wakes one.
+//! - A worker that finds a job as the last who searched looks too: if there are more jobs, it wakes the next.
 //! - A worker that parks first signs the list, then stops counting as a searcher, then looks once more.
 //!
 //! Each side writes before it looks, and all of it is sequentially consistent. So whoever pushes sees
@@ -58,7 +57,9 @@ impl Queue {
     pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
         self.jobs.push(job)?;
         fence(SeqCst);
-        self.wake_for_jobs();
+        if self.n_searching.load(SeqCst) == 0 {
+            self.wake_one();
+        }
         Ok(())
     }
 
@@ -108,8 +109,9 @@ impl Queue {
         self.n_searching.fetch_add(1, SeqCst);
         loop {
             if let Some(found) = spin(look) {
-                self.n_searching.fetch_sub(1, SeqCst);
-                self.wake_for_jobs();
+                if self.n_searching.fetch_sub(1, SeqCst) == 1 && !self.jobs.is_empty() {
+                    self.wake_one();
+                }
                 return found;
             }
             self.park(|| !orders.is_empty() || !self.jobs.is_empty());
@@ -136,17 +138,16 @@ impl Queue {
         self.n_parked.store(parked.len(), SeqCst);
     }
 
-    /// Wakes a worker if there are more jobs than workers who search, and one is parked.
+    /// Wakes the worker that parked last, whose caches are the warmest.
     #[inline]
-    fn wake_for_jobs(&self) {
-        if self.n_parked.load(SeqCst) > 0 && self.jobs.len() > self.n_searching.load(SeqCst) {
-            self.wake_one();
+    fn wake_one(&self) {
+        if self.n_parked.load(SeqCst) > 0 {
+            self.wake_last();
         }
     }
 
-    /// Wakes the worker that parked last, whose caches are the warmest.
     #[cold]
-    fn wake_one(&self) {
+    fn wake_last(&self) {
         let mut parked = lock(&self.parked);
         if let Some(thread) = parked.pop() {
             self.n_parked.store(parked.len(), SeqCst);
