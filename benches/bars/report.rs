@@ -10,6 +10,7 @@ use crate::Result;
 use crate::line::{Bar, Bound, Entry, Line, Role, Unit, Verdict};
 use crate::machine::Machine;
 use crate::page;
+use crate::row;
 use crate::setting::Setting;
 
 /// What the rows gave, with where and how. The file has one of these for each Python.
@@ -87,7 +88,7 @@ impl Report {
         }
     }
 
-    /// Prints the sum of it all, and writes the file; a full run of all rows writes the page too.
+    /// Prints the sum of it all, and writes the file; so does a full run the page, with the rows that it left out as they were.
     pub(crate) fn end(self, setting: &Setting, mut lines: Vec<Line>, all_rows: bool) -> Result<()> {
         let count = |verdict| {
             lines
@@ -119,18 +120,19 @@ impl Report {
             quick: setting.quick,
             lines,
         };
-        if all_rows && !setting.quick {
-            page::write(&setting.root, &run)?;
-            println!("wrote docs/benchmarks.md");
-        } else if let Some(before) = runs.remove(&name).filter(|_| !all_rows) {
+        let mut is_full = all_rows && !setting.quick;
+        if !all_rows && let Some(before) = runs.remove(&name) {
+            is_full = !setting.quick && !before.quick;
             // The rows that were left out stay as they are.
             let is_new = |row: &str| run.lines.iter().any(|line| line.row == row);
-            let old: Vec<Line> = before
-                .lines
-                .into_iter()
-                .filter(|line| !is_new(&line.row))
-                .collect();
+            let old = before.lines.into_iter();
+            let old: Vec<Line> = old.filter(|line| !is_new(&line.row)).collect();
             run.lines.extend(old);
+            run.lines.sort_by_key(|line| row::place_of(&line.row));
+        }
+        if is_full {
+            page::write(&setting.root, &run)?;
+            println!("wrote docs/benchmarks.md");
         }
         runs.insert(name, run);
         std::fs::write(&path, serde_json::to_vec_pretty(&runs)?)?;

@@ -102,6 +102,12 @@ pub(crate) const ROWS: &[Row] = &[
 /// How long a row may take before it is given up.
 const PATIENCE: Duration = Duration::from_secs(420);
 
+/// Where a row stands among all.
+pub(crate) fn place_of(id: &str) -> usize {
+    let place = ROWS.iter().position(|row| row.id == id);
+    place.unwrap_or(ROWS.len())
+}
+
 /// Runs the rows, one after the other; whether all of them ran to their end, bars passed or not.
 pub(crate) fn run_all(setting: &Setting, wanted: &[String]) -> Result<bool> {
     let known: BTreeSet<&str> = ROWS.iter().map(|row| row.id).collect();

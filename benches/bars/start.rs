@@ -89,7 +89,7 @@ pub(crate) fn bare_child() -> Result<f64> {
 pub(crate) fn command(setting: &Setting) -> Result<Vec<Line>> {
     const PYTHON: &str = "python -c pass";
     const FIRST: &str = "owngil map, first result";
-    let file = setting.peers().join("work.py");
+    let file = setting.peers().join("tiny.py");
     let function = format!("{}:f", file.display());
     let mut contest = Contest::new();
     contest.add(Role::Limit, PYTHON, || {
