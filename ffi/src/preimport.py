@@ -8,6 +8,15 @@ on that is mended but for two tables that are filled without a lock (gh-140260, 
 
 import sys
 
+import _signal
+
+# The table of signal handlers is one for the process, but its objects have the main interpreter's reference
+# counts: getsignal(SIGINT), which asyncio.run calls, would count on default_int_handler from all interpreters
+# at once, until it is freed (Modules/signalmodule.c). SIG_DFL is an immortal int. The host puts the
+# disposition back afterwards.
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 
 def names():
     if sys.version_info >= (3, 14):
