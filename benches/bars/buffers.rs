@@ -5,7 +5,9 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::thread;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use owngil::{Buffer, Function, Payload, Pool};
 use serde_bytes::{ByteBuf, Bytes};
 use serde_json::json;
@@ -109,6 +111,66 @@ impl Floor {
         })?;
         Ok(elapsed.as_secs_f64() / n as f64)
     }
+
+    /// A message with a copy of the bytes to an interpreter, which copies them into a `bytes`, and an
+    /// answer: what each side copies has to come from the other core's cache.
+    fn carry_in(&self, blob: &[u8], n: usize) -> Result<f64> {
+        self.carry(n, blob, |blob, there, back| {
+            there.send(blob.to_vec())?;
+            back.recv()?;
+            Ok(())
+        })
+    }
+
+    /// A message to an interpreter, which answers with a copy of its `bytes`, and a copy of that.
+    fn carry_out(&self, blob: &[u8], n: usize) -> Result<f64> {
+        self.carry(n, blob, |_, there, back| {
+            there.send(Vec::new())?;
+            black_box(back.recv()?.to_vec());
+            Ok(())
+        })
+    }
+
+    /// The middle one of `n` exchanges with an interpreter that makes a `bytes` of what it gets; what is
+    /// empty it answers with a copy of a `bytes` as large as `blob`.
+    fn carry(
+        &self,
+        n: usize,
+        blob: &[u8],
+        exchange: impl Fn(&[u8], &Sender<Vec<u8>>, &Receiver<Vec<u8>>) -> Result<()> + Sync,
+    ) -> Result<f64> {
+        let (there, received) = bounded::<Vec<u8>>(64);
+        let (answers, back) = bounded::<Vec<u8>>(64);
+        thread::scope(|scope| {
+            let exchange = &exchange;
+            let asking = scope.spawn(move || {
+                let middle = middle_of(n, || exchange(blob, &there, &back));
+                middle.map_err(|error| error.to_string())
+            });
+            let n_bytes = blob.len();
+            self.bare.some(1, |_| {
+                let (received, answers) = (received.clone(), answers.clone());
+                work(move |attached, _| {
+                    let own = attached.bytes(&vec![7; n_bytes])?;
+                    for message in received {
+                        let answer = match message.is_empty() {
+                            true => own.as_bytes().unwrap_or_default().to_vec(),
+                            false => {
+                                black_box(attached.bytes(&message)?);
+                                Vec::new()
+                            }
+                        };
+                        if answers.send(answer).is_err() {
+                            break;
+                        }
+                    }
+                    Ok(0.0)
+                })
+            })?;
+            let middle = asking.join().map_err(|_| "the asking thread panicked")?;
+            Ok(middle?)
+        })
+    }
 }
 
 /// A copy into a new `Vec`.
@@ -132,9 +194,7 @@ pub(crate) fn bytes(setting: &Setting) -> Result<Vec<Line>> {
         on_all(&pool, &make, size.n_bytes)?;
 
         let mut into = Contest::new().peers_for(setting.pick(5, 1));
-        into.add(Role::Limit, FLOOR, || {
-            Ok(floor.hand_over()? + copy(&blob, n)? + floor.copy_in(&blob, n)?)
-        });
+        into.add(Role::Limit, FLOOR, || floor.carry_in(&blob, n));
         into.add(Role::Ours, OURS, || {
             middle_of(n, || Ok(pool.call(&take, (Bytes::new(&blob),))?))
         });
@@ -142,9 +202,7 @@ pub(crate) fn bytes(setting: &Setting) -> Result<Vec<Line>> {
         lines.push(line);
 
         let mut out = Contest::new().peers_for(setting.pick(5, 1));
-        out.add(Role::Limit, FLOOR, || {
-            Ok(floor.hand_over()? + 2.0 * copy(&blob, n)?)
-        });
+        out.add(Role::Limit, FLOOR, || floor.carry_out(&blob, n));
         out.add(Role::Ours, OURS, || {
             middle_of(n, || {
                 let given: ByteBuf = pool.call(&give, size.n_bytes)?;

@@ -1,6 +1,7 @@
 //! Scaling: how much faster two workers are than one, over workloads of many kinds.
 
 use std::cell::RefCell;
+use std::fs;
 use std::time::Instant;
 
 use owngil::{Function, Pool};
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use crate::Result;
 use crate::contest::Contest;
+use crate::limits::{Bare, function, work};
 use crate::line::{Entry, Line, Role, Unit, median};
 use crate::peers;
 use crate::setting::{N_WORKERS, Setting};
@@ -40,12 +42,16 @@ const WORKLOADS: [&str; 21] = [
 
 const OURS: &str = "owngil";
 
+/// What the machine gives: the same calls in two interpreters without anything around them.
+const BARE: &str = "bare interpreters";
+
 pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
     let pool = pool()?;
     let file = setting.peers().join("workloads.py");
     let seconds = setting.pick(0.12, 0.04);
     let beside = [peers::PROCESSES, peers::THREADS];
     let beside = beside.map(|peer| (peer.name, peer.start(setting).map(RefCell::new)));
+    let bare = Bare::start(fs::read_to_string(&file)?.leak())?;
     let mut lines = Vec::new();
     for name in WORKLOADS {
         let function = Function::file(&file, name);
@@ -53,6 +59,7 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
         let n = repetitions(&pool, &function, seconds)?;
         let mut contest = Contest::new();
         contest.add(Role::Ours, OURS, || both_by_one(&pool, &function, n));
+        contest.add(Role::Limit, BARE, || bare_by_one(&bare, name, n));
         for (peer, running) in &beside {
             match running {
                 Ok(running) => contest.add(Role::Peer, *peer, move || {
@@ -68,12 +75,19 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
         held.enter(&mut line);
         let ours = line.median(OURS).unwrap_or(f64::NAN);
         line.at_least(1.75, "the speed of one worker", ours, Unit::Times);
+        let of = "of bare interpreters in the same rounds";
+        line.at_least(0.95, of, held.ratio(OURS, BARE), Unit::Percent);
         lines.push(line);
     }
     let mut all = Line::new("scaling", "scaling: median of all 21", Unit::Times);
-    for name in [OURS, peers::PROCESSES.name, peers::THREADS.name] {
+    let entrants = [
+        (OURS, Role::Ours),
+        (BARE, Role::Limit),
+        (peers::PROCESSES.name, Role::Peer),
+        (peers::THREADS.name, Role::Peer),
+    ];
+    for (name, role) in entrants {
         let medians: Vec<f64> = lines.iter().filter_map(|line| line.median(name)).collect();
-        let role = if name == OURS { Role::Ours } else { Role::Peer };
         all.entries.push(Entry::of(name, role, &medians));
     }
     all.on_busy_cores = lines.iter().any(|line| line.on_busy_cores);
@@ -100,6 +114,21 @@ fn one(pool: &Pool, function: &Function, n: u64) -> Result<f64> {
     let start = Instant::now();
     pool.call::<(), _>(function, n)?;
     Ok(start.elapsed().as_secs_f64())
+}
+
+/// The speed of two bare interpreters together, in that of one.
+fn bare_by_one(bare: &Bare, name: &'static str, n: u64) -> Result<f64> {
+    let call = |_| {
+        work(move |attached, globals| {
+            function(globals, name)?.call(&[attached.int(n as i64)?])?;
+            Ok(0.0)
+        })
+    };
+    let alone = || -> Result<f64> { Ok(bare.some(1, call)?.0.as_secs_f64()) };
+    let before = alone()?;
+    let (together, _) = bare.all(call)?;
+    let alone = median(&[before, alone()?]).unwrap_or(f64::NAN);
+    Ok(N_WORKERS as f64 * alone / together.as_secs_f64())
 }
 
 /// The speed of all workers together, in that of one.
