@@ -21,6 +21,7 @@ use crate::loan::Loans;
 use crate::object::Object;
 use crate::raw;
 use crate::runtime::{self, Runtime, STACK_SIZE};
+use crate::visit::{self, Visits};
 
 /// An interpreter of this thread's.
 ///
@@ -34,6 +35,7 @@ pub struct Interpreter {
     id: i64,
     kind: Kind,
     loans: Loans,
+    visits: Visits,
     thread: ThreadId,
     not_send: PhantomData<*mut ()>,
 }
@@ -101,7 +103,11 @@ impl Interpreter {
         // SAFETY: attached, and left so by nobody else.
         let detached = unsafe { raw::PyEval_SaveThread() };
         debug_assert_eq!(detached, state.as_ptr());
-        let mut made = Interpreter::of(state, id, Kind::OwnGil);
+        let kind = Kind::OwnGil;
+        // SAFETY: `state` is of `interpreter`, whose id that is, and was made on this thread; both
+        // end in `end_now` alone, after its visits.
+        let visits = unsafe { Visits::new(id, not_null(interpreter), state) };
+        let mut made = Interpreter::of(state, id, kind, visits);
         made.prepare()?;
         Ok(made)
     }
@@ -114,23 +120,26 @@ impl Interpreter {
     pub fn on_main(_runtime: &'static Runtime) -> Result<Interpreter, StartError> {
         // SAFETY: CPython runs: `_runtime` exists.
         let main = unsafe { raw::PyInterpreterState_Main() };
-        // SAFETY: the main interpreter lives as long as the process; the call needs no attachment
-        // (its memory comes from the raw allocator, the list is locked).
-        let state = unsafe { raw::PyThreadState_New(main) };
+        // SAFETY: the main interpreter lives as long as the process.
+        let state = unsafe { visit::new_state(main) };
         let state = NonNull::new(state).ok_or_else(|| StartError::Failed {
             doing: "creating a thread state",
             message: "out of memory".to_owned(),
         })?;
-        Ok(Interpreter::of(state, 0, Kind::MainThread))
+        // SAFETY: `state` is of the main interpreter, whose id is 0, and was made on this thread; it
+        // ends in `end_now`, after its visits, and in `create`, which gives nobody the visits.
+        let visits = unsafe { Visits::new(0, not_null(main), state) };
+        Ok(Interpreter::of(state, 0, Kind::MainThread, visits))
     }
 
-    fn of(state: NonNull<raw::PyThreadState>, id: i64, kind: Kind) -> Interpreter {
+    fn of(state: NonNull<raw::PyThreadState>, id: i64, kind: Kind, visits: Visits) -> Interpreter {
         let home = Cell::new(Some(state));
         Interpreter {
             home,
             id,
             kind,
             loans: Loans::new(id),
+            visits,
             thread: thread::current().id(),
             not_send: PhantomData,
         }
@@ -192,6 +201,14 @@ impl Interpreter {
         &self.loans
     }
 
+    /// The way in for other threads. From the interpreter's end on there is none, nor where it was
+    /// left as it is.
+    ///
+    /// For a thread of the main interpreter, that thread is the one to be interrupted.
+    pub fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
     /// Does all of [`end`](Interpreter::end) that is Python code's own: joins the threads that it
     /// started (without a limit: CPython knows none) and runs its exit functions.
     ///
@@ -209,6 +226,8 @@ impl Interpreter {
     ///
     /// For a thread of the main interpreter it is the thread state that ends.
     ///
+    /// It waits until the visitors have left: see [`Visits`].
+    ///
     /// # Panics
     ///
     /// As [`attach`](Interpreter::attach).
@@ -217,8 +236,14 @@ impl Interpreter {
     }
 
     fn end_now(&mut self) -> Ended {
-        let (kind, loans) = (self.kind, self.loans.clone());
+        let (kind, loans, visits) = (self.kind, self.loans.clone(), self.visits.clone());
         let guard = self.guard();
+        if kind == Kind::OwnGil {
+            run_last_code(guard.attached());
+        }
+        // While Python code runs it may be looked at and interrupted. What comes now takes the thread
+        // states away, and counts on it that nobody adds another.
+        guard.attached().detach(|| visits.close());
         if kind == Kind::OwnGil {
             let n_threads = threads_in_the_way(guard.attached());
             if n_threads > 0 {
@@ -236,11 +261,11 @@ impl Interpreter {
                 // SAFETY: `state` is attached on this thread, which created it, with no Python
                 // frame on it: a guard is never made inside a callback of its own interpreter,
                 // since that is attached already. No other thread state is left: counted above,
-                // after all Python code that could start one.
+                // after all Python code that could start one, and with no visitor let in.
                 unsafe { raw::Py_EndInterpreter(state) };
             }
             Kind::MainThread => {
-                // SAFETY: `state` is attached on this thread, and ours alone.
+                // SAFETY: `state` is attached on this thread, and ours alone: no visitor is inside.
                 unsafe { raw::PyThreadState_Clear(state) };
                 // SAFETY: the attached state was cleared in the line above.
                 unsafe { raw::PyThreadState_DeleteCurrent() };
@@ -333,10 +358,8 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
 ///
 /// 3.12 and 3.13 abort the process when a thread state is left once `threading`'s threads are joined
 /// and the exit functions have run. 3.14 and 3.15 cut such threads off, and crash when one has only
-/// just begun and not attached yet. So all Python code that may start a thread runs here, before the
-/// count.
+/// just begun and not attached yet. So all Python code that may start a thread has run before.
 fn threads_in_the_way(attached: Attached<'_>) -> usize {
-    run_last_code(attached);
     // A thread that is done may take a moment to take its state off the list.
     for _ in 0..200 {
         if other_thread_states(attached) == 0 {
@@ -345,6 +368,11 @@ fn threads_in_the_way(attached: Attached<'_>) -> usize {
         attached.detach(|| thread::sleep(std::time::Duration::from_millis(5)));
     }
     other_thread_states(attached)
+}
+
+/// `pointer`, which CPython never gives as null.
+fn not_null(pointer: *mut raw::PyInterpreterState) -> NonNull<raw::PyInterpreterState> {
+    NonNull::new(pointer).expect("an interpreter that is there")
 }
 
 fn run_last_code(attached: Attached<'_>) {
@@ -359,8 +387,8 @@ fn other_thread_states(_attached: Attached<'_>) -> usize {
     // SAFETY: attached: `_attached` exists.
     let interpreter = unsafe { raw::PyInterpreterState_Get() };
     // SAFETY: the interpreter of the attached thread state. Python code adds to its list and takes
-    // from it under this GIL, which we hold; `on_main`, which needs no GIL, adds to the main
-    // interpreter's list alone, and that one is never counted.
+    // from it under this GIL, which we hold. Visitors, who need no GIL to add, are no longer let in,
+    // and `on_main` adds to the main interpreter's list alone, which is never counted.
     let mut state = unsafe { raw::PyInterpreterState_ThreadHead(interpreter) };
     let mut count = 0_usize;
     while !state.is_null() {

@@ -12,6 +12,8 @@
 //! - [`Attached::callback`]: Python functions whose body is a Rust closure.
 //! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without
 //!   a copy.
+//! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to
+//!   interrupt it.
 //!
 //! # What callers may rely on
 //!
@@ -38,6 +40,7 @@
 
 mod raw;
 
+mod address;
 mod version;
 
 mod error;
@@ -55,6 +58,10 @@ mod callback;
 
 mod buffer;
 mod loan;
+
+#[cfg(Py_3_15)]
+mod nudge;
+mod visit;
 
 mod interpreter;
 #[cfg(not(Py_3_13))]
@@ -76,3 +83,4 @@ pub use loan::{Lent, Loans};
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit};
 pub use version::Version;
+pub use visit::{Frame, Stack, Visit, Visits};

@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::address::Address;
 use crate::attach::{self, Attached};
 use crate::object::Object;
 use crate::raw;
@@ -52,14 +53,6 @@ struct State {
     awaited: bool,
     waker: Option<Arc<dyn Fn() + Send + Sync>>,
 }
-
-/// Where something is. To read what is there takes a reason of its own.
-struct Address<T>(NonNull<T>);
-
-// SAFETY: an address alone; it is followed in this file only, with a reason each time.
-unsafe impl<T> Send for Address<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for Address<T> {}
 
 impl Loans {
     pub(crate) fn new(interpreter: i64) -> Loans {

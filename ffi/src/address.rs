@@ -1,0 +1,26 @@
+//! Address: where something is, for any thread to know and few to follow.
+
+use std::fmt;
+use std::ptr::NonNull;
+
+/// Where something is. To read what is there takes a reason of its own.
+pub(crate) struct Address<T>(pub(crate) NonNull<T>);
+
+// SAFETY: an address alone; who follows it says each time why they may.
+unsafe impl<T> Send for Address<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Address<T> {}
+
+impl<T> Clone for Address<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Address<T> {}
+
+impl<T> fmt::Debug for Address<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Pointer::fmt(&self.0, f)
+    }
+}
