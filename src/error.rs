@@ -3,7 +3,7 @@
 use std::fmt;
 
 pub use owngil_ffi::ExceptionKind;
-use owngil_ffi::{Exception, StartError};
+use owngil_ffi::{Exception, Stack, StartError};
 
 use crate::payload::CrossingError;
 
@@ -29,12 +29,16 @@ pub enum Error {
         /// What went wrong.
         source: Box<Error>,
     },
-    /// The task was dropped before it ran.
-    Cancelled,
-    /// The outcome did not come in time; the task may still be running.
-    TimedOut,
+    /// The task was cancelled: dropped before it ran, or interrupted. Where it stood then, if it had
+    /// begun and could be asked.
+    Cancelled(Option<Box<Stack>>),
+    /// The deadline or the time limit passed. Where the task stood then, if it had begun and could be
+    /// asked: C code that holds its GIL cannot.
+    TimedOut(Option<Box<Stack>>),
     /// The worker that ran the task is gone, with it the outcome. The text says what became of it.
     WorkerLost(String),
+    /// The queue is full; see [`Pool::try_submit`](crate::Pool::try_submit).
+    QueueFull,
     /// The pool takes no more tasks.
     ShutDown,
     /// A setting that cannot be.
@@ -48,6 +52,14 @@ impl Error {
             Error::Python(error) => Some(error),
             Error::Load(error) => error.cause.as_ref(),
             Error::Worker { source, .. } => source.python(),
+            _ => None,
+        }
+    }
+
+    /// Where the task stood when it was ended from outside.
+    pub fn stack(&self) -> Option<&Stack> {
+        match self {
+            Error::Cancelled(stack) | Error::TimedOut(stack) => stack.as_deref(),
             _ => None,
         }
     }
@@ -82,9 +94,16 @@ impl fmt::Display for Error {
             Error::Value(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Worker { worker, .. } => write!(f, "worker {worker} could not be made ready"),
-            Error::Cancelled => f.write_str("the task was cancelled before it ran"),
-            Error::TimedOut => f.write_str("the outcome did not come in time"),
+            Error::Cancelled(None) => f.write_str("the task was cancelled"),
+            Error::Cancelled(Some(stack)) => {
+                write!(f, "the task was cancelled; it stood here:\n{stack}")
+            }
+            Error::TimedOut(None) => f.write_str("the outcome did not come in time"),
+            Error::TimedOut(Some(stack)) => {
+                write!(f, "the task ran out of time; it stood here:\n{stack}")
+            }
             Error::WorkerLost(reason) => write!(f, "the task's worker was lost: {reason}"),
+            Error::QueueFull => f.write_str("the queue is full"),
             Error::ShutDown => f.write_str("the pool is shut down"),
             Error::Config(reason) => f.write_str(reason),
         }

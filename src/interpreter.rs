@@ -20,6 +20,7 @@ use crate::error::{Error, PythonError, Result};
 use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy, Stream};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling, Reader};
+use crate::post::Post;
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
 
@@ -139,15 +140,25 @@ impl Interpreter {
     }
 
     /// An interpreter with its own GIL for a worker on this thread.
-    pub(crate) fn own_gil(runtime: &'static Runtime, capture: Arc<Capture>) -> Result<Interpreter> {
+    pub(crate) fn own_gil(runtime: &'static Runtime, post: &Post) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::new(runtime)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture, true)
+        let capture = Arc::clone(post.capture());
+        Interpreter::at(post, python, capture)
     }
 
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
-    pub(crate) fn on_main(runtime: &'static Runtime, capture: Arc<Capture>) -> Result<Interpreter> {
+    pub(crate) fn on_main(runtime: &'static Runtime, post: &Post) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::prepare(python, capture, Capture::of_nobody(), true)
+        Interpreter::at(post, python, Capture::of_nobody())
+    }
+
+    fn at(
+        post: &Post,
+        python: owngil_ffi::Interpreter,
+        fallback: Arc<Capture>,
+    ) -> Result<Interpreter> {
+        post.set_visits(python.visits().clone());
+        Interpreter::prepare(python, Arc::clone(post.capture()), fallback, true)
     }
 
     /// Runs the bootstrap; `fallback` takes what threads print that are not the worker's.
@@ -260,7 +271,15 @@ impl Interpreter {
     /// The thread stays attached from job to job, since attaching costs about as much as a short
     /// call. Now and then it lets go, for threads that wait for the same GIL: bytecode does so by
     /// itself, but a function written in C does not.
-    pub(crate) fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
+    ///
+    /// Each job stands at the `post` while it runs; `due` is told when the time of one will be up.
+    pub(crate) fn run(
+        &mut self,
+        job: Job,
+        post: &Post,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+    ) {
         let _entered = self.capture.enter();
         let Some(state) = self.state.as_mut() else {
             return;
@@ -269,14 +288,19 @@ impl Interpreter {
             let mut job = Some(job);
             let mut held = Held::default();
             while let Some(Job { batch, promise }) = job {
-                let start = promise.wants_time().then(Instant::now);
-                let mut results = state.run(attached, &batch, &self.capture);
-                let elapsed = start.map_or(Duration::ZERO, |start| start.elapsed());
-                results.note_elapsed(elapsed);
+                let begun = post.begin(&batch, promise);
+                if let Ok(Some(when)) = begun {
+                    due(when);
+                }
+                let results = begun.is_ok().then(|| state.run(attached, &batch, post));
+                let (elapsed, promise) = post.end(attached);
                 if held.too_long(elapsed) {
                     attached.detach(|| ());
                 }
-                promise.keep(results);
+                if let (Some(promise), Some(mut results)) = (promise, results) {
+                    results.note_elapsed(elapsed);
+                    promise.keep(results);
+                }
                 state.codec.lending().take_back(attached);
                 job = next();
             }
@@ -373,8 +397,9 @@ impl State {
     }
 
     /// Makes the calls of a batch one after the other.
-    fn run(&mut self, attached: Attached<'_>, batch: &Batch, capture: &Capture) -> Results {
+    fn run(&mut self, attached: Attached<'_>, batch: &Batch, post: &Post) -> Results {
         let callable = self.function(attached, batch.function());
+        let callable = callable.map_err(|error| self.not_loaded(batch.function(), error, post));
         if let (0, Err(error)) = (batch.len(), &callable) {
             self.collecting.end_call(Err(error.clone()));
         }
@@ -382,25 +407,36 @@ impl State {
         let mut reader = batch.calls();
         for _ in 0..batch.len() {
             let from = reader.position();
-            let outcome = match &callable {
-                _ if batch.is_cancelled() => Err(Error::Cancelled),
+            let mut outcome = match &callable {
+                _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
                 Ok(callable) => {
                     let out = self.collecting.out();
                     call(&self.codec, attached, callable, &mut reader, out)
                 }
                 Err(error) => Err(error.clone()),
             };
-            if outcome.is_err() {
+            if let Err(error) = &mut outcome {
                 pass_call(&mut reader, from);
+                instead(error, post);
             }
             self.collecting.end_call(outcome);
-            if capture.is_dirty()
-                && let Some(output) = attached.detach(|| capture.finish())
+            if post.capture().is_dirty()
+                && let Some(output) = attached.detach(|| post.capture().finish())
             {
                 self.collecting.printed(output);
             }
         }
         self.collecting.finish()
+    }
+
+    /// What became of a function that was interrupted while it was loaded is no reason not to load it
+    /// again.
+    #[cold]
+    fn not_loaded(&mut self, function: &Function, mut error: Error, post: &Post) -> Error {
+        if instead(&mut error, post) {
+            self.functions[function.id()] = Loaded::NotYet;
+        }
+        error
     }
 
     /// The callable, loaded at its first use.
@@ -449,6 +485,22 @@ impl State {
         let loaded = arguments.and_then(|arguments| loader.get(attached).call(&arguments));
         loaded.map_err(|raised| load_error(function, &raised))
     }
+}
+
+/// Puts what became of an interrupted job in the place of what its call raised; says whether it was.
+///
+/// A call of a map that was cancelled before it began says so itself.
+#[cold]
+fn instead(error: &mut Error, post: &Post) -> bool {
+    let stopped = match error {
+        Error::Cancelled(_) => None,
+        _ => post.stopped(),
+    };
+    let is_stopped = stopped.is_some();
+    if let Some(stopped) = stopped {
+        *error = stopped;
+    }
+    is_stopped
 }
 
 /// Goes to the end of the call that starts there: one that failed may have left some arguments unread.

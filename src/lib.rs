@@ -61,6 +61,8 @@ mod task;
 
 mod runtime;
 
+mod post;
+
 mod interpreter;
 
 mod worker;
@@ -74,9 +76,11 @@ pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Res
 pub use function::Function;
 pub use interpreter::Interpreter;
 pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
-pub use owngil_ffi::{StartError, Version};
+pub use owngil_ffi::{Frame, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
-pub use pool::{Canceller, CompletedMap, Map, Pool, PoolBuilder};
+pub use pool::{
+    Canceller, CompletedMap, Map, Pool, PoolBuilder, Stacks, TaskBuilder, WorkerStacks,
+};
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;

@@ -169,7 +169,7 @@ impl Capture {
     pub(crate) fn write(&self, stream: Stream, text: &[u8]) -> Result<bool, String> {
         let mut output = self.lock();
         let buffer = output.stream(stream);
-        let is_kept = matches!(self.policy, OutputPolicy::Capture);
+        let is_kept = self.is_kept();
         if is_kept && buffer.len() + text.len() > OUTPUT_LIMIT {
             return Err(format!("the task printed more than {OUTPUT_LIMIT} bytes"));
         }
@@ -213,13 +213,23 @@ impl Capture {
     pub(crate) fn finish(&self) -> Option<Output> {
         self.written.store(false, Ordering::Release);
         let output = std::mem::take(&mut *self.lock());
-        if matches!(self.policy, OutputPolicy::Capture) {
+        if self.is_kept() {
             return (!output.is_empty()).then_some(output);
         }
         for (stream, text) in output.streams() {
             self.deliver(stream, &text, Part::Last);
         }
         None
+    }
+
+    /// Whether output is kept with its task.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self.policy, OutputPolicy::Capture)
+    }
+
+    /// What is to be kept with a task that is told before it ends.
+    pub(crate) fn take_kept(&self) -> Option<Output> {
+        if self.is_kept() { self.finish() } else { None }
     }
 
     /// Hands on what was printed after the last task, such as by exit functions; there is no task to

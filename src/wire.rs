@@ -9,7 +9,7 @@
 //!
 //! bincode 2.0.1 is its last working release. Its replacement would be postcard, in this file alone.
 
-use owngil_ffi::Exception;
+use owngil_ffi::{Exception, Frame, Stack};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError};
@@ -48,6 +48,27 @@ pub(crate) enum Failure {
     Cancelled,
     /// Its worker was lost, or could not tell more than this text.
     Lost(String),
+    /// It was ended from outside while it ran, or its time was up before it did.
+    Stopped {
+        timed_out: bool,
+        stack: Option<StackRecord>,
+    },
+}
+
+/// A thread's Python stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StackRecord {
+    state_id: u64,
+    is_home: bool,
+    n_left_out: u32,
+    frames: Vec<FrameRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FrameRecord {
+    file: String,
+    line: u32,
+    function: String,
 }
 
 /// One exception of a chain, which is written flat.
@@ -124,7 +145,11 @@ impl From<&Error> for Failure {
                 type_name: error.type_name().map(str::to_owned),
                 reason: error.reason().to_owned(),
             },
-            Error::Cancelled => Failure::Cancelled,
+            Error::Cancelled(None) => Failure::Cancelled,
+            Error::Cancelled(stack) | Error::TimedOut(stack) => Failure::Stopped {
+                timed_out: matches!(error, Error::TimedOut(_)),
+                stack: stack.as_deref().map(StackRecord::from),
+            },
             Error::WorkerLost(reason) => Failure::Lost(reason.clone()),
             other => Failure::Lost(other.to_string()),
         }
@@ -165,8 +190,47 @@ impl From<Failure> for Error {
                 };
                 Error::Value(error.root(&path))
             }
-            Failure::Cancelled => Error::Cancelled,
+            Failure::Cancelled => Error::Cancelled(None),
+            Failure::Stopped { timed_out, stack } => {
+                let stack = stack.map(|stack| Box::new(stack.into()));
+                match timed_out {
+                    true => Error::TimedOut(stack),
+                    false => Error::Cancelled(stack),
+                }
+            }
             Failure::Lost(text) => Error::WorkerLost(text),
+        }
+    }
+}
+
+impl From<&Stack> for StackRecord {
+    fn from(stack: &Stack) -> Self {
+        let record = |frame: &Frame| FrameRecord {
+            file: frame.file.clone(),
+            line: frame.line,
+            function: frame.function.clone(),
+        };
+        StackRecord {
+            state_id: stack.state_id,
+            is_home: stack.is_home,
+            n_left_out: stack.n_left_out.try_into().unwrap_or(u32::MAX),
+            frames: stack.frames.iter().map(record).collect(),
+        }
+    }
+}
+
+impl From<StackRecord> for Stack {
+    fn from(record: StackRecord) -> Self {
+        let frame = |record: FrameRecord| Frame {
+            file: record.file,
+            line: record.line,
+            function: record.function,
+        };
+        Stack {
+            state_id: record.state_id,
+            is_home: record.is_home,
+            n_left_out: record.n_left_out as usize,
+            frames: record.frames.into_iter().map(frame).collect(),
         }
     }
 }
@@ -303,10 +367,22 @@ mod tests {
             .at_index(1)
             .root("result");
         let lost = Error::WorkerLost("it panicked".to_owned());
+        let stack = Stack {
+            state_id: 7,
+            is_home: true,
+            n_left_out: 1,
+            frames: vec![Frame {
+                file: "a.py".to_owned(),
+                line: 3,
+                function: "C.f".to_owned(),
+            }],
+        };
         for error in [
             Error::from(load),
             Error::Value(value),
-            Error::Cancelled,
+            Error::Cancelled(None),
+            Error::TimedOut(None),
+            Error::Cancelled(Some(Box::new(stack))),
             lost,
         ] {
             let bytes = encode(&Failure::from(&error)).unwrap();

@@ -305,7 +305,7 @@ fn a_cancelled_map_yields_what_had_begun_and_an_outcome_for_all_that_it_took() {
         assert_eq!(done, [Ok("done".to_owned())]);
         assert!(!cancelled.is_empty());
         for outcome in cancelled {
-            assert_eq!(*outcome, Err(Error::Cancelled));
+            assert_eq!(*outcome, Err(Error::Cancelled(None)));
         }
         assert_eq!(pool.call::<i32, _>(&f(IDENTITY), 1), Ok(1));
     }
@@ -423,7 +423,7 @@ fn shutting_down_runs_what_is_queued_and_dropping_cancels_it() {
         std::thread::scope(|scope| {
             let dropper = scope.spawn(move || drop(pool));
             for task in queued {
-                assert_eq!(task.wait(), Err(Error::Cancelled));
+                assert_eq!(task.wait(), Err(Error::Cancelled(None)));
             }
             std::fs::write(&gate, "").unwrap();
             assert_eq!(running.wait(), Ok(1));

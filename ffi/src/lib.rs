@@ -61,6 +61,7 @@ mod loan;
 
 #[cfg(Py_3_15)]
 mod nudge;
+mod stack;
 mod visit;
 
 mod interpreter;

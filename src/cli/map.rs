@@ -82,7 +82,7 @@ impl Results<'_> {
                 }
                 Some(failure) => failure,
             },
-            Err(Error::Cancelled) => return,
+            Err(Error::Cancelled(_)) => return,
             Err(error) => Failure::from(&error),
         };
         self.fail(index, &block, place, failure, &printed(output));

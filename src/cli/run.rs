@@ -121,7 +121,7 @@ fn tell(report: &Report, label: &str, result: owngil::Result<i64>, printed: &[u8
             return report.printed(printed);
         }
         Ok(status) => Failure::new(format!("the script ended with status {status}")),
-        Err(Error::Cancelled) => return,
+        Err(Error::Cancelled(_)) => return,
         Err(error) => Failure::from(&error),
     };
     report.failed(label, &failure, printed);

@@ -1,21 +1,22 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use owngil_ffi::STACK_SIZE;
+use crossbeam_channel::unbounded;
 use serde::Serialize;
 
-use super::{Handle, Pool};
+use super::crew::Crew;
+use super::settings::Settings;
+use super::watch::Watch;
+use super::{Gate, Pool, Shared};
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::output::{Capture, OutputPolicy};
+use crate::output::OutputPolicy;
 use crate::runtime;
-use crate::task::{Batch, Job, Recipient, Results};
-use crate::worker::{self, Backend, Lingering, Order, Queue, Worker};
+use crate::task::{Batch, Desk, DeskNumber};
+use crate::worker::{Backend, Queue};
 
 /// The settings of a pool. Each has a default that suits most.
 #[derive(Debug)]
@@ -25,7 +26,13 @@ pub struct PoolBuilder {
     queue_limit: usize,
     output: OutputPolicy,
     grace: Duration,
+    deadline: Option<Duration>,
+    time_limit: Option<Duration>,
+    lost_limit: usize,
+    max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
+    exit_hook: Option<Result<Batch>>,
+    is_lazy: bool,
 }
 
 impl Default for PoolBuilder {
@@ -35,8 +42,14 @@ impl Default for PoolBuilder {
             backend: Backend::default(),
             queue_limit: 1024,
             output: OutputPolicy::default(),
-            grace: Duration::from_secs(5),
+            grace: Duration::from_secs(2),
+            deadline: None,
+            time_limit: None,
+            lost_limit: 32,
+            max_tasks_per_worker: None,
             initializer: None,
+            exit_hook: None,
+            is_lazy: false,
         }
     }
 }
@@ -66,9 +79,52 @@ impl PoolBuilder {
         self
     }
 
-    /// How long dropping the pool waits for calls that are running; by default 5 seconds.
+    /// How long a call that is to stop may take for it; by default 2 seconds.
+    ///
+    /// A call is to stop when it is cancelled, when its time is up, and when its pool is dropped. Then
+    /// `KeyboardInterrupt` is raised in it, again and again if it goes on. When the grace is over, its
+    /// worker is set aside: another one takes its place, and when the call ends after all, it retires.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
+        self
+    }
+
+    /// When each task must have its outcome, from its submission on; by default never. See
+    /// [`TaskBuilder::deadline`](super::TaskBuilder::deadline).
+    ///
+    /// It does not hold for the calls of a map, whose inputs are taken when there is room; they have
+    /// [`time_limit`](PoolBuilder::time_limit) and [`Map::deadline`](super::Map::deadline).
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = Some(limit);
+        self
+    }
+
+    /// How long each call may run; by default as long as it takes. Then its outcome is
+    /// [`Error::TimedOut`], with the place where it stood.
+    ///
+    /// The calls of a map travel one by one then, since what a batch of them would take is not known.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
+    /// How many workers may be lost, and not back, at once; by default 32.
+    ///
+    /// Lost are those that were set aside (see [`grace`](PoolBuilder::grace)) and those that panicked in
+    /// the host's own code. Each of them costs a thread and an interpreter. One more than that is not
+    /// replaced; when no worker is left, the pool fails with [`Error::WorkerLost`].
+    pub fn lost_limit(mut self, n: usize) -> Self {
+        self.lost_limit = n;
+        self
+    }
+
+    /// About how many calls a worker makes before another one takes its place, with an interpreter of
+    /// its own; by default as many as there are. For code that leaks memory or leaves state behind.
+    ///
+    /// Before 3.14 CPython itself does not give all memory of an interpreter back: each that ends costs
+    /// up to 2.5 MB (gh-110411, gh-113055). A batch is never cut, so that it may be some calls more.
+    pub fn max_tasks_per_worker(mut self, n: u64) -> Self {
+        self.max_tasks_per_worker = Some(n);
         self
     }
 
@@ -78,7 +134,22 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts CPython if need be, and the workers, at once; returns when all are ready.
+    /// A function that every worker calls once, after its last task. What it raises is logged.
+    ///
+    /// A worker that is lost does not call it.
+    pub fn exit_hook<A: Serialize>(mut self, function: &Function, arguments: A) -> Self {
+        self.exit_hook = Some(Batch::of_one(function, &arguments));
+        self
+    }
+
+    /// Starts workers when there is work for them, not all at once.
+    pub fn lazy(mut self) -> Self {
+        self.is_lazy = true;
+        self
+    }
+
+    /// Starts CPython if need be, and the workers, at once unless the pool is
+    /// [`lazy`](PoolBuilder::lazy); returns when all are ready.
     ///
     /// # Errors
     ///
@@ -94,153 +165,46 @@ impl PoolBuilder {
                 "the queue must hold at least one call".to_owned(),
             ));
         }
-        let initializer = self.initializer.transpose()?;
+        if self.max_tasks_per_worker == Some(0) {
+            return Err(Error::Config(
+                "a worker must make at least one call".to_owned(),
+            ));
+        }
+        let settings = Settings {
+            n_workers,
+            backend: self.backend,
+            output: self.output,
+            grace: self.grace,
+            deadline: self.deadline,
+            time_limit: self.time_limit,
+            lost_limit: self.lost_limit,
+            max_tasks_per_worker: self.max_tasks_per_worker,
+            initializer: self.initializer.transpose()?,
+            exit_hook: self.exit_hook.transpose()?,
+        };
         // Before the workers, so that they need not wait for one another.
         runtime::start()?;
-        let queue = Arc::new(Queue::new(self.queue_limit));
-        let (ready, started) = unbounded();
-        let mut pool = Pool {
-            queue: Arc::clone(&queue),
-            workers: Vec::with_capacity(n_workers),
-            closed: RwLock::new(false),
-            backend: self.backend,
-            grace: self.grace,
-        };
-        for worker in 0..n_workers {
-            let start = Start {
-                worker,
-                backend: self.backend,
-                output: self.output.clone(),
-                initializer: initializer.clone(),
-                queue: Arc::clone(&queue),
-                ready: ready.clone(),
-            };
-            pool.workers.push(start.spawn()?);
-        }
-        drop(ready);
-        // On an error the workers that did start are retired by the pool's drop.
-        for outcome in started.iter().take(n_workers) {
-            outcome?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(self.queue_limit),
+            crew: Crew::default(),
+            watch: Watch::new(),
+            gate: RwLock::new(Gate::Open),
+            settings,
+            desk: DeskNumber::new(),
+        });
+        let desk: Arc<dyn Desk> = Arc::clone(&shared) as _;
+        shared.desk.open(Arc::downgrade(&desk));
+        let pool = Pool { shared };
+        if !self.is_lazy {
+            let (ready, started) = unbounded();
+            pool.shared.fill_seats(n_workers, Some(&ready))?;
+            drop(ready);
+            // On an error the workers that did start are retired by the pool's drop.
+            for outcome in started.iter().take(n_workers) {
+                outcome?;
+            }
         }
         tracing::debug!(n_workers, backend = %self.backend, "pool started");
         Ok(pool)
-    }
-}
-
-/// What a worker's thread starts with.
-struct Start {
-    worker: usize,
-    backend: Backend,
-    output: OutputPolicy,
-    initializer: Option<Batch>,
-    queue: Arc<Queue>,
-    ready: Sender<Result<()>>,
-}
-
-impl Start {
-    fn spawn(self) -> Result<Handle> {
-        let (orders, received) = unbounded();
-        let untaken = received.clone();
-        let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
-        let name = format!("owngil-{}", self.worker);
-        let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
-        let own_orders = orders.clone();
-        let spawned = thread.spawn(move || {
-            let lingering = self.live(&received, &own_orders, serving);
-            drop((living, own_orders));
-            if let Some(last) = lingering {
-                last();
-            }
-        });
-        let spawned = spawned.map_err(|error| {
-            Error::Config(format!("the system gave no thread for a worker: {error}"))
-        })?;
-        Ok(Handle {
-            orders,
-            thread: spawned.thread().clone(),
-            untaken,
-            served,
-            ended,
-        })
-    }
-
-    /// The life of the worker's thread; `serving` is dropped when it runs no more calls.
-    fn live(
-        self,
-        orders: &Receiver<Order>,
-        own_orders: &Sender<Order>,
-        serving: Sender<()>,
-    ) -> Option<Lingering> {
-        let mut worker = match self.ready_worker(own_orders) {
-            Ok(worker) => worker,
-            Err(error) => {
-                let _ = self.ready.send(Err(error));
-                return None;
-            }
-        };
-        let _ = self.ready.send(Ok(()));
-        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
-            worker::serve(&mut *worker, &self.queue, orders)
-        })) {
-            tracing::error!(worker = self.worker, "panicked, is replaced");
-            drop(panic);
-            // What the panic left behind is not to be trusted with an orderly end.
-            std::mem::forget(worker);
-            worker = self
-                .ready_worker(own_orders)
-                .unwrap_or_else(|error| Box::new(Broken(error)));
-        }
-        drop(serving);
-        worker.retire()
-    }
-
-    /// A worker that has run its initializer; a sink may panic while it does.
-    fn ready_worker(&self, orders: &Sender<Order>) -> Result<Box<dyn Worker>> {
-        let made = catch_unwind(AssertUnwindSafe(|| self.make_ready(orders)));
-        made.unwrap_or_else(|_| {
-            Err(Error::Worker {
-                worker: self.worker,
-                source: Box::new(Error::WorkerLost("it panicked".to_owned())),
-            })
-        })
-    }
-
-    fn make_ready(&self, orders: &Sender<Order>) -> Result<Box<dyn Worker>> {
-        let mut worker = worker::start(self.backend, Capture::new(self.output.clone()), orders)?;
-        if let Some(initializer) = &self.initializer {
-            let (collector, results) = unbounded();
-            let recipient = Recipient::Collector(0, collector);
-            worker.run(Job::new(initializer.clone(), recipient), &mut || None);
-            let failure = results
-                .iter()
-                .try_for_each(|(_, results)| results.only_failure());
-            if let Err(error) = failure {
-                // What it lent went with its results.
-                drop(worker.retire());
-                return Err(Error::Worker {
-                    worker: self.worker,
-                    source: Box::new(error),
-                });
-            }
-        }
-        Ok(worker)
-    }
-}
-
-/// What is left of a worker that could not be replaced: it tells so.
-struct Broken(Error);
-
-impl Worker for Broken {
-    fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
-        let error = Error::WorkerLost(format!("it could not be replaced: {}", self.0));
-        let mut job = Some(job);
-        while let Some(Job { batch, promise }) = job {
-            promise.keep(Results::all_failed(batch.len().max(1), &error));
-            job = next();
-        }
-    }
-
-    fn retire(self: Box<Self>) -> Option<Lingering> {
-        None
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::error::Error;
 use crate::task::{Items, Results};
 
 /// Batches between their being handed out and their results' being yielded.
@@ -21,7 +22,7 @@ pub(super) struct Line {
 /// One batch, with the index of its first call.
 #[derive(Debug)]
 enum Place {
-    Out(u64),
+    Out(u64, u32),
     /// Its results have come, before those of an earlier one.
     Early(u64, Results),
     Done,
@@ -39,18 +40,23 @@ impl Line {
         }
     }
 
-    /// Adds a batch whose first call has this index; gives the batch's number.
-    pub(super) fn push(&mut self, index: u64) -> u64 {
-        self.places.push_back(Place::Out(index));
+    /// Adds a batch of `n` calls, the first of which has this index; gives the batch's number.
+    pub(super) fn push(&mut self, index: u64, n: u32) -> u64 {
+        self.places.push_back(Place::Out(index, n));
         self.first + self.places.len() as u64 - 1
     }
 
     /// Takes the results of the batch of that number.
     pub(super) fn arrived(&mut self, number: u64, results: Results) {
+        self.put(number, results);
+        self.move_up();
+    }
+
+    fn put(&mut self, number: u64, results: Results) {
         self.n_results += results.len() as usize;
         self.n_bytes += results.n_bytes();
         let place = &mut self.places[(number - self.first) as usize];
-        let Place::Out(index) = *place else {
+        let Place::Out(index, _) = *place else {
             unreachable!("each batch has its results once");
         };
         *place = match self.ordered {
@@ -60,12 +66,26 @@ impl Line {
                 Place::Done
             }
         };
+    }
+
+    fn move_up(&mut self) {
         while let Some(Place::Early(..) | Place::Done) = self.places.front() {
             if let Some(Place::Early(index, results)) = self.places.pop_front() {
                 self.ready.push_back((index, results));
             }
             self.first += 1;
         }
+    }
+
+    /// Ends all calls that are out with this error; their results do not come any more.
+    pub(super) fn give_up(&mut self, error: &Error) {
+        for place in 0..self.places.len() {
+            if let Place::Out(_, n) = self.places[place] {
+                let number = self.first + place as u64;
+                self.put(number, Results::all_failed(n, error));
+            }
+        }
+        self.move_up();
     }
 
     /// The results to be yielded next.
@@ -90,17 +110,16 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     fn results(n: u32) -> Results {
-        Results::all_failed(n, &Error::Cancelled)
+        Results::all_failed(n, &Error::Cancelled(None))
     }
 
     /// The indices that are yielded when batches of 3, 1 and 2 calls come back in that order.
     fn yielded(ordered: bool, order: [usize; 3]) -> Vec<Vec<u64>> {
         let mut line = Line::new(ordered);
         let sizes = [3, 1, 2];
-        let numbers = [0, 3, 4].map(|index| line.push(index));
+        let numbers = [(0, 3), (3, 1), (4, 2)].map(|(index, n)| line.push(index, n));
         let yielded = order.map(|place| {
             line.arrived(numbers[place], results(sizes[place]));
             let mut indices = Vec::new();

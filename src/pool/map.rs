@@ -8,18 +8,20 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select, unbounded};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Pool;
 use super::chunk::{BYTES_MAX, Chunk};
 use super::line::Line;
+use super::watch::PATIENCE;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::payload::{self, Encoding};
-use crate::task::{Batch, Completed, Items, Job, Recipient, Results};
+use crate::task::{Batch, Completed, DeskNumber, Items, Job, Recipient, Results, Why};
 
 /// Batches in flight for each worker: enough to keep it busy while this thread does not run.
 const IN_FLIGHT_PER_WORKER: usize = 8;
@@ -54,12 +56,19 @@ pub struct Map<'p, I: Iterator, T> {
     /// Whether a result showed that there is no use in waiting for others.
     hopeless: bool,
     cancelled: Arc<AtomicBool>,
+    /// When it ends, whatever is left to do.
+    deadline: Option<Instant>,
+    /// The deadline has passed, and interrupted calls may tell until then where they stood.
+    over: Option<Instant>,
     value: PhantomData<fn() -> T>,
 }
 
 /// Cancels what is left of a map, from any thread. See [`Map::canceller`].
 #[derive(Clone, Debug)]
-pub struct Canceller(Arc<AtomicBool>);
+pub struct Canceller {
+    cancelled: Arc<AtomicBool>,
+    desk: DeskNumber,
+}
 
 impl Canceller {
     /// Cancels the calls that have not begun, and takes no more inputs.
@@ -68,7 +77,14 @@ impl Canceller {
     /// had begun, [`Error::Cancelled`] for the rest. A map that waits for its channel of inputs sees
     /// it with the next input or the channel's end.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// As [`cancel`](Canceller::cancel), and interrupts what has begun, as
+    /// [`Task::cancel`](crate::Task::cancel) does; short calls end by themselves.
+    pub fn interrupt(&self) {
+        self.cancel();
+        self.desk.interrupt(&self.cancelled, Why::Cancelled);
     }
 }
 
@@ -108,6 +124,9 @@ where
     fn new(pool: &'p Pool, function: &Function, inputs: Inputs<I>, ordered: bool) -> Self {
         let (collector, arriving) = unbounded();
         let cancelled = Arc::new(AtomicBool::new(false));
+        if pool.shared.settings.time_limit.is_some() {
+            pool.shared.start_watch();
+        }
         Map {
             pool,
             function: *function,
@@ -126,13 +145,29 @@ where
             current: Items::default(),
             hopeless: false,
             cancelled,
+            deadline: None,
+            over: None,
             value: PhantomData,
         }
     }
 
     /// What ends this map early while its values are still wanted.
     pub fn canceller(&self) -> Canceller {
-        Canceller(Arc::clone(&self.cancelled))
+        Canceller {
+            cancelled: Arc::clone(&self.cancelled),
+            desk: self.pool.shared.desk,
+        }
+    }
+
+    /// Ends the map when that much time has passed from now.
+    ///
+    /// No more inputs are taken then, what runs is interrupted, and each input that was taken and has
+    /// no outcome yet gets [`Error::TimedOut`]: short calls come back in batches, so that one which does
+    /// not stop can keep the values of some others from coming in time. An iterator of inputs that is waited for cannot be
+    /// interrupted.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = Instant::now().checked_add(limit);
+        self
     }
 
     /// Yields with each value the index of its input, and what the call printed.
@@ -167,10 +202,13 @@ where
     fn advance(&mut self) -> bool {
         self.current = Items::default();
         while !self.hopeless {
+            if self.over.is_none() && self.deadline.is_some_and(|at| at <= Instant::now()) {
+                self.time_is_up();
+            }
             self.exhausted |= self.cancelled.load(Ordering::Relaxed);
             self.feed();
             if let Some(items) = self.take_ready() {
-                self.current = items;
+                self.current = items.late(self.over.is_some());
                 return true;
             }
             if !self.wait() {
@@ -237,7 +275,7 @@ where
         if let Err(error) = payload::encode_call(input, &mut self.calls) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
-            let number = self.line.push(self.n_taken);
+            let number = self.line.push(self.n_taken, 1);
             let failed = Results::all_failed(1, &error.into());
             self.line.arrived(number, failed);
             self.n_taken += 1;
@@ -254,28 +292,33 @@ where
         let n = std::mem::take(&mut self.n_calls);
         if n > 0 {
             let n_bytes = self.calls.len();
-            let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled);
+            let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled)
+                .with_limit(self.pool.shared.settings.time_limit);
             // The next batch is likely to be as long.
             self.calls.reserve(n_bytes);
-            let number = self.line.push(self.n_taken);
+            let number = self.line.push(self.n_taken, n);
             let recipient = Recipient::Collector(number, self.collector.clone());
             self.n_taken += u64::from(n);
             self.send(Job::new(batch, recipient));
         }
-        self.n_wanted = self.chunk.size(self.inputs.left());
+        self.n_wanted = match self.pool.shared.settings.time_limit {
+            None => self.chunk.size(self.inputs.left()),
+            // It holds for each call.
+            Some(_) => 1,
+        };
     }
 
     fn send(&mut self, job: Job) {
         // Every job tells its results, the one that nobody takes included.
         self.n_in_flight += 1;
-        let sent = match self.pool.try_enqueue(job) {
+        let sent = match self.pool.shared.try_enqueue(job) {
             Ok(None) => Ok(()),
             Ok(Some(job)) if self.n_in_flight > 1 => {
                 self.n_in_flight -= 1;
                 self.waiting = Some(job);
                 Ok(())
             }
-            Ok(Some(job)) => self.pool.enqueue(job),
+            Ok(Some(job)) => self.pool.shared.enqueue(job, None),
             Err(error) => Err(error),
         };
         // A pool that is shut down takes no more: there is no use in asking for inputs.
@@ -285,9 +328,11 @@ where
     /// Waits for results, or for an input that the workers could begin with; `false` at the end.
     fn wait(&mut self) -> bool {
         let arriving = &self.arriving;
+        let until = self.over.or(self.deadline);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let result = match &self.inputs {
             Inputs::Arriving(inputs) if !self.exhausted && self.has_room() => select! {
-                recv(arriving) -> result => result,
+                recv(arriving) -> result => result.ok(),
                 recv(inputs) -> input => {
                     match input {
                         Ok(input) => self.take(&input),
@@ -295,14 +340,45 @@ where
                     }
                     return true;
                 }
+                recv(left.map_or_else(never, after)) -> _ => None,
             },
             _ if self.n_in_flight == 0 => return !self.exhausted || self.waiting.is_some(),
-            _ => arriving.recv(),
+            _ => match left {
+                None => arriving.recv().ok(),
+                Some(left) => arriving.recv_timeout(left).ok(),
+            },
         };
-        if let Ok((number, results)) = result {
-            self.arrived(number, results);
+        match (result, self.over) {
+            (Some((number, results)), _) => self.arrived(number, results),
+            (None, Some(over)) if over <= Instant::now() => self.give_up(),
+            (None, _) => {}
         }
         true
+    }
+
+    /// Takes no more inputs, and has what runs interrupted.
+    #[cold]
+    fn time_is_up(&mut self) {
+        self.over = Instant::now().checked_add(2 * PATIENCE);
+        self.cancelled.store(true, Ordering::Relaxed);
+        if let Some(job) = self.waiting.take() {
+            // It tells its results, as all do.
+            self.n_in_flight += 1;
+            drop(job);
+        }
+        self.pool
+            .shared
+            .desk
+            .interrupt(&self.cancelled, Why::TimedOut);
+    }
+
+    /// Waits no longer for what does not stop.
+    #[cold]
+    fn give_up(&mut self) {
+        let (collector, arriving) = unbounded();
+        (self.collector, self.arriving) = (collector, arriving);
+        self.n_in_flight = 0;
+        self.line.give_up(&Error::TimedOut(None));
     }
 }
 
@@ -346,6 +422,10 @@ where
 impl<I: Iterator, T> Drop for Map<'_, I, T> {
     fn drop(&mut self) {
         self.cancelled.store(true, Ordering::Relaxed);
+        if self.n_in_flight > 0 {
+            let desk = self.pool.shared.desk;
+            desk.interrupt(&self.cancelled, Why::Cancelled);
+        }
     }
 }
 

@@ -1,29 +1,42 @@
 //! Pool: workers, the queue before them, and the ways to give them work.
 //!
 //! All workers take from one bounded queue of batches. A single call is a batch of one; `map` makes
-//! batches of a size that suits the calls (see `chunk`). How a pool ends is in `shutdown`.
+//! batches of a size that suits the calls (see `chunk`). `crew` has the workers, `watch` ends calls that
+//! must not go on, and how a pool ends is in `shutdown`.
 
 mod builder;
 mod chunk;
+mod crew;
 mod line;
 mod map;
+mod settings;
 mod shutdown;
+mod stacks;
+mod task;
+mod watch;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{IntoIter, Receiver, Sender};
+use crossbeam_channel::{IntoIter, Receiver};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::task::{Batch, Job, Recipient, Slot, Task};
+use crate::post::Target;
+use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
+
+use crew::Crew;
+use settings::Settings;
+use watch::Watch;
 
 pub use builder::PoolBuilder;
 pub use map::{Canceller, CompletedMap, Map};
+pub use stacks::{Stacks, WorkerStacks};
+pub use task::TaskBuilder;
 
 /// A set of workers that run Python functions in parallel.
 ///
@@ -40,9 +53,9 @@ pub use map::{Canceller, CompletedMap, Map};
 ///
 /// # Dropping
 ///
-/// Dropping a pool cancels what is queued and waits for what runs, no longer than
+/// Dropping a pool cancels what is queued and interrupts what runs, and waits for that no longer than
 /// [`PoolBuilder::grace`]; a worker that does not end by then is left behind.
-/// [`shutdown`](Pool::shutdown) runs what is queued first.
+/// [`shutdown`](Pool::shutdown) runs what was submitted first.
 ///
 /// ```
 /// use owngil::{Function, Pool};
@@ -57,33 +70,106 @@ pub use map::{Canceller, CompletedMap, Map};
 /// ```
 #[derive(Debug)]
 pub struct Pool {
-    queue: Arc<Queue>,
-    workers: Vec<Handle>,
-    /// Held for reading while a job is put into the queue.
-    closed: RwLock<bool>,
-    backend: Backend,
-    grace: Duration,
+    shared: Arc<Shared>,
 }
 
-/// A pool's hold on one of its workers.
+/// What a pool, its workers and its watch have in common.
 #[derive(Debug)]
-struct Handle {
-    orders: Sender<Order>,
-    /// To be woken for an order.
-    thread: Thread,
-    /// For taking back what a worker that is left behind will never take.
-    untaken: Receiver<Order>,
-    /// Disconnected once the worker runs no more calls.
-    served: Receiver<()>,
-    /// Disconnected once its interpreter has ended too.
-    ended: Receiver<()>,
+struct Shared {
+    queue: Queue,
+    crew: Crew,
+    watch: Watch,
+    /// Held for reading while a job is put into the queue.
+    gate: RwLock<Gate>,
+    settings: Settings,
+    desk: DeskNumber,
 }
 
-impl Handle {
-    fn give(&self, order: Order) -> Result<()> {
-        self.orders.send(order).map_err(|_| Error::ShutDown)?;
-        self.thread.unpark();
+/// Whether a pool takes jobs. Each state is final but the first.
+#[derive(Debug)]
+enum Gate {
+    Open,
+    /// What is queued is run; nothing more is taken.
+    Draining,
+    /// What is queued is dropped.
+    Stopping,
+    /// No worker is left.
+    Failed(Error),
+}
+
+impl Shared {
+    fn gate(&self) -> RwLockReadGuard<'_, Gate> {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the pool open for as long as the guard is held.
+    fn open(&self) -> Result<RwLockReadGuard<'_, Gate>> {
+        let gate = self.gate();
+        match &*gate {
+            Gate::Open => Ok(gate),
+            Gate::Failed(error) => Err(error.clone()),
+            Gate::Draining | Gate::Stopping => Err(Error::ShutDown),
+        }
+    }
+
+    /// Takes no more jobs, and ends those that are queued with this error.
+    fn fail(&self, error: Error) {
+        {
+            let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            if !matches!(*gate, Gate::Stopping) {
+                *gate = Gate::Failed(error.clone());
+            }
+        }
+        while let Some(job) = self.queue.take() {
+            job.fail(&error);
+        }
+    }
+
+    /// Gives a job to one worker, before what is queued.
+    fn order(&self, seat: usize, job: Job) -> Result<()> {
+        let _open = self.open()?;
+        self.crew.seats()[seat].give(Order::Run(job))
+    }
+
+    /// Puts a job into the queue; waits while that is full, but no longer than until then.
+    fn enqueue(self: &Arc<Shared>, mut job: Job, deadline: Option<Instant>) -> Result<()> {
+        while let Some(refused) = self.try_enqueue(job)? {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Error::QueueFull);
+            }
+            job = refused;
+            // Not under the lock, which whoever closes the pool needs; and not for long, to see
+            // whether it was closed meanwhile.
+            let pause = Duration::from_millis(20);
+            self.queue
+                .wait_for_room(left.map_or(pause, |left| left.min(pause)));
+        }
         Ok(())
+    }
+
+    /// Puts a job into the queue, or gives it back where that is full.
+    fn try_enqueue(self: &Arc<Shared>, job: Job) -> Result<Option<Job>> {
+        let refused = {
+            let _open = self.open()?;
+            self.queue.push(job).err()
+        };
+        let n_taken = self.crew.n_taken();
+        if n_taken < self.settings.n_workers && self.queue.all_busy() {
+            // A lazy pool gets another worker when those that it has are busy.
+            self.fill_seats(n_taken + 1, None)?;
+        }
+        Ok(refused)
+    }
+}
+
+impl Desk for Shared {
+    fn cancel(self: Arc<Self>, slot: &Arc<Slot>) {
+        self.request(Target::Task(Arc::clone(slot)), Why::Cancelled);
+    }
+
+    fn interrupt(self: Arc<Self>, flag: &Arc<AtomicBool>, why: Why) {
+        self.request(Target::Map(Arc::clone(flag)), why);
     }
 }
 
@@ -104,12 +190,12 @@ impl Pool {
 
     /// The number of workers.
     pub fn n_workers(&self) -> usize {
-        self.workers.len()
+        self.shared.settings.n_workers
     }
 
     /// Where its tasks run.
     pub fn backend(&self) -> Backend {
-        self.backend
+        self.shared.settings.backend
     }
 
     /// Calls a function and waits for its value.
@@ -129,17 +215,48 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] for arguments that cannot cross, [`Error::ShutDown`]. What becomes of the
-    /// call itself, a function that cannot be loaded included, is the task's outcome.
+    /// [`Error::Value`] for arguments that cannot cross, [`Error::ShutDown`]; [`Error::WorkerLost`] when
+    /// no worker is left. What becomes of the call itself, a function that cannot be loaded included,
+    /// is the task's outcome.
     pub fn submit<T, A>(&self, function: &Function, arguments: A) -> Result<Task<T>>
     where
-        T: DeserializeOwned,
         A: Serialize,
     {
-        let batch = Batch::of_one(function, &arguments)?;
-        let slot = Arc::new(Slot::default());
-        self.enqueue(Job::new(batch, Recipient::Task(Arc::clone(&slot))))?;
-        Ok(Task::new(slot))
+        self.task(function).args(arguments).submit()
+    }
+
+    /// As [`submit`](Pool::submit), but does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`], and those of [`submit`](Pool::submit).
+    pub fn try_submit<T, A>(&self, function: &Function, arguments: A) -> Result<Task<T>>
+    where
+        A: Serialize,
+    {
+        self.task(function).args(arguments).try_submit()
+    }
+
+    /// As [`submit`](Pool::submit), but waits no longer than this for room in the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`], and those of [`submit`](Pool::submit).
+    pub fn submit_timeout<T, A>(
+        &self,
+        function: &Function,
+        arguments: A,
+        limit: Duration,
+    ) -> Result<Task<T>>
+    where
+        A: Serialize,
+    {
+        self.task(function).args(arguments).submit_timeout(limit)
+    }
+
+    /// A call with settings of its own: a deadline, a time limit.
+    pub fn task(&self, function: &Function) -> TaskBuilder<'_, ()> {
+        TaskBuilder::new(self, function)
     }
 
     /// Calls a function once for each input, in parallel; yields the values in the inputs' order.
@@ -197,13 +314,13 @@ impl Pool {
         T: DeserializeOwned,
         A: Serialize,
     {
-        let tasks: Result<Vec<Task<T>>> = self
-            .workers
-            .iter()
-            .map(|worker| {
+        self.shared.fill_seats(self.n_workers(), None)?;
+        let tasks: Result<Vec<Task<T>>> = (0..self.n_workers())
+            .map(|seat| {
                 let batch = Batch::of_one(function, &arguments)?;
-                let slot = Arc::new(Slot::default());
-                self.order(worker, Job::new(batch, Recipient::Task(Arc::clone(&slot))))?;
+                let slot = Arc::new(Slot::new(self.shared.desk));
+                let job = Job::new(batch, Recipient::Task(Arc::clone(&slot)));
+                self.shared.order(seat, job)?;
                 Ok(Task::new(slot))
             })
             .collect();
@@ -217,47 +334,16 @@ impl Pool {
     /// [`Error::Load`] with what is wrong: a file or a name that is not there, a syntax error, an
     /// import that raises. [`Error::ShutDown`].
     pub fn load(&self, function: &Function) -> Result<()> {
+        self.shared.fill_seats(self.n_workers(), None)?;
         let (collector, loaded) = crossbeam_channel::unbounded();
-        for worker in &self.workers {
+        for seat in 0..self.n_workers() {
             let recipient = Recipient::Collector(0, collector.clone());
-            self.order(worker, Job::new(Batch::loading(function), recipient))?;
+            let job = Job::new(Batch::loading(function), recipient);
+            self.shared.order(seat, job)?;
         }
         drop(collector);
         loaded
             .into_iter()
             .try_for_each(|(_, results)| results.only_failure())
-    }
-
-    /// Gives a job to one worker, before what is queued.
-    fn order(&self, worker: &Handle, job: Job) -> Result<()> {
-        let _open = self.open()?;
-        worker.give(Order::Run(job))
-    }
-
-    /// Puts a job into the queue; waits while that is full.
-    fn enqueue(&self, mut job: Job) -> Result<()> {
-        while let Some(refused) = self.try_enqueue(job)? {
-            job = refused;
-            // Not under the lock, which whoever closes the pool needs; and not for long, to see
-            // whether it was closed meanwhile.
-            self.queue.wait_for_room(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-
-    /// Puts a job into the queue, or gives it back where that is full.
-    fn try_enqueue(&self, job: Job) -> Result<Option<Job>> {
-        let _open = self.open()?;
-        Ok(self.queue.push(job).err())
-    }
-
-    /// Keeps the pool open for as long as the guard is held.
-    fn open(&self) -> Result<RwLockReadGuard<'_, bool>> {
-        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
-        if *closed {
-            Err(Error::ShutDown)
-        } else {
-            Ok(closed)
-        }
     }
 }

@@ -1,124 +1,164 @@
 //! Shutdown: how a pool ends.
 //!
-//! A pool is *open*, then *closed*, then gone. It is closed under a lock that every submission takes
-//! for reading, so no call slips in afterwards. Once closed, workers are told to drain the queue
-//! (`shutdown`) or to stop where they are (`drop`). A worker leaves in two steps, each of which the
-//! pool sees as the end of a channel:
+//! A pool is *open*, then *draining* or *stopping*, then gone. It is closed under a lock that every
+//! submission takes for reading, so no call slips in afterwards. Once closed, workers are told to drain
+//! the queue (`shutdown`) or to stop where they are (`cancel`, `drop`); what runs is interrupted when it
+//! is to stop. A worker leaves in two steps, each of which the pool sees as the end of a channel:
 //!
 //! 1. *served*: it runs no more calls. Only a call that is running can delay this.
 //! 2. *ended*: its interpreter has ended. Threads that Python code started can delay this, since
 //!    CPython joins them.
 //!
 //! Waiting for 2 is always limited; waiting for 1 is as long as the caller chose. What is left in the
-//! queue then is dropped, which tells the submitters. A worker that did not end is left behind with
-//! its thread: it touches nothing of the pool's, and the process can end over it.
+//! queue then is dropped, and what still runs is told to be cancelled, so every call has its outcome. A
+//! worker that did not end is left behind with its thread: it touches nothing of the pool's, and the
+//! process can end over it. A worker that was set aside before is not waited for.
 
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use super::Pool;
+use super::{Gate, Pool, Shared};
 use crate::error::{Error, Result};
+use crate::post::Target;
+use crate::task::Why;
 use crate::worker::Order;
+
+/// How long a call may go on before it is interrupted because its pool ends.
+const SHORT: Duration = Duration::from_millis(20);
 
 impl Pool {
     /// Takes no more calls, runs those that are queued, and ends the workers.
     ///
     /// It returns when the last call has ended, however long that takes; see
-    /// [`shutdown_within`](Pool::shutdown_within) for a limit. Interpreters get
-    /// [`PoolBuilder::grace`](super::PoolBuilder::grace) to end.
+    /// [`shutdown_within`](Pool::shutdown_within) for a limit, and [`cancel`](Pool::cancel) for none at
+    /// all. Interpreters get [`PoolBuilder::grace`](super::PoolBuilder::grace) to end.
     pub fn shutdown(&self) {
-        self.close(Order::drain);
-        self.await_served(None);
-        self.finish();
+        self.shared.drain();
+        self.shared.await_served(None);
+        self.shared.finish();
     }
 
-    /// As [`shutdown`](Pool::shutdown), but waits no longer than this for the calls; those that are
-    /// still queued then are cancelled, and workers that are still busy are left behind.
+    /// As [`shutdown`](Pool::shutdown), but waits no longer than this for the calls; then it cancels
+    /// those that are left, as [`cancel`](Pool::cancel) does.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] when calls were cancelled or left behind.
+    /// [`Error::TimedOut`] when calls were cancelled.
     pub fn shutdown_within(&self, limit: Duration) -> Result<()> {
-        self.close(Order::drain);
-        let in_time = self.await_served(Instant::now().checked_add(limit));
-        if !in_time {
-            self.order_all(Order::stop);
+        self.shared.drain();
+        if self.shared.await_served(Instant::now().checked_add(limit)) {
+            self.shared.finish();
+            return Ok(());
         }
-        self.finish();
-        if in_time {
-            Ok(())
-        } else {
-            Err(Error::TimedOut)
-        }
+        self.cancel();
+        Err(Error::TimedOut(None))
     }
 
-    fn close(&self, order: fn() -> Order) {
-        let mut closed = self
-            .closed
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *closed = true;
-        drop(closed);
-        self.order_all(order);
+    /// Takes no more calls, drops those that are queued, interrupts those that run, and ends the
+    /// workers.
+    ///
+    /// It returns within about twice [`PoolBuilder::grace`](super::PoolBuilder::grace). Calls that were
+    /// not done have the outcome [`Error::Cancelled`]; workers whose call does not stop are left behind.
+    pub fn cancel(&self) {
+        self.shared.stop();
+        let now = Instant::now();
+        // Short calls end by themselves.
+        if !self.shared.await_served(now.checked_add(SHORT)) {
+            self.shared.request(Target::All, Why::Cancelled);
+            let grace = self.shared.settings.grace;
+            self.shared.await_served(now.checked_add(grace));
+        }
+        self.shared.finish();
+    }
+}
+
+impl Shared {
+    fn drain(&self) {
+        self.close(Gate::Draining);
+        self.order_all(|| Order::Drain);
+    }
+
+    fn stop(self: &Arc<Shared>) {
+        self.close(Gate::Stopping);
+        self.order_all(|| Order::Stop);
+        // Before waiting for anyone: whoever waits for a queued call should know at once.
+        self.drop_queued();
+    }
+
+    fn close(&self, to: Gate) {
+        let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        match (&*gate, &to) {
+            (Gate::Open, _) | (Gate::Draining, Gate::Stopping) => *gate = to,
+            _ => {}
+        }
     }
 
     fn order_all(&self, order: fn() -> Order) {
-        for worker in &self.workers {
+        for worker in self.crew.seats().iter() {
             // One that has ended needs no order.
             let _ = worker.give(order());
         }
     }
 
-    /// Whether all workers have stopped running calls in time.
-    fn await_served(&self, deadline: Option<Instant>) -> bool {
-        self.workers
-            .iter()
-            .all(|worker| ended_by(&worker.served, deadline))
-    }
-
-    /// Gives what is left in the queues its outcome, and the interpreters their time to end.
-    fn finish(&self) {
+    fn drop_queued(&self) {
         while let Some(job) = self.queue.take() {
             drop(job);
         }
-        let now = Instant::now();
-        let deadline = now.checked_add(self.grace);
-        for (number, worker) in self.workers.iter().enumerate() {
-            let is_done = ended_by(&worker.served, Some(now));
-            if !is_done {
-                // Its calls have outcomes too; what is for it alone it may never take.
-                while let Ok(order) = worker.untaken.try_recv() {
-                    drop(order);
-                }
-                let _ = worker.give(Order::Stop);
+    }
+
+    /// Whether all workers have stopped running calls in time, those included that take others' seats
+    /// meanwhile.
+    fn await_served(&self, deadline: Option<Instant>) -> bool {
+        loop {
+            let serving: Vec<Receiver<()>> = {
+                let seats = self.crew.seats();
+                let serving = seats.iter().map(|seat| seat.served.clone());
+                serving
+                    .filter(|served| served.try_recv() != Err(TryRecvError::Disconnected))
+                    .collect()
+            };
+            if serving.is_empty() {
+                return true;
             }
-            if !is_done || !ended_by(&worker.ended, deadline) {
-                tracing::warn!(worker = number, "left behind: it did not end in time");
+            if !serving.iter().all(|served| ended_by(served, deadline)) {
+                return false;
             }
         }
     }
-}
 
-impl Order {
-    fn drain() -> Order {
-        Order::Drain
-    }
-
-    fn stop() -> Order {
-        Order::Stop
+    /// Gives what is left its outcome, and the interpreters their time to end.
+    fn finish(self: &Arc<Shared>) {
+        self.close(Gate::Stopping);
+        self.drop_queued();
+        let now = Instant::now();
+        let deadline = now.checked_add(self.settings.grace);
+        let mut n_left = 0;
+        for (number, worker) in self.crew.seats().iter().enumerate() {
+            let is_done = ended_by(&worker.served, Some(now));
+            if !is_done {
+                // Its calls have outcomes too; what is for it alone it may never take.
+                worker.take_back_orders().for_each(drop);
+                let _ = worker.give(Order::Stop);
+                if let Some(seen) = worker.post.look() {
+                    worker.post.tell(seen.epoch, Why::Cancelled);
+                }
+            }
+            if !is_done || !ended_by(&worker.ended, deadline) {
+                n_left += 1;
+                tracing::warn!(worker = number, "left behind: it did not end in time");
+            }
+        }
+        self.watch.end();
+        self.desk.close();
+        tracing::debug!(n_left, "pool ended");
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.close(Order::stop);
-        // Before waiting for anyone: whoever waits for a queued call should know at once.
-        while let Some(job) = self.queue.take() {
-            drop(job);
-        }
-        self.await_served(Instant::now().checked_add(self.grace));
-        self.finish();
+        self.cancel();
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub(crate) struct Batch {
     calls: Bytes,
     n: u32,
     cancelled: Option<Arc<AtomicBool>>,
+    /// How long it may run.
+    limit: Option<Duration>,
 }
 
 impl Batch {
@@ -31,6 +34,7 @@ impl Batch {
             calls: Bytes::default(),
             n: 0,
             cancelled: None,
+            limit: None,
         }
     }
 
@@ -53,6 +57,7 @@ impl Batch {
             calls,
             n: 1,
             cancelled: None,
+            limit: None,
         })
     }
 
@@ -70,7 +75,24 @@ impl Batch {
             calls,
             n,
             cancelled: Some(Arc::clone(cancelled)),
+            limit: None,
         }
+    }
+
+    /// Sets how long it may run.
+    pub(crate) fn with_limit(mut self, limit: Option<Duration>) -> Batch {
+        self.limit = limit;
+        self
+    }
+
+    /// How long it may run.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    /// What says that nobody wants its outcomes any more, where there is such a thing.
+    pub(crate) fn cancelled(&self) -> Option<&Arc<AtomicBool>> {
+        self.cancelled.as_ref()
     }
 
     /// The number of calls; one without any loads its function.
@@ -116,6 +138,14 @@ impl Job {
     }
 }
 
+impl Job {
+    /// Ends all of its calls with this error.
+    pub(crate) fn fail(self, error: &Error) {
+        let results = Results::all_failed(self.batch.len().max(1), error);
+        self.promise.keep(results);
+    }
+}
+
 /// Who gets a batch's results.
 pub(crate) enum Recipient {
     /// A task's handle.
@@ -131,15 +161,29 @@ pub(crate) struct Promise {
 }
 
 impl Promise {
+    /// How many calls it is for.
+    pub(crate) fn len(&self) -> u32 {
+        self.n
+    }
+
+    /// Whether it is the duty to tell the outcome of that task.
+    pub(crate) fn is_for(&self, slot: &Arc<Slot>) -> bool {
+        matches!(&self.recipient, Some(Recipient::Task(own)) if Arc::ptr_eq(own, slot))
+    }
+
+    /// Whether nobody has told the outcome yet, as far as can be seen from here.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.recipient {
+            Some(Recipient::Task(slot)) => slot.results().is_none(),
+            Some(Recipient::Collector(..)) => true,
+            None => false,
+        }
+    }
+
     #[inline]
     pub(crate) fn keep(mut self, results: Results) {
         self.tell(results);
-    }
-
-    /// Whether somebody wants to know how long the batch takes.
-    #[inline]
-    pub(crate) fn wants_time(&self) -> bool {
-        matches!(self.recipient, Some(Recipient::Collector(..)))
     }
 
     fn tell(&mut self, results: Results) {
@@ -157,7 +201,7 @@ impl Drop for Promise {
         if self.recipient.is_some() {
             let error = match std::thread::panicking() {
                 true => Error::WorkerLost("it panicked".to_owned()),
-                false => Error::Cancelled,
+                false => Error::Cancelled(None),
             };
             self.tell(Results::all_failed(self.n, &error));
         }

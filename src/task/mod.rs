@@ -4,30 +4,49 @@
 //! [`Promise`](job::Promise), which is kept in every case: a batch that is dropped unrun, with a queue
 //! or by a worker that panics, keeps it with an error.
 
+mod desk;
 mod job;
 mod results;
+mod slot;
 
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::output::Output;
-use crate::spin::spin;
 
-pub(crate) use job::{Batch, Job, Recipient};
+pub(crate) use desk::{Desk, DeskNumber, Why};
+pub(crate) use job::{Batch, Job, Promise, Recipient};
 pub(crate) use results::{Collecting, Items, Results};
+pub(crate) use slot::Slot;
 
 /// One call that has been submitted to a pool.
 ///
-/// Dropping it lets the call run and drops its outcome.
-#[must_use = "a task's outcome, errors included, is lost unless it is waited for"]
+/// Wait for it on a thread ([`wait`](Task::wait)), or `.await` it on any async runtime: it is a
+/// future, and waiting for it takes no thread.
+///
+/// Dropping it before its outcome is there cancels it, as [`cancel`](Task::cancel) does, since nobody
+/// is left who wants to know; [`detach`](Task::detach) lets it run.
+///
+/// ```
+/// use owngil::{Function, Pool, Task};
+///
+/// let pool = Pool::new()?;
+/// let task: Task<u64> = pool.submit(&Function::at("math:factorial"), 20)?;
+/// assert_eq!(task.wait()?, 2_432_902_008_176_640_000);
+/// # Ok::<(), owngil::Error>(())
+/// ```
+#[must_use = "a task that is dropped is cancelled; `detach` lets it run"]
 pub struct Task<T> {
     slot: Arc<Slot>,
+    is_detached: bool,
     value: PhantomData<fn() -> T>,
 }
 
@@ -43,26 +62,52 @@ pub struct Completed<T> {
     pub output: Output,
 }
 
-impl<T: DeserializeOwned> Task<T> {
+impl<T> Task<T> {
     pub(crate) fn new(slot: Arc<Slot>) -> Self {
         Task {
             slot,
+            is_detached: false,
             value: PhantomData,
         }
     }
 
+    /// Whether the outcome is there.
+    pub fn is_finished(&self) -> bool {
+        self.slot.results().is_some()
+    }
+
+    /// Drops the call if it is queued, and interrupts it if it runs: `KeyboardInterrupt` is raised in
+    /// it. Returns at once.
+    ///
+    /// The outcome then is [`Error::Cancelled`](crate::Error::Cancelled), with the place where the
+    /// call stood, unless it came first. It is there within a tenth of a second, whatever the code
+    /// does; what becomes of a worker whose call does not stop is told at
+    /// [`PoolBuilder::grace`](crate::PoolBuilder::grace).
+    pub fn cancel(&self) {
+        if !self.is_finished() {
+            self.slot.desk().cancel(&self.slot);
+        }
+    }
+
+    /// Lets the call run, and drops its outcome.
+    pub fn detach(mut self) {
+        self.is_detached = true;
+    }
+}
+
+impl<T: DeserializeOwned> Task<T> {
     /// Waits for the outcome.
     ///
     /// # Errors
     ///
     /// Whatever became of the call instead of a value; see [`Error`](crate::Error).
     pub fn wait(self) -> Result<T> {
-        self.wait_results().only_result()
+        self.slot.wait().only_result()
     }
 
     /// Waits for the outcome, and gives what the call printed with it.
     pub fn wait_completed(self) -> Completed<T> {
-        let results = self.wait_results();
+        let results = self.slot.wait();
         Completed {
             index: 0,
             result: results.only_result(),
@@ -79,87 +124,32 @@ impl<T: DeserializeOwned> Task<T> {
         let results = self.slot.wait_until(Instant::now().checked_add(limit));
         results.map(Results::only_result)
     }
+}
 
-    /// Whether the outcome is there.
-    pub fn is_finished(&self) -> bool {
-        self.slot.results.get().is_some()
+impl<T: DeserializeOwned> Future for Task<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        match self.slot.poll(context.waker()) {
+            Some(results) => Poll::Ready(results.only_result()),
+            None => Poll::Pending,
+        }
     }
+}
 
-    fn wait_results(&self) -> &Results {
-        self.slot.wait_until(None).expect("the wait had no limit")
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if !self.is_detached {
+            self.cancel();
+        }
     }
 }
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
-            .field("finished", &self.slot.results.get().is_some())
+            .field("finished", &self.is_finished())
             .finish()
-    }
-}
-
-/// Where the outcome of one task is put down and waited for.
-#[derive(Default)]
-pub(crate) struct Slot {
-    results: OnceLock<Results>,
-    /// Whether somebody sleeps until they come; waking costs a system call.
-    is_awaited: AtomicBool,
-    sleep: Mutex<()>,
-    arrived: Condvar,
-}
-
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, ()> {
-        self.sleep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[inline]
-    fn put(&self, results: Results) {
-        // A promise is kept once.
-        let _ = self.results.set(results);
-        // Both sides write before they look, so at least one of them sees the other.
-        fence(Ordering::SeqCst);
-        if self.is_awaited.load(Ordering::Relaxed) {
-            self.wake();
-        }
-    }
-
-    #[cold]
-    fn wake(&self) {
-        // Whoever looked before the results came sleeps by the time that the lock is had.
-        drop(self.lock());
-        self.arrived.notify_all();
-    }
-
-    /// The results, waited for until then; without a deadline they come.
-    fn wait_until(&self, deadline: Option<Instant>) -> Option<&Results> {
-        if deadline.is_none_or(|deadline| deadline > Instant::now())
-            && let Some(results) = spin(|| self.results.get())
-        {
-            return Some(results);
-        }
-        self.is_awaited.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        let mut sleep = self.lock();
-        loop {
-            if let Some(results) = self.results.get() {
-                return Some(results);
-            }
-            sleep = match deadline {
-                None => self
-                    .arrived
-                    .wait(sleep)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return None;
-                    }
-                    let waited = self.arrived.wait_timeout(sleep, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
     }
 }
 
@@ -184,7 +174,7 @@ mod tests {
             .out()
             .extend_from_slice(Payload::new(&7).unwrap().as_bytes());
         collecting.end_call(Ok(()));
-        collecting.end_call(Err(Error::Cancelled));
+        collecting.end_call(Err(Error::Cancelled(None)));
         collecting.printed(Output {
             stdout: b"hello".to_vec(),
             stderr: Vec::new(),
@@ -207,7 +197,7 @@ mod tests {
         let second = items.next_item::<i32>().unwrap();
         assert_eq!(
             (second.result, second.output.stdout),
-            (Err(Error::Cancelled), b"hello".into())
+            (Err(Error::Cancelled(None)), b"hello".into())
         );
         // A value of the wrong shape is an error of its own and hides nothing after it.
         assert!(matches!(
@@ -224,7 +214,7 @@ mod tests {
         assert!(!task.is_finished());
         assert!(task.wait_timeout(Duration::ZERO).is_none());
         drop(job(1, Recipient::Task(slot)));
-        assert_eq!(task.wait(), Err(Error::Cancelled));
+        assert_eq!(task.wait(), Err(Error::Cancelled(None)));
 
         let (sender, receiver) = crossbeam_channel::unbounded();
         drop(job(3, Recipient::Collector(5, sender)));

@@ -135,6 +135,11 @@ impl Results {
         self.nanoseconds = elapsed.as_nanos().try_into().unwrap_or(u32::MAX);
     }
 
+    /// Adds what the first call has printed.
+    pub(crate) fn add_output(&mut self, output: Output) {
+        self.outputs = Some(Box::new(Outputs(vec![(0, output)])));
+    }
+
     /// How much memory they hold, in values and in what was printed.
     pub(crate) fn n_bytes(&self) -> usize {
         let printed = self.outputs().iter().map(|(_, output)| output.n_bytes());
@@ -153,6 +158,7 @@ impl Results {
             at: 0,
             n: self.n,
             first,
+            is_late: false,
             outputs: self.outputs.unwrap_or_default().0.into_iter(),
         }
     }
@@ -166,10 +172,18 @@ pub(crate) struct Items {
     at: u32,
     n: u32,
     first: u64,
+    /// Calls that were cancelled were so because their time was up.
+    is_late: bool,
     outputs: std::vec::IntoIter<(u32, Output)>,
 }
 
 impl Items {
+    /// Has calls that were cancelled told as those whose time was up.
+    pub(crate) fn late(mut self, is_late: bool) -> Items {
+        self.is_late = is_late;
+        self
+    }
+
     /// The next call's end without what it printed; `None` after the last.
     #[inline]
     pub(crate) fn next_result<T: DeserializeOwned>(&mut self) -> Option<Result<T>> {
@@ -181,7 +195,10 @@ impl Items {
         let result = read_result(&mut reader);
         self.position = reader.position();
         self.at += 1;
-        Some(result)
+        Some(match result {
+            Err(Error::Cancelled(stack)) if self.is_late => Err(Error::TimedOut(stack)),
+            result => result,
+        })
     }
 
     /// The next call's end; `None` after the last.

@@ -1,33 +1,31 @@
 //! The backend `interpreter`: a sub-interpreter with its own GIL on each worker's thread.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::error::Result;
 use crate::interpreter::Interpreter;
-use crate::output::Capture;
+use crate::post::Post;
 use crate::runtime;
 use crate::task::Job;
 use crate::worker::{Lingering, Worker};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
-pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
-    let interpreter = Interpreter::own_gil(runtime::start()?, Arc::clone(&capture))?;
-    Ok(PythonWorker {
-        interpreter,
-        capture,
-    })
+pub(super) fn start(post: Arc<Post>) -> Result<PythonWorker> {
+    let interpreter = Interpreter::own_gil(runtime::start()?, &post)?;
+    Ok(PythonWorker { interpreter, post })
 }
 
 /// A worker that runs Python on its own thread, in an interpreter of its own or in a shared one.
 #[derive(Debug)]
 pub(super) struct PythonWorker {
     pub(super) interpreter: Interpreter,
-    pub(super) capture: Arc<Capture>,
+    pub(super) post: Arc<Post>,
 }
 
 impl Worker for PythonWorker {
-    fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
-        self.interpreter.run(job, next);
+    fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
+        self.interpreter.run(job, &self.post, due, next);
     }
 
     fn take_back(&mut self) {
@@ -35,13 +33,10 @@ impl Worker for PythonWorker {
     }
 
     fn retire(self: Box<Self>) -> Option<Lingering> {
-        let PythonWorker {
-            interpreter,
-            capture,
-        } = *self;
+        let PythonWorker { interpreter, post } = *self;
         let lingering = interpreter.retire();
         // What exit functions printed.
-        capture.finish_last();
+        post.capture().finish_last();
         let interpreter = lingering?;
         Some(Box::new(move || {
             interpreter.loans().wait_all_back();

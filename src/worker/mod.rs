@@ -7,14 +7,16 @@ mod interpreter;
 mod queue;
 mod thread;
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::error::{Error, Result};
-use crate::output::Capture;
+use crate::post::Post;
 use crate::task::Job;
 
 pub(crate) use queue::Queue;
@@ -63,8 +65,9 @@ pub(crate) trait Worker {
     /// Runs a job, and after it those that `next` gives, until it gives none.
     ///
     /// A job's function is loaded first if need be; a batch without calls only loads it. Each
-    /// promise is kept as soon as its batch is done. `next` does not wait.
-    fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>);
+    /// promise is kept as soon as its batch is done. `due` is told when the time of a job with a limit
+    /// will be up. `next` does not wait.
+    fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>);
 
     /// Gives up memory that was lent with results and is back.
     fn take_back(&mut self) {}
@@ -84,12 +87,12 @@ pub(crate) type Lingering = Box<dyn FnOnce()>;
 /// `orders` tells it of memory that came back while it waits for work.
 pub(crate) fn start(
     backend: Backend,
-    capture: Arc<Capture>,
+    post: Arc<Post>,
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
     let worker = match backend {
-        Backend::Interpreter => interpreter::start(capture)?,
-        Backend::Thread => thread::start(capture)?,
+        Backend::Interpreter => interpreter::start(post)?,
+        Backend::Thread => thread::start(post)?,
     };
     let (orders, thread) = (orders.clone(), std::thread::current());
     worker.interpreter.loans().on_return(move || {
@@ -112,22 +115,54 @@ pub(crate) enum Order {
     Stop,
 }
 
-/// The life of a worker between its start and its retirement.
-pub(crate) fn serve(worker: &mut dyn Worker, queue: &Queue, orders: &Receiver<Order>) {
+/// Why a worker serves no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It was told to.
+    Ordered,
+    /// It has made as many calls as it may.
+    Worn,
+}
+
+/// The life of a worker between its start and its retirement; it makes no more than about `n_calls`.
+pub(crate) fn serve(
+    worker: &mut dyn Worker,
+    queue: &Queue,
+    orders: &Receiver<Order>,
+    due: &dyn Fn(Instant),
+    n_calls: Option<u64>,
+) -> Left {
+    let n_left = Cell::new(n_calls.unwrap_or(u64::MAX));
+    let counted = |job: Job| {
+        n_left.set(n_left.get().saturating_sub(job.batch.len().into()));
+        job
+    };
+    let take = || match n_left.get() {
+        0 => None,
+        _ => queue.take().map(counted),
+    };
     loop {
         match queue.wait(orders) {
-            Order::Run(job) => worker.run(job, &mut || match orders.is_empty() {
-                true => queue.take(),
-                false => None,
-            }),
+            Order::Run(job) => {
+                worker.run(counted(job), due, &mut || match orders.is_empty() {
+                    true => take(),
+                    false => None,
+                });
+            }
             Order::TakeBack => worker.take_back(),
             Order::Drain => {
-                if let Some(job) = queue.take() {
-                    worker.run(job, &mut || queue.take());
+                if let Some(job) = take() {
+                    worker.run(job, due, &mut || take());
                 }
-                return;
+                // What is left is for the one that takes its place.
+                if n_left.get() > 0 || queue.is_empty() {
+                    return Left::Ordered;
+                }
             }
-            Order::Stop => return,
+            Order::Stop => return Left::Ordered,
+        }
+        if n_left.get() == 0 {
+            return Left::Worn;
         }
     }
 }
@@ -136,17 +171,17 @@ pub(crate) fn serve(worker: &mut dyn Worker, queue: &Queue, orders: &Receiver<Or
 mod tests {
     use super::*;
     use crate::function::Function;
-    use crate::task::{Batch, Recipient, Results};
+    use crate::task::{Batch, Recipient, Results, Slot};
 
     /// Counts the calls that it has seen.
     struct Counter(u32);
 
     impl Worker for Counter {
-        fn run(&mut self, job: Job, next: &mut dyn FnMut() -> Option<Job>) {
+        fn run(&mut self, job: Job, _: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
             let mut job = Some(job);
             while let Some(Job { batch, promise }) = job {
                 self.0 += batch.len();
-                promise.keep(Results::all_failed(batch.len(), &Error::Cancelled));
+                promise.keep(Results::all_failed(batch.len(), &Error::Cancelled(None)));
                 job = next();
             }
         }
@@ -170,10 +205,31 @@ mod tests {
         control.send(Order::Run(job(3))).unwrap();
         control.send(Order::Drain).unwrap();
         let mut worker = Counter(0);
-        serve(&mut worker, &queue, &orders);
-        assert_eq!(worker.0, 3);
+        let left = serve(&mut worker, &queue, &orders, &|_| (), None);
+        assert_eq!((worker.0, left), (3, Left::Ordered));
         let order: Vec<u64> = results.try_iter().map(|(number, _)| number).collect();
         assert_eq!(order, [3, 1, 2]);
+    }
+
+    #[test]
+    fn a_worn_worker_leaves_what_is_queued_to_another() {
+        let queue = Queue::new(8);
+        let (control, orders) = crossbeam_channel::unbounded();
+        for _ in 0..5 {
+            let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
+            let slot = Arc::new(Slot::default());
+            queue.push(Job::new(batch, Recipient::Task(slot))).unwrap();
+        }
+        let mut worker = Counter(0);
+        let left = serve(&mut worker, &queue, &orders, &|_| (), Some(2));
+        assert_eq!((worker.0, left), (2, Left::Worn));
+        // Also when it is to drain the queue.
+        control.send(Order::Drain).unwrap();
+        let left = serve(&mut worker, &queue, &orders, &|_| (), Some(2));
+        assert_eq!((worker.0, left), (4, Left::Worn));
+        control.send(Order::Drain).unwrap();
+        let left = serve(&mut worker, &queue, &orders, &|_| (), Some(2));
+        assert_eq!((worker.0, left), (5, Left::Ordered));
     }
 
     #[test]

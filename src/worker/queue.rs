@@ -87,6 +87,20 @@ impl Queue {
         self.n_blocked.fetch_sub(1, SeqCst);
     }
 
+    /// How many jobs wait.
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Whether no worker waits for a job.
+    pub(crate) fn all_busy(&self) -> bool {
+        self.n_searching.load(SeqCst) == 0 && self.n_parked.load(SeqCst) == 0
+    }
+
     fn has_room(&self) -> bool {
         self.jobs.len() <= self.jobs.capacity() / 2
     }

@@ -8,15 +8,12 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::interpreter::Interpreter;
-use crate::output::Capture;
+use crate::post::Post;
 use crate::runtime;
 use crate::worker::interpreter::PythonWorker;
 
 /// Starts CPython if need be, and makes this thread one of the main interpreter's.
-pub(super) fn start(capture: Arc<Capture>) -> Result<PythonWorker> {
-    let interpreter = Interpreter::on_main(runtime::start()?, Arc::clone(&capture))?;
-    Ok(PythonWorker {
-        interpreter,
-        capture,
-    })
+pub(super) fn start(post: Arc<Post>) -> Result<PythonWorker> {
+    let interpreter = Interpreter::on_main(runtime::start()?, &post)?;
+    Ok(PythonWorker { interpreter, post })
 }

@@ -1,0 +1,343 @@
+//! Crew: the workers of a pool at their seats, and how they are replaced.
+//!
+//! A seat is taken by one worker after another. A worker leaves it when it is told to, when it has made as
+//! many calls as it may, when it panics (somebody else's code, such as a sink, ran on its thread), or
+//! when it is *set aside*: the job that it runs does not stop, so it is left to itself, and another one
+//! takes its seat at once. If that job ends after all, the worker retires quietly.
+//!
+//! Each worker that is lost costs a thread and an interpreter until it is back, so there is a limit to
+//! them. A seat whose worker cannot be replaced stays empty; when all are, the pool fails, and says so
+//! to whoever waits and to whoever submits.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, Thread};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
+use owngil_ffi::STACK_SIZE;
+
+use super::{Gate, Shared};
+use crate::error::{Error, Result};
+use crate::output::Capture;
+use crate::post::Post;
+use crate::task::{Batch, Job, Recipient};
+use crate::worker::{self, Left, Lingering, Order, Worker};
+
+/// The workers of a pool.
+#[derive(Debug, Default)]
+pub(super) struct Crew {
+    seats: RwLock<Vec<Handle>>,
+    /// Those that were set aside, or panicked.
+    aside: RwLock<Vec<Handle>>,
+    /// Seats that are empty for good.
+    n_empty: AtomicUsize,
+    /// How many seats have been taken, to be read without the lock.
+    n_taken: AtomicUsize,
+    n_restarts: AtomicUsize,
+}
+
+/// A pool's hold on one of its workers.
+#[derive(Debug)]
+pub(super) struct Handle {
+    orders: Sender<Order>,
+    /// To be woken for an order.
+    thread: Thread,
+    /// For taking back what a worker that is left behind will never take.
+    untaken: Receiver<Order>,
+    /// Disconnected once the worker runs no more calls.
+    pub(super) served: Receiver<()>,
+    /// Disconnected once its interpreter has ended too.
+    pub(super) ended: Receiver<()>,
+    pub(super) post: Arc<Post>,
+}
+
+impl Handle {
+    pub(super) fn give(&self, order: Order) -> Result<()> {
+        self.orders.send(order).map_err(|_| Error::ShutDown)?;
+        self.thread.unpark();
+        Ok(())
+    }
+
+    /// What the worker has not taken and never will.
+    pub(super) fn take_back_orders(&self) -> impl Iterator<Item = Order> + '_ {
+        self.untaken.try_iter()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.ended.try_recv() == Err(TryRecvError::Disconnected)
+    }
+}
+
+impl Crew {
+    /// The workers that have a seat.
+    pub(super) fn seats(&self) -> RwLockReadGuard<'_, Vec<Handle>> {
+        self.seats.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seats_mut(&self) -> RwLockWriteGuard<'_, Vec<Handle>> {
+        self.seats.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the workers' jobs stand.
+    pub(super) fn posts(&self) -> Vec<Arc<Post>> {
+        let seats = self.seats();
+        seats.iter().map(|seat| Arc::clone(&seat.post)).collect()
+    }
+
+    /// How many workers have been started.
+    pub(super) fn n_taken(&self) -> usize {
+        self.n_taken.load(Ordering::Relaxed)
+    }
+
+    /// How many workers were replaced, other than by their age.
+    pub(super) fn n_restarts(&self) -> usize {
+        self.n_restarts.load(Ordering::Relaxed)
+    }
+
+    /// How many were lost and are not back.
+    pub(super) fn n_aside(&self) -> usize {
+        let mut aside = self.aside.write().unwrap_or_else(PoisonError::into_inner);
+        aside.retain(|handle| !handle.is_gone());
+        aside.len()
+    }
+}
+
+impl Shared {
+    /// Starts workers until that many seats are taken.
+    pub(super) fn fill_seats(
+        self: &Arc<Shared>,
+        n: usize,
+        ready: Option<&Sender<Result<()>>>,
+    ) -> Result<()> {
+        let mut seats = self.crew.seats_mut();
+        while seats.len() < n {
+            let handle = self.spawn(seats.len(), ready.cloned())?;
+            seats.push(handle);
+            self.crew.n_taken.store(seats.len(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Puts another worker in the seat of one whose job does not stop. `false` where it has left the seat
+    /// by itself.
+    pub(super) fn set_aside(self: &Arc<Shared>, post: &Arc<Post>) -> bool {
+        tracing::warn!("a call does not stop: its worker is set aside");
+        self.replace(post, Some("a call does not stop"))
+    }
+
+    /// Replaces the worker with that post, unless it has left its seat. `lost` says why it counts as
+    /// lost.
+    fn replace(self: &Arc<Shared>, post: &Arc<Post>, lost: Option<&str>) -> bool {
+        let gate = self.gate();
+        let n_aside = self.crew.n_aside();
+        let mut seats = self.crew.seats_mut();
+        let Some(seat) = seats.iter().position(|at| Arc::ptr_eq(&at.post, post)) else {
+            return false;
+        };
+        if matches!(*gate, Gate::Stopping | Gate::Failed(_)) {
+            return true;
+        }
+        let allowed = lost.is_none() || n_aside < self.settings.lost_limit;
+        let made = match allowed {
+            true => self.spawn(seat, None),
+            false => Err(Error::WorkerLost(format!(
+                "{}, and {n_aside} workers are lost already, as many as may be",
+                lost.unwrap_or_default()
+            ))),
+        };
+        let handle = match made {
+            Ok(handle) => handle,
+            Err(error) => {
+                let old = &seats[seat];
+                let _ = old.give(Order::Stop);
+                drop((seats, gate));
+                self.leave_empty(post, error);
+                return true;
+            }
+        };
+        if matches!(*gate, Gate::Draining) {
+            let _ = handle.give(Order::Drain);
+        }
+        let old = std::mem::replace(&mut seats[seat], handle);
+        for order in old.take_back_orders() {
+            if matches!(order, Order::Run(_)) {
+                let _ = seats[seat].give(order);
+            }
+        }
+        let _ = old.give(Order::Stop);
+        drop(seats);
+        if lost.is_some() {
+            self.crew.n_restarts.fetch_add(1, Ordering::Relaxed);
+            let mut aside = self
+                .crew
+                .aside
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            aside.push(old);
+        }
+        true
+    }
+
+    /// A worker is lost for good. With the last one, the pool fails.
+    fn leave_empty(&self, post: &Arc<Post>, error: Error) {
+        tracing::error!(%error, "a worker is lost and not replaced");
+        let orders: Vec<Order> = {
+            let seats = self.crew.seats();
+            let seat = seats.iter().find(|at| Arc::ptr_eq(&at.post, post));
+            seat.map(|seat| seat.take_back_orders().collect())
+                .unwrap_or_default()
+        };
+        // What was for that worker alone.
+        for order in orders {
+            if let Order::Run(job) = order {
+                job.fail(&error);
+            }
+        }
+        let n_empty = self.crew.n_empty.fetch_add(1, Ordering::SeqCst) + 1;
+        if n_empty == self.settings.n_workers {
+            let reason = format!("no worker is left in the pool: {error}");
+            self.fail(Error::WorkerLost(reason));
+        }
+    }
+
+    /// Starts a worker in that seat.
+    fn spawn(self: &Arc<Shared>, seat: usize, ready: Option<Sender<Result<()>>>) -> Result<Handle> {
+        let (orders, received) = unbounded();
+        let untaken = received.clone();
+        let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
+        let name = format!("owngil-{seat}");
+        let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
+        let post = Post::new(Capture::new(self.settings.output.clone()));
+        let start = Start {
+            shared: Arc::clone(self),
+            seat,
+            post: Arc::clone(&post),
+            received,
+            orders: orders.clone(),
+        };
+        let spawned = thread.spawn(move || {
+            let lingering = start.live(ready, serving);
+            drop(living);
+            if let Some(last) = lingering {
+                last();
+            }
+        });
+        let spawned = spawned.map_err(|error| {
+            Error::Config(format!("the system gave no thread for a worker: {error}"))
+        })?;
+        Ok(Handle {
+            orders,
+            thread: spawned.thread().clone(),
+            untaken,
+            served,
+            ended,
+            post,
+        })
+    }
+}
+
+/// What a worker's thread starts with.
+struct Start {
+    shared: Arc<Shared>,
+    seat: usize,
+    post: Arc<Post>,
+    received: Receiver<Order>,
+    orders: Sender<Order>,
+}
+
+impl Start {
+    /// The life of the worker's thread; `serving` is dropped when it runs no more calls.
+    fn live(self, ready: Option<Sender<Result<()>>>, serving: Sender<()>) -> Option<Lingering> {
+        let made = self.ready_worker();
+        let told = made.as_ref().map(|_| ()).map_err(Clone::clone);
+        let mut worker = match (made, &ready) {
+            (Ok(worker), _) => worker,
+            (Err(error), ready) => {
+                if ready.is_none() {
+                    self.shared.leave_empty(&self.post, error);
+                }
+                drop(ready.as_ref().map(|ready| ready.send(told)));
+                return None;
+            }
+        };
+        drop(ready.map(|ready| ready.send(told)));
+        tracing::debug!(worker = self.seat, "worker ready");
+        let due = |when| self.shared.watch.note(when);
+        let left = catch_unwind(AssertUnwindSafe(|| {
+            let n_calls = self.shared.settings.max_tasks_per_worker;
+            worker::serve(
+                &mut *worker,
+                &self.shared.queue,
+                &self.received,
+                &due,
+                n_calls,
+            )
+        }));
+        match left {
+            Ok(Left::Ordered) => {}
+            Ok(Left::Worn) => {
+                tracing::debug!(worker = self.seat, "worn, is replaced");
+                self.shared.replace(&self.post, None);
+            }
+            Err(panic) => {
+                drop(panic);
+                tracing::error!(worker = self.seat, "panicked, is replaced");
+                self.post.lose(&Error::WorkerLost("it panicked".to_owned()));
+                self.shared.replace(&self.post, Some("it panicked"));
+                // What the panic left behind is not to be trusted with an orderly end.
+                std::mem::forget(worker);
+                return None;
+            }
+        }
+        drop(serving);
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(hook) = &self.shared.settings.exit_hook
+                && let Err(error) = run_alone(&mut *worker, hook)
+            {
+                tracing::warn!(worker = self.seat, %error, "the exit hook failed");
+            }
+            worker.retire()
+        }));
+        tracing::debug!(worker = self.seat, "worker retired");
+        ended.unwrap_or_default()
+    }
+
+    /// A worker that has run its initializer; a sink may panic while it does.
+    fn ready_worker(&self) -> Result<Box<dyn Worker>> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.make_ready()));
+        made.unwrap_or_else(|_| {
+            Err(Error::Worker {
+                worker: self.seat,
+                source: Box::new(Error::WorkerLost("it panicked".to_owned())),
+            })
+        })
+    }
+
+    fn make_ready(&self) -> Result<Box<dyn Worker>> {
+        let settings = &self.shared.settings;
+        let post = Arc::clone(&self.post);
+        let mut worker = worker::start(settings.backend, post, &self.orders)?;
+        if let Some(initializer) = &settings.initializer
+            && let Err(error) = run_alone(&mut *worker, initializer)
+        {
+            // What it lent went with its results.
+            drop(worker.retire());
+            return Err(Error::Worker {
+                worker: self.seat,
+                source: Box::new(error),
+            });
+        }
+        Ok(worker)
+    }
+}
+
+/// Runs a batch on a worker that is not in service.
+fn run_alone(worker: &mut dyn Worker, batch: &Batch) -> Result<()> {
+    let (collector, results) = unbounded();
+    let job = Job::new(batch.clone(), Recipient::Collector(0, collector));
+    worker.run(job, &|_| (), &mut || None);
+    results
+        .iter()
+        .try_for_each(|(_, results)| results.only_failure())
+}

@@ -1,0 +1,100 @@
+//! Stacks: where every worker of a pool stands, at any moment.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use owngil_ffi::Stack;
+
+use super::Pool;
+
+/// For how long [`Pool::stacks`] waits for interpreters that it cannot attach to.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Where the workers of a pool stand. See [`Pool::stacks`].
+///
+/// Its text has a part for each worker, with frames as in a Python traceback, the innermost last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stacks {
+    /// In the workers' order.
+    pub workers: Vec<WorkerStacks>,
+}
+
+/// Where one worker stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStacks {
+    /// Which one, from 0.
+    pub worker: usize,
+    /// The function that it runs, and for how long: for a batch of a map, since the batch began.
+    pub running: Option<(String, Duration)>,
+    /// The Python stacks of its threads, the worker's own first. `None` where the interpreter could not
+    /// be attached to in time, since C code holds its GIL.
+    pub threads: Option<Vec<Stack>>,
+}
+
+impl Pool {
+    /// Where every worker stands: what it runs, and the Python stacks of its threads.
+    ///
+    /// It may be called at any time. It runs no Python code, so it disturbs none, and it returns within
+    /// about a tenth of a second, also when a worker is stuck in C code that holds its GIL; that one is
+    /// told without stacks. On the backend `thread` all workers have the same threads, so each has its
+    /// own stack alone.
+    pub fn stacks(&self) -> Stacks {
+        let until = Instant::now() + PATIENCE;
+        let asked: Vec<_> = self
+            .shared
+            .crew
+            .posts()
+            .into_iter()
+            .map(|post| (post.look(), post.stacks()))
+            .collect();
+        let workers = asked
+            .into_iter()
+            .enumerate()
+            .map(|(worker, (seen, stacks))| {
+                let running = seen.map(|seen| (seen.function.to_string(), seen.began.elapsed()));
+                WorkerStacks {
+                    worker,
+                    running,
+                    threads: stacks.recv_deadline(until).ok(),
+                }
+            });
+        Stacks {
+            workers: workers.collect(),
+        }
+    }
+}
+
+impl fmt::Display for Stacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.workers.iter().try_for_each(|worker| worker.fmt(f))
+    }
+}
+
+impl fmt::Display for WorkerStacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.running {
+            None => writeln!(f, "worker {}: idle", self.worker)?,
+            Some((function, time)) => writeln!(
+                f,
+                "worker {}: {function}, for {:.3} s",
+                self.worker,
+                time.as_secs_f64()
+            )?,
+        }
+        let Some(threads) = &self.threads else {
+            return writeln!(f, "  no stack: C code holds the GIL");
+        };
+        for thread in threads {
+            if thread.frames.is_empty() {
+                continue;
+            }
+            if !thread.is_home {
+                writeln!(f, " thread {}:", thread.state_id)?;
+            }
+            write!(f, "{thread}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! TaskBuilder: a call with settings of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Pool;
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::task::{Batch, Job, Recipient, Slot, Task};
+
+/// A call that is to be submitted. See [`Pool::task`].
+///
+/// ```
+/// use std::time::Duration;
+/// use owngil::{Error, Function, Pool};
+///
+/// let pool = Pool::new()?;
+/// let spin = Function::source("def spin():\n    while True:\n        pass", "spin");
+/// let task = pool.task(&spin).deadline(Duration::from_millis(50)).submit::<()>()?;
+/// let Err(Error::TimedOut(Some(stack))) = task.wait() else { panic!() };
+/// assert_eq!(stack.frames[0].function, "spin"); // where it stood
+/// # Ok::<(), owngil::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "it is submitted by `submit`"]
+pub struct TaskBuilder<'p, A> {
+    pool: &'p Pool,
+    function: Function,
+    arguments: A,
+    deadline: Option<Duration>,
+    time_limit: Option<Duration>,
+}
+
+/// Makes the call's batch and its slot.
+struct Made {
+    job: Job,
+    slot: Arc<Slot>,
+    deadline: Option<Instant>,
+}
+
+impl<'p> TaskBuilder<'p, ()> {
+    pub(super) fn new(pool: &'p Pool, function: &Function) -> Self {
+        let settings = &pool.shared.settings;
+        TaskBuilder {
+            pool,
+            function: *function,
+            arguments: (),
+            deadline: settings.deadline,
+            time_limit: settings.time_limit,
+        }
+    }
+}
+
+impl<'p, A> TaskBuilder<'p, A> {
+    /// The arguments: a tuple gives positional ones; see [`Pool`](super::Pool#arguments-and-values).
+    pub fn args<B>(self, arguments: B) -> TaskBuilder<'p, B> {
+        TaskBuilder {
+            pool: self.pool,
+            function: self.function,
+            arguments,
+            deadline: self.deadline,
+            time_limit: self.time_limit,
+        }
+    }
+
+    /// When the outcome must be there, from the submission on: the time in the queue counts.
+    ///
+    /// After that the outcome is [`Error::TimedOut`], whatever the code does: a call that is queued
+    /// does not run, and one that runs is interrupted. By default the pool's.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = Some(limit);
+        self
+    }
+
+    /// How long the call may run, the time in the queue not counted; as
+    /// [`deadline`](TaskBuilder::deadline) otherwise. By default the pool's.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+}
+
+impl<A: Serialize> TaskBuilder<'_, A> {
+    /// Submits the call. Waits while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::submit`].
+    pub fn submit<T>(self) -> Result<Task<T>> {
+        let made = self.made()?;
+        // Room that comes after the deadline is of no use: the outcome is there by then.
+        self.pool.shared.enqueue(made.job, None)?;
+        Ok(self.expect(made.slot, made.deadline))
+    }
+
+    /// Submits the call, or does not if the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::try_submit`].
+    pub fn try_submit<T>(self) -> Result<Task<T>> {
+        let made = self.made()?;
+        match self.pool.shared.try_enqueue(made.job)? {
+            None => Ok(self.expect(made.slot, made.deadline)),
+            Some(_) => Err(Error::QueueFull),
+        }
+    }
+
+    /// Submits the call. Waits while the queue is full, but no longer than this.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::submit_timeout`].
+    pub fn submit_timeout<T>(self, limit: Duration) -> Result<Task<T>> {
+        let made = self.made()?;
+        let until = Instant::now().checked_add(limit);
+        self.pool.shared.enqueue(made.job, until)?;
+        Ok(self.expect(made.slot, made.deadline))
+    }
+
+    fn made(&self) -> Result<Made> {
+        let shared = &self.pool.shared;
+        let batch = Batch::of_one(&self.function, &self.arguments)?;
+        if self.time_limit.is_some() {
+            shared.start_watch();
+        }
+        let slot = Arc::new(Slot::new(shared.desk));
+        let recipient = Recipient::Task(Arc::clone(&slot));
+        let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
+        Ok(Made {
+            job: Job::new(batch.with_limit(self.time_limit), recipient),
+            slot,
+            deadline: deadline.flatten(),
+        })
+    }
+
+    fn expect<T>(&self, slot: Arc<Slot>, deadline: Option<Instant>) -> Task<T> {
+        if let Some(deadline) = deadline {
+            self.pool.shared.expect_by(deadline, &slot);
+        }
+        Task::new(slot)
+    }
+}

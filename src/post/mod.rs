@@ -1,0 +1,269 @@
+//! Post: where a worker's job stands while it runs, for others to see and to end.
+//!
+//! While a job runs, the promise of its outcome lies here. Whoever takes it tells the outcome: the
+//! worker when the job is done, or somebody who ends the job from outside. So each job has exactly
+//! one outcome, whoever is first.
+//!
+//! A job is interrupted by a thread that attaches to the worker's interpreter and raises
+//! `KeyboardInterrupt` in the worker's thread. It does so with the lock of the post held and only if
+//! that very job is still there; the worker takes its job away under the same lock, and then takes back
+//! what has not been raised yet. So an interrupt never reaches another job.
+
+mod visitor;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use owngil_ffi::{Attached, Stack, Visit, Visits};
+
+use crate::error::Error;
+use crate::function::Function;
+use crate::output::Capture;
+use crate::task::{Batch, Promise, Results, Slot, Why};
+
+use visitor::{Request, Visitor};
+
+/// One worker's.
+#[derive(Debug)]
+pub(crate) struct Post {
+    capture: Arc<Capture>,
+    state: Mutex<State>,
+    visits: OnceLock<Visits>,
+    visitor: Mutex<Option<Visitor>>,
+    own: Weak<Post>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts jobs.
+    epoch: u64,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    function: Function,
+    began: Instant,
+    limit: Option<Duration>,
+    /// What says that nobody wants the job any more.
+    cancelled: Option<Arc<AtomicBool>>,
+    /// Taken by whoever tells the outcome.
+    promise: Option<Promise>,
+    /// The job has been interrupted.
+    stopped: Option<(Why, Option<Box<Stack>>)>,
+}
+
+/// What a job is told by, from outside.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// That of a task.
+    Task(Arc<Slot>),
+    /// Any of a map, by its flag.
+    Map(Arc<AtomicBool>),
+    /// Any.
+    All,
+}
+
+/// A look at a running job.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Tells it from the others of this worker.
+    pub(crate) epoch: u64,
+    pub(crate) function: Function,
+    pub(crate) began: Instant,
+    /// When its time is up, unless it has been told so.
+    pub(crate) due: Option<Instant>,
+}
+
+impl Post {
+    pub(crate) fn new(capture: Arc<Capture>) -> Arc<Post> {
+        Arc::new_cyclic(|own| Post {
+            capture,
+            state: Mutex::default(),
+            visits: OnceLock::new(),
+            visitor: Mutex::default(),
+            own: Weak::clone(own),
+        })
+    }
+
+    /// What the worker's tasks print.
+    pub(crate) fn capture(&self) -> &Arc<Capture> {
+        &self.capture
+    }
+
+    /// Says how to attach to the worker's interpreter.
+    pub(crate) fn set_visits(&self, visits: Visits) {
+        let _ = self.visits.set(visits);
+    }
+
+    /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its
+    /// outcome already, which need not run.
+    #[inline]
+    pub(crate) fn begin(&self, batch: &Batch, promise: Promise) -> Result<Option<Instant>, ()> {
+        let began = Instant::now();
+        let running = Running {
+            function: *batch.function(),
+            began,
+            limit: batch.limit(),
+            cancelled: batch.cancelled().cloned(),
+            promise: Some(promise),
+            stopped: None,
+        };
+        let due = running.due();
+        let mut state = self.lock();
+        // Looked at under the lock: whoever tells an outcome and then looks here finds the job, or has
+        // told it before this line (see `Watch`).
+        let is_open = running.promise.as_ref().is_some_and(Promise::is_open);
+        state.epoch += 1;
+        state.running = Some(running);
+        match is_open {
+            true => Ok(due),
+            false => Err(()),
+        }
+    }
+
+    /// The worker's job is done, or not to be run. Gives how long it took, and the promise unless
+    /// somebody has taken it.
+    #[inline]
+    pub(crate) fn end(&self, attached: Attached<'_>) -> (Duration, Option<Promise>) {
+        let running = self.lock().running.take();
+        let Some(running) = running else {
+            return (Duration::ZERO, None);
+        };
+        if running.stopped.is_some() {
+            attached.clear_interrupt();
+        }
+        (running.began.elapsed(), running.promise)
+    }
+
+    /// The worker is lost while it runs a job, of which this is the outcome then.
+    pub(crate) fn lose(&self, error: &Error) {
+        let running = self.lock().running.take();
+        if let Some(promise) = running.and_then(|running| running.promise) {
+            let results = Results::all_failed(promise.len().max(1), error);
+            promise.keep(results);
+        }
+    }
+
+    /// What an interrupted job's failed call gives instead of its exception.
+    #[cold]
+    pub(crate) fn stopped(&self) -> Option<Error> {
+        let state = self.lock();
+        let (why, stack) = state.running.as_ref()?.stopped.as_ref()?;
+        Some(why.error(stack.clone()))
+    }
+
+    /// A look at what runs.
+    pub(crate) fn look(&self) -> Option<Seen> {
+        let state = self.lock();
+        let running = state.running.as_ref()?;
+        Some(Seen {
+            epoch: state.epoch,
+            function: running.function,
+            began: running.began,
+            due: running.due(),
+        })
+    }
+
+    /// The epoch of the running job, if that is what is meant.
+    pub(crate) fn runs(&self, target: &Target) -> Option<u64> {
+        let state = self.lock();
+        let running = state.running.as_ref()?;
+        let is_meant = match target {
+            Target::All => true,
+            Target::Task(slot) => {
+                let promise = running.promise.as_ref();
+                promise.is_some_and(|promise| promise.is_for(slot))
+            }
+            Target::Map(flag) => {
+                let own = running.cancelled.as_ref();
+                own.is_some_and(|own| Arc::ptr_eq(own, flag))
+            }
+        };
+        is_meant.then_some(state.epoch)
+    }
+
+    /// Whether the job of that epoch still runs.
+    pub(crate) fn is_at(&self, epoch: u64) -> bool {
+        let state = self.lock();
+        state.epoch == epoch && state.running.is_some()
+    }
+
+    /// Has the job interrupted, by a thread that may wait for its GIL. With `tell`, that thread also
+    /// tells the outcome.
+    pub(crate) fn interrupt(&self, epoch: u64, why: Why, tell: bool) {
+        self.ask(Request::Interrupt { epoch, why, tell });
+    }
+
+    /// Tells the outcome of that job, which may still run, if nobody has.
+    pub(crate) fn tell(&self, epoch: u64, why: Why) {
+        let told = {
+            let mut state = self.lock();
+            let at = state.epoch == epoch;
+            let running = state.running.as_mut().filter(|_| at);
+            running.and_then(|running| {
+                let (why, stack) = running.stopped.get_or_insert((why, None));
+                Some((running.promise.take()?, why.error(stack.clone())))
+            })
+        };
+        if let Some((promise, error)) = told {
+            let mut results = Results::all_failed(promise.len().max(1), &error);
+            if let Some(output) = self.capture.take_kept() {
+                results.add_output(output);
+            }
+            promise.keep(results);
+        }
+    }
+
+    /// Hands on what the running job has printed so far, where that is not kept with its outcome. May
+    /// wait for the sink.
+    pub(crate) fn hand_on(&self) {
+        if self.capture.is_dirty() && !self.capture.is_kept() {
+            self.capture.finish();
+        }
+    }
+
+    /// The stacks of the worker's threads, home thread first. They come when the interpreter can be
+    /// attached to, or the channel ends without.
+    pub(crate) fn stacks(&self) -> Receiver<Vec<Stack>> {
+        let (reply, stacks) = crossbeam_channel::bounded(1);
+        self.ask(Request::Stacks(reply));
+        stacks
+    }
+
+    fn ask(&self, request: Request) {
+        if self.visits.get().is_none() {
+            return;
+        }
+        let mut visitor = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
+        let visitor = visitor.get_or_insert_with(|| Visitor::start(Weak::clone(&self.own)));
+        visitor.ask(request);
+    }
+
+    /// Interrupts the job, attached to the worker's interpreter.
+    fn fire(&self, visit: &Visit<'_>, epoch: u64, why: Why) {
+        let mut state = self.lock();
+        let at = state.epoch == epoch;
+        let Some(running) = state.running.as_mut().filter(|_| at) else {
+            return;
+        };
+        let stopped = running.stopped.get_or_insert((why, None));
+        if stopped.1.is_none() {
+            stopped.1 = Some(Box::new(visit.home_stack()));
+        }
+        visit.interrupt();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    fn due(&self) -> Option<Instant> {
+        let due = self.limit.and_then(|limit| self.began.checked_add(limit));
+        due.filter(|_| self.stopped.is_none())
+    }
+}

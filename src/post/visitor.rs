@@ -1,0 +1,77 @@
+//! Visitor: the thread that attaches to a worker's interpreter for others.
+//!
+//! Attaching waits for a GIL, which C code may hold without end. So no other thread ever attaches for
+//! somebody else: each worker that is interrupted or looked at gets a visitor, which is left behind
+//! where it cannot attach. A job has changed when a late visit comes, and nothing happens.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Weak;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use owngil_ffi::Stack;
+
+use super::Post;
+use crate::task::Why;
+
+/// What a visitor is asked for.
+#[derive(Debug)]
+pub(super) enum Request {
+    Interrupt { epoch: u64, why: Why, tell: bool },
+    Stacks(Sender<Vec<Stack>>),
+}
+
+/// How many requests may wait for a visitor that cannot attach. What comes after them would find
+/// nothing else than they do.
+const N_WAITING: usize = 16;
+
+/// A visitor thread sets nothing up that needs a deep stack: it runs no Python code.
+const STACK_SIZE: usize = 256 << 10;
+
+/// A worker's visitor; its thread ends with it.
+#[derive(Debug)]
+pub(super) struct Visitor(Sender<Request>);
+
+impl Visitor {
+    pub(super) fn start(post: Weak<Post>) -> Visitor {
+        let (requests, received) = bounded(N_WAITING);
+        let thread = thread::Builder::new()
+            .name("owngil-visitor".to_owned())
+            .stack_size(STACK_SIZE);
+        if let Err(error) = thread.spawn(move || serve(&post, &received)) {
+            tracing::error!(%error, "no thread for a visitor");
+        }
+        Visitor(requests)
+    }
+
+    pub(super) fn ask(&self, request: Request) {
+        match self.0.try_send(request) {
+            Ok(()) | Err(TrySendError::Full(_)) => {}
+            Err(TrySendError::Disconnected(_)) => tracing::error!("a visitor is gone"),
+        }
+    }
+}
+
+fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
+    for request in requests {
+        let Some(post) = post.upgrade() else { return };
+        let Some(visits) = post.visits.get() else {
+            continue;
+        };
+        match request {
+            Request::Interrupt { epoch, why, tell } => {
+                visits.visit(|visit| post.fire(&visit, epoch, why));
+                if tell && post.is_at(epoch) {
+                    // A sink is somebody else's code.
+                    let _ = catch_unwind(AssertUnwindSafe(|| post.hand_on()));
+                    post.tell(epoch, why);
+                }
+            }
+            Request::Stacks(reply) => {
+                if let Some(stacks) = visits.visit(|visit| visit.stacks()) {
+                    let _ = reply.send(stacks);
+                }
+            }
+        }
+    }
+}

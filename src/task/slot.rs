@@ -1,0 +1,169 @@
+//! Slot: where the outcome of one task is put down, and waited for by a thread or a future.
+
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use super::{DeskNumber, Results};
+use crate::spin::spin;
+
+/// Where the outcome of one task is put down and waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    results: OnceLock<Results>,
+    /// Whether somebody sleeps until they come; waking costs a system call.
+    is_awaited: AtomicBool,
+    sleep: Mutex<Option<Waker>>,
+    arrived: Condvar,
+    /// Who can end the call.
+    desk: DeskNumber,
+}
+
+impl Slot {
+    pub(crate) fn new(desk: DeskNumber) -> Slot {
+        Slot {
+            desk,
+            ..Slot::default()
+        }
+    }
+
+    /// Who can end the call.
+    pub(crate) fn desk(&self) -> DeskNumber {
+        self.desk
+    }
+
+    /// The outcome, once it is there.
+    #[inline]
+    pub(crate) fn results(&self) -> Option<&Results> {
+        self.results.get()
+    }
+
+    /// Puts the outcome down, unless there is one: the first counts.
+    #[inline]
+    pub(crate) fn put(&self, results: Results) {
+        if self.results.set(results).is_err() {
+            return;
+        }
+        // Both sides write before they look, so at least one of them sees the other.
+        fence(Ordering::SeqCst);
+        if self.is_awaited.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // Whoever looked before the results came sleeps by the time that the lock is had.
+        let waker = self.lock().take();
+        self.arrived.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The results, waited for as long as it takes: they come.
+    pub(crate) fn wait(&self) -> &Results {
+        self.wait_until(None).expect("the wait had no limit")
+    }
+
+    /// The results, waited for until then.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Option<&Results> {
+        if deadline.is_none_or(|deadline| deadline > Instant::now())
+            && let Some(results) = spin(|| self.results.get())
+        {
+            return Some(results);
+        }
+        self.is_awaited.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let mut sleep = self.lock();
+        loop {
+            if let Some(results) = self.results.get() {
+                return Some(results);
+            }
+            sleep = match deadline {
+                None => self
+                    .arrived
+                    .wait(sleep)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    let waited = self.arrived.wait_timeout(sleep, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The results, or `None`: then the waker is woken when they have come.
+    pub(crate) fn poll(&self, waker: &Waker) -> Option<&Results> {
+        if let Some(results) = self.results.get() {
+            return Some(results);
+        }
+        {
+            let mut sleep = self.lock();
+            match &mut *sleep {
+                Some(known) => known.clone_from(waker),
+                None => *sleep = Some(waker.clone()),
+            }
+        }
+        self.is_awaited.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.results.get()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.sleep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+    use std::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn the_last_waker_is_woken_once_and_the_first_outcome_counts() {
+        let slot = Slot::default();
+        let (old, new) = (Arc::new(Counted::default()), Arc::new(Counted::default()));
+        assert!(slot.poll(&Waker::from(Arc::clone(&old))).is_none());
+        assert!(slot.poll(&Waker::from(Arc::clone(&new))).is_none());
+        slot.put(Results::default());
+        slot.put(Results::all_failed(3, &crate::Error::ShutDown));
+        let woken = |counted: &Counted| counted.0.load(Ordering::SeqCst);
+        assert_eq!((woken(&old), woken(&new)), (0, 1));
+        let results = slot.poll(&Waker::from(old)).expect("it is there");
+        assert_eq!(results.len(), 0);
+    }
+
+    #[test]
+    fn a_waker_that_comes_while_the_results_do_is_woken_or_sees_them() {
+        for _ in 0..2000 {
+            let slot = Slot::default();
+            let counted = Arc::new(Counted::default());
+            let saw_nothing = thread::scope(|scope| {
+                scope.spawn(|| slot.put(Results::default()));
+                slot.poll(&Waker::from(Arc::clone(&counted))).is_none()
+            });
+            let woken = counted.0.load(Ordering::SeqCst);
+            assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
+            assert!(slot.results().is_some());
+        }
+    }
+}
