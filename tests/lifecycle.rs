@@ -94,7 +94,7 @@ fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
     let folder = tempfile::tempdir().unwrap();
     let begun = folder.path().join("begun");
     let stuck = Function::source(
-        &format!("{STUBBORN}\ndef g(path):\n    open(path, 'w').close()\n    f()"),
+        format!("{STUBBORN}\ndef g(path):\n    open(path, 'w').close()\n    f()"),
         "g",
     );
     let task = pool.submit(&stuck, begun.to_str().unwrap()).unwrap();

@@ -145,7 +145,7 @@ mod tests {
         assert!(slot.poll(&Waker::from(Arc::clone(&old))).is_none());
         assert!(slot.poll(&Waker::from(Arc::clone(&new))).is_none());
         slot.put(Results::default());
-        slot.put(Results::all_failed(3, &crate::Error::ShutDown));
+        slot.put(Results::all_failed(3, &crate::error::Error::ShutDown));
         let woken = |counted: &Counted| counted.0.load(Ordering::SeqCst);
         assert_eq!((woken(&old), woken(&new)), (0, 1));
         let results = slot.poll(&Waker::from(old)).expect("it is there");
