@@ -30,7 +30,7 @@ pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Re
         .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
     let results = pool.map_channel::<Value, _>(&plan.function, inputs, common.keep_order);
     let canceller = results.canceller();
-    session.signals.on_first(move || {
+    session.signals.on_first(&pool, move || {
         canceller.cancel();
         feed.close();
     });
@@ -82,7 +82,10 @@ impl Results<'_> {
                 }
                 Some(failure) => failure,
             },
-            Err(Error::Cancelled(_)) => return,
+            Err(Error::Cancelled(stack)) => {
+                self.report.cut_short(stack.is_some());
+                return self.report.printed(&printed(output));
+            }
             Err(error) => Failure::from(&error),
         };
         self.fail(index, &block, place, failure, &printed(output));

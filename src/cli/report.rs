@@ -29,6 +29,7 @@ pub(crate) struct Report {
 struct Counts {
     n_ended: AtomicU64,
     n_failed: AtomicU64,
+    n_cut_short: AtomicU64,
 }
 
 /// Why a task failed, in words.
@@ -147,6 +148,12 @@ impl Report {
         self.tell(printed, &failure.message(label));
     }
 
+    /// A task was cancelled; one that had begun counts.
+    pub(crate) fn cut_short(&self, has_begun: bool) {
+        let n = u64::from(has_begun);
+        self.counts.n_cut_short.fetch_add(n, Ordering::Relaxed);
+    }
+
     /// What a task printed that succeeded.
     pub(crate) fn printed(&self, printed: &[u8]) {
         self.tell(printed, "");
@@ -177,7 +184,12 @@ impl Report {
             text.push_str(&format!("error: {} of {ended} failed\n", grouped(n_failed)));
         }
         if interrupted.is_some() {
-            text.push_str(&format!("interrupted: {ended} done\n"));
+            let n_cut_short = self.counts.n_cut_short.load(Ordering::Relaxed);
+            let cut_short = match n_cut_short {
+                0 => String::new(),
+                n => format!(", {} cut short", grouped(n)),
+            };
+            text.push_str(&format!("interrupted: {ended} done{cut_short}\n"));
         }
         if !self.quiet && !text.is_empty() {
             self.stderr.write(text.as_bytes());

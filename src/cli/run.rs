@@ -38,7 +38,7 @@ fn for_each_input(
         false => pool.map_unordered::<i64, _>(&plan.script, calls),
     };
     let canceller = map.canceller();
-    session.signals.on_first(move || canceller.cancel());
+    session.signals.on_first(&pool, move || canceller.cancel());
     let report = session.report(common, "input", Some(inputs.len()));
     for completed in map.completed() {
         let Completed {
@@ -68,7 +68,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
     };
     let pool = session.start_pool(common, None, OutputPolicy::Sink(Arc::new(sink)))?;
     pool.load(&plan.script)?;
-    session.signals.on_first(|| {});
+    session.signals.on_first(&pool, || {});
     let report = session.report(common, "worker", Some(pool.n_workers()));
     let arguments = Words::new(plan.arguments.as_written());
     let statuses = pool.broadcast::<i64, _>(&plan.script, arguments)?;
@@ -121,7 +121,10 @@ fn tell(report: &Report, label: &str, result: owngil::Result<i64>, printed: &[u8
             return report.printed(printed);
         }
         Ok(status) => Failure::new(format!("the script ended with status {status}")),
-        Err(Error::Cancelled(_)) => return,
+        Err(Error::Cancelled(stack)) => {
+            report.cut_short(stack.is_some());
+            return report.printed(printed);
+        }
         Err(error) => Failure::from(&error),
     };
     report.failed(label, &failure, printed);

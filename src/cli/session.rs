@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use owngil::{OutputPolicy, Pool};
 
@@ -16,6 +17,9 @@ use super::report::Report;
 use super::signals::Signals;
 use super::stderr::Stderr;
 use super::stdout::Stdout;
+
+/// How long an interrupted call may take to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What a run has of its process.
 pub(crate) struct Session {
@@ -51,12 +55,14 @@ impl Session {
         common: &CommonArgs,
         n_tasks: Option<usize>,
         output: OutputPolicy,
-    ) -> Result<Pool, Fatal> {
+    ) -> Result<Arc<Pool>, Fatal> {
         self.start_python(&common.process)?;
         let jobs = common.jobs.map_or_else(n_cores, NonZeroUsize::get);
         let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
         let builder = Pool::builder().workers(n_workers).backend(common.backend);
-        Ok(builder.output(output).build()?)
+        let pool = Arc::new(builder.output(output).grace(GRACE).build()?);
+        self.signals.on_look(&pool);
+        Ok(pool)
     }
 
     /// Starts Python; returns its version.

@@ -244,11 +244,12 @@ impl Shared {
             let Some(epoch) = post.runs(target) else {
                 continue;
             };
-            match target {
+            let tell = match post.look() {
                 // Calls of a batch that have ended have their values; they are told with the rest.
-                Target::Map(_) => chase(chases, post, epoch, why, Tell::ByWorker, now),
-                _ => chase(chases, post, epoch, why, Tell::Soon, now),
-            }
+                Some(seen) if seen.n_calls > 1 => Tell::ByWorker,
+                _ => Tell::Soon,
+            };
+            chase(chases, post, epoch, why, tell, now);
         }
     }
 

@@ -45,6 +45,7 @@ struct State {
 #[derive(Debug)]
 struct Running {
     function: Function,
+    n_calls: u32,
     began: Instant,
     limit: Option<Duration>,
     /// What says that nobody wants the job any more.
@@ -72,6 +73,7 @@ pub(crate) struct Seen {
     /// Tells it from the others of this worker.
     pub(crate) epoch: u64,
     pub(crate) function: Function,
+    pub(crate) n_calls: u32,
     pub(crate) began: Instant,
     /// When its time is up, unless it has been told so.
     pub(crate) due: Option<Instant>,
@@ -105,6 +107,7 @@ impl Post {
         let began = Instant::now();
         let running = Running {
             function: *batch.function(),
+            n_calls: batch.len(),
             began,
             limit: batch.limit(),
             cancelled: batch.cancelled().cloned(),
@@ -162,6 +165,7 @@ impl Post {
         Some(Seen {
             epoch: state.epoch,
             function: running.function,
+            n_calls: running.n_calls,
             began: running.began,
             due: running.due(),
         })

@@ -1,10 +1,11 @@
-//! Ctrl-C and SIGTERM: the first lets what runs finish, the second ends the process.
+//! Ctrl-C and SIGTERM: the first lets what runs finish, the second interrupts it, the third ends the
+//! process. Ctrl-\\ and SIGUSR1 show where the workers stand.
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Running, owngil, words};
 
@@ -35,7 +36,7 @@ fn the_first_signal_lets_what_runs_finish_and_begins_nothing_more() {
             }
             await_begun(folder.path(), 2);
             running.signal(signal);
-            let said = "interrupted: waiting for what runs; once more to end at once";
+            let said = "interrupted: waiting for what runs; once more to interrupt it";
             assert_eq!(running.read_error_line(), said);
             fs::write(folder.path().join("go"), "").unwrap();
             // Its standard input stays open all the while.
@@ -66,6 +67,91 @@ fn the_second_signal_ends_a_run_that_is_stuck() {
             running.signal("INT");
             running.end().check(130);
         }
+    }
+}
+
+/// A run of two calls of a function of `waiting.py` that both have begun.
+fn begun(function: &str, folder: &Path) -> Running {
+    let mut command = words("map -j 2 --input=lines");
+    let mut running = Running::start(command.arg(function).stdin(Stdio::piped()));
+    for _ in 0..2 {
+        running.write_line(folder.to_str().unwrap());
+    }
+    await_begun(folder, 2);
+    running
+}
+
+#[test]
+fn the_second_signal_interrupts_what_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = begun("waiting.py:until_interrupted", folder.path());
+    running.signal("INT");
+    assert!(running.read_error_line().contains("waiting for what runs"));
+    running.signal("INT");
+    assert!(running.read_error_line().contains("interrupting what runs"));
+    let stdin = running.stdin.take();
+    let ended = running.end();
+    drop(stdin);
+    ended.check(130);
+    assert_eq!(
+        ended.last_words(),
+        "interrupted: 0 inputs done, 2 cut short"
+    );
+    // What they printed in their last moments, unless they were told of before it.
+    assert!(ended.lines().len() <= 2, "{:?}", ended.lines());
+}
+
+#[test]
+fn the_second_signal_waits_for_no_call_to_end() {
+    for function in ["waiting.py:asleep", "waiting.py:stubborn"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = begun(function, folder.path());
+        running.signal("INT");
+        running.read_error_line();
+        let start = Instant::now();
+        running.signal("INT");
+        running.end().check(130);
+        assert!(start.elapsed() < Duration::from_secs(60), "{function}");
+        eprintln!("{function}: {:?} after the second signal", start.elapsed());
+    }
+}
+
+#[test]
+fn the_third_signal_ends_the_process_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = begun("waiting.py:stubborn", folder.path());
+    running.signal("INT");
+    running.read_error_line();
+    running.signal("INT");
+    running.read_error_line();
+    running.signal("INT");
+    let ended = running.end();
+    ended.check(130);
+    // Nothing was summed up.
+    assert!(!ended.stderr.contains("done"), "{}", ended.stderr);
+}
+
+#[test]
+fn two_signals_show_where_the_workers_stand_and_the_run_goes_on() {
+    for signal in ["QUIT", "USR1"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = begun("waiting.py:for_go", folder.path());
+        for _ in 0..3 {
+            running.signal(signal);
+            for worker in 0..2 {
+                let line = running.read_error_line();
+                let expected = format!("worker {worker}: ");
+                assert!(line.starts_with(&expected), "{line}");
+                assert!(line.contains("waiting.py:for_go, for "), "{line}");
+                let frame = running.read_error_line();
+                assert!(frame.contains("waiting.py\", line "), "{frame}");
+                assert!(frame.ends_with("in for_go"), "{frame}");
+            }
+        }
+        fs::write(folder.path().join("go"), "").unwrap();
+        drop(running.stdin.take());
+        let ended = running.end();
+        assert_eq!(ended.check(0).stdout, "\"done\"\n\"done\"\n");
     }
 }
 

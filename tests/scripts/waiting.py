@@ -21,3 +21,30 @@ def unless_stuck(line):
 
 def large(line):
     return line * 100_000
+
+
+def until_interrupted(folder):
+    """Says that it has begun, and goes on until it is interrupted, which it notes."""
+    descriptor = os.open(os.path.join(folder, f"begun-{os.urandom(8).hex()}"), os.O_CREAT)
+    os.close(descriptor)
+    try:
+        while True:
+            time.sleep(0.001)
+    except KeyboardInterrupt:
+        print("was interrupted")
+        raise
+
+
+def stubborn(folder):
+    """Goes on whatever happens."""
+    while True:
+        try:
+            until_interrupted(folder)
+        except KeyboardInterrupt:
+            pass
+
+
+def asleep(folder):
+    descriptor = os.open(os.path.join(folder, f"begun-{os.urandom(8).hex()}"), os.O_CREAT)
+    os.close(descriptor)
+    time.sleep(300)
