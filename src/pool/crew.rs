@@ -9,10 +9,12 @@
 //! them. A seat whose worker cannot be replaced stays empty; when all are, the pool fails, and says so
 //! to whoever waits and to whoever submits.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use owngil_ffi::STACK_SIZE;
@@ -237,6 +239,16 @@ impl Shared {
     }
 }
 
+/// After how long a worker that is to replace another and could not be made ready tries again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
+
+/// Drops what a panic carried, which may panic itself.
+fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(another);
+    }
+}
+
 /// What a worker's thread starts with.
 struct Start {
     shared: Arc<Shared>,
@@ -249,7 +261,11 @@ struct Start {
 impl Start {
     /// The life of the worker's thread; `serving` is dropped when it runs no more calls.
     fn live(self, ready: Option<Sender<Result<()>>>, serving: Sender<()>) -> Option<Lingering> {
-        let made = self.ready_worker();
+        let made = match &ready {
+            Some(_) => self.ready_worker(),
+            // Nobody waits, and what an initializer needs may be back in a moment.
+            None => self.ready_worker_at_last(),
+        };
         let told = made.as_ref().map(|_| ()).map_err(Clone::clone);
         let mut worker = match (made, &ready) {
             (Ok(worker), _) => worker,
@@ -274,6 +290,7 @@ impl Start {
                 n_calls,
             )
         }));
+        let is_sound = left.is_ok();
         match left {
             Ok(Left::Ordered) => {}
             Ok(Left::Worn) => {
@@ -281,18 +298,15 @@ impl Start {
                 self.shared.replace(&self.post, None);
             }
             Err(panic) => {
-                drop(panic);
                 tracing::error!(worker = self.seat, "panicked, is replaced");
+                discard(panic);
                 self.post.lose(&Error::WorkerLost("it panicked".to_owned()));
                 self.shared.replace(&self.post, Some("it panicked"));
-                // What the panic left behind is not to be trusted with an orderly end.
-                std::mem::forget(worker);
-                return None;
             }
         }
         drop(serving);
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(hook) = &self.shared.settings.exit_hook
+            if let (true, Some(hook)) = (is_sound, &self.shared.settings.exit_hook)
                 && let Err(error) = run_alone(&mut *worker, hook)
             {
                 tracing::warn!(worker = self.seat, %error, "the exit hook failed");
@@ -301,6 +315,18 @@ impl Start {
         }));
         tracing::debug!(worker = self.seat, "worker retired");
         ended.unwrap_or_default()
+    }
+
+    /// A worker that is ready at the first attempt, or the next ones.
+    fn ready_worker_at_last(&self) -> Result<Box<dyn Worker>> {
+        let mut made = self.ready_worker();
+        for pause in PAUSES {
+            let Err(error) = &made else { break };
+            tracing::warn!(worker = self.seat, %error, "not ready, tries again");
+            thread::sleep(pause);
+            made = self.ready_worker();
+        }
+        made
     }
 
     /// A worker that has run its initializer; a sink may panic while it does.

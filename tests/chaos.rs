@@ -1,0 +1,246 @@
+//! Everything at once: values, exceptions, cancels, deadlines, panics in the host's own code and
+//! workers that are lost. Each task has one outcome, and no memory stays behind. `OWNGIL_STRESS=10`
+//! makes it ten times as long.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use owngil::{Error, Function, OutputPolicy, Pool, Stream, Task};
+use support::{f, resident_kib};
+
+/// What a task is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Value,
+    Raise,
+    Cancel,
+    Deadline,
+    Panic,
+    Stuck,
+}
+
+/// How many tasks ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    value: u64,
+    exception: u64,
+    cancelled: u64,
+    timed_out: u64,
+    lost: u64,
+}
+
+impl Counts {
+    fn sum(self) -> u64 {
+        self.value + self.exception + self.cancelled + self.timed_out + self.lost
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.value += other.value;
+        self.exception += other.exception;
+        self.cancelled += other.cancelled;
+        self.timed_out += other.timed_out;
+        self.lost += other.lost;
+    }
+}
+
+/// Random numbers that are the same in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+
+    fn kind(&mut self) -> Kind {
+        match self.below(20_000) {
+            0..3 => Kind::Panic,
+            3 => Kind::Stuck,
+            4..1000 => Kind::Raise,
+            1000..2000 => Kind::Cancel,
+            2000..2400 => Kind::Deadline,
+            _ => Kind::Value,
+        }
+    }
+}
+
+struct Functions {
+    value: Function,
+    raise: Function,
+    slow: Function,
+    panic: Function,
+    stuck: Function,
+}
+
+impl Functions {
+    fn of(&self, kind: Kind) -> &Function {
+        match kind {
+            Kind::Value => &self.value,
+            Kind::Raise => &self.raise,
+            Kind::Cancel | Kind::Deadline => &self.slow,
+            Kind::Panic => &self.panic,
+            Kind::Stuck => &self.stuck,
+        }
+    }
+}
+
+fn functions() -> Functions {
+    Functions {
+        value: f("def f(x): return [x, str(x)]"),
+        raise: f("def f(x): raise ValueError(x)"),
+        slow: f("def f(x):\n    for _ in range(20_000): pass\n    return [x, str(x)]"),
+        panic: f("def f(x):\n    print('panic')\n    return [x, str(x)]"),
+        // Some seconds in C code that no interrupt reaches.
+        stuck: f("def f(x):\n    sum(range(10**8))\n    return [x, str(x)]"),
+    }
+}
+
+const AS_IT_SHOULD: &str = "the sink of this test panics, as it should";
+
+/// A sink of a host that panics when it is told to.
+fn sink(_: Stream, text: &[u8]) {
+    if text.starts_with(b"panic") {
+        panic!("{AS_IT_SHOULD}");
+    }
+}
+
+/// Keeps the panics that are part of the test from filling the screen.
+fn hush() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str() != Some(AS_IT_SHOULD) {
+            usual(info);
+        }
+    }));
+}
+
+fn check(x: u64, kind: Kind, task: Task<(u64, String)>, counts: &mut Counts) {
+    match task.wait() {
+        Ok((value, text)) => {
+            assert_eq!((value, text), (x, x.to_string()));
+            assert!(!matches!(kind, Kind::Raise | Kind::Panic), "{kind:?}");
+            counts.value += 1;
+        }
+        Err(Error::Python(error)) => {
+            assert_eq!(kind, Kind::Raise, "{error}");
+            assert_eq!(error.message(), x.to_string());
+            counts.exception += 1;
+        }
+        Err(Error::Cancelled(_)) => {
+            assert_eq!(kind, Kind::Cancel);
+            counts.cancelled += 1;
+        }
+        Err(Error::TimedOut(_)) => {
+            assert!(matches!(kind, Kind::Deadline | Kind::Stuck), "{kind:?}");
+            counts.timed_out += 1;
+        }
+        Err(Error::WorkerLost(_)) => {
+            assert_eq!(kind, Kind::Panic);
+            counts.lost += 1;
+        }
+        Err(other) => panic!("{kind:?}: {other:?}"),
+    }
+}
+
+/// One submitter's tasks, a window of them in flight.
+fn submit(pool: &Pool, functions: &Functions, seed: u64, n: u64) -> Counts {
+    let mut random = Random(seed);
+    let mut counts = Counts::default();
+    let mut window: Vec<(u64, Kind, Task<(u64, String)>)> = Vec::new();
+    for x in 0..n {
+        let kind = random.kind();
+        let builder = pool.task(functions.of(kind)).args(x);
+        let task = match kind {
+            Kind::Deadline => builder.deadline(Duration::from_micros(random.below(3000))),
+            Kind::Stuck => builder.time_limit(Duration::from_millis(10)),
+            _ => builder,
+        };
+        window.push((x, kind, task.submit().unwrap()));
+        if window.len() == 64 || x + 1 == n {
+            for (_, _, task) in window.iter().filter(|(_, kind, _)| *kind == Kind::Cancel) {
+                let until = Instant::now() + Duration::from_micros(random.below(200));
+                while Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+                task.cancel();
+            }
+            for (x, kind, task) in window.drain(..) {
+                check(x, kind, task, &mut counts);
+            }
+        }
+    }
+    counts
+}
+
+#[test]
+fn every_task_has_one_outcome_whatever_happens() {
+    hush();
+    let scale: u64 = std::env::var("OWNGIL_STRESS").map_or(1, |text| text.parse().unwrap());
+    let builder = Pool::builder().workers(3).lost_limit(1000).queue_limit(128);
+    let builder = builder.output(OutputPolicy::Sink(Arc::new(sink)));
+    let pool = builder.grace(Duration::from_millis(100)).build().unwrap();
+    let functions = functions();
+    // Stacks are looked at all the while.
+    let is_over = AtomicBool::new(false);
+    let round = |n: u64, seed: u64| {
+        let counts: Vec<Counts> = std::thread::scope(|scope| {
+            let (pool, functions) = (&pool, &functions);
+            let submitters: Vec<_> = (1..=8)
+                .map(|number| {
+                    scope.spawn(move || submit(pool, functions, seed * 8 + number, n / 8))
+                })
+                .collect();
+            submitters
+                .into_iter()
+                .map(|one| one.join().unwrap())
+                .collect()
+        });
+        let mut sum = Counts::default();
+        counts.into_iter().for_each(|one| sum.add(one));
+        assert_eq!(sum.sum(), n / 8 * 8);
+        sum
+    };
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            let (mut n, mut longest) = (0_u32, Duration::ZERO);
+            while !is_over.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                let stacks = pool.stacks();
+                longest = longest.max(start.elapsed());
+                assert_eq!(stacks.workers.len(), 3);
+                n += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            (n, longest)
+        });
+        let first = round(20_000, 1);
+        let before = resident_kib();
+        let second = round(100_000 * scale, 1000);
+        let grown = resident_kib().saturating_sub(before);
+        is_over.store(true, Ordering::Relaxed);
+        let (n_looks, longest) = looking.join().unwrap();
+        eprintln!(
+            "{first:?}\n{second:?}\n{grown} KiB more, {n_looks} looks, the longest {longest:?}"
+        );
+        assert!(n_looks > 100);
+        assert!(longest < Duration::from_secs(5), "{longest:?}");
+        for n in [
+            second.value,
+            second.exception,
+            second.cancelled,
+            second.timed_out,
+            second.lost,
+        ] {
+            assert!(n > 0, "{second:?}");
+        }
+        // Each worker that was lost left an interpreter, which CPython gives back in part.
+        let n_lost = second.lost + 8 * scale;
+        assert!(grown < (16 + n_lost * 3) << 10, "{grown} KiB");
+    });
+    pool.shutdown();
+}
