@@ -113,7 +113,7 @@ impl Interpreter {
     pub fn new() -> Result<Interpreter> {
         let capture = Capture::new(OutputPolicy::Inherit);
         let python = owngil_ffi::Interpreter::new(runtime::start()?)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture, false)
+        Interpreter::prepare(python, Arc::clone(&capture), capture, None)
     }
 
     /// Runs `work` with a new interpreter on a thread of its own, whose stack is large enough for
@@ -160,7 +160,12 @@ impl Interpreter {
         fallback: Arc<Capture>,
     ) -> Result<Interpreter> {
         post.set_visits(python.visits().clone());
-        Interpreter::prepare(python, Arc::clone(post.capture()), fallback, true)
+        Interpreter::prepare(
+            python,
+            Arc::clone(post.capture()),
+            fallback,
+            Some(post.worker()),
+        )
     }
 
     /// Runs the bootstrap; `fallback` takes what threads print that are not the worker's.
@@ -171,11 +176,12 @@ impl Interpreter {
         mut python: owngil_ffi::Interpreter,
         capture: Arc<Capture>,
         fallback: Arc<Capture>,
-        for_worker: bool,
+        worker: Option<usize>,
     ) -> Result<Interpreter> {
-        let loans = for_worker.then(|| python.loans().clone());
+        let loans = worker.is_some().then(|| python.loans().clone());
+        let is_alone = python.has_own_gil();
         let state = python.attach(|attached| {
-            let state = State::new(attached, fallback, loans);
+            let state = State::new(attached, fallback, loans, worker, is_alone);
             state.map_err(|raised| python_error(&raised))
         })?;
         Ok(Interpreter {
@@ -364,6 +370,8 @@ impl State {
         attached: Attached<'a>,
         fallback: Arc<Capture>,
         loans: Option<Loans>,
+        worker: Option<usize>,
+        is_alone: bool,
     ) -> PyResult<'a, State> {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
@@ -379,6 +387,11 @@ impl State {
         let write =
             attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
         function("install_streams")?.call(&[write, attached.bool(loans.is_none())])?;
+        let worker = match worker {
+            Some(worker) => attached.int(worker as i64)?,
+            None => attached.none(),
+        };
+        function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {

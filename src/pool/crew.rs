@@ -36,6 +36,7 @@ pub(super) struct Crew {
     n_empty: AtomicUsize,
     /// How many seats have been taken, to be read without the lock.
     n_taken: AtomicUsize,
+    n_ready: AtomicUsize,
     n_restarts: AtomicUsize,
 }
 
@@ -92,6 +93,11 @@ impl Crew {
         self.n_taken.load(Ordering::Relaxed)
     }
 
+    /// How many of those were ready at some time.
+    fn n_ready(&self) -> usize {
+        self.n_ready.load(Ordering::Relaxed)
+    }
+
     /// How many workers were replaced, other than by their age.
     pub(super) fn n_restarts(&self) -> usize {
         self.n_restarts.load(Ordering::Relaxed)
@@ -119,6 +125,32 @@ impl Shared {
             self.crew.n_taken.store(seats.len(), Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Starts a worker of a lazy pool for a job that was just queued, if there is none; others come when
+    /// a job has waited for a moment.
+    #[cold]
+    pub(super) fn grow(self: &Arc<Shared>) -> Result<()> {
+        if self.crew.n_taken() == 0 {
+            return self.fill_seats(1, None);
+        }
+        self.look_at_queue_soon();
+        Ok(())
+    }
+
+    /// Starts another worker of a lazy pool, if there are more jobs than workers that are starting. Says
+    /// whether to look again.
+    pub(super) fn grow_for_waiting(self: &Arc<Shared>) -> bool {
+        let (n_taken, n_ready) = (self.crew.n_taken(), self.crew.n_ready());
+        if n_taken >= self.settings.n_workers || self.queue.is_empty() {
+            return false;
+        }
+        if self.queue.len() > n_taken.saturating_sub(n_ready)
+            && let Err(error) = self.fill_seats(n_taken + 1, None)
+        {
+            tracing::error!(%error, "no further worker could be started");
+        }
+        true
     }
 
     /// Puts another worker in the seat of one whose job does not stop. `false` where it has left the seat
@@ -210,7 +242,7 @@ impl Shared {
         let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
         let name = format!("owngil-{seat}");
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
-        let post = Post::new(Capture::new(self.settings.output.clone()));
+        let post = Post::new(seat, Capture::new(self.settings.output.clone()));
         let start = Start {
             shared: Arc::clone(self),
             seat,
@@ -278,6 +310,7 @@ impl Start {
             }
         };
         drop(ready.map(|ready| ready.send(told)));
+        self.shared.crew.n_ready.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(worker = self.seat, "worker ready");
         let due = |when| self.shared.watch.note(when);
         let left = catch_unwind(AssertUnwindSafe(|| {

@@ -154,10 +154,8 @@ impl Shared {
             let _open = self.open()?;
             self.queue.push(job).err()
         };
-        let n_taken = self.crew.n_taken();
-        if n_taken < self.settings.n_workers && self.queue.all_busy() {
-            // A lazy pool gets another worker when those that it has are busy.
-            self.fill_seats(n_taken + 1, None)?;
+        if self.crew.n_taken() < self.settings.n_workers {
+            self.grow()?;
         }
         Ok(refused)
     }

@@ -30,10 +30,13 @@ use crate::task::{Results, Slot, Why};
 
 /// For how long the outcome of a job that is to end waits for the place where it stood. Attaching takes
 /// about 5 ms where bytecode runs (the switch interval), for each thread that runs.
-pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_millis(80);
 
 /// After how long an interrupt is repeated.
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a job waits before a lazy pool starts another worker for it; starting one takes longer.
+const WAITING: Duration = Duration::from_millis(5);
 
 /// How long the batch of a map that nobody wants may take to end by itself: between two calls it sees
 /// that it should.
@@ -60,6 +63,8 @@ struct State {
     /// How long the list of deadlines may become before those of finished tasks are dropped from it.
     n_before_sweep: usize,
     requests: Vec<(Target, Why)>,
+    /// When a lazy pool is to see whether jobs wait.
+    look_at_queue: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -150,6 +155,14 @@ impl Shared {
         self.watch.note(when);
     }
 
+    /// Has a lazy pool see in a moment whether jobs wait.
+    pub(super) fn look_at_queue_soon(self: &Arc<Shared>) {
+        self.start_watch();
+        let when = Instant::now() + WAITING;
+        self.watch.lock().look_at_queue.get_or_insert(when);
+        self.watch.note(when);
+    }
+
     /// Has jobs ended. Does not wait.
     pub(super) fn request(self: &Arc<Shared>, target: Target, why: Why) {
         self.start_watch();
@@ -207,6 +220,10 @@ impl Shared {
                 due => next = earlier(next, due),
             }
         }
+        if self.watch.lock().is_queue_due(now) && self.grow_for_waiting() {
+            self.watch.lock().look_at_queue = Some(now + WAITING);
+        }
+        next = earlier(next, self.watch.lock().look_at_queue);
         chases.retain_mut(|chase| match self.go_on(chase, now) {
             None => false,
             due => {
@@ -327,6 +344,10 @@ fn hand_on(post: &Arc<Post>) {
 }
 
 impl State {
+    fn is_queue_due(&mut self, now: Instant) -> bool {
+        self.look_at_queue.take_if(|when| *when <= now).is_some()
+    }
+
     #[expect(clippy::type_complexity, reason = "taken apart where it is called")]
     fn take_due(&mut self, now: Instant) -> (Vec<Arc<Slot>>, Vec<(Target, Why)>, Option<Instant>) {
         let mut expired = Vec::new();

@@ -28,6 +28,7 @@ use visitor::{Request, Visitor};
 /// One worker's.
 #[derive(Debug)]
 pub(crate) struct Post {
+    worker: usize,
     capture: Arc<Capture>,
     state: Mutex<State>,
     visits: OnceLock<Visits>,
@@ -80,14 +81,20 @@ pub(crate) struct Seen {
 }
 
 impl Post {
-    pub(crate) fn new(capture: Arc<Capture>) -> Arc<Post> {
+    pub(crate) fn new(worker: usize, capture: Arc<Capture>) -> Arc<Post> {
         Arc::new_cyclic(|own| Post {
+            worker,
             capture,
             state: Mutex::default(),
             visits: OnceLock::new(),
             visitor: Mutex::default(),
             own: Weak::clone(own),
         })
+    }
+
+    /// The worker's number.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
     }
 
     /// What the worker's tasks print.

@@ -127,6 +127,24 @@ def install_streams(write, keeps_stdin):
         sys._owngil_streams = sys.stdin, sys.stdout, sys.stderr
 
 
+def install_module(number, is_alone):
+    """Gives tasks the module `owngil`: whose they are, and a place for what a worker keeps from task to task."""
+    with _loading:
+        here = sys.modules.get("owngil")
+        if here is None:
+            here = sys.modules["owngil"] = type(sys)("owngil", "The worker that runs this.")
+            # Workers that share the main interpreter are told apart by their threads.
+            here.state = type(sys.implementation)() if is_alone else _thread._local()
+            own = type(sys.implementation)() if is_alone else _thread._local()
+
+            def worker_id():
+                """The number of the worker, from 0; None where there is none."""
+                return getattr(own, "worker_id", None)
+
+            here.worker_id, here._own = worker_id, own
+    here._own.worker_id = number
+
+
 class LoadError(Exception):
     """A function cannot be loaded; `kind` is one of the names of LoadErrorKind."""
 

@@ -96,11 +96,6 @@ impl Queue {
         self.jobs.is_empty()
     }
 
-    /// Whether no worker waits for a job.
-    pub(crate) fn all_busy(&self) -> bool {
-        self.n_searching.load(SeqCst) == 0 && self.n_parked.load(SeqCst) == 0
-    }
-
     fn has_room(&self) -> bool {
         self.jobs.len() <= self.jobs.capacity() / 2
     }
