@@ -109,7 +109,7 @@ fn a_deadline_holds_whatever_the_code_does_and_the_pool_keeps_its_size() {
         let function = f(stuck.source);
         pool.load(&function).unwrap();
         let limit = Duration::from_millis(100);
-        let mut run = || {
+        let run = || {
             let start = Instant::now();
             let task = pool.task(&function).deadline(limit).submit::<()>().unwrap();
             let outcome = task.wait();

@@ -15,6 +15,7 @@ mod buffers;
 mod chart;
 mod child;
 mod contest;
+mod control;
 mod cores;
 mod instructions;
 mod latency;

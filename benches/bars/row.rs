@@ -11,7 +11,9 @@ use signal_hook::iterator::Signals;
 use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
-use crate::{buffers, instructions, latency, memory, scaling, start, tasks, throughput, values};
+use crate::{
+    buffers, control, instructions, latency, memory, scaling, start, tasks, throughput, values,
+};
 
 /// One row of the table.
 pub(crate) struct Row {
@@ -91,6 +93,16 @@ pub(crate) const ROWS: &[Row] = &[
         id: "instructions",
         title: "own instructions per task",
         run: instructions::lines,
+    },
+    Row {
+        id: "deadlines",
+        title: "stuck calls and their deadlines",
+        run: control::deadlines,
+    },
+    Row {
+        id: "limits",
+        title: "what a time limit costs",
+        run: control::limits,
     },
     Row {
         id: "scaling",

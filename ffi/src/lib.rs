@@ -43,6 +43,7 @@ mod raw;
 mod address;
 mod version;
 
+mod clock;
 mod error;
 mod executable;
 
@@ -75,6 +76,7 @@ mod compile_fail;
 pub use attach::Attached;
 pub use buffer::{Owner, Views};
 pub use callback::Body;
+pub use clock::coarse_time;
 pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};

@@ -188,6 +188,7 @@ impl PoolBuilder {
             queue: Queue::new(self.queue_limit),
             crew: Crew::default(),
             watch: Watch::new(),
+            settled: Arc::default(),
             gate: RwLock::new(Gate::Open),
             settings,
             desk: DeskNumber::new(),

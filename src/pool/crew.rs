@@ -242,7 +242,11 @@ impl Shared {
         let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
         let name = format!("owngil-{seat}");
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
-        let post = Post::new(seat, Capture::new(self.settings.output.clone()));
+        let post = Post::new(
+            seat,
+            Capture::new(self.settings.output.clone()),
+            &self.settled,
+        );
         let start = Start {
             shared: Arc::clone(self),
             seat,

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::post::Target;
+use crate::post::{Settled, Target};
 use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
 
@@ -79,6 +79,7 @@ struct Shared {
     queue: Queue,
     crew: Crew,
     watch: Watch,
+    settled: Arc<Settled>,
     /// Held for reading while a job is put into the queue.
     gate: RwLock<Gate>,
     settings: Settings,

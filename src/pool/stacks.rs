@@ -53,7 +53,7 @@ impl Pool {
             .into_iter()
             .enumerate()
             .map(|(worker, (seen, stacks))| {
-                let running = seen.map(|seen| (seen.function.to_string(), seen.began.elapsed()));
+                let running = seen.map(|seen| (seen.function.to_string(), seen.elapsed));
                 WorkerStacks {
                     worker,
                     running,

@@ -14,8 +14,8 @@
 //!
 //! A task that is queued is told its outcome where it is, and its job is dropped by the worker that
 //! takes it. Between the two a worker may just have taken it. So the posts are looked at again after
-//! the outcome was put down: a worker that has begun by then is found, and one that begins later sees
-//! the outcome (see [`Post::begin`]).
+//! the outcome was put down and counted: a worker that has begun by then is found, and one that begins
+//! later sees the count, and the outcome (see [`Post::begin`]).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -249,8 +249,12 @@ impl Shared {
         if let Some((post, epoch)) = find() {
             return chase(chases, post, epoch, why, Tell::Soon, now);
         }
-        slot.put(Results::all_failed(1, &why.error(None)));
+        if !slot.put(Results::all_failed(1, &why.error(None))) {
+            return;
+        }
+        self.settled.add_one();
         if let Some((post, epoch)) = find() {
+            self.settled.take_one();
             chase(chases, post, epoch, why, Tell::Told, now);
         }
     }

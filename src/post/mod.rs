@@ -11,12 +11,12 @@
 
 mod visitor;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use owngil_ffi::{Attached, Stack, Visit, Visits};
+use owngil_ffi::{Attached, Stack, Visit, Visits, coarse_time};
 
 use crate::error::Error;
 use crate::function::Function;
@@ -30,6 +30,7 @@ use visitor::{Request, Visitor};
 pub(crate) struct Post {
     worker: usize,
     capture: Arc<Capture>,
+    settled: Arc<Settled>,
     state: Mutex<State>,
     visits: OnceLock<Visits>,
     visitor: Mutex<Option<Visitor>>,
@@ -47,12 +48,17 @@ struct State {
 struct Running {
     function: Function,
     n_calls: u32,
-    began: Instant,
+    /// When it began, by the coarse clock.
+    coarse: Duration,
+    /// The same, where it matters: reading this clock twice costs as much as a tenth of a short task.
+    began: Option<Instant>,
     limit: Option<Duration>,
     /// What says that nobody wants the job any more.
     cancelled: Option<Arc<AtomicBool>>,
     /// Taken by whoever tells the outcome.
     promise: Option<Promise>,
+    /// It has its outcome already, and does not run.
+    is_settled: bool,
     /// The job has been interrupted.
     stopped: Option<(Why, Option<Box<Stack>>)>,
 }
@@ -75,16 +81,18 @@ pub(crate) struct Seen {
     pub(crate) epoch: u64,
     pub(crate) function: Function,
     pub(crate) n_calls: u32,
-    pub(crate) began: Instant,
+    /// How long ago it began, to within some milliseconds.
+    pub(crate) elapsed: Duration,
     /// When its time is up, unless it has been told so.
     pub(crate) due: Option<Instant>,
 }
 
 impl Post {
-    pub(crate) fn new(worker: usize, capture: Arc<Capture>) -> Arc<Post> {
+    pub(crate) fn new(worker: usize, capture: Arc<Capture>, settled: &Arc<Settled>) -> Arc<Post> {
         Arc::new_cyclic(|own| Post {
             worker,
             capture,
+            settled: Arc::clone(settled),
             state: Mutex::default(),
             visits: OnceLock::new(),
             visitor: Mutex::default(),
@@ -109,33 +117,39 @@ impl Post {
 
     /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its
     /// outcome already, which need not run.
+    ///
+    /// Such jobs are counted, since there are few, and to look at the slot of each task would fetch it from
+    /// another core's cache.
     #[inline]
     pub(crate) fn begin(&self, batch: &Batch, promise: Promise) -> Result<Option<Instant>, ()> {
-        let began = Instant::now();
-        let running = Running {
+        let matters = batch.limit().is_some() || promise.wants_time();
+        let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
-            began,
+            coarse: coarse_time(),
+            began: matters.then(Instant::now),
             limit: batch.limit(),
             cancelled: batch.cancelled().cloned(),
             promise: Some(promise),
+            is_settled: false,
             stopped: None,
         };
         let due = running.due();
         let mut state = self.lock();
         // Looked at under the lock: whoever tells an outcome and then looks here finds the job, or has
-        // told it before this line (see `Watch`).
-        let is_open = running.promise.as_ref().is_some_and(Promise::is_open);
+        // counted it before this line (see `Watch`).
+        if self.settled.any() && !running.promise.as_ref().is_some_and(Promise::is_open) {
+            self.settled.take_one();
+            running.is_settled = true;
+        }
+        let is_settled = running.is_settled;
         state.epoch += 1;
         state.running = Some(running);
-        match is_open {
-            true => Ok(due),
-            false => Err(()),
-        }
+        if is_settled { Err(()) } else { Ok(due) }
     }
 
-    /// The worker's job is done, or not to be run. Gives how long it took, and the promise unless
-    /// somebody has taken it.
+    /// The worker's job is done, or not to be run. Gives how long it took, by the coarse clock unless it
+    /// matters, and the promise unless somebody has taken it.
     #[inline]
     pub(crate) fn end(&self, attached: Attached<'_>) -> (Duration, Option<Promise>) {
         let running = self.lock().running.take();
@@ -145,7 +159,7 @@ impl Post {
         if running.stopped.is_some() {
             attached.clear_interrupt();
         }
-        (running.began.elapsed(), running.promise)
+        (running.elapsed(), running.promise)
     }
 
     /// The worker is lost while it runs a job, of which this is the outcome then.
@@ -173,7 +187,7 @@ impl Post {
             epoch: state.epoch,
             function: running.function,
             n_calls: running.n_calls,
-            began: running.began,
+            elapsed: running.elapsed(),
             due: running.due(),
         })
     }
@@ -181,7 +195,7 @@ impl Post {
     /// The epoch of the running job, if that is what is meant.
     pub(crate) fn runs(&self, target: &Target) -> Option<u64> {
         let state = self.lock();
-        let running = state.running.as_ref()?;
+        let running = state.running.as_ref().filter(|run| !run.is_settled)?;
         let is_meant = match target {
             Target::All => true,
             Target::Task(slot) => {
@@ -272,9 +286,36 @@ impl Post {
     }
 }
 
+/// How many tasks have been told their outcome while their jobs were queued, and still are.
+#[derive(Debug, Default)]
+pub(crate) struct Settled(AtomicUsize);
+
+impl Settled {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn take_one(&self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
 impl Running {
+    fn elapsed(&self) -> Duration {
+        match self.began {
+            Some(began) => began.elapsed(),
+            None => coarse_time().saturating_sub(self.coarse),
+        }
+    }
+
     fn due(&self) -> Option<Instant> {
-        let due = self.limit.and_then(|limit| self.began.checked_add(limit));
+        let due = self.began.zip(self.limit);
+        let due = due.and_then(|(began, limit)| began.checked_add(limit));
         due.filter(|_| self.stopped.is_none())
     }
 }

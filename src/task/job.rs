@@ -181,6 +181,12 @@ impl Promise {
         }
     }
 
+    /// Whether somebody wants to know how long the batch takes.
+    #[inline]
+    pub(crate) fn wants_time(&self) -> bool {
+        matches!(self.recipient, Some(Recipient::Collector(..)))
+    }
+
     #[inline]
     pub(crate) fn keep(mut self, results: Results) {
         self.tell(results);
@@ -188,7 +194,7 @@ impl Promise {
 
     fn tell(&mut self, results: Results) {
         match self.recipient.take() {
-            Some(Recipient::Task(slot)) => slot.put(results),
+            Some(Recipient::Task(slot)) => drop(slot.put(results)),
             // A collector that went away has no more use for results.
             Some(Recipient::Collector(number, sender)) => drop(sender.send((number, results))),
             None => {}

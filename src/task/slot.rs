@@ -39,17 +39,18 @@ impl Slot {
         self.results.get()
     }
 
-    /// Puts the outcome down, unless there is one: the first counts.
+    /// Puts the outcome down, unless there is one: the first counts. Says whether this was it.
     #[inline]
-    pub(crate) fn put(&self, results: Results) {
+    pub(crate) fn put(&self, results: Results) -> bool {
         if self.results.set(results).is_err() {
-            return;
+            return false;
         }
         // Both sides write before they look, so at least one of them sees the other.
         fence(Ordering::SeqCst);
         if self.is_awaited.load(Ordering::Relaxed) {
             self.wake();
         }
+        true
     }
 
     #[cold]
