@@ -424,3 +424,38 @@ fn threads_of_the_main_interpreter_are_visited_and_interrupted_one_by_one() {
         left -= 1;
     }
 }
+
+/// The signal that goes with an interrupt reaches what waits in the system. Locks are not reached:
+/// `threading.Event().wait()`, `Thread.join`, `queue.get` go on waiting.
+#[cfg(Py_3_15)]
+#[test]
+fn an_interrupt_ends_calls_that_wait_in_the_system() {
+    let calls = [
+        "import time; time.sleep(600)",
+        "import os; os.read(os.pipe()[0], 1)",
+        "import socket; a, b = socket.socketpair(); a.recv(1)",
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); s.accept()",
+        "import select; select.select([], [], [], 600)",
+        "import subprocess; subprocess.run(['sleep', '600'])",
+        "import asyncio; asyncio.run(asyncio.sleep(600))",
+    ];
+    for source in calls {
+        let (sender, imported) = mpsc::channel();
+        let (visits, home) = home(move |interpreter| {
+            interpreter.attach(|attached| {
+                exec(attached, "import os, socket, select, subprocess, asyncio").unwrap();
+                sender.send(()).unwrap();
+                exec(attached, source)
+            })
+        });
+        imported.recv().unwrap();
+        // The first may come before the call, and `subprocess` waits a moment for its child.
+        until(|| {
+            visits.visit(|visit| visit.interrupt());
+            thread::sleep(Duration::from_millis(50));
+            home.is_finished().then_some(())
+        });
+        let ended = home.join().unwrap();
+        assert_eq!(ended, Err(ExceptionKind::KeyboardInterrupt), "{source}");
+    }
+}
