@@ -9,8 +9,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use crate::memory::{Memory, Owner};
 use crate::raw;
 
 thread_local! {
@@ -113,6 +115,8 @@ pub(crate) type Home = Cell<Option<NonNull<raw::PyThreadState>>>;
 pub(crate) struct Guard<'i> {
     id: i64,
     home: &'i Home,
+    /// There until the guard goes.
+    owner: Option<Owner>,
 }
 
 impl<'i> Guard<'i> {
@@ -126,16 +130,21 @@ impl<'i> Guard<'i> {
     ///
     /// The thread state in `home` is alive, belongs to interpreter `id` and to this OS thread, and
     /// is touched by nobody but through `home`.
-    pub(crate) unsafe fn attach(home: &'i Home, id: i64) -> Option<Self> {
+    pub(crate) unsafe fn attach(home: &'i Home, id: i64, memory: Option<&Memory>) -> Option<Self> {
         if let Some(other) = current() {
             panic!("this thread is attached to interpreter {other} already: detach first");
         }
         let state = home.take()?;
+        let owner = Owner::new(memory);
         // SAFETY: by this function's contract the state is alive, ours and of this thread, and
         // it was detached, since it lay in `home`; nothing else is attached: checked above.
         unsafe { raw::PyEval_RestoreThread(state.as_ptr()) };
         CURRENT.set(Some(id));
-        Some(Guard { id, home })
+        Some(Guard {
+            id,
+            home,
+            owner: Some(owner),
+        })
     }
 
     /// The proof, for as long as this guard is borrowed.
@@ -146,11 +155,13 @@ impl<'i> Guard<'i> {
     }
 
     /// Hands over the attached thread state to code that will end it, and forgets the attachment.
+    /// The thread allocates from now on for who owned it before.
     pub(crate) fn into_state(self) -> *mut raw::PyThreadState {
         // SAFETY: attached: this guard is the attachment.
         let state = unsafe { raw::PyThreadState_Get() };
         CURRENT.set(None);
-        std::mem::forget(self);
+        let mut guard = ManuallyDrop::new(self);
+        guard.owner.take();
         state
     }
 }

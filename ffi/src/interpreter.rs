@@ -18,6 +18,7 @@ use std::thread::{self, ThreadId};
 use crate::attach::{self, Attached, Guard, Home};
 use crate::error::StartError;
 use crate::loan::Loans;
+use crate::memory::{Memory, Owner};
 use crate::object::Object;
 use crate::raw;
 use crate::runtime::{self, Runtime, STACK_SIZE};
@@ -36,6 +37,7 @@ pub struct Interpreter {
     kind: Kind,
     loans: Loans,
     visits: Visits,
+    memory: Option<Memory>,
     thread: ThreadId,
     not_send: PhantomData<*mut ()>,
 }
@@ -88,6 +90,31 @@ impl Interpreter {
     ///
     /// On a thread that is attached already.
     pub fn new(runtime: &'static Runtime) -> Result<Interpreter, StartError> {
+        Interpreter::make(runtime, None)
+    }
+
+    /// As [`new`](Interpreter::new), and what it has in use is counted: see [`Memory`].
+    ///
+    /// The limit is for all that it has, itself included, which is about 3 MB at first; it holds only
+    /// while [`Memory::enforce`] says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Interpreter::new), and where memory cannot be counted: on other systems than Linux,
+    /// and with Python's own settings for debugging memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Interpreter::new).
+    pub fn new_accounted(
+        runtime: &'static Runtime,
+        limit: Option<usize>,
+    ) -> Result<Interpreter, StartError> {
+        Interpreter::make(runtime, Some(Memory::open(limit)?))
+    }
+
+    fn make(runtime: &'static Runtime, memory: Option<Memory>) -> Result<Interpreter, StartError> {
+        let _owner = Owner::new(memory.as_ref());
         let entrance = Interpreter::on_main(runtime)?;
         let state = create(entrance).map_err(|error| match error {
             StartError::Failed { message, .. } => StartError::Failed {
@@ -106,8 +133,12 @@ impl Interpreter {
         let kind = Kind::OwnGil;
         // SAFETY: `state` is of `interpreter`, whose id that is, and was made on this thread; both
         // end in `end_now` alone, after its visits.
-        let visits = unsafe { Visits::new(id, not_null(interpreter), state) };
+        let visits = unsafe { Visits::new(id, not_null(interpreter), state, memory.clone()) };
+        if let Some(memory) = &memory {
+            memory.register(id);
+        }
         let mut made = Interpreter::of(state, id, kind, visits);
+        made.memory = memory;
         made.prepare()?;
         Ok(made)
     }
@@ -128,7 +159,7 @@ impl Interpreter {
         })?;
         // SAFETY: `state` is of the main interpreter, whose id is 0, and was made on this thread; it
         // ends in `end_now`, after its visits, and in `create`, which gives nobody the visits.
-        let visits = unsafe { Visits::new(0, not_null(main), state) };
+        let visits = unsafe { Visits::new(0, not_null(main), state, None) };
         Ok(Interpreter::of(state, 0, Kind::MainThread, visits))
     }
 
@@ -140,6 +171,7 @@ impl Interpreter {
             kind,
             loans: Loans::new(id),
             visits,
+            memory: None,
             thread: thread::current().id(),
             not_send: PhantomData,
         }
@@ -189,7 +221,7 @@ impl Interpreter {
         );
         // SAFETY: the state in `home` is alive until `end`, belongs to this interpreter and, as
         // checked above, to this thread; only `&mut self` reaches it.
-        let guard = unsafe { Guard::attach(&self.home, self.id) };
+        let guard = unsafe { Guard::attach(&self.home, self.id, self.memory.as_ref()) };
         guard.expect("a guard puts the state back")
     }
 
@@ -209,6 +241,11 @@ impl Interpreter {
         &self.visits
     }
 
+    /// What it has in use, if it was made [to be counted](Interpreter::new_accounted).
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
     /// Does all of [`end`](Interpreter::end) that is Python code's own: joins the threads that it
     /// started (without a limit: CPython knows none) and runs its exit functions.
     ///
@@ -216,8 +253,16 @@ impl Interpreter {
     ///
     /// As [`attach`](Interpreter::attach).
     pub fn wind_down(&mut self) {
+        self.lift_limit();
         if self.kind == Kind::OwnGil {
             self.attach(run_last_code);
+        }
+    }
+
+    /// Nothing that ends is written for a want of memory.
+    fn lift_limit(&self) {
+        if let Some(memory) = &self.memory {
+            memory.enforce(false);
         }
     }
 
@@ -237,6 +282,10 @@ impl Interpreter {
 
     fn end_now(&mut self) -> Ended {
         let (kind, loans, visits) = (self.kind, self.loans.clone(), self.visits.clone());
+        let (id, memory) = (self.id, self.memory.clone());
+        self.lift_limit();
+        // What goes after the guard is given back to the interpreter's account as well.
+        let _owner = Owner::new(memory.as_ref());
         let guard = self.guard();
         if kind == Kind::OwnGil {
             run_last_code(guard.attached());
@@ -263,6 +312,9 @@ impl Interpreter {
                 // since that is attached already. No other thread state is left: counted above,
                 // after all Python code that could start one, and with no visitor let in.
                 unsafe { raw::Py_EndInterpreter(state) };
+                if let Some(memory) = &memory {
+                    memory.unregister(id);
+                }
             }
             Kind::MainThread => {
                 // SAFETY: `state` is attached on this thread, and ours alone: no visitor is inside.

@@ -14,6 +14,7 @@
 //!   a copy.
 //! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to
 //!   interrupt it.
+//! - [`Memory`]: the bytes that an interpreter has in use, and a limit to them.
 //!
 //! # What callers may rely on
 //!
@@ -46,6 +47,9 @@ mod version;
 mod clock;
 mod error;
 mod executable;
+
+mod allocator;
+mod memory;
 
 mod attach;
 mod object;
@@ -83,6 +87,7 @@ pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;
 pub use interpreter::{Ended, Interpreter};
 pub use loan::{Lent, Loans};
+pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit};
 pub use version::Version;

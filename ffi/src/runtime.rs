@@ -17,6 +17,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{io::Write, thread};
 
+use crate::allocator;
 use crate::attach::{Attached, Guard, Home};
 use crate::error::StartError;
 use crate::executable;
@@ -210,7 +211,7 @@ fn warnings() -> Vec<String> {
 fn serve(home: &Home, tasks: &Receiver<MainTask>) {
     for task in tasks {
         // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
-        let Some(guard) = (unsafe { Guard::attach(home, 0) }) else {
+        let Some(guard) = (unsafe { Guard::attach(home, 0, None) }) else {
             return;
         };
         // A task that panics has no receiver to tell; the thread must go on for the others.
@@ -227,11 +228,12 @@ fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
     }
     let interrupt = Disposition::of(libc::SIGINT);
     initialize_from_config(python)?;
+    allocator::replace_arenas();
     // SAFETY: CPython has just been initialized by this thread, which is attached ever since.
     let home = Home::new(NonNull::new(unsafe { raw::PyEval_SaveThread() }));
     let imported = {
         // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
-        let guard = unsafe { Guard::attach(&home, 0) };
+        let guard = unsafe { Guard::attach(&home, 0, None) };
         guard.map_or(Ok(()), |guard| preimport(guard.attached()))
     };
     // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
@@ -259,6 +261,7 @@ fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
     };
     let mut result = check(status);
     if result.is_ok() {
+        allocator::replace_raw();
         // SAFETY: `config` is initialized; CPython is not, and only this thread starts it.
         result = check(unsafe { raw::Py_InitializeFromConfig(config) });
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::attach::{self, Attached, Entered};
+use crate::memory::{Memory, Owner};
 #[cfg(Py_3_15)]
 use crate::nudge::Nudge;
 use crate::object::Object;
@@ -33,6 +34,7 @@ struct Gate {
     home: Address<raw::PyThreadState>,
     /// CPython's number for the thread of `home`.
     thread: c_ulong,
+    memory: Option<Memory>,
     #[cfg(Py_3_15)]
     nudge: Option<Nudge>,
     state: Mutex<State>,
@@ -107,12 +109,14 @@ impl Visits {
         id: i64,
         interpreter: NonNull<raw::PyInterpreterState>,
         home: NonNull<raw::PyThreadState>,
+        memory: Option<Memory>,
     ) -> Visits {
         Visits(Arc::new(Gate {
             id,
             interpreter: Address(interpreter),
             home: Address(home),
             thread: this_thread(),
+            memory,
             #[cfg(Py_3_15)]
             nudge: Nudge::here(),
             state: Mutex::new(State {
@@ -201,14 +205,17 @@ impl Drop for Inside<'_> {
 struct Presence<'g> {
     state: NonNull<raw::PyThreadState>,
     id: i64,
-    /// After `drop` has run: the thread is marked as attached until the state is gone.
+    /// Until after `drop` has run: the thread is marked as attached, and its memory is the
+    /// interpreter's, until the state is gone.
     _mark: Entered,
+    _owner: Owner,
     _inside: &'g Inside<'g>,
 }
 
 impl<'g> Presence<'g> {
     fn attach(inside: &'g Inside<'g>) -> Option<Self> {
         let gate = inside.0;
+        let owner = Owner::visiting(gate.memory.as_ref());
         // SAFETY: the interpreter has not ended: `inside` is counted.
         let state = NonNull::new(unsafe { new_state(gate.interpreter.0.as_ptr()) })?;
         // SAFETY: a new state, made on this thread, on which nothing is attached: `visit` has
@@ -218,6 +225,7 @@ impl<'g> Presence<'g> {
             state,
             id: gate.id,
             _mark: Entered::new(gate.id),
+            _owner: owner,
             _inside: inside,
         })
     }
