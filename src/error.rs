@@ -181,6 +181,16 @@ impl PythonError {
         &self.0.notes
     }
 
+    /// Adds a note, as `add_note` would have.
+    pub(crate) fn add_note(&mut self, note: &str) {
+        self.0.notes.push(note.to_owned());
+        if !self.0.traceback.ends_with('\n') {
+            self.0.traceback.push('\n');
+        }
+        self.0.traceback.push_str(note);
+        self.0.traceback.push('\n');
+    }
+
     /// `__cause__`, or else the `__context__` that Python would show: its type and message.
     pub fn cause(&self) -> Option<PythonError> {
         let cause = self.0.cause.as_ref().or(self.0.context.as_ref());

@@ -3,8 +3,10 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
+mod budget;
 mod call;
 mod held;
+mod host;
 mod load_error;
 
 use std::path::Path;
@@ -25,8 +27,10 @@ use crate::post::Post;
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
 
+use budget::Budget;
 use call::{call, pass_call};
 use held::Held;
+use host::{execute, write};
 use load_error::{load_error, malformed};
 
 /// One interpreter with its own GIL, on the thread that made it.
@@ -50,6 +54,8 @@ pub struct Interpreter {
     state: Option<State>,
     python: owngil_ffi::Interpreter,
     capture: Arc<Capture>,
+    /// Its tasks have left more memory behind than they may use.
+    is_worn: bool,
 }
 
 /// The objects that a worker keeps in its interpreter.
@@ -61,8 +67,17 @@ struct State {
     functions: Vec<Loaded>,
     /// Serves one batch after the other.
     collecting: Collecting,
+    budget: Budget,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
+}
+
+/// Whether the memory of a worker is counted, and to what it is held.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum MemorySetting {
+    #[default]
+    NotCounted,
+    Counted(Option<usize>),
 }
 
 /// What loading a function gave.
@@ -142,8 +157,15 @@ impl Interpreter {
     }
 
     /// An interpreter with its own GIL for a worker on this thread.
-    pub(crate) fn own_gil(runtime: &'static Runtime, post: &Post) -> Result<Interpreter> {
-        let python = owngil_ffi::Interpreter::new(runtime)?;
+    pub(crate) fn own_gil(
+        runtime: &'static Runtime,
+        post: &Post,
+        memory: MemorySetting,
+    ) -> Result<Interpreter> {
+        let python = match memory {
+            MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
+            MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
+        }?;
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture)
     }
@@ -160,6 +182,7 @@ impl Interpreter {
         fallback: Arc<Capture>,
     ) -> Result<Interpreter> {
         post.set_visits(python.visits().clone());
+        post.set_memory(python.memory().cloned());
         Interpreter::prepare(
             python,
             Arc::clone(post.capture()),
@@ -180,14 +203,20 @@ impl Interpreter {
     ) -> Result<Interpreter> {
         let loans = worker.is_some().then(|| python.loans().clone());
         let is_alone = python.has_own_gil();
+        let memory = python.memory().cloned();
         let state = python.attach(|attached| {
             let state = State::new(attached, fallback, loans, worker, is_alone);
             state.map_err(|raised| python_error(&raised))
-        })?;
+        });
+        let state = State {
+            budget: Budget::new(memory),
+            ..state?
+        };
         Ok(Interpreter {
             state: Some(state),
             python,
             capture,
+            is_worn: false,
         })
     }
 
@@ -269,6 +298,7 @@ impl Interpreter {
                 &callable,
                 &mut encoded.reader(),
                 &mut bytes,
+                &state.budget,
             )
         })?;
         Payload::from_encoded(bytes).decode().map_err(result_error)
@@ -310,9 +340,18 @@ impl Interpreter {
                     promise.keep(results);
                 }
                 state.codec.lending().take_back(attached);
+                if state.budget.is_exhausted(attached) {
+                    self.is_worn = true;
+                    return;
+                }
                 job = next();
             }
         });
+    }
+
+    /// Whether it should run no further tasks.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.is_worn
     }
 
     /// What its values have lent.
@@ -407,6 +446,7 @@ impl State {
             },
             functions: Vec::new(),
             collecting: Collecting::default(),
+            budget: Budget::default(),
             globals: globals.keep(),
         })
     }
@@ -426,12 +466,14 @@ impl State {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
                 Ok(callable) => {
                     let out = self.collecting.out();
-                    call(&self.codec, attached, callable, &mut reader, out)
+                    let budget = &self.budget;
+                    call(&self.codec, attached, callable, &mut reader, out, budget)
                 }
                 Err(error) => Err(error.clone()),
             };
             if let Err(error) = &mut outcome {
                 pass_call(&mut reader, from);
+                self.budget.explain(attached, error);
                 instead(error, post);
             }
             self.collecting.end_call(outcome);
@@ -497,7 +539,11 @@ impl State {
             Place::Malformed { .. } => return Err(malformed(function).into()),
         };
         let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
-        let loaded = arguments.and_then(|arguments| loader.get(attached).call(&arguments));
+        let load = |arguments: Vec<_>| {
+            let loader = loader.get(attached);
+            self.budget.hold(|| loader.call(&arguments))
+        };
+        let loaded = arguments.and_then(load);
         loaded.map_err(|raised| load_error(function, &raised))
     }
 }
@@ -516,55 +562,6 @@ fn instead(error: &mut Error, post: &Post) -> bool {
         *error = stopped;
     }
     is_stopped
-}
-
-/// `execute(text, filename, namespace)` of bootstrap.py.
-fn execute<'a>(
-    attached: Attached<'a>,
-    arguments: &[Borrowed<'a>],
-) -> std::result::Result<Object<'a>, Raised<'a>> {
-    let [text, filename, namespace] = arguments else {
-        return Err(attached.raise_type_error("execute takes a text, a filename and a namespace"));
-    };
-    let text = text.text()?;
-    attached.exec(&text, &filename.text()?, namespace)?;
-    Ok(attached.none())
-}
-
-/// `write(number, data)` of bootstrap.py.
-fn write<'a>(
-    attached: Attached<'a>,
-    arguments: &[Borrowed<'a>],
-    fallback: &Arc<Capture>,
-) -> std::result::Result<Object<'a>, Raised<'a>> {
-    let [number, data] = arguments else {
-        return Err(attached.raise_type_error("write takes a number and the data"));
-    };
-    let stream = if number.as_i64() == Some(2) {
-        Stream::Stderr
-    } else {
-        Stream::Stdout
-    };
-    let capture = Capture::current(fallback);
-    if data.is_none() {
-        attached.detach(|| capture.flush());
-        return Ok(attached.none());
-    }
-    let encoded;
-    let bytes = match (data.as_str(), data.as_bytes()) {
-        (Some(text), _) => text.as_bytes(),
-        (_, Some(bytes)) => bytes,
-        _ => {
-            // A str with lone surrogates raises here, as it does in a file.
-            encoded = data.invoke("encode", &[])?;
-            encoded.as_bytes().unwrap_or_default()
-        }
-    };
-    let is_much = capture.write(stream, bytes);
-    if is_much.map_err(|message| attached.raise_os_error(&message))? {
-        attached.detach(|| capture.hand_on(stream));
-    }
-    Ok(attached.none())
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

@@ -144,5 +144,32 @@ pub(crate) fn limits(setting: &Setting) -> Result<Vec<Line>> {
         }
         lines.push(line);
     }
+    lines.push(memory(setting)?);
     Ok(lines)
+}
+
+/// What a memory limit costs code that does little but allocate.
+fn memory(setting: &Setting) -> Result<Line> {
+    const N: i64 = 400;
+    let blocks = "def f(x):\n    for _ in range(2000): bytes(600)\n    return x";
+    let f = Function::source(blocks, "f");
+    let free = pool()?;
+    let limited = Pool::builder().workers(N_WORKERS);
+    let limited = limited.memory_limit(64 << 20).build()?;
+    let mut contest = Contest::new();
+    for (name, pool) in [(OURS, &free), ("owngil, with a memory limit", &limited)] {
+        contest.add(Role::Ours, name, move || {
+            let start = Instant::now();
+            let sum: i64 = pool.map::<i64, _>(&f, 0..N).sum::<owngil::Result<i64>>()?;
+            if sum != N * (N - 1) / 2 {
+                return Err(format!("the sum of the results is {sum}").into());
+            }
+            Ok((N * 2000) as f64 / start.elapsed().as_secs_f64())
+        });
+    }
+    let held = contest.hold(setting, setting.pick(9, 3));
+    let title = "blocks of 600 bytes allocated, with a memory limit";
+    let mut line = Line::new("limits", title, Unit::PerSecond);
+    held.enter(&mut line);
+    Ok(line)
 }

@@ -2,6 +2,7 @@
 
 use owngil_ffi::{Attached, Object};
 
+use super::budget::Budget;
 use super::{python_error, result_error};
 use crate::error::{Error, Result};
 use crate::payload::{self, Codec, Encoding, Reader};
@@ -21,17 +22,17 @@ pub(super) fn call<'a>(
     callable: &Object<'a>,
     arguments: &mut Reader<'_>,
     out: &mut Encoding,
+    budget: &Budget,
 ) -> Result<()> {
     // Nearly all calls have one argument, and their counts one byte each.
     let value = match arguments.varint()? {
         1 if arguments.peek()? == 0 => {
             arguments.u8()?;
             let only = argument(codec, attached, arguments, &|| "args[0]".to_owned())?;
-            callable
-                .call(&[only])
-                .map_err(|raised| python_error(&raised))?
+            let called = budget.hold(|| callable.call(&[only]));
+            called.map_err(|raised| python_error(&raised))?
         }
-        n_positional => call_with_many(codec, attached, callable, n_positional, arguments)?,
+        n_positional => call_with_many(codec, attached, callable, n_positional, arguments, budget)?,
     };
     codec.encode(attached, &value, out).map_err(result_error)
 }
@@ -42,6 +43,7 @@ fn call_with_many<'a>(
     callable: &Object<'a>,
     n_positional: u64,
     arguments: &mut Reader<'_>,
+    budget: &Budget,
 ) -> Result<Object<'a>> {
     let n_keyword = arguments.varint()?;
     let mut positional = Vec::with_capacity(n_positional.min(256) as usize);
@@ -51,9 +53,8 @@ fn call_with_many<'a>(
         })?);
     }
     if n_keyword == 0 {
-        return callable
-            .call(&positional)
-            .map_err(|raised| python_error(&raised));
+        let called = budget.hold(|| callable.call(&positional));
+        return called.map_err(|raised| python_error(&raised));
     }
     let keywords = attached.dict().map_err(|raised| python_error(&raised))?;
     for _ in 0..n_keyword {
@@ -64,9 +65,8 @@ fn call_with_many<'a>(
             .insert(&key, &value)
             .map_err(|raised| python_error(&raised))?;
     }
-    callable
-        .call_with(positional, &keywords)
-        .map_err(|raised| python_error(&raised))
+    let called = budget.hold(|| callable.call_with(positional, &keywords));
+    called.map_err(|raised| python_error(&raised))
 }
 
 #[inline]

@@ -13,10 +13,14 @@ use super::watch::Watch;
 use super::{Gate, Pool, Shared};
 use crate::error::{Error, Result};
 use crate::function::Function;
+use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
 use crate::runtime;
 use crate::task::{Batch, Desk, DeskNumber};
 use crate::worker::{Backend, Queue};
+
+/// The least limit to the memory of a worker.
+const MEMORY_LIMIT_MIN: usize = 8 << 20;
 
 /// The settings of a pool. Each has a default that suits most.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub struct PoolBuilder {
     deadline: Option<Duration>,
     time_limit: Option<Duration>,
     lost_limit: usize,
+    memory: MemorySetting,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
@@ -46,6 +51,7 @@ impl Default for PoolBuilder {
             deadline: None,
             time_limit: None,
             lost_limit: 32,
+            memory: MemorySetting::NotCounted,
             max_tasks_per_worker: None,
             initializer: None,
             exit_hook: None,
@@ -118,6 +124,32 @@ impl PoolBuilder {
         self
     }
 
+    /// Counts the bytes that each worker's interpreter has in use, for its statistics.
+    ///
+    /// What Python's own allocators hand out is counted, to the byte; what extension modules and libraries
+    /// such as SQLite allocate by themselves is not. On the backend `interpreter` and on Linux alone.
+    pub fn count_memory(mut self) -> Self {
+        if matches!(self.memory, MemorySetting::NotCounted) {
+            self.memory = MemorySetting::Counted(None);
+        }
+        self
+    }
+
+    /// How many bytes each worker's interpreter may have in use while a call runs; by default as many
+    /// as there are. It is [counted](PoolBuilder::count_memory) then.
+    ///
+    /// An allocation beyond it fails, and the call sees `MemoryError`. Its neighbours see nothing, and the
+    /// worker goes on with the next call, unless tasks have left so much behind that there is no
+    /// room for one: then another worker takes its place. The interpreter's own 3 MB count, and small
+    /// allocations may go 1 MiB beyond the limit, so that the exception can be dealt with.
+    ///
+    /// Code that swallows `MemoryError` and goes on for long at the limit can crash CPython; see
+    /// `docs/compatibility.md`.
+    pub fn memory_limit(mut self, n_bytes: usize) -> Self {
+        self.memory = MemorySetting::Counted(Some(n_bytes));
+        self
+    }
+
     /// About how many calls a worker makes before another one takes its place, with an interpreter of
     /// its own; by default as many as there are. For code that leaks memory or leaves state behind.
     ///
@@ -170,6 +202,17 @@ impl PoolBuilder {
                 "a worker must make at least one call".to_owned(),
             ));
         }
+        if let (MemorySetting::Counted(_), Backend::Thread) = (self.memory, self.backend) {
+            let reason = "on the backend thread all workers share one interpreter, whose memory cannot be told apart";
+            return Err(Error::Config(reason.to_owned()));
+        }
+        if let MemorySetting::Counted(Some(limit)) = self.memory
+            && limit < MEMORY_LIMIT_MIN
+        {
+            return Err(Error::Config(format!(
+                "a memory limit of {limit} bytes leaves no room for a task: an interpreter takes about 3 MB by itself"
+            )));
+        }
         let settings = Settings {
             n_workers,
             backend: self.backend,
@@ -178,6 +221,7 @@ impl PoolBuilder {
             deadline: self.deadline,
             time_limit: self.time_limit,
             lost_limit: self.lost_limit,
+            memory: self.memory,
             max_tasks_per_worker: self.max_tasks_per_worker,
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use owngil_ffi::{Attached, Stack, Visit, Visits, coarse_time};
+use owngil_ffi::{Attached, Memory, Stack, Visit, Visits, coarse_time};
 
 use crate::error::Error;
 use crate::function::Function;
@@ -33,6 +33,7 @@ pub(crate) struct Post {
     settled: Arc<Settled>,
     state: Mutex<State>,
     visits: OnceLock<Visits>,
+    memory: OnceLock<Memory>,
     visitor: Mutex<Option<Visitor>>,
     own: Weak<Post>,
 }
@@ -95,6 +96,7 @@ impl Post {
             settled: Arc::clone(settled),
             state: Mutex::default(),
             visits: OnceLock::new(),
+            memory: OnceLock::new(),
             visitor: Mutex::default(),
             own: Weak::clone(own),
         })
@@ -113,6 +115,18 @@ impl Post {
     /// Says how to attach to the worker's interpreter.
     pub(crate) fn set_visits(&self, visits: Visits) {
         let _ = self.visits.set(visits);
+    }
+
+    /// Says where the worker's memory is counted, if it is.
+    pub(crate) fn set_memory(&self, memory: Option<Memory>) {
+        if let Some(memory) = memory {
+            let _ = self.memory.set(memory);
+        }
+    }
+
+    /// How many bytes the worker's interpreter has in use, if that is counted.
+    pub(crate) fn memory_in_use(&self) -> Option<usize> {
+        self.memory.get().map(Memory::in_use)
     }
 
     /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its

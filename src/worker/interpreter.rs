@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Result;
-use crate::interpreter::Interpreter;
+use crate::interpreter::{Interpreter, MemorySetting};
 use crate::post::Post;
 use crate::runtime;
 use crate::task::Job;
 use crate::worker::{Lingering, Worker};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
-pub(super) fn start(post: Arc<Post>) -> Result<PythonWorker> {
-    let interpreter = Interpreter::own_gil(runtime::start()?, &post)?;
+pub(super) fn start(post: Arc<Post>, memory: MemorySetting) -> Result<PythonWorker> {
+    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory)?;
     Ok(PythonWorker { interpreter, post })
 }
 
@@ -26,6 +26,10 @@ pub(super) struct PythonWorker {
 impl Worker for PythonWorker {
     fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
         self.interpreter.run(job, &self.post, due, next);
+    }
+
+    fn is_worn(&self) -> bool {
+        self.interpreter.is_worn()
     }
 
     fn take_back(&mut self) {

@@ -16,6 +16,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::error::{Error, Result};
+use crate::interpreter::MemorySetting;
 use crate::post::Post;
 use crate::task::Job;
 
@@ -69,6 +70,11 @@ pub(crate) trait Worker {
     /// will be up. `next` does not wait.
     fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>);
 
+    /// Whether it should run no further jobs, and be replaced; then it has left `next` alone.
+    fn is_worn(&self) -> bool {
+        false
+    }
+
     /// Gives up memory that was lent with results and is back.
     fn take_back(&mut self) {}
 
@@ -88,10 +94,11 @@ pub(crate) type Lingering = Box<dyn FnOnce()>;
 pub(crate) fn start(
     backend: Backend,
     post: Arc<Post>,
+    memory: MemorySetting,
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
     let worker = match backend {
-        Backend::Interpreter => interpreter::start(post)?,
+        Backend::Interpreter => interpreter::start(post, memory)?,
         Backend::Thread => thread::start(post)?,
     };
     let (orders, thread) = (orders.clone(), std::thread::current());
@@ -120,7 +127,7 @@ pub(crate) enum Order {
 pub(crate) enum Left {
     /// It was told to.
     Ordered,
-    /// It has made as many calls as it may.
+    /// It has made as many calls as it may, or has no memory left for another.
     Worn,
 }
 
@@ -155,13 +162,13 @@ pub(crate) fn serve(
                     worker.run(job, due, &mut || take());
                 }
                 // What is left is for the one that takes its place.
-                if n_left.get() > 0 || queue.is_empty() {
+                if n_left.get() > 0 && !worker.is_worn() || queue.is_empty() {
                     return Left::Ordered;
                 }
             }
             Order::Stop => return Left::Ordered,
         }
-        if n_left.get() == 0 {
+        if n_left.get() == 0 || worker.is_worn() {
             return Left::Worn;
         }
     }

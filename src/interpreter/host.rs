@@ -1,0 +1,56 @@
+//! Host: the Rust functions that bootstrap.py is given.
+
+use std::sync::Arc;
+
+use owngil_ffi::{Attached, Borrowed, Object, Raised};
+
+use crate::output::{Capture, Stream};
+
+/// `execute(text, filename, namespace)` of bootstrap.py.
+pub(super) fn execute<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let [text, filename, namespace] = arguments else {
+        return Err(attached.raise_type_error("execute takes a text, a filename and a namespace"));
+    };
+    let text = text.text()?;
+    attached.exec(&text, &filename.text()?, namespace)?;
+    Ok(attached.none())
+}
+
+/// `write(number, data)` of bootstrap.py.
+pub(super) fn write<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+    fallback: &Arc<Capture>,
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let [number, data] = arguments else {
+        return Err(attached.raise_type_error("write takes a number and the data"));
+    };
+    let stream = if number.as_i64() == Some(2) {
+        Stream::Stderr
+    } else {
+        Stream::Stdout
+    };
+    let capture = Capture::current(fallback);
+    if data.is_none() {
+        attached.detach(|| capture.flush());
+        return Ok(attached.none());
+    }
+    let encoded;
+    let bytes = match (data.as_str(), data.as_bytes()) {
+        (Some(text), _) => text.as_bytes(),
+        (_, Some(bytes)) => bytes,
+        _ => {
+            // A str with lone surrogates raises here, as it does in a file.
+            encoded = data.invoke("encode", &[])?;
+            encoded.as_bytes().unwrap_or_default()
+        }
+    };
+    let is_much = capture.write(stream, bytes);
+    if is_much.map_err(|message| attached.raise_os_error(&message))? {
+        attached.detach(|| capture.hand_on(stream));
+    }
+    Ok(attached.none())
+}
