@@ -37,7 +37,7 @@ test: lint docs suite ## everything that must hold: lints, documentation, the su
 
 suite: ## the test suite alone, on one Python: unit, integration and documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
-	$(cargo) test --workspace
+	$(cargo) test --workspace --all-features
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
 
 stress: ## the stress tests, RUNS times in a row (20)
@@ -48,10 +48,10 @@ bench: ## figures beside limits and peers; QUICK=1 takes minutes less, ROWS=map,
 
 lint: ## formatting and clippy
 	cargo fmt --all --check
-	$(cargo) clippy --workspace --all-targets -- -D warnings
+	$(cargo) clippy --workspace --all-targets --all-features -- -D warnings
 
 fmt: ## format the code
 	cargo fmt --all
 
 docs: ## the documentation of both crates, without a warning
-	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps
+	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features

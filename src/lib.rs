@@ -24,6 +24,8 @@
 //! # Where to start
 //!
 //! - [`Pool`]: calls, tasks and maps over workers; [`PoolBuilder`] for other settings.
+//! - [`Task`]: a call that runs, to be waited for by a thread or awaited. [`Pool::call_async`] and
+//!   [`Pool::submit_async`] never block a thread, nor does `Pool::map_async`, a stream (feature `stream`).
 //! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
 //! - [`Interpreter`]: one interpreter on this thread, without a pool.
 //! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types do not say.
@@ -79,8 +81,11 @@ pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
 pub use owngil_ffi::{Frame, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
-    Canceller, CompletedMap, Map, Pool, PoolBuilder, Stacks, TaskBuilder, WorkerStacks,
+    Calling, Canceller, CompletedMap, Map, Pool, PoolBuilder, Stacks, Submission, TaskBuilder,
+    WorkerStacks,
 };
+#[cfg(feature = "stream")]
+pub use pool::{Iterated, MapStream};
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;

@@ -83,6 +83,25 @@ fn one_gil_or_many_finds_the_same_both_ways_and_prints_both_times() {
 }
 
 #[test]
+fn http_server_answers_in_time_whatever_its_calls_do() {
+    let text = example("http_server");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 5, "{text}");
+    let first = "GET /primes?below=10000: 200 1229 primes are below 10000";
+    assert_eq!(lines[0], first);
+    assert!(lines[1].contains(": 400 "), "{text}");
+    // How many are refused depends on how close together they come.
+    let n = |line: &str| line.split(' ').next()?.parse::<u32>().ok();
+    let (refused, late) = (n(lines[2]).unwrap(), n(lines[3]).unwrap());
+    assert_eq!(refused + late, 12, "{text}");
+    assert!(late >= 2 && lines[3].ends_with("504"), "{text}");
+    assert!(
+        lines[4].ends_with(": 200 25 primes are below 100"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_readme_shows_the_example_that_runs() {
     let hello = read("examples/hello.rs");
     let (_, code) = hello.split_once("\n\n").unwrap();

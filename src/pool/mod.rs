@@ -12,6 +12,9 @@ mod map;
 mod settings;
 mod shutdown;
 mod stacks;
+#[cfg(feature = "stream")]
+mod stream;
+mod submission;
 mod task;
 mod watch;
 
@@ -36,6 +39,9 @@ use watch::Watch;
 pub use builder::PoolBuilder;
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
+#[cfg(feature = "stream")]
+pub use stream::{Iterated, MapStream};
+pub use submission::{Calling, Submission};
 pub use task::TaskBuilder;
 
 /// A set of workers that run Python functions in parallel.
@@ -56,6 +62,12 @@ pub use task::TaskBuilder;
 /// Dropping a pool cancels what is queued and interrupts what runs, and waits for that no longer than
 /// [`PoolBuilder::grace`]; a worker that does not end by then is left behind.
 /// [`shutdown`](Pool::shutdown) runs what was submitted first.
+///
+/// # In async code
+///
+/// A [`Task`] is a future, and [`submit_async`](Pool::submit_async) and
+/// [`call_async`](Pool::call_async) wait for a full queue; none of them blocks its thread, and any
+/// runtime will do. Starting a pool, shutting it down and dropping it do block.
 ///
 /// ```
 /// use owngil::{Function, Pool};
@@ -121,6 +133,7 @@ impl Shared {
                 *gate = Gate::Failed(error.clone());
             }
         }
+        self.queue.wake_blocked();
         while let Some(job) = self.queue.take() {
             job.fail(&error);
         }
@@ -253,6 +266,40 @@ impl Pool {
         self.task(function).args(arguments).submit_timeout(limit)
     }
 
+    /// As [`submit`](Pool::submit), for async code: waits for room in the queue without taking a
+    /// thread, on any runtime.
+    ///
+    /// The arguments are encoded at once; the call is submitted when the future is polled.
+    pub fn submit_async<T, A>(&self, function: &Function, arguments: A) -> Submission<'_, T>
+    where
+        A: Serialize,
+    {
+        self.task(function).args(arguments).submit_async()
+    }
+
+    /// As [`call`](Pool::call), for async code: waits for room in the queue, and for the value,
+    /// without taking a thread, on any runtime. Dropping the future cancels the call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> owngil::Result<()> {
+    /// use owngil::{Function, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let gcd = Function::at("math:gcd");
+    /// let value: u64 = pool.call_async(&gcd, (12, 18)).await?;
+    /// assert_eq!(value, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call_async<T, A>(&self, function: &Function, arguments: A) -> Calling<'_, T>
+    where
+        T: DeserializeOwned,
+        A: Serialize,
+    {
+        Calling::new(self.submit_async(function, arguments))
+    }
+
     /// A call with settings of its own: a deadline, a time limit.
     pub fn task(&self, function: &Function) -> TaskBuilder<'_, ()> {
         TaskBuilder::new(self, function)
@@ -299,6 +346,36 @@ impl Pool {
         A: Serialize,
     {
         Map::arriving(self, function, inputs, ordered)
+    }
+
+    /// As [`map`](Pool::map), for async code: a stream of the values, in the inputs' order.
+    ///
+    /// No more than a few calls per worker are in flight, and as many values wait. Each input travels
+    /// alone, so that very short calls are quicker in a `map` on a thread of its own, which sends them
+    /// in batches. The pool's deadline for tasks holds for each call. A call that fails yields its error, and the others go on; a function that cannot be loaded
+    /// ends it.
+    #[cfg(feature = "stream")]
+    pub fn map_async<T, I>(
+        &self,
+        function: &Function,
+        inputs: I,
+    ) -> MapStream<'_, Iterated<I::IntoIter>, T>
+    where
+        T: DeserializeOwned,
+        I: IntoIterator<Item: Serialize>,
+    {
+        self.map_stream(function, Iterated::new(inputs.into_iter()))
+    }
+
+    /// As [`map_async`](Pool::map_async), for inputs that are a stream: values are yielded while it
+    /// is waited for.
+    #[cfg(feature = "stream")]
+    pub fn map_stream<T, S>(&self, function: &Function, inputs: S) -> MapStream<'_, S, T>
+    where
+        T: DeserializeOwned,
+        S: futures_core::Stream<Item: Serialize>,
+    {
+        MapStream::new(self, function, inputs)
     }
 
     /// Calls a function once on every worker, and waits for all; one result per worker, in order.

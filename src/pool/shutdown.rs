@@ -88,11 +88,14 @@ impl Shared {
     }
 
     fn close(&self, to: Gate) {
-        let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        match (&*gate, &to) {
-            (Gate::Open, _) | (Gate::Draining, Gate::Stopping) => *gate = to,
-            _ => {}
+        {
+            let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            match (&*gate, &to) {
+                (Gate::Open, _) | (Gate::Draining, Gate::Stopping) => *gate = to,
+                _ => {}
+            }
         }
+        self.queue.wake_blocked();
     }
 
     fn order_all(&self, order: fn() -> Order) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::Pool;
+use super::{Pool, Submission};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::task::{Batch, Job, Recipient, Slot, Task};
@@ -33,11 +33,11 @@ pub struct TaskBuilder<'p, A> {
     time_limit: Option<Duration>,
 }
 
-/// Makes the call's batch and its slot.
-struct Made {
-    job: Job,
-    slot: Arc<Slot>,
-    deadline: Option<Instant>,
+/// The call's batch and its slot.
+pub(super) struct Made {
+    pub(super) job: Job,
+    pub(super) slot: Arc<Slot>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl<'p> TaskBuilder<'p, ()> {
@@ -82,7 +82,7 @@ impl<'p, A> TaskBuilder<'p, A> {
     }
 }
 
-impl<A: Serialize> TaskBuilder<'_, A> {
+impl<'p, A: Serialize> TaskBuilder<'p, A> {
     /// Submits the call. Waits while the queue is full.
     ///
     /// # Errors
@@ -118,6 +118,12 @@ impl<A: Serialize> TaskBuilder<'_, A> {
         let until = Instant::now().checked_add(limit);
         self.pool.shared.enqueue(made.job, until)?;
         Ok(self.expect(made.slot, made.deadline))
+    }
+
+    /// Submits the call once there is room in the queue, without blocking the thread; see
+    /// [`Submission`].
+    pub fn submit_async<T>(self) -> Submission<'p, T> {
+        Submission::new(self.pool, self.made())
     }
 
     fn made(&self) -> Result<Made> {

@@ -20,7 +20,7 @@ use crate::interpreter::MemorySetting;
 use crate::post::Post;
 use crate::task::Job;
 
-pub(crate) use queue::Queue;
+pub(crate) use queue::{Queue, Ticket};
 
 /// Where tasks run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -11,9 +11,17 @@
 //! Each side writes before it looks, and all of it is sequentially consistent. So whoever pushes sees
 //! a parked worker, or is seen by one that looks once more: no job is left while a worker sleeps.
 //! The list has a lock, which is only taken to park and to wake.
+//!
+//! Whoever submits into a full line waits for *room*: a thread on a condition variable, a future with its
+//! waker under a [`Ticket`], by whose number it keeps its place. Takers only look at the count of both.
+//! Room wakes all threads, but no more futures than there are places, those first who came first: with
+//! thousands of them, most would find the line full again. A future that was woken and goes away without
+//! having used its place passes it on.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst, fence};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -34,9 +42,20 @@ pub(crate) struct Queue {
     parked: Mutex<Vec<Thread>>,
     /// How many wait for room in a full line.
     n_blocked: AtomicUsize,
-    blocked: Mutex<()>,
+    blocked: Mutex<Blocked>,
     room: Condvar,
 }
+
+/// The futures that wait for room, by their tickets.
+#[derive(Debug, Default)]
+struct Blocked {
+    next_ticket: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+/// The place of a future among those that wait for room.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket(Option<u64>);
 
 impl Queue {
     /// A line of at most `limit` jobs, which is not 0.
@@ -87,6 +106,48 @@ impl Queue {
         self.n_blocked.fetch_sub(1, SeqCst);
     }
 
+    /// Has the waker woken when the line is half empty, or somebody calls
+    /// [`wake_blocked`](Queue::wake_blocked). `true` if it is half empty now: the waker may or may not
+    /// be woken then.
+    pub(crate) fn poll_room(&self, ticket: &mut Ticket, waker: &Waker) -> bool {
+        let mut blocked = lock(&self.blocked);
+        let number = *ticket.0.get_or_insert_with(|| {
+            blocked.next_ticket += 1;
+            blocked.next_ticket
+        });
+        match blocked.wakers.get_mut(&number) {
+            Some(known) => known.clone_from(waker),
+            None => {
+                blocked.wakers.insert(number, waker.clone());
+                self.n_blocked.fetch_add(1, SeqCst);
+            }
+        }
+        self.has_room()
+    }
+
+    /// The future with that ticket waits no longer; `is_served` says that it has put its job in line.
+    pub(crate) fn leave(&self, ticket: &mut Ticket, is_served: bool) {
+        let Some(number) = ticket.0.take() else {
+            return;
+        };
+        let was_woken = {
+            let mut blocked = lock(&self.blocked);
+            let waits = blocked.wakers.remove(&number);
+            if waits.is_some() {
+                self.n_blocked.fetch_sub(1, SeqCst);
+            }
+            waits.is_none()
+        };
+        if was_woken && !is_served && self.n_blocked.load(SeqCst) > 0 && self.has_room() {
+            self.open_up();
+        }
+    }
+
+    /// Wakes all who wait for room, so that they see that the pool is closed.
+    pub(crate) fn wake_blocked(&self) {
+        self.wake_up_to(usize::MAX);
+    }
+
     /// How many jobs wait.
     pub(crate) fn len(&self) -> usize {
         self.jobs.len()
@@ -102,8 +163,21 @@ impl Queue {
 
     #[cold]
     fn open_up(&self) {
-        drop(lock(&self.blocked));
+        self.wake_up_to(self.jobs.capacity() - self.jobs.len());
+    }
+
+    /// Wakes all threads that wait for room, and so many futures.
+    fn wake_up_to(&self, n: usize) {
+        let woken: Vec<Waker> = {
+            let mut blocked = lock(&self.blocked);
+            let n = n.min(blocked.wakers.len());
+            self.n_blocked.fetch_sub(n, SeqCst);
+            let first = (0..n).filter_map(|_| blocked.wakers.pop_first());
+            first.map(|(_, waker)| waker).collect()
+        };
         self.room.notify_all();
+        // Not under the lock: a waker is somebody else's code.
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Waits for an order, which comes first, or for a job. Whoever gives an order unparks the thread.
@@ -264,6 +338,74 @@ mod tests {
                 thread.unpark();
             }
         });
+    }
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl std::task::Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// Wakers and tickets of that many futures, each of which waits for room.
+    fn waiting(n: usize, queue: &Queue) -> Vec<(Arc<Counted>, Ticket)> {
+        let mut waiting: Vec<(Arc<Counted>, Ticket)> = Vec::new();
+        waiting.resize_with(n, Default::default);
+        for (counted, ticket) in &mut waiting {
+            assert!(!queue.poll_room(ticket, &Waker::from(Arc::clone(counted))));
+        }
+        waiting
+    }
+
+    fn woken(waiting: &[(Arc<Counted>, Ticket)]) -> Vec<usize> {
+        let counts = waiting.iter().map(|(counted, _)| counted.0.load(SeqCst));
+        counts.collect()
+    }
+
+    #[test]
+    fn room_wakes_as_many_futures_as_there_are_places_the_first_first() {
+        let queue = Queue::new(4);
+        let (collector, _results) = unbounded();
+        (0..4).for_each(|number| queue.push(job(number, &collector)).unwrap());
+        let mut all = waiting(4, &queue);
+        queue.take().unwrap();
+        assert_eq!(woken(&all), [0; 4]);
+        // It is half empty now.
+        queue.take().unwrap();
+        assert_eq!(woken(&all), [1, 1, 0, 0]);
+        // One goes away without having used its place, and one with.
+        let mut gone = all.remove(0);
+        queue.leave(&mut gone.1, false);
+        assert_eq!(woken(&all), [1, 1, 1]);
+        queue.push(job(4, &collector)).unwrap();
+        queue.leave(&mut all[0].1, true);
+        // Who is woken and finds it full again has its place still, before those that come later.
+        (5..)
+            .map_while(|number| queue.push(job(number, &collector)).ok())
+            .count();
+        let mut late = waiting(1, &queue).remove(0);
+        let again = Waker::from(Arc::clone(&all[2].0));
+        assert!(!queue.poll_room(&mut all[2].1, &again));
+        queue.leave(&mut all[1].1, true);
+        queue.take().unwrap();
+        queue.leave(&mut late.1, false);
+        assert_eq!(queue.n_blocked.load(SeqCst), 1);
+        queue.take().unwrap();
+        assert_eq!((woken(&all), late.0.0.load(SeqCst)), (vec![1, 1, 2], 0));
+        assert_eq!(queue.n_blocked.load(SeqCst), 0);
+    }
+
+    #[test]
+    fn all_futures_are_woken_when_the_pool_is_closed() {
+        let queue = Queue::new(1);
+        let (collector, _results) = unbounded();
+        queue.push(job(0, &collector)).unwrap();
+        let all = waiting(3, &queue);
+        queue.wake_blocked();
+        assert_eq!(woken(&all), [1; 3]);
+        assert_eq!(queue.n_blocked.load(SeqCst), 0);
     }
 
     #[test]

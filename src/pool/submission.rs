@@ -1,0 +1,161 @@
+//! Submission: a call that waits for room in the queue, as a future.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use serde::de::DeserializeOwned;
+
+use super::Pool;
+use super::task::Made;
+use crate::error::{Error, Result};
+use crate::task::Task;
+use crate::worker::Ticket;
+
+/// A call that is to be submitted; a future of its [`Task`]. See [`Pool::submit_async`].
+///
+/// It is ready as soon as the call is in the queue: at its first poll, unless the queue is full. Those
+/// that wait get their places in the order in which they came, more or less. A deadline counts from where
+/// this was made; if it passes before there is room, the task is given with its outcome.
+///
+/// Dropping it drops the call.
+///
+/// # Errors
+///
+/// As [`Pool::submit`]. A pool that is shut down meanwhile takes no call that waits for room.
+#[must_use = "it is submitted when it is polled"]
+pub struct Submission<'p, T> {
+    pool: &'p Pool,
+    /// Until it is ready.
+    made: Option<Result<Made>>,
+    /// Where it waits for room.
+    ticket: Ticket,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<'p, T> Submission<'p, T> {
+    pub(super) fn new(pool: &'p Pool, made: Result<Made>) -> Self {
+        Submission {
+            pool,
+            made: Some(made),
+            ticket: Ticket::default(),
+            value: PhantomData,
+        }
+    }
+
+    fn refused(&mut self, error: Error) -> Poll<Result<Task<T>>> {
+        self.pool.shared.queue.leave(&mut self.ticket, false);
+        Poll::Ready(Err(error))
+    }
+}
+
+impl<T> Future for Submission<'_, T> {
+    type Output = Result<Task<T>>;
+
+    /// # Panics
+    ///
+    /// When it has been ready before.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Task<T>>> {
+        let this = &mut *self;
+        let shared = &this.pool.shared;
+        let made = this.made.take();
+        let Made {
+            mut job,
+            slot,
+            mut deadline,
+        } = match made.expect("a submission is not polled after it was ready") {
+            Ok(made) => made,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        loop {
+            job = match shared.try_enqueue(job) {
+                Err(error) => return this.refused(error),
+                Ok(Some(refused)) => refused,
+                Ok(None) => {
+                    shared.queue.leave(&mut this.ticket, true);
+                    if let Some(deadline) = deadline {
+                        shared.expect_by(deadline, &slot);
+                    }
+                    return Poll::Ready(Ok(Task::new(slot)));
+                }
+            };
+            if let Some(deadline) = deadline.take() {
+                // It holds for the time before the queue as well: then the slot wakes.
+                shared.expect_by(deadline, &slot);
+            }
+            if slot.poll(context.waker()).is_some() {
+                shared.queue.leave(&mut this.ticket, false);
+                return Poll::Ready(Ok(Task::new(slot)));
+            }
+            let has_room = shared.queue.poll_room(&mut this.ticket, context.waker());
+            // Whoever closes the pool wakes all who wait then, so this sees it or is woken.
+            if let Err(error) = shared.open().map(drop) {
+                return this.refused(error);
+            }
+            if !has_room {
+                this.made = Some(Ok(Made {
+                    job,
+                    slot,
+                    deadline,
+                }));
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<T> Drop for Submission<'_, T> {
+    fn drop(&mut self) {
+        self.pool.shared.queue.leave(&mut self.ticket, false);
+    }
+}
+
+impl<T> fmt::Debug for Submission<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submission")
+            .field("ready", &self.made.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that is submitted and awaited; a future of its value. See [`Pool::call_async`].
+///
+/// Dropping it cancels the call.
+///
+/// # Errors
+///
+/// Whatever became of the call instead of a value; see [`Error`].
+#[derive(Debug)]
+#[must_use = "it is submitted when it is polled"]
+pub struct Calling<'p, T> {
+    submission: Submission<'p, T>,
+    task: Option<Task<T>>,
+}
+
+impl<'p, T> Calling<'p, T> {
+    pub(super) fn new(submission: Submission<'p, T>) -> Self {
+        Calling {
+            submission,
+            task: None,
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Future for Calling<'_, T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = &mut *self;
+        let task = match &mut this.task {
+            Some(task) => task,
+            None => match pin!(&mut this.submission).poll(context) {
+                Poll::Ready(Ok(task)) => this.task.insert(task),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        pin!(task).poll(context)
+    }
+}
