@@ -8,20 +8,20 @@ mod call;
 mod held;
 mod host;
 mod load_error;
+mod program;
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use owngil_ffi::{
-    Attached, Borrowed, Kept, Loans, Object, PyResult, Raised, Runtime, STACK_SIZE, Views,
-};
+use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Raised, Runtime, STACK_SIZE, Views};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, PythonError, Result};
 use crate::function::{Function, Place};
-use crate::output::{Capture, OutputPolicy, Stream};
+use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
 use crate::post::Post;
 use crate::runtime;
@@ -32,6 +32,7 @@ use call::{call, pass_call};
 use held::Held;
 use host::{execute, write};
 use load_error::{load_error, malformed};
+use program::{BOOTSTRAP, SCRIPT};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -94,23 +95,37 @@ enum Loaded {
 /// For how long a function that could not be loaded is not tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs the bootstrap from its .pyc file, or from its source where that is for another Python: the
-/// first four bytes tell (importlib, PEP 3147), and 16 bytes of header come before the code (PEP 552).
-const RUN_BOOTSTRAP: &str = "import marshal
-from _frozen_importlib_external import MAGIC_NUMBER
-if compiled[:4] == MAGIC_NUMBER:
-    code = marshal.loads(memoryview(compiled)[16:])
-else:
-    code = compile(source, '<owngil bootstrap>', 'exec')
-del source, compiled
-exec(code)";
-
 #[derive(Debug)]
 struct Loaders {
     file: Kept,
     module: Kept,
     source: Kept,
-    script: Kept,
+    /// Only interpreters that run scripts have it.
+    script: OnceCell<Kept>,
+    /// The namespace of the bootstrap.
+    namespace: Kept,
+}
+
+impl Loaders {
+    fn script<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &Kept> {
+        if let Some(known) = self.script.get() {
+            return Ok(known);
+        }
+        let namespace = self.namespace.get(attached);
+        SCRIPT.run(attached, &namespace)?;
+        let loader = function(attached, &namespace, "load_script")?;
+        Ok(self.script.get_or_init(|| loader.keep()))
+    }
+}
+
+/// The function of that name in the bootstrap's namespace.
+fn function<'a>(
+    attached: Attached<'a>,
+    namespace: &Object<'a>,
+    name: &str,
+) -> PyResult<'a, Object<'a>> {
+    let found = namespace.lookup(&attached.str(name)?)?;
+    found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
 }
 
 impl Interpreter {
@@ -414,15 +429,8 @@ impl State {
     ) -> PyResult<'a, State> {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
-        let source = include_str!("python/bootstrap.py");
-        let compiled = include_bytes!(concat!(env!("OUT_DIR"), "/bootstrap.pyc"));
-        bootstrap.insert(&attached.str("source")?, &attached.str(source)?)?;
-        bootstrap.insert(&attached.str("compiled")?, &attached.bytes(compiled)?)?;
-        attached.exec(RUN_BOOTSTRAP, "<owngil bootstrap>", &bootstrap)?;
-        let function = |name: &str| -> PyResult<'a, Object<'a>> {
-            let found = bootstrap.lookup(&attached.str(name)?)?;
-            found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
-        };
+        BOOTSTRAP.run(attached, &bootstrap)?;
+        let function = |name: &str| function(attached, &bootstrap, name);
         let write =
             attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
         function("install_streams")?.call(&[write, attached.bool(loans.is_none())])?;
@@ -442,7 +450,8 @@ impl State {
                 file: function("load_file")?.keep(),
                 module: function("load_module")?.keep(),
                 source: function("load_source")?.keep(),
-                script: function("load_script")?.keep(),
+                script: OnceCell::new(),
+                namespace: bootstrap.keep(),
             },
             functions: Vec::new(),
             collecting: Collecting::default(),
@@ -535,7 +544,11 @@ impl State {
                 let arguments = vec![word(text), word(module), word(name), execute];
                 (&loaders.source, arguments)
             }
-            Place::Script { path, shown } => (&loaders.script, vec![path_of(path), word(shown)]),
+            Place::Script { path, shown } => {
+                let loader = loaders.script(attached);
+                let loader = loader.map_err(|raised| load_error(function, &raised))?;
+                (loader, vec![path_of(path), word(shown)])
+            }
             Place::Malformed { .. } => return Err(malformed(function).into()),
         };
         let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();

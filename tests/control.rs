@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stack, Task};
-use support::{BACKENDS, f};
+use support::{BACKENDS, STUCK, f};
 
 /// How much longer than it should anything may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(20);
@@ -18,63 +18,6 @@ fn pool(backend: Backend, n_workers: usize) -> Pool {
     let builder = Pool::builder().backend(backend).workers(n_workers);
     builder.grace(GRACE).build().unwrap()
 }
-
-/// What a call that does not end by itself does, and whether an interrupt ends it.
-struct Stuck {
-    name: &'static str,
-    source: &'static str,
-    /// Whether its GIL can be had meanwhile, so that one sees where it stands.
-    lets_go: bool,
-}
-
-/// The rows of stuck tasks, each of which goes on for ever, or for about a minute.
-const STUCK: [Stuck; 9] = [
-    Stuck {
-        name: "loop",
-        source: "def f():\n    while True: pass",
-        lets_go: true,
-    },
-    Stuck {
-        name: "generator in sum",
-        source: "def f():\n    def g():\n        while True: yield 1\n    sum(g())",
-        lets_go: true,
-    },
-    Stuck {
-        name: "sleep",
-        source: "import time\ndef f(): time.sleep(60)",
-        lets_go: true,
-    },
-    Stuck {
-        name: "event",
-        source: "import threading\ndef f(): threading.Event().wait(60)",
-        lets_go: true,
-    },
-    Stuck {
-        name: "read",
-        source: "import os\ndef f():\n    r, w = os.pipe()\n    os.read(r, 1)",
-        lets_go: true,
-    },
-    Stuck {
-        name: "sum of a range",
-        source: "def f(): sum(range(3 * 10**9))",
-        lets_go: false,
-    },
-    Stuck {
-        name: "regular expression",
-        source: "import re\ndef f(): re.match(r'(a+)+$', 'a' * 31 + 'b')",
-        lets_go: false,
-    },
-    Stuck {
-        name: "swallower",
-        source: "def f():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
-        lets_go: true,
-    },
-    Stuck {
-        name: "asyncio",
-        source: "import asyncio\ndef f(): asyncio.run(asyncio.sleep(60))",
-        lets_go: true,
-    },
-];
 
 /// Waits until something holds, which it does at once unless the machine is busy.
 fn eventually(holds: impl Fn() -> bool) {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, Interpreter, OutputPolicy, Pool, StartError, Task};
-use support::{BACKENDS, f, pool};
+use support::{BACKENDS, STUCK, f, pool};
 
 const STORY: &str = "OWNGIL_STORY";
 
@@ -252,6 +252,46 @@ fn dropping_a_pool_waits_for_a_stuck_worker_no_longer_than_its_grace() {
         drop(stuck);
     });
     assert_eq!(end.status, Some(0), "{}", end.stderr);
+}
+
+#[test]
+fn a_process_ends_over_workers_that_were_set_aside_with_all_output_written() {
+    let name = "a_process_ends_over_workers_that_were_set_aside_with_all_output_written";
+    if std::env::var_os(STORY).is_some() {
+        println!("\nbegun");
+        for stuck in &STUCK {
+            let builder = Pool::builder().workers(2).grace(Duration::from_millis(100));
+            let pool = builder.build().unwrap();
+            let function = f(stuck.source);
+            pool.load(&function).unwrap();
+            let limit = Duration::from_millis(50);
+            let task = pool.task(&function).time_limit(limit).submit::<()>();
+            assert!(matches!(task.unwrap().wait(), Err(Error::TimedOut(_))));
+            let print = f("def f(x):\n    if x % 100 == 0: print('line', x)\n    return x");
+            let sum: u64 = pool
+                .map::<u64, _>(&print, 0..1000)
+                .map(Result::unwrap)
+                .sum();
+            assert_eq!(sum, 499_500, "{}", stuck.name);
+            println!("\nended {}", stuck.name);
+        }
+        // The test harness returns from its main after this.
+        return;
+    }
+    let end = ending(child(name).spawn().unwrap());
+    assert_eq!((end.status, end.signal), (Some(0), None), "{}", end.stderr);
+    let n_lines = end
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("line "))
+        .count();
+    assert_eq!(n_lines, 10 * STUCK.len(), "{}", end.stdout);
+    let n_ended = end
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("ended "))
+        .count();
+    assert_eq!(n_ended, STUCK.len(), "{}", end.stdout);
 }
 
 #[test]

@@ -21,6 +21,63 @@ pub(crate) fn f(source: &str) -> Function {
     Function::source(source, "f")
 }
 
+/// What a call that does not end by itself does, and whether an interrupt ends it.
+pub(crate) struct Stuck {
+    pub(crate) name: &'static str,
+    pub(crate) source: &'static str,
+    /// Whether its GIL can be had meanwhile, so that one sees where it stands.
+    pub(crate) lets_go: bool,
+}
+
+/// The rows of stuck tasks, each of which goes on for ever, or for about a minute.
+pub(crate) const STUCK: [Stuck; 9] = [
+    Stuck {
+        name: "loop",
+        source: "def f():\n    while True: pass",
+        lets_go: true,
+    },
+    Stuck {
+        name: "generator in sum",
+        source: "def f():\n    def g():\n        while True: yield 1\n    sum(g())",
+        lets_go: true,
+    },
+    Stuck {
+        name: "sleep",
+        source: "import time\ndef f(): time.sleep(60)",
+        lets_go: true,
+    },
+    Stuck {
+        name: "event",
+        source: "import threading\ndef f(): threading.Event().wait(60)",
+        lets_go: true,
+    },
+    Stuck {
+        name: "read",
+        source: "import os\ndef f():\n    r, w = os.pipe()\n    os.read(r, 1)",
+        lets_go: true,
+    },
+    Stuck {
+        name: "sum of a range",
+        source: "def f(): sum(range(3 * 10**9))",
+        lets_go: false,
+    },
+    Stuck {
+        name: "regular expression",
+        source: "import re\ndef f(): re.match(r'(a+)+$', 'a' * 31 + 'b')",
+        lets_go: false,
+    },
+    Stuck {
+        name: "swallower",
+        source: "def f():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
+        lets_go: true,
+    },
+    Stuck {
+        name: "asyncio",
+        source: "import asyncio\ndef f(): asyncio.run(asyncio.sleep(60))",
+        lets_go: true,
+    },
+];
+
 /// The resident memory of this process, in KiB.
 pub(crate) fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

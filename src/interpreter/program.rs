@@ -1,0 +1,53 @@
+//! Program: Python code of owngil's own, which was compiled when owngil was.
+
+use owngil_ffi::{Attached, Object, PyResult};
+
+/// One file of src/python.
+pub(super) struct Program {
+    name: &'static str,
+    source: &'static str,
+    compiled: &'static [u8],
+}
+
+/// Runs in each interpreter when it starts.
+pub(super) const BOOTSTRAP: Program = Program {
+    name: "bootstrap",
+    source: include_str!("../python/bootstrap.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/bootstrap.pyc")),
+};
+
+/// Runs before an interpreter's first script.
+pub(super) const SCRIPT: Program = Program {
+    name: "script",
+    source: include_str!("../python/script.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/script.pyc")),
+};
+
+/// Runs a program from its .pyc file, or from its source where that is for another Python: the first
+/// four bytes tell (importlib, PEP 3147), and 16 bytes of header come before the code (PEP 552).
+const RUN: &str = "import marshal
+from _frozen_importlib_external import MAGIC_NUMBER
+if compiled[:4] == MAGIC_NUMBER:
+    code = marshal.loads(memoryview(compiled)[16:])
+else:
+    code = compile(source(), name, 'exec')
+exec(code, namespace)";
+
+impl Program {
+    /// Runs it in that namespace.
+    pub(super) fn run<'a>(
+        &self,
+        attached: Attached<'a>,
+        namespace: &Object<'a>,
+    ) -> PyResult<'a, ()> {
+        let source = self.source;
+        let around = attached.dict()?;
+        let name = format!("<owngil {}>", self.name);
+        around.insert(&attached.str("name")?, &attached.str(&name)?)?;
+        around.insert(&attached.str("compiled")?, &attached.bytes(self.compiled)?)?;
+        let source = attached.callback(move |attached, _| attached.str(source))?;
+        around.insert(&attached.str("source")?, &source)?;
+        around.insert(&attached.str("namespace")?, namespace)?;
+        attached.exec(RUN, &name, &around)
+    }
+}
