@@ -230,7 +230,7 @@ fn every_task_has_one_outcome_whatever_happens() {
         eprintln!(
             "{first:?}\n{second:?}\n{grown} KiB more, {n_looks} looks, the longest {longest:?}"
         );
-        assert!(n_looks > 100);
+        assert!(n_looks > 10);
         assert!(longest < Duration::from_secs(5), "{longest:?}");
         for n in [
             second.value,
