@@ -53,6 +53,22 @@ fn hello_counts_the_words_of_each_file() {
 }
 
 #[test]
+fn in_control_ends_what_does_not_end() {
+    let text = example("in_control");
+    for part in [
+        "collatz(6) takes 8 steps\n",
+        "collatz(0) took too long\n",
+        "collatz(27) takes 111 steps\n",
+        "worker 0: ",
+        "worker 1: ",
+        "hoard ended with MemoryError\n",
+        "collatz(97) takes 118 steps\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn pool_map_tells_values_errors_and_output_apart() {
     let text = example("pool_map");
     for part in [
