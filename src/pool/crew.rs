@@ -32,6 +32,8 @@ pub(super) struct Crew {
     seats: RwLock<Vec<Handle>>,
     /// Those that were set aside, or panicked.
     aside: RwLock<Vec<Handle>>,
+    /// Those that were replaced for their age, and may not have ended yet.
+    retiring: RwLock<Vec<Handle>>,
     /// Seats that are empty for good.
     n_empty: AtomicUsize,
     /// How many seats have been taken, to be read without the lock.
@@ -101,6 +103,12 @@ impl Crew {
     /// How many workers were replaced, other than by their age.
     pub(super) fn n_restarts(&self) -> usize {
         self.n_restarts.load(Ordering::Relaxed)
+    }
+
+    /// What is left of workers that were replaced for their age: to be waited for.
+    pub(super) fn retiring(&self) -> Vec<Receiver<()>> {
+        let retiring = self.retiring.read().unwrap_or_else(PoisonError::into_inner);
+        retiring.iter().map(|handle| handle.ended.clone()).collect()
     }
 
     /// How many were lost and are not back.
@@ -201,15 +209,16 @@ impl Shared {
         }
         let _ = old.give(Order::Stop);
         drop(seats);
-        if lost.is_some() {
-            self.crew.n_restarts.fetch_add(1, Ordering::Relaxed);
-            let mut aside = self
-                .crew
-                .aside
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            aside.push(old);
-        }
+        let list = match lost {
+            Some(_) => {
+                self.crew.n_restarts.fetch_add(1, Ordering::Relaxed);
+                &self.crew.aside
+            }
+            None => &self.crew.retiring,
+        };
+        let mut list = list.write().unwrap_or_else(PoisonError::into_inner);
+        list.retain(|handle| !handle.is_gone());
+        list.push(old);
         true
     }
 

@@ -153,6 +153,9 @@ impl Shared {
                 tracing::warn!(worker = number, "left behind: it did not end in time");
             }
         }
+        for ended in self.crew.retiring() {
+            n_left += u32::from(!ended_by(&ended, deadline));
+        }
         self.watch.end();
         self.desk.close();
         tracing::debug!(n_left, "pool ended");
