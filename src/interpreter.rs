@@ -4,7 +4,7 @@
 //! A worker is one of these and a queue.
 
 mod budget;
-mod call;
+mod calling;
 mod held;
 mod host;
 mod load_error;
@@ -23,12 +23,13 @@ use crate::error::{Error, PythonError, Result};
 use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
-use crate::post::Post;
+use crate::post::{Post, Ran, Sampling, Unmeasured};
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Results};
 
 use budget::Budget;
-use call::{call, pass_call};
+pub(crate) use budget::MemorySetting;
+use calling::{call, call_sampled, instead, pass_call};
 use held::Held;
 use host::{execute, write};
 use load_error::{load_error, malformed};
@@ -69,16 +70,9 @@ struct State {
     /// Serves one batch after the other.
     collecting: Collecting,
     budget: Budget,
+    sampling: Sampling,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
-}
-
-/// Whether the memory of a worker is counted, and to what it is held.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum MemorySetting {
-    #[default]
-    NotCounted,
-    Counted(Option<usize>),
 }
 
 /// What loading a function gave.
@@ -314,6 +308,7 @@ impl Interpreter {
                 &mut encoded.reader(),
                 &mut bytes,
                 &state.budget,
+                &mut Unmeasured,
             )
         })?;
         Payload::from_encoded(bytes).decode().map_err(result_error)
@@ -341,16 +336,26 @@ impl Interpreter {
             let mut job = Some(job);
             let mut held = Held::default();
             while let Some(Job { batch, promise }) = job {
+                let task = promise.number();
                 let begun = post.begin(&batch, promise);
                 if let Ok(Some(when)) = begun {
                     due(when);
                 }
+                if begun.is_ok() {
+                    tracing::trace!(task, function = %batch.function(), n_calls = batch.len(), "begun");
+                }
                 let results = begun.is_ok().then(|| state.run(attached, &batch, post));
-                let (elapsed, promise) = post.end(attached);
+                let ran = results.as_ref().map(|(_, ran)| *ran);
+                let (elapsed, promise) = post.end(attached, ran);
+                state.sampling.learn(batch.len(), elapsed);
+                if let Some(ran) = ran {
+                    let is_told = promise.is_none();
+                    tracing::trace!(task, n_failed = ran.n_failed, ?elapsed, is_told, "ended");
+                }
                 if held.too_long(elapsed) {
                     attached.detach(|| ());
                 }
-                if let (Some(promise), Some(mut results)) = (promise, results) {
+                if let (Some(promise), Some((mut results, _))) = (promise, results) {
                     results.note_elapsed(elapsed);
                     promise.keep(results);
                 }
@@ -456,12 +461,13 @@ impl State {
             functions: Vec::new(),
             collecting: Collecting::default(),
             budget: Budget::default(),
+            sampling: Sampling::default(),
             globals: globals.keep(),
         })
     }
 
     /// Makes the calls of a batch one after the other.
-    fn run(&mut self, attached: Attached<'_>, batch: &Batch, post: &Post) -> Results {
+    fn run(&mut self, attached: Attached<'_>, batch: &Batch, post: &Post) -> (Results, Ran) {
         let callable = self.function(attached, batch.function());
         let callable = callable.map_err(|error| self.not_loaded(batch.function(), error, post));
         if let (0, Err(error)) = (batch.len(), &callable) {
@@ -475,8 +481,15 @@ impl State {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
                 Ok(callable) => {
                     let out = self.collecting.out();
-                    let budget = &self.budget;
-                    call(&self.codec, attached, callable, &mut reader, out, budget)
+                    call_sampled(
+                        &self.codec,
+                        attached,
+                        callable,
+                        &mut reader,
+                        out,
+                        &self.budget,
+                        &mut self.sampling,
+                    )
                 }
                 Err(error) => Err(error.clone()),
             };
@@ -492,7 +505,12 @@ impl State {
                 self.collecting.printed(output);
             }
         }
-        self.collecting.finish()
+        let ran = Ran {
+            n_calls: batch.len(),
+            n_failed: self.collecting.n_failed(),
+            crossing: self.sampling.take(),
+        };
+        (self.collecting.finish(), ran)
     }
 
     /// What became of a function that was interrupted while it was loaded is no reason not to load it
@@ -559,22 +577,6 @@ impl State {
         let loaded = arguments.and_then(load);
         loaded.map_err(|raised| load_error(function, &raised))
     }
-}
-
-/// Puts what became of an interrupted job in the place of what its call raised; says whether it was.
-///
-/// A call of a map that was cancelled before it began says so itself.
-#[cold]
-fn instead(error: &mut Error, post: &Post) -> bool {
-    let stopped = match error {
-        Error::Cancelled(_) => None,
-        _ => post.stopped(),
-    };
-    let is_stopped = stopped.is_some();
-    if let Some(stopped) = stopped {
-        *error = stopped;
-    }
-    is_stopped
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

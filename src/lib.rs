@@ -29,6 +29,8 @@
 //! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
 //! - [`Interpreter`]: one interpreter on this thread, without a pool.
 //! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types do not say.
+//! - [`Pool::stats`] and [`Pool::stacks`]: what the workers do and have done. `tracing` events tell the
+//!   life of workers (debug) and of each task (trace).
 //! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
 //! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
 //!
@@ -81,8 +83,8 @@ pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
 pub use owngil_ffi::{Frame, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
-    Calling, Canceller, CompletedMap, Map, Pool, PoolBuilder, Stacks, Submission, TaskBuilder,
-    WorkerStacks,
+    Calling, Canceller, CompletedMap, Map, Percentiles, Pool, PoolBuilder, Stacks, Stats,
+    Submission, TaskBuilder, WorkerStacks, WorkerStats,
 };
 #[cfg(feature = "stream")]
 pub use pool::{Iterated, MapStream};

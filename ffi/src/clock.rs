@@ -1,25 +1,41 @@
-//! Clock: time that costs little to read.
+//! Clock: the CPU time of a thread, to be read by others.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-/// The clock that is read: on Linux the system writes it down at each tick of its own, every 1 to 10 ms,
-/// so that reading it takes a fifth of what an `Instant` takes.
-#[cfg(target_os = "linux")]
-const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
-#[cfg(not(target_os = "linux"))]
-const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+/// The CPU time of one thread of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadClock(libc::clockid_t);
 
-/// How long ago some moment was, to within some milliseconds. Only differences mean something; they are
-/// right on average.
-#[inline]
-pub fn coarse_time() -> Duration {
-    let mut time = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: writes to memory of its type, or nothing.
-    unsafe { libc::clock_gettime(CLOCK, time.as_mut_ptr()) };
-    // SAFETY: zeroed memory is a valid timespec, and the call may have filled it.
-    let time = unsafe { time.assume_init() };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+impl ThreadClock {
+    /// That of the present thread; `None` where the system has none.
+    pub fn of_this_thread() -> Option<ThreadClock> {
+        let mut clock = MaybeUninit::<libc::clockid_t>::uninit();
+        // SAFETY: it takes nothing and cannot fail.
+        let this = unsafe { libc::pthread_self() };
+        // SAFETY: the present thread, which exists; the clock is where an id is to be written.
+        let status = unsafe { libc::pthread_getcpuclockid(this, clock.as_mut_ptr()) };
+        // SAFETY: it was written, as the status says.
+        (status == 0).then(|| ThreadClock(unsafe { clock.assume_init() }))
+    }
+
+    /// For how long that thread has run so far; `None` when it is gone.
+    ///
+    /// The system may give the number of a thread that is gone to another of this process: then it is that
+    /// one's time.
+    pub fn time(&self) -> Option<Duration> {
+        let mut time = MaybeUninit::<libc::timespec>::uninit();
+        // SAFETY: any number may be asked for, and one that is no clock gives an error; the time is
+        // where the answer is to be written.
+        let status = unsafe { libc::clock_gettime(self.0, time.as_mut_ptr()) };
+        if status != 0 {
+            return None;
+        }
+        // SAFETY: it was written, as the status says.
+        let time = unsafe { time.assume_init() };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+    }
 }
 
 #[cfg(test)]
@@ -27,10 +43,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_on() {
-        let before = coarse_time();
-        std::thread::sleep(Duration::from_millis(50));
-        let passed = coarse_time() - before;
-        assert!(passed >= Duration::from_millis(30), "{passed:?}");
+    fn it_goes_on_while_its_thread_works_and_not_while_it_waits() {
+        let (clocks, got) = std::sync::mpsc::channel();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let clock = ThreadClock::of_this_thread().unwrap();
+            let long = clock.time().unwrap() + Duration::from_millis(20);
+            while clock.time().unwrap() < long {
+                std::hint::spin_loop();
+            }
+            clocks.send(clock).unwrap();
+            stopped.recv().unwrap_err();
+        });
+        let clock = got.recv().unwrap();
+        let first = clock.time().unwrap();
+        assert!(first >= Duration::from_millis(20));
+        let own = ThreadClock::of_this_thread().unwrap();
+        let until = own.time().unwrap() + Duration::from_millis(50);
+        while own.time().unwrap() < until {
+            std::hint::spin_loop();
+        }
+        // It only fell asleep meanwhile.
+        assert!(clock.time().unwrap() - first < Duration::from_millis(25));
+        drop(stop);
+        thread.join().unwrap();
     }
 }

@@ -13,7 +13,7 @@
 //! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without
 //!   a copy.
 //! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to
-//!   interrupt it.
+//!   interrupt it. [`ThreadClock`]: the CPU time of another thread.
 //! - [`Memory`]: the bytes that an interpreter has in use, and a limit to them.
 //!
 //! # What callers may rely on
@@ -42,9 +42,9 @@
 mod raw;
 
 mod address;
+mod clock;
 mod version;
 
-mod clock;
 mod error;
 mod executable;
 
@@ -80,7 +80,7 @@ mod compile_fail;
 pub use attach::Attached;
 pub use buffer::{Owner, Views};
 pub use callback::Body;
-pub use clock::coarse_time;
+pub use clock::ThreadClock;
 pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};

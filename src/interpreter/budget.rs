@@ -4,6 +4,14 @@ use owngil_ffi::{Attached, Memory};
 
 use crate::error::{Error, ExceptionKind};
 
+/// Whether the memory of a worker is counted, and to what it is held.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum MemorySetting {
+    #[default]
+    NotCounted,
+    Counted(Option<usize>),
+}
+
 /// What the memory of an interpreter is held to, if to anything.
 #[derive(Debug, Default)]
 pub(super) struct Budget {

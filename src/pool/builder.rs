@@ -124,7 +124,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Counts the bytes that each worker's interpreter has in use, for its statistics.
+    /// Counts the bytes that each worker's interpreter has in use, for
+    /// [`Pool::stats`].
     ///
     /// What Python's own allocators hand out is counted, to the byte; what extension modules and libraries
     /// such as SQLite allocate by themselves is not. On the backend `interpreter` and on Linux alone.

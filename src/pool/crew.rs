@@ -22,7 +22,7 @@ use owngil_ffi::STACK_SIZE;
 use super::{Gate, Shared};
 use crate::error::{Error, Result};
 use crate::output::Capture;
-use crate::post::Post;
+use crate::post::{Post, Tally};
 use crate::task::{Batch, Job, Recipient};
 use crate::worker::{self, Left, Lingering, Order, Worker};
 
@@ -39,7 +39,6 @@ pub(super) struct Crew {
     /// How many seats have been taken, to be read without the lock.
     n_taken: AtomicUsize,
     n_ready: AtomicUsize,
-    n_restarts: AtomicUsize,
 }
 
 /// A pool's hold on one of its workers.
@@ -55,6 +54,10 @@ pub(super) struct Handle {
     /// Disconnected once its interpreter has ended too.
     pub(super) ended: Receiver<()>,
     pub(super) post: Arc<Post>,
+    /// What those have done that had the seat before.
+    pub(super) before: Tally,
+    /// How many of them were lost.
+    pub(super) n_restarts: u64,
 }
 
 impl Handle {
@@ -98,11 +101,6 @@ impl Crew {
     /// How many of those were ready at some time.
     fn n_ready(&self) -> usize {
         self.n_ready.load(Ordering::Relaxed)
-    }
-
-    /// How many workers were replaced, other than by their age.
-    pub(super) fn n_restarts(&self) -> usize {
-        self.n_restarts.load(Ordering::Relaxed)
     }
 
     /// What is left of workers that were replaced for their age: to be waited for.
@@ -188,7 +186,7 @@ impl Shared {
                 lost.unwrap_or_default()
             ))),
         };
-        let handle = match made {
+        let mut handle = match made {
             Ok(handle) => handle,
             Err(error) => {
                 let old = &seats[seat];
@@ -201,6 +199,10 @@ impl Shared {
         if matches!(*gate, Gate::Draining) {
             let _ = handle.give(Order::Drain);
         }
+        let old = &seats[seat];
+        handle.before = old.before.clone();
+        handle.before.add(&old.post.tally().0);
+        handle.n_restarts = old.n_restarts + u64::from(lost.is_some());
         let old = std::mem::replace(&mut seats[seat], handle);
         for order in old.take_back_orders() {
             if matches!(order, Order::Run(_)) {
@@ -210,10 +212,7 @@ impl Shared {
         let _ = old.give(Order::Stop);
         drop(seats);
         let list = match lost {
-            Some(_) => {
-                self.crew.n_restarts.fetch_add(1, Ordering::Relaxed);
-                &self.crew.aside
-            }
+            Some(_) => &self.crew.aside,
             None => &self.crew.retiring,
         };
         let mut list = list.write().unwrap_or_else(PoisonError::into_inner);
@@ -280,6 +279,8 @@ impl Shared {
             served,
             ended,
             post,
+            before: Tally::default(),
+            n_restarts: 0,
         })
     }
 }
@@ -306,6 +307,7 @@ struct Start {
 impl Start {
     /// The life of the worker's thread; `serving` is dropped when it runs no more calls.
     fn live(self, ready: Option<Sender<Result<()>>>, serving: Sender<()>) -> Option<Lingering> {
+        let _in_worker = tracing::debug_span!("worker", worker = self.seat).entered();
         let made = match &ready {
             Some(_) => self.ready_worker(),
             // Nobody waits, and what an initializer needs may be back in a moment.
@@ -322,9 +324,10 @@ impl Start {
                 return None;
             }
         };
-        drop(ready.map(|ready| ready.send(told)));
         self.shared.crew.n_ready.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(worker = self.seat, "worker ready");
+        let life = Life::begin(&self.post);
+        drop(ready.map(|ready| ready.send(told)));
         let due = |when| self.shared.watch.note(when);
         let left = catch_unwind(AssertUnwindSafe(|| {
             let n_calls = self.shared.settings.max_tasks_per_worker;
@@ -350,7 +353,7 @@ impl Start {
                 self.shared.replace(&self.post, Some("it panicked"));
             }
         }
-        drop(serving);
+        drop((serving, life));
         let ended = catch_unwind(AssertUnwindSafe(|| {
             if let (true, Some(hook)) = (is_sound, &self.shared.settings.exit_hook)
                 && let Err(error) = run_alone(&mut *worker, hook)
@@ -401,6 +404,22 @@ impl Start {
             });
         }
         Ok(worker)
+    }
+}
+
+/// The time between a worker's start and its end, during which it counts what it does.
+struct Life<'p>(&'p Post);
+
+impl<'p> Life<'p> {
+    fn begin(post: &'p Post) -> Life<'p> {
+        post.come_alive();
+        Life(post)
+    }
+}
+
+impl Drop for Life<'_> {
+    fn drop(&mut self) {
+        self.0.pass_away();
     }
 }
 

@@ -12,6 +12,7 @@ mod map;
 mod settings;
 mod shutdown;
 mod stacks;
+mod stats;
 #[cfg(feature = "stream")]
 mod stream;
 mod submission;
@@ -39,6 +40,7 @@ use watch::Watch;
 pub use builder::PoolBuilder;
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
+pub use stats::{Percentiles, Stats, WorkerStats};
 #[cfg(feature = "stream")]
 pub use stream::{Iterated, MapStream};
 pub use submission::{Calling, Submission};
@@ -164,6 +166,12 @@ impl Shared {
 
     /// Puts a job into the queue, or gives it back where that is full.
     fn try_enqueue(self: &Arc<Shared>, job: Job) -> Result<Option<Job>> {
+        tracing::trace!(
+            task = job.promise.number(),
+            function = %job.batch.function(),
+            n_calls = job.batch.len(),
+            "submitted"
+        );
         let refused = {
             let _open = self.open()?;
             self.queue.push(job).err()

@@ -253,6 +253,7 @@ impl Shared {
             return;
         }
         self.settled.add_one();
+        tracing::debug!(task = slot.number(), ?why, "told before it began");
         if let Some((post, epoch)) = find() {
             self.settled.take_one();
             chase(chases, post, epoch, why, Tell::Told, now);

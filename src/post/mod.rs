@@ -9,6 +9,8 @@
 //! that very job is still there; the worker takes its job away under the same lock, and then takes back
 //! what has not been raised yet. So an interrupt never reaches another job.
 
+mod histogram;
+mod tally;
 mod visitor;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,18 +18,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use owngil_ffi::{Attached, Memory, Stack, Visit, Visits, coarse_time};
+use owngil_ffi::{Attached, Memory, Stack, ThreadClock, Visit, Visits};
 
 use crate::error::Error;
 use crate::function::Function;
 use crate::output::Capture;
 use crate::task::{Batch, Promise, Results, Slot, Why};
 
+pub(crate) use histogram::Histogram;
+pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
+
 use visitor::{Request, Visitor};
 
 /// One worker's.
 #[derive(Debug)]
 pub(crate) struct Post {
+    /// The worker's place among the others.
     worker: usize,
     capture: Arc<Capture>,
     settled: Arc<Settled>,
@@ -43,16 +49,18 @@ struct State {
     /// Counts jobs.
     epoch: u64,
     running: Option<Running>,
+    tally: Tally,
+    /// Since when the worker lives, and its thread's clock.
+    alive: Option<(Instant, Option<ThreadClock>)>,
+    /// The tally when its life ended.
+    last: Option<Tally>,
 }
 
 #[derive(Debug)]
 struct Running {
     function: Function,
     n_calls: u32,
-    /// When it began, by the coarse clock.
-    coarse: Duration,
-    /// The same, where it matters: reading this clock twice costs as much as a tenth of a short task.
-    began: Option<Instant>,
+    began: Instant,
     limit: Option<Duration>,
     /// What says that nobody wants the job any more.
     cancelled: Option<Arc<AtomicBool>>,
@@ -82,7 +90,7 @@ pub(crate) struct Seen {
     pub(crate) epoch: u64,
     pub(crate) function: Function,
     pub(crate) n_calls: u32,
-    /// How long ago it began, to within some milliseconds.
+    /// How long ago it began.
     pub(crate) elapsed: Duration,
     /// When its time is up, unless it has been told so.
     pub(crate) due: Option<Instant>,
@@ -129,6 +137,26 @@ impl Post {
         self.memory.get().map(Memory::in_use)
     }
 
+    /// The worker's life begins, on this thread.
+    pub(crate) fn come_alive(&self) {
+        let mut state = self.lock();
+        // What it did to become ready does not count.
+        state.tally = Tally::default();
+        state.alive = Some((Instant::now(), ThreadClock::of_this_thread()));
+    }
+
+    /// The worker's life ends, on this thread; what it does to end does not count.
+    pub(crate) fn pass_away(&self) {
+        let mut state = self.lock();
+        state.last = Some(state.tally_at(Instant::now()));
+    }
+
+    /// What the worker has done so far, and whether it runs a job.
+    pub(crate) fn tally(&self) -> (Tally, bool) {
+        let state = self.lock();
+        (state.tally_at(Instant::now()), state.running.is_some())
+    }
+
     /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its
     /// outcome already, which need not run.
     ///
@@ -136,12 +164,12 @@ impl Post {
     /// another core's cache.
     #[inline]
     pub(crate) fn begin(&self, batch: &Batch, promise: Promise) -> Result<Option<Instant>, ()> {
-        let matters = batch.limit().is_some() || promise.wants_time();
+        let began = Instant::now();
+        let waited = promise.waited(began);
         let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
-            coarse: coarse_time(),
-            began: matters.then(Instant::now),
+            began,
             limit: batch.limit(),
             cancelled: batch.cancelled().cloned(),
             promise: Some(promise),
@@ -159,27 +187,55 @@ impl Post {
         let is_settled = running.is_settled;
         state.epoch += 1;
         state.running = Some(running);
-        if is_settled { Err(()) } else { Ok(due) }
+        if is_settled {
+            return Err(());
+        }
+        state.tally.wait.note(waited, batch.len());
+        Ok(due)
     }
 
-    /// The worker's job is done, or not to be run. Gives how long it took, by the coarse clock unless it
-    /// matters, and the promise unless somebody has taken it.
+    /// The worker's job is done, or was not to be run. Gives how long it took, and the promise unless
+    /// somebody has taken it.
     #[inline]
-    pub(crate) fn end(&self, attached: Attached<'_>) -> (Duration, Option<Promise>) {
-        let running = self.lock().running.take();
-        let Some(running) = running else {
+    pub(crate) fn end(
+        &self,
+        attached: Attached<'_>,
+        ran: Option<Ran>,
+    ) -> (Duration, Option<Promise>) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let Some(running) = state.running.take() else {
             return (Duration::ZERO, None);
         };
+        let time = now - running.began;
+        if let Some(ran) = ran {
+            state.tally.ended(ran.n_calls, time, ran.crossing);
+            if running.promise.is_some() {
+                state.tally.told(ran.n_calls, ran.n_failed);
+            }
+        }
+        drop(state);
         if running.stopped.is_some() {
             attached.clear_interrupt();
         }
-        (running.elapsed(), running.promise)
+        (time, running.promise)
     }
 
     /// The worker is lost while it runs a job, of which this is the outcome then.
     pub(crate) fn lose(&self, error: &Error) {
-        let running = self.lock().running.take();
-        if let Some(promise) = running.and_then(|running| running.promise) {
+        let promise = {
+            let mut state = self.lock();
+            let running = state.running.take();
+            let promise = running.and_then(|running| {
+                state.tally.busy += running.began.elapsed();
+                running.promise
+            });
+            if let Some(promise) = &promise {
+                state.tally.told(promise.len(), promise.len());
+            }
+            promise
+        };
+        if let Some(promise) = promise {
             let results = Results::all_failed(promise.len().max(1), error);
             promise.keep(results);
         }
@@ -201,7 +257,7 @@ impl Post {
             epoch: state.epoch,
             function: running.function,
             n_calls: running.n_calls,
-            elapsed: running.elapsed(),
+            elapsed: running.began.elapsed(),
             due: running.due(),
         })
     }
@@ -242,12 +298,17 @@ impl Post {
             let mut state = self.lock();
             let at = state.epoch == epoch;
             let running = state.running.as_mut().filter(|_| at);
-            running.and_then(|running| {
+            let told = running.and_then(|running| {
                 let (why, stack) = running.stopped.get_or_insert((why, None));
                 Some((running.promise.take()?, why.error(stack.clone())))
-            })
+            });
+            if let Some((promise, _)) = &told {
+                state.tally.told(promise.len(), promise.len());
+            }
+            told
         };
         if let Some((promise, error)) = told {
+            tracing::debug!(worker = self.worker, task = promise.number(), ?why, "told");
             let mut results = Results::all_failed(promise.len().max(1), &error);
             if let Some(output) = self.capture.take_kept() {
                 results.add_output(output);
@@ -293,6 +354,8 @@ impl Post {
             stopped.1 = Some(Box::new(visit.home_stack()));
         }
         visit.interrupt();
+        drop(state);
+        tracing::debug!(worker = self.worker, ?why, "interrupted");
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -319,17 +382,26 @@ impl Settled {
     }
 }
 
-impl Running {
-    fn elapsed(&self) -> Duration {
-        match self.began {
-            Some(began) => began.elapsed(),
-            None => coarse_time().saturating_sub(self.coarse),
+impl State {
+    fn tally_at(&self, now: Instant) -> Tally {
+        if let Some(last) = &self.last {
+            return last.clone();
         }
+        let mut tally = self.tally.clone();
+        if let Some((since, clock)) = &self.alive {
+            tally.life = now.saturating_duration_since(*since);
+            tally.cpu = clock.and_then(|clock| clock.time());
+        }
+        if let Some(running) = &self.running {
+            tally.busy += now.saturating_duration_since(running.began);
+        }
+        tally
     }
+}
 
+impl Running {
     fn due(&self) -> Option<Instant> {
-        let due = self.began.zip(self.limit);
-        let due = due.and_then(|(began, limit)| began.checked_add(limit));
+        let due = self.limit.and_then(|limit| self.began.checked_add(limit));
         due.filter(|_| self.stopped.is_none())
     }
 }

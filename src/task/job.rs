@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use serde::Serialize;
@@ -133,6 +133,7 @@ impl Job {
             promise: Promise {
                 recipient: Some(receiver),
                 n,
+                submitted: Stamp::at(Instant::now()),
             },
         }
     }
@@ -158,12 +159,57 @@ pub(crate) enum Recipient {
 pub(crate) struct Promise {
     recipient: Option<Recipient>,
     n: u32,
+    submitted: Stamp,
+}
+
+/// A moment, in microseconds from the first one on, which wrap around after 71 minutes.
+///
+/// It is small: with it a job still has two cache lines in the queue, with an `Instant` it has three, which
+/// costs as much as looking at the clock.
+#[derive(Clone, Copy, Debug)]
+struct Stamp(u32);
+
+impl Stamp {
+    #[inline]
+    fn at(moment: Instant) -> Stamp {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        let first = *FIRST.get_or_init(|| moment);
+        let since = moment.saturating_duration_since(first);
+        let seconds = since.as_secs() as u32;
+        Stamp(
+            seconds
+                .wrapping_mul(1_000_000)
+                .wrapping_add(since.subsec_micros()),
+        )
+    }
+
+    #[inline]
+    fn until(self, moment: Instant) -> Duration {
+        let passed = Stamp::at(moment).0.wrapping_sub(self.0);
+        Duration::from_micros(passed.into())
+    }
 }
 
 impl Promise {
+    /// How long ago its job was submitted, up to 71 minutes.
+    #[inline]
+    pub(crate) fn waited(&self, now: Instant) -> Duration {
+        self.submitted.until(now)
+    }
+
     /// How many calls it is for.
     pub(crate) fn len(&self) -> u32 {
         self.n
+    }
+
+    /// Tells it from others, in events: of a task, which has it as long as it lives; or the batch's number
+    /// in its map.
+    pub(crate) fn number(&self) -> u64 {
+        match &self.recipient {
+            Some(Recipient::Task(slot)) => slot.number(),
+            Some(Recipient::Collector(number, _)) => *number,
+            None => 0,
+        }
     }
 
     /// Whether it is the duty to tell the outcome of that task.
@@ -179,12 +225,6 @@ impl Promise {
             Some(Recipient::Collector(..)) => true,
             None => false,
         }
-    }
-
-    /// Whether somebody wants to know how long the batch takes.
-    #[inline]
-    pub(crate) fn wants_time(&self) -> bool {
-        matches!(self.recipient, Some(Recipient::Collector(..)))
     }
 
     #[inline]

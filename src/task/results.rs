@@ -19,6 +19,7 @@ const FAILED: u8 = 0xCD;
 pub(crate) struct Collecting {
     bytes: Encoding,
     n: u32,
+    n_failed: u32,
     outputs: Vec<(u32, Output)>,
 }
 
@@ -52,6 +53,7 @@ impl Collecting {
 
     #[cold]
     fn fail(&mut self, error: &Error) {
+        self.n_failed += 1;
         let record = wire::encode(&Failure::from(error)).or_else(|reason| {
             wire::encode(&Failure::Lost(format!(
                 "its failure could not be told: {reason}"
@@ -60,15 +62,27 @@ impl Collecting {
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
     }
 
+    /// How many of the calls so far have failed.
+    #[inline]
+    pub(crate) fn n_failed(&self) -> u32 {
+        self.n_failed
+    }
+
     /// The results so far; what comes next belongs to another batch.
     #[inline]
     pub(crate) fn finish(&mut self) -> Results {
         Results {
             bytes: Bytes::take_from(&mut self.bytes),
-            n: std::mem::take(&mut self.n),
+            n: self.take_n(),
             nanoseconds: 0,
             outputs: self.take_outputs(),
         }
+    }
+
+    #[inline]
+    fn take_n(&mut self) -> u32 {
+        self.n_failed = 0;
+        std::mem::take(&mut self.n)
     }
 
     #[inline]
