@@ -23,7 +23,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test suite lint fmt docs stress bench
+.PHONY: help run test suite lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile
@@ -42,6 +42,9 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 
 stress: ## the stress tests, RUNS times in a row (20)
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
+
+model: ## loom's check of the locks and atomics of slots, posts, queue and gate, under every order of events
+	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib --no-default-features model::
 
 bench: ## figures beside limits and peers; QUICK=1 takes minutes less, ROWS=map,call only those rows
 	$(cargo) bench --bench bars -- $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))

@@ -55,6 +55,7 @@ mod bytes;
 mod error;
 mod payload;
 mod spin;
+mod sync;
 
 mod function;
 mod output;

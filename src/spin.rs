@@ -9,10 +9,18 @@ use std::time::{Duration, Instant};
 
 /// How long it is worth to look: about what being woken costs, so that the worst choice of whether to
 /// sleep costs twice the best.
+#[cfg(not(all(test, model)))]
 const LIMIT: Duration = Duration::from_micros(20);
 
 /// How often to look before other threads are let run: about a microsecond.
+#[cfg(not(all(test, model)))]
 const N_EAGER: usize = 32;
+
+/// A model looks once, at each moment that there is.
+#[cfg(all(test, model))]
+const LIMIT: Duration = Duration::ZERO;
+#[cfg(all(test, model))]
+const N_EAGER: usize = 1;
 
 /// Looks until there is something, for a moment; `None` means that sleeping is cheaper.
 #[inline]
@@ -34,7 +42,7 @@ pub(crate) fn spin<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
     None
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
 

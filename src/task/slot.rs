@@ -1,12 +1,13 @@
 //! Slot: where the outcome of one task is put down, and waited for by a thread or a future.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Instant;
 
 use super::{DeskNumber, Results};
 use crate::spin::spin;
+use crate::sync::atomic::{AtomicBool, Ordering, fence};
+use crate::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 
 /// Where the outcome of one task is put down and waited for.
 #[derive(Debug, Default)]
@@ -126,7 +127,7 @@ impl Slot {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
@@ -171,5 +172,84 @@ mod tests {
             assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
             assert!(slot.results().is_some());
         }
+    }
+}
+
+#[cfg(all(test, model))]
+mod model {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::sync::check;
+
+    struct Counted(AtomicUsize);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Told by its length.
+    fn results(n: u32) -> Results {
+        Results::all_failed(n, &Error::ShutDown)
+    }
+
+    #[test]
+    fn one_of_two_outcomes_counts_and_all_who_wait_are_told() {
+        check(4, || {
+            let slot = Arc::new(Slot::default());
+            let [first, second] = [1, 2].map(|n| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || slot.put(results(n)))
+            });
+            let n = slot.wait().len();
+            let was_it = [first, second].map(|putting| putting.join().unwrap());
+            assert_eq!(was_it, [n == 1, n == 2]);
+        });
+    }
+
+    #[test]
+    fn a_thread_and_a_future_that_wait_while_the_outcome_comes_are_woken() {
+        check(4, || {
+            let slot = Arc::new(Slot::default());
+            let counted = Arc::new(Counted(AtomicUsize::new(0)));
+            let putting = {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || assert!(slot.put(results(1))))
+            };
+            let waiting = {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || assert_eq!(slot.wait().len(), 1))
+            };
+            let waker = Waker::from(Arc::clone(&counted));
+            let saw_nothing = slot.poll(&waker).is_none();
+            putting.join().unwrap();
+            let woken = counted.0.load(Ordering::SeqCst);
+            assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
+            waiting.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_future_alone_is_woken() {
+        check(4, || {
+            let slot = Arc::new(Slot::default());
+            let counted = Arc::new(Counted(AtomicUsize::new(0)));
+            let putting = {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || assert!(slot.put(results(1))))
+            };
+            let waker = Waker::from(Arc::clone(&counted));
+            let saw_nothing = slot.poll(&waker).is_none();
+            putting.join().unwrap();
+            let woken = counted.0.load(Ordering::SeqCst);
+            assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
+        });
     }
 }

@@ -174,7 +174,7 @@ pub(crate) fn serve(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
     use crate::function::Function;

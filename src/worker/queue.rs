@@ -19,17 +19,17 @@
 //! having used its place passes it on.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst, fence};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use crossbeam_queue::ArrayQueue;
 
 use super::Order;
 use crate::spin::spin;
+use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst, fence};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{ArrayQueue, Condvar, Mutex, MutexGuard};
 use crate::task::Job;
 
 /// A bounded line of jobs.
@@ -244,7 +244,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(test)]
+#[cfg(all(test, model))]
+mod model;
+
+#[cfg(all(test, not(model)))]
 mod tests {
     use std::sync::Arc;
     use std::time::Instant;
