@@ -1,6 +1,6 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use crossbeam_channel::unbounded;
 use serde::Serialize;
 
 use super::crew::Crew;
+use super::gate::Gate;
 use super::settings::Settings;
 use super::watch::Watch;
-use super::{Gate, Pool, Shared};
+use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::interpreter::MemorySetting;
@@ -234,7 +235,7 @@ impl PoolBuilder {
             crew: Crew::default(),
             watch: Watch::new(),
             settled: Arc::default(),
-            gate: RwLock::new(Gate::Open),
+            gate: Gate::default(),
             settings,
             desk: DeskNumber::new(),
         });

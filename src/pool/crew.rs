@@ -19,7 +19,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use owngil_ffi::STACK_SIZE;
 
-use super::{Gate, Shared};
+use super::Shared;
+use super::gate::State;
 use crate::error::{Error, Result};
 use crate::output::Capture;
 use crate::post::{Post, Tally};
@@ -169,13 +170,13 @@ impl Shared {
     /// Replaces the worker with that post, unless it has left its seat. `lost` says why it counts as
     /// lost.
     fn replace(self: &Arc<Shared>, post: &Arc<Post>, lost: Option<&str>) -> bool {
-        let gate = self.gate();
+        let gate = self.gate.state();
         let n_aside = self.crew.n_aside();
         let mut seats = self.crew.seats_mut();
         let Some(seat) = seats.iter().position(|at| Arc::ptr_eq(&at.post, post)) else {
             return false;
         };
-        if matches!(*gate, Gate::Stopping | Gate::Failed(_)) {
+        if matches!(*gate, State::Stopping | State::Failed(_)) {
             return true;
         }
         let allowed = lost.is_none() || n_aside < self.settings.lost_limit;
@@ -196,7 +197,7 @@ impl Shared {
                 return true;
             }
         };
-        if matches!(*gate, Gate::Draining) {
+        if matches!(*gate, State::Draining) {
             let _ = handle.give(Order::Drain);
         }
         let old = &seats[seat];
@@ -239,7 +240,7 @@ impl Shared {
         let n_empty = self.crew.n_empty.fetch_add(1, Ordering::SeqCst) + 1;
         if n_empty == self.settings.n_workers {
             let reason = format!("no worker is left in the pool: {error}");
-            self.fail(Error::WorkerLost(reason));
+            self.gate.fail(&self.queue, Error::WorkerLost(reason));
         }
     }
 

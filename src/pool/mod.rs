@@ -7,6 +7,7 @@
 mod builder;
 mod chunk;
 mod crew;
+mod gate;
 mod line;
 mod map;
 mod settings;
@@ -19,8 +20,8 @@ mod submission;
 mod task;
 mod watch;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{IntoIter, Receiver};
@@ -34,6 +35,7 @@ use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
 
 use crew::Crew;
+use gate::Gate;
 use settings::Settings;
 use watch::Watch;
 
@@ -94,56 +96,15 @@ struct Shared {
     crew: Crew,
     watch: Watch,
     settled: Arc<Settled>,
-    /// Held for reading while a job is put into the queue.
-    gate: RwLock<Gate>,
+    gate: Gate,
     settings: Settings,
     desk: DeskNumber,
 }
 
-/// Whether a pool takes jobs. Each state is final but the first.
-#[derive(Debug)]
-enum Gate {
-    Open,
-    /// What is queued is run; nothing more is taken.
-    Draining,
-    /// What is queued is dropped.
-    Stopping,
-    /// No worker is left.
-    Failed(Error),
-}
-
 impl Shared {
-    fn gate(&self) -> RwLockReadGuard<'_, Gate> {
-        self.gate.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the pool open for as long as the guard is held.
-    fn open(&self) -> Result<RwLockReadGuard<'_, Gate>> {
-        let gate = self.gate();
-        match &*gate {
-            Gate::Open => Ok(gate),
-            Gate::Failed(error) => Err(error.clone()),
-            Gate::Draining | Gate::Stopping => Err(Error::ShutDown),
-        }
-    }
-
-    /// Takes no more jobs, and ends those that are queued with this error.
-    fn fail(&self, error: Error) {
-        {
-            let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(*gate, Gate::Stopping) {
-                *gate = Gate::Failed(error.clone());
-            }
-        }
-        self.queue.wake_blocked();
-        while let Some(job) = self.queue.take() {
-            job.fail(&error);
-        }
-    }
-
     /// Gives a job to one worker, before what is queued.
     fn order(&self, seat: usize, job: Job) -> Result<()> {
-        let _open = self.open()?;
+        let _open = self.gate.open()?;
         self.crew.seats()[seat].give(Order::Run(job))
     }
 
@@ -172,10 +133,7 @@ impl Shared {
             n_calls = job.batch.len(),
             "submitted"
         );
-        let refused = {
-            let _open = self.open()?;
-            self.queue.push(job).err()
-        };
+        let refused = self.gate.push(&self.queue, job)?;
         if self.crew.n_taken() < self.settings.n_workers {
             self.grow()?;
         }

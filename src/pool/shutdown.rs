@@ -1,25 +1,49 @@
 //! Shutdown: how a pool ends.
 //!
-//! A pool is *open*, then *draining* or *stopping*, then gone. It is closed under a lock that every
-//! submission takes for reading, so no call slips in afterwards. Once closed, workers are told to drain
-//! the queue (`shutdown`) or to stop where they are (`cancel`, `drop`); what runs is interrupted when it
-//! is to stop. A worker leaves in two steps, each of which the pool sees as the end of a channel:
+//! A pool is in one of four states, which its [`Gate`](super::gate::Gate) holds. Every submission holds
+//! that for reading while it queues its job, and every change of state holds it alone: so what is queued
+//! was queued before the change, and nothing is added after it.
+//!
+//! - *Open*: calls are taken. Whoever waits for room in the queue is woken by a change, and looks again.
+//! - *Draining*: no more calls are taken ([`Error::ShutDown`]).
+//! - *Stopping*: the same, and what was taken is given up.
+//! - *Failed*: no worker is left; whoever submits is told why ([`Error::WorkerLost`]).
+//!
+//! Who moves it, and what becomes of calls that are queued, that run, and whose worker was set aside:
+//!
+//! - Open to draining: [`Pool::shutdown`] and [`Pool::shutdown_within`]. *Queued*: each worker, when
+//!   what it runs has ended, takes from the queue until that is empty, and leaves. *Running*: goes on;
+//!   deadlines and limits hold as before. A worker that is worn, panics or is set aside meanwhile is
+//!   replaced as before, and the one that replaces it is told to drain. *Set aside*: not waited for.
+//! - Open or draining to stopping: [`Pool::cancel`] and the pool's drop; `shutdown_within` when its time is
+//!   up; and each of them at its end, for what is left. *Queued*: dropped, which tells their outcome
+//!   ([`Error::Cancelled`]); so is what was queued for one worker alone and never taken by it. *Running*: left
+//!   alone for [`SHORT`], then interrupted, and told to be cancelled at the latest when the grace is over.
+//!   No worker is replaced any more: one that does not end is left behind. *Set aside*: as before.
+//! - Open or draining to failed: the last worker that could not be replaced, from its own thread or the watch's.
+//!   *Queued*: told the error. *Running*: nothing is, but calls whose workers were set aside. *Set aside*: they
+//!   had their outcome when their workers were.
+//! - Stopping and failed are final. A pool that has failed can still be shut down: it stays failed, there
+//!   is nothing to wait for, and its threads end.
+//!
+//! A worker leaves in two steps, each of which the pool sees as the end of a channel:
 //!
 //! 1. *served*: it runs no more calls. Only a call that is running can delay this.
 //! 2. *ended*: its interpreter has ended. Threads that Python code started can delay this, since
 //!    CPython joins them.
 //!
-//! Waiting for 2 is always limited; waiting for 1 is as long as the caller chose. What is left in the
-//! queue then is dropped, and what still runs is told to be cancelled, so every call has its outcome. A
-//! worker that did not end is left behind with its thread: it touches nothing of the pool's, and the
-//! process can end over it. A worker that was set aside before is not waited for.
+//! Waiting for 2 is always limited, by the grace; waiting for 1 is as long as the caller chose: without
+//! limit (`shutdown`), with one (`shutdown_within`), or the grace (`cancel`). After that every call has
+//! its outcome. A worker that was replaced for its age has the grace too. One that did not end is left
+//! behind with its thread: it touches nothing of the pool's, and the process can end over it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use super::{Gate, Pool, Shared};
+use super::gate::State;
+use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::post::Target;
 use crate::task::Why;
@@ -76,26 +100,15 @@ impl Pool {
 
 impl Shared {
     fn drain(&self) {
-        self.close(Gate::Draining);
+        self.gate.close(&self.queue, State::Draining);
         self.order_all(|| Order::Drain);
     }
 
     fn stop(self: &Arc<Shared>) {
-        self.close(Gate::Stopping);
+        self.gate.close(&self.queue, State::Stopping);
         self.order_all(|| Order::Stop);
         // Before waiting for anyone: whoever waits for a queued call should know at once.
         self.drop_queued();
-    }
-
-    fn close(&self, to: Gate) {
-        {
-            let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            match (&*gate, &to) {
-                (Gate::Open, _) | (Gate::Draining, Gate::Stopping) => *gate = to,
-                _ => {}
-            }
-        }
-        self.queue.wake_blocked();
     }
 
     fn order_all(&self, order: fn() -> Order) {
@@ -133,7 +146,7 @@ impl Shared {
 
     /// Gives what is left its outcome, and the interpreters their time to end.
     fn finish(self: &Arc<Shared>) {
-        self.close(Gate::Stopping);
+        self.gate.close(&self.queue, State::Stopping);
         self.drop_queued();
         let now = Instant::now();
         let deadline = now.checked_add(self.settings.grace);
