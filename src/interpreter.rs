@@ -357,7 +357,7 @@ impl Interpreter {
                 }
                 if let (Some(promise), Some((mut results, _))) = (promise, results) {
                     results.note_elapsed(elapsed);
-                    promise.keep(results);
+                    post.keep(promise, results);
                 }
                 state.codec.lending().take_back(attached);
                 if state.budget.is_exhausted(attached) {

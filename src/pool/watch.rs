@@ -13,9 +13,7 @@
 //! stream of such jobs it wakes about once in the time of one limit.
 //!
 //! A task that is queued is told its outcome where it is, and its job is dropped by the worker that
-//! takes it. Between the two a worker may just have taken it. So the posts are looked at again after
-//! the outcome was put down and counted: a worker that has begun by then is found, and one that begins
-//! later sees the count, and the outcome (see [`Post::begin`]).
+//! takes it (see [`Settled`](crate::post::Settled)).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -26,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::post::{Post, Target};
-use crate::task::{Results, Slot, Why};
+use crate::task::{Slot, Why};
 
 /// For how long the outcome of a job that is to end waits for the place where it stood. Attaching takes
 /// about 5 ms where bytecode runs (the switch interval), for each thread that runs.
@@ -236,9 +234,6 @@ impl Shared {
 
     /// Ends a task's call, wherever it is.
     fn end_task(&self, slot: &Arc<Slot>, why: Why, chases: &mut Vec<Chase>, now: Instant) {
-        if slot.results().is_some() {
-            return;
-        }
         let target = Target::Task(Arc::clone(slot));
         let find = || {
             let posts = self.crew.posts();
@@ -246,17 +241,12 @@ impl Shared {
                 .into_iter()
                 .find_map(|post| post.runs(&target).map(|epoch| (post, epoch)))
         };
-        if let Some((post, epoch)) = find() {
-            return chase(chases, post, epoch, why, Tell::Soon, now);
-        }
-        if !slot.put(Results::all_failed(1, &why.error(None))) {
-            return;
-        }
-        self.settled.add_one();
-        tracing::debug!(task = slot.number(), ?why, "told before it began");
-        if let Some((post, epoch)) = find() {
-            self.settled.take_one();
-            chase(chases, post, epoch, why, Tell::Told, now);
+        if let Some(((post, epoch), is_told)) = self.settled.end(slot, why, find) {
+            let tell = match is_told {
+                true => Tell::Told,
+                false => Tell::Soon,
+            };
+            chase(chases, post, epoch, why, tell, now);
         }
     }
 

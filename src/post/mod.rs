@@ -10,11 +10,12 @@
 //! what has not been raised yet. So an interrupt never reaches another job.
 
 mod histogram;
+mod settled;
 mod tally;
 mod visitor;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -23,12 +24,15 @@ use owngil_ffi::{Attached, Memory, Stack, ThreadClock, Visit, Visits};
 use crate::error::Error;
 use crate::function::Function;
 use crate::output::Capture;
+use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Promise, Results, Slot, Why};
 
 pub(crate) use histogram::Histogram;
 pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
 
 use visitor::{Request, Visitor};
+
+pub(crate) use settled::Settled;
 
 /// One worker's.
 #[derive(Debug)]
@@ -179,7 +183,7 @@ impl Post {
         let due = running.due();
         let mut state = self.lock();
         // Looked at under the lock: whoever tells an outcome and then looks here finds the job, or has
-        // counted it before this line (see `Watch`).
+        // counted it before this line (see `Settled`).
         if self.settled.any() && !running.promise.as_ref().is_some_and(Promise::is_open) {
             self.settled.take_one();
             running.is_settled = true;
@@ -202,6 +206,15 @@ impl Post {
         attached: Attached<'_>,
         ran: Option<Ran>,
     ) -> (Duration, Option<Promise>) {
+        self.end_with(ran, || attached.clear_interrupt())
+    }
+
+    #[inline]
+    fn end_with(
+        &self,
+        ran: Option<Ran>,
+        clear_interrupt: impl FnOnce(),
+    ) -> (Duration, Option<Promise>) {
         let now = Instant::now();
         let mut state = self.lock();
         let Some(running) = state.running.take() else {
@@ -216,9 +229,17 @@ impl Post {
         }
         drop(state);
         if running.stopped.is_some() {
-            attached.clear_interrupt();
+            clear_interrupt();
         }
         (time, running.promise)
+    }
+
+    /// Tells the outcome of a job that has begun here, unless its task has been told one.
+    #[inline]
+    pub(crate) fn keep(&self, promise: Promise, results: Results) {
+        if !promise.keep(results) {
+            self.settled.take_one();
+        }
     }
 
     /// The worker is lost while it runs a job, of which this is the outcome then.
@@ -237,7 +258,7 @@ impl Post {
         };
         if let Some(promise) = promise {
             let results = Results::all_failed(promise.len().max(1), error);
-            promise.keep(results);
+            self.keep(promise, results);
         }
     }
 
@@ -313,7 +334,7 @@ impl Post {
             if let Some(output) = self.capture.take_kept() {
                 results.add_output(output);
             }
-            promise.keep(results);
+            self.keep(promise, results);
         }
     }
 
@@ -344,6 +365,19 @@ impl Post {
 
     /// Interrupts the job, attached to the worker's interpreter.
     fn fire(&self, visit: &Visit<'_>, epoch: u64, why: Why) {
+        let stack = || Some(Box::new(visit.home_stack()));
+        self.fire_with(epoch, why, stack, || {
+            visit.interrupt();
+        });
+    }
+
+    fn fire_with(
+        &self,
+        epoch: u64,
+        why: Why,
+        stack: impl FnOnce() -> Option<Box<Stack>>,
+        interrupt: impl FnOnce(),
+    ) {
         let mut state = self.lock();
         let at = state.epoch == epoch;
         let Some(running) = state.running.as_mut().filter(|_| at) else {
@@ -351,34 +385,15 @@ impl Post {
         };
         let stopped = running.stopped.get_or_insert((why, None));
         if stopped.1.is_none() {
-            stopped.1 = Some(Box::new(visit.home_stack()));
+            stopped.1 = stack();
         }
-        visit.interrupt();
+        interrupt();
         drop(state);
         tracing::debug!(worker = self.worker, ?why, "interrupted");
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How many tasks have been told their outcome while their jobs were queued, and still are.
-#[derive(Debug, Default)]
-pub(crate) struct Settled(AtomicUsize);
-
-impl Settled {
-    pub(crate) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn take_one(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    #[inline]
-    fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
     }
 }
 

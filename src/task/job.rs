@@ -227,17 +227,21 @@ impl Promise {
         }
     }
 
+    /// Tells the results, unless the task has been told some. Says whether it was not.
     #[inline]
-    pub(crate) fn keep(mut self, results: Results) {
-        self.tell(results);
+    pub(crate) fn keep(mut self, results: Results) -> bool {
+        self.tell(results)
     }
 
-    fn tell(&mut self, results: Results) {
+    fn tell(&mut self, results: Results) -> bool {
         match self.recipient.take() {
-            Some(Recipient::Task(slot)) => drop(slot.put(results)),
-            // A collector that went away has no more use for results.
-            Some(Recipient::Collector(number, sender)) => drop(sender.send((number, results))),
-            None => {}
+            Some(Recipient::Task(slot)) => slot.put(results),
+            Some(Recipient::Collector(number, sender)) => {
+                // A collector that went away has no more use for results.
+                let _ = sender.send((number, results));
+                true
+            }
+            None => true,
         }
     }
 }
