@@ -79,7 +79,7 @@ impl Gate {
 #[cfg(all(test, model))]
 mod model {
     use std::sync::Arc;
-    use std::task::{Wake, Waker};
+    use std::task::Waker;
     use std::time::{Duration, Instant};
 
     use crossbeam_channel::unbounded;
@@ -87,8 +87,7 @@ mod model {
 
     use super::*;
     use crate::function::Function;
-    use crate::sync::check;
-    use crate::sync::thread::{self, Thread};
+    use crate::sync::{check, thread};
     use crate::task::{Batch, Recipient, Results, Slot};
     use crate::worker::{self, Lingering, Order, Ticket, Worker};
 
@@ -106,14 +105,6 @@ mod model {
 
         fn retire(self: Box<Self>) -> Option<Lingering> {
             None
-        }
-    }
-
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
         }
     }
 
@@ -149,7 +140,7 @@ mod model {
             let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
             let mut job = Job::new(batch, Recipient::Task(Arc::clone(slot)));
             let mut ticket = Ticket::default();
-            let waker = Waker::from(Arc::new(Unpark(thread::current())));
+            let waker = Waker::from(Arc::new(thread::current()));
             while let Some(refused) = self.gate.push(&self.queue, job)? {
                 job = refused;
                 let has_room = self.queue.poll_room(&mut ticket, &waker);

@@ -83,6 +83,7 @@ impl<T> ArrayQueue<T> {
 pub(crate) mod thread {
     use std::cell::RefCell;
     use std::sync::Arc;
+    use std::task::Wake;
 
     use loom::sync::{Condvar, Mutex};
     use loom::thread::JoinHandle;
@@ -103,6 +104,12 @@ pub(crate) mod thread {
             let (is_unparked, changed) = &*self.0;
             *is_unparked.lock().unwrap() = true;
             changed.notify_one();
+        }
+    }
+
+    impl Wake for Thread {
+        fn wake(self: Arc<Self>) {
+            self.unpark();
         }
     }
 

@@ -111,3 +111,33 @@ fn whoever_waits_for_room_gets_it() {
         assert_idle(&queue);
     });
 }
+
+#[test]
+fn a_future_that_waits_for_room_gets_it() {
+    check(4, || {
+        let queue = Arc::new(Queue::new(1));
+        let (collector, results) = unbounded();
+        let (_orders, _, taking) = taker(&queue, 2);
+        let submit = {
+            let queue = Arc::clone(&queue);
+            move || {
+                let waker = Waker::from(Arc::new(thread::current()));
+                for number in 0..2 {
+                    let (mut job, mut ticket) = (job(number, &collector), Ticket::default());
+                    while let Err(refused) = queue.push(job) {
+                        job = refused;
+                        if !queue.poll_room(&mut ticket, &waker) {
+                            thread::park();
+                        }
+                    }
+                    queue.leave(&mut ticket, true);
+                }
+            }
+        };
+        thread::spawn(submit).1.join().unwrap();
+        taking.join().unwrap();
+        assert_eq!(results.len(), 2);
+        assert_eq!(queue.n_blocked.load(SeqCst), 0);
+        assert_idle(&queue);
+    });
+}
