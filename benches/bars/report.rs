@@ -130,7 +130,9 @@ impl Report {
             run.lines.extend(old);
             run.lines.sort_by_key(|line| row::place_of(&line.row));
         }
-        if is_full {
+        // A page without some of its rows would be one that lost them.
+        let has = |row: &row::Row| run.lines.iter().any(|line| line.row == row.id);
+        if is_full && row::ROWS.iter().all(has) {
             page::write(&setting.root, &run)?;
             println!("wrote docs/benchmarks.md");
         }
