@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stack, Task};
-use support::{BACKENDS, STUCK, f};
+use support::{BACKENDS, MEET, STUCK, f};
 
 /// How much longer than it should anything may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(20);
@@ -72,10 +71,9 @@ fn a_deadline_holds_whatever_the_code_does_and_the_pool_keeps_its_size() {
         }
         // The pool has its size: two calls that wait for one another both run.
         let meet = f(MEET);
-        let meeting = MEETING.fetch_add(1, Ordering::Relaxed);
-        let tasks: Vec<Task<bool>> = (0..2)
-            .map(|_| pool.submit(&meet, meeting).unwrap())
-            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let place = (folder.path().to_str().unwrap(), 2);
+        let tasks: Vec<Task<bool>> = (0..2).map(|_| pool.submit(&meet, place).unwrap()).collect();
         for task in tasks {
             assert_eq!(task.wait(), Ok(true), "{}", stuck.name);
         }
@@ -83,22 +81,6 @@ fn a_deadline_holds_whatever_the_code_does_and_the_pool_keeps_its_size() {
         assert_eq!(sum, 500_500, "{}", stuck.name);
     }
 }
-
-/// Two calls, in whichever interpreters, that both run at once: each waits until both have come.
-static MEETING: AtomicU64 = AtomicU64::new(0);
-const MEET: &str = "
-import os, time
-def f(meeting):
-    folder = f'/tmp/owngil-meeting-{os.getpid()}-{meeting}'
-    os.makedirs(folder, exist_ok=True)
-    name = f'{folder}/{time.monotonic_ns()}-{id(object())}'
-    open(name, 'w').close()
-    until = time.monotonic() + 30
-    while len(os.listdir(folder)) < 2:
-        if time.monotonic() > until: return False
-        time.sleep(0.001)
-    return True
-";
 
 #[test]
 fn a_time_limit_counts_from_the_begin_of_the_call() {

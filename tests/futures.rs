@@ -12,7 +12,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use owngil::{Error, Function, Pool, Task};
-use support::{BACKENDS, f};
+use support::{BACKENDS, DEAF, f};
 use tokio::task::JoinSet;
 
 /// Holds up calls of `HELD` until it lets them go, or is dropped.
@@ -212,15 +212,7 @@ fn those_that_wait_for_room_are_told_when_no_worker_is_left() {
     let gate = Gate::new();
     let builder = Pool::builder().workers(1).queue_limit(1).lost_limit(0);
     let pool = builder.grace(Duration::from_millis(50)).build().unwrap();
-    let deaf = f("
-import os
-def f(fd):
-    while True:
-        try:
-            os.read(fd, 1)
-            return
-        except BaseException: pass
-");
+    let deaf = f(DEAF);
     let running: Task<()> = pool.submit(&deaf, gate.fd).unwrap();
     while pool.stacks().workers[0].running.is_none() {
         thread::yield_now();

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Pool, Stats, Task, WorkerStats};
-use support::{BACKENDS, f};
+use support::{BACKENDS, DEAF, f};
 
 const RECIPROCAL: &str = "def f(x): return 1 // x";
 
@@ -182,15 +182,7 @@ fn calls_that_were_ended_from_outside_are_counted() {
     let reciprocal = f(RECIPROCAL);
     assert_eq!(pool.call::<i32, _>(&reciprocal, 1), Ok(1));
     let (held, release) = pipe().unwrap();
-    let deaf = f("
-import os
-def f(fd):
-    while True:
-        try:
-            os.read(fd, 1)
-            return
-        except BaseException: pass
-");
+    let deaf = f(DEAF);
     let running: Task<()> = pool.submit(&deaf, held.as_raw_fd()).unwrap();
     while !pool.stats().workers[0].is_busy {
         thread::yield_now();

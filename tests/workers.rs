@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stream, Task};
-use support::{BACKENDS, f};
+use support::{BACKENDS, MEET, f};
 
 /// Notes what is printed.
 fn noting() -> (OutputPolicy, Arc<Mutex<String>>) {
@@ -83,17 +83,11 @@ fn a_lazy_pool_starts_workers_when_there_is_work_for_them() {
     assert!(noted.lock().unwrap().contains("begins 0\n"));
     // Calls that wait for one another need as many as they are.
     let folder = tempfile::tempdir().unwrap();
-    let meet = f("
-import os, time, uuid
-def f(folder):
-    open(os.path.join(folder, str(uuid.uuid4())), 'w').close()
-    until = time.monotonic() + 60
-    while len(os.listdir(folder)) < 3:
-        if time.monotonic() > until: return False
-        time.sleep(0.001)
-    return True");
+    let meet = f(MEET);
     let path = folder.path().to_str().unwrap();
-    let tasks: Vec<Task<bool>> = (0..3).map(|_| pool.submit(&meet, path).unwrap()).collect();
+    let tasks: Vec<Task<bool>> = (0..3)
+        .map(|_| pool.submit(&meet, (path, 3)).unwrap())
+        .collect();
     for task in tasks {
         assert_eq!(task.wait(), Ok(true));
     }

@@ -160,24 +160,23 @@ impl Shared {
         true
     }
 
-    /// Puts another worker in the seat of one whose job does not stop. `false` where it has left the seat
-    /// by itself.
-    pub(super) fn set_aside(self: &Arc<Shared>, post: &Arc<Post>) -> bool {
+    /// Puts another worker in the seat of one whose job does not stop, unless it has left that by itself.
+    pub(super) fn set_aside(self: &Arc<Shared>, post: &Arc<Post>) {
         tracing::warn!("a call does not stop: its worker is set aside");
-        self.replace(post, Some("a call does not stop"))
+        self.replace(post, Some("a call does not stop"));
     }
 
     /// Replaces the worker with that post, unless it has left its seat. `lost` says why it counts as
     /// lost.
-    fn replace(self: &Arc<Shared>, post: &Arc<Post>, lost: Option<&str>) -> bool {
+    fn replace(self: &Arc<Shared>, post: &Arc<Post>, lost: Option<&str>) {
         let gate = self.gate.state();
         let n_aside = self.crew.n_aside();
         let mut seats = self.crew.seats_mut();
         let Some(seat) = seats.iter().position(|at| Arc::ptr_eq(&at.post, post)) else {
-            return false;
+            return;
         };
         if matches!(*gate, State::Stopping | State::Failed(_)) {
-            return true;
+            return;
         }
         let allowed = lost.is_none() || n_aside < self.settings.lost_limit;
         let made = match allowed {
@@ -194,7 +193,7 @@ impl Shared {
                 let _ = old.give(Order::Stop);
                 drop((seats, gate));
                 self.leave_empty(post, error);
-                return true;
+                return;
             }
         };
         if matches!(*gate, State::Draining) {
@@ -219,7 +218,6 @@ impl Shared {
         let mut list = list.write().unwrap_or_else(PoisonError::into_inner);
         list.retain(|handle| !handle.is_gone());
         list.push(old);
-        true
     }
 
     /// A worker is lost for good. With the last one, the pool fails.

@@ -78,6 +78,31 @@ pub(crate) const STUCK: [Stuck; 9] = [
     },
 ];
 
+/// Reads a byte, and lets no exception keep it from that.
+pub(crate) const DEAF: &str = "
+import os
+def f(fd):
+    while True:
+        try:
+            os.read(fd, 1)
+            return
+        except BaseException: pass
+";
+
+/// Calls that wait, in whichever interpreters, until `n` of them have come: all run at once. Says whether
+/// they did.
+pub(crate) const MEET: &str = "
+import os, time
+def f(folder, n):
+    name = os.path.join(folder, os.urandom(8).hex())
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+    until = time.monotonic() + 60
+    while len(os.listdir(folder)) < n:
+        if time.monotonic() > until: return False
+        time.sleep(0.001)
+    return True
+";
+
 /// The resident memory of this process, in KiB.
 pub(crate) fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
