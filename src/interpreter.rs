@@ -29,7 +29,7 @@ use crate::task::{Batch, Collecting, Job, Results};
 
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
-use calling::{call, call_sampled, instead, pass_call};
+use calling::{Callee, instead, pass_call};
 use held::Held;
 use host::{execute, write};
 use load_error::{load_error, malformed};
@@ -301,15 +301,13 @@ impl Interpreter {
         let mut bytes = Encoding::default();
         self.with(|attached, state| {
             let callable = state.function(attached, function)?;
-            call(
-                &state.codec,
+            let callee = Callee {
+                codec: &state.codec,
                 attached,
-                &callable,
-                &mut encoded.reader(),
-                &mut bytes,
-                &state.budget,
-                &mut Unmeasured,
-            )
+                callable: &callable,
+                budget: &state.budget,
+            };
+            callee.call(&mut encoded.reader(), &mut bytes, &mut Unmeasured)
         })?;
         Payload::from_encoded(bytes).decode().map_err(result_error)
     }
@@ -480,16 +478,14 @@ impl State {
             let mut outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
                 Ok(callable) => {
-                    let out = self.collecting.out();
-                    call_sampled(
-                        &self.codec,
+                    let callee = Callee {
+                        codec: &self.codec,
                         attached,
                         callable,
-                        &mut reader,
-                        out,
-                        &self.budget,
-                        &mut self.sampling,
-                    )
+                        budget: &self.budget,
+                    };
+                    let out = self.collecting.out();
+                    callee.call_sampled(&mut reader, out, &mut self.sampling)
                 }
                 Err(error) => Err(error.clone()),
             };
