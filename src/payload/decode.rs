@@ -32,20 +32,28 @@ pub(crate) fn decode_value<'de, T: Deserialize<'de>>(reader: &mut Reader<'de>) -
     let mut decoder = Decoder::new(*reader);
     match decoder.whole() {
         Ok(value) => {
-            *reader = decoder.reader;
+            reader.seek(decoder.position());
             Ok(value)
         }
-        Err(error) => Err(pass_after(error, reader)),
+        Err(error) => {
+            let (error, position) = pass_after(error, *reader);
+            reader.seek(position);
+            Err(error)
+        }
     }
 }
 
+/// What is wrong, and where the value ends.
+///
+/// It gets a reader of its own, so that the caller's can stay in registers.
 #[cold]
-fn pass_after(error: CrossingError, reader: &mut Reader<'_>) -> CrossingError {
-    match skip::skip_value(reader) {
+fn pass_after(error: CrossingError, mut reader: Reader<'_>) -> (CrossingError, usize) {
+    let error = match skip::skip_value(&mut reader) {
         // Bytes that are no value say more than what came of them.
         Err(malformed) if error.path().is_empty() => malformed,
         _ => error,
-    }
+    };
+    (error, reader.position())
 }
 
 /// Reads one top-level value.

@@ -291,11 +291,8 @@ where
     fn close_batch(&mut self) {
         let n = std::mem::take(&mut self.n_calls);
         if n > 0 {
-            let n_bytes = self.calls.len();
             let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled)
                 .with_limit(self.pool.shared.settings.time_limit);
-            // The next batch is likely to be as long.
-            self.calls.reserve(n_bytes);
             let number = self.line.push(self.n_taken, n);
             let recipient = Recipient::Collector(number, self.collector.clone());
             self.n_taken += u64::from(n);

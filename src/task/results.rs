@@ -118,9 +118,9 @@ impl Results {
 
     /// The error of a batch whose values do not matter, or that only loaded its function.
     pub(crate) fn only_failure(self) -> Result<()> {
-        let mut reader = self.bytes.reader();
+        let reader = self.bytes.reader();
         match reader.peek() {
-            Ok(FAILED) => Err(failure(&mut reader)),
+            Ok(FAILED) => Err(failure(reader).0),
             _ => Ok(()),
         }
     }
@@ -242,17 +242,23 @@ impl Items {
 #[inline]
 fn read_result<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T> {
     match reader.peek() {
-        Ok(FAILED) => Err(failure(reader)),
+        Ok(FAILED) => {
+            let (error, position) = failure(*reader);
+            reader.seek(position);
+            Err(error)
+        }
         _ => payload::decode_value(reader).map_err(|error| Error::Value(error.root("result"))),
     }
 }
 
+/// The failure that stands there, and where it ends.
 #[cold]
-fn failure(reader: &mut Reader<'_>) -> Error {
+fn failure(mut reader: Reader<'_>) -> (Error, usize) {
     let record = reader.u8().and_then(|_| reader.block());
-    match record.map(wire::decode::<Failure>) {
+    let error = match record.map(wire::decode::<Failure>) {
         Ok(Ok(failure)) => failure.into(),
         Ok(Err(reason)) => Error::WorkerLost(format!("its failure was unreadable: {reason}")),
         Err(error) => Error::Value(error),
-    }
+    };
+    (error, reader.position())
 }
