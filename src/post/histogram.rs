@@ -1,7 +1,8 @@
 //! Histogram: how often which length of time came, to within a thirtieth.
 //!
-//! Each power of two of nanoseconds has 16 buckets of the same width. So the size is fixed, noting a
-//! time is one addition at a place that a few shifts give, and two of them are merged by adding.
+//! Each power of two of nanoseconds has a row of 16 buckets of the same width. So noting a time is one
+//! addition at a place that a few shifts give, and two of them are merged by adding. A row has memory once
+//! a time falls into it: a worker's times need few, and there may be a thousand workers.
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ const FINE: u32 = 4;
 const N_FINE: usize = 1 << FINE;
 
 /// From 0 to `u64::MAX` nanoseconds.
-const N_BUCKETS: usize = (64 - FINE as usize + 1) * N_FINE;
+const N_ROWS: usize = 64 - FINE as usize + 1;
 
 /// How often which length of time came.
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram {
-    counts: Box<[u64; N_BUCKETS]>,
+    rows: [Option<Box<[u64; N_FINE]>>; N_ROWS],
     n: u64,
     sum: Duration,
     max: Duration,
@@ -24,7 +25,7 @@ pub(crate) struct Histogram {
 impl Default for Histogram {
     fn default() -> Self {
         Histogram {
-            counts: Box::new([0; N_BUCKETS]),
+            rows: [const { None }; N_ROWS],
             n: 0,
             sum: Duration::ZERO,
             max: Duration::ZERO,
@@ -37,15 +38,21 @@ impl Histogram {
     #[inline]
     pub(crate) fn note(&mut self, time: Duration, n: u32) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.counts[bucket(nanoseconds)] += u64::from(n);
+        let at = bucket(nanoseconds);
+        self.rows[at / N_FINE].get_or_insert_default()[at % N_FINE] += u64::from(n);
         self.n += u64::from(n);
         self.sum = self.sum.saturating_add(time.saturating_mul(n));
         self.max = self.max.max(time);
     }
 
     pub(crate) fn add(&mut self, other: &Histogram) {
-        for (count, more) in self.counts.iter_mut().zip(other.counts.iter()) {
-            *count += more;
+        for (row, other) in self.rows.iter_mut().zip(&other.rows) {
+            if let Some(other) = other {
+                let row = row.get_or_insert_default();
+                row.iter_mut()
+                    .zip(other.iter())
+                    .for_each(|(count, more)| *count += more);
+            }
         }
         self.n += other.n;
         self.sum = self.sum.saturating_add(other.sum);
@@ -72,10 +79,12 @@ impl Histogram {
     pub(crate) fn quantile(&self, per_mille: u64) -> Duration {
         let rank = (u128::from(self.n) * u128::from(per_mille)).div_ceil(1000);
         let mut n_so_far = 0;
-        for (at, count) in self.counts.iter().enumerate() {
-            n_so_far += u128::from(*count);
-            if n_so_far >= rank.max(1) {
-                return Duration::from_nanos(middle(at)).min(self.max);
+        for (number, row) in self.rows.iter().enumerate() {
+            for (at, count) in row.iter().flat_map(|row| row.iter()).enumerate() {
+                n_so_far += u128::from(*count);
+                if n_so_far >= rank.max(1) {
+                    return Duration::from_nanos(middle(number * N_FINE + at)).min(self.max);
+                }
             }
         }
         Duration::ZERO
@@ -113,12 +122,12 @@ mod tests {
         let near = powers.flat_map(|power| [power - 1, power, power + power / 3]);
         for number in near.chain([u64::MAX]) {
             let at = bucket(number);
-            assert!(at >= last && at < N_BUCKETS, "{number}: {at}");
+            assert!(at >= last && at < N_ROWS * N_FINE, "{number}: {at}");
             last = at;
             let off = middle(at).abs_diff(number);
             assert!(off <= number / 30, "{number} is told as {}", middle(at));
         }
-        assert_eq!(last, N_BUCKETS - 1);
+        assert_eq!(last, N_ROWS * N_FINE - 1);
     }
 
     #[test]
