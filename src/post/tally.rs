@@ -76,9 +76,9 @@ pub(crate) struct Ran {
 /// Decides of which calls the crossing is measured: looking at the clock four times costs about a tenth
 /// of a short call.
 ///
-/// Where calls are not short, all are measured. Otherwise it is one in 64, at random distances (work may
-/// have a period), and it stands for 64. Whether a call is measured never depends on that call, so the
-/// sum is right on average.
+/// Where calls are not short, all are measured. Otherwise it is one in 64, or in 512 where they are very
+/// short, at random distances (work may have a period), and it stands for as many. Whether a call is
+/// measured never depends on that call, so the sum is right on average.
 #[derive(Debug)]
 pub(crate) struct Sampling {
     /// Calls until the next that is measured.
@@ -101,11 +101,11 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// One in so many is measured.
-    const ONE_IN: u32 = 64;
-
-    /// How long a call is of which measuring takes too much.
-    const SHORT: Duration = Duration::from_micros(20);
+    /// One in so many is measured, of calls that are shorter than that.
+    const ONE_IN: [(u32, Duration); 2] = [
+        (512, Duration::from_micros(1)),
+        (64, Duration::from_micros(20)),
+    ];
 
     /// Whether the crossing of the next call is to be measured.
     #[inline]
@@ -133,17 +133,20 @@ impl Sampling {
     /// A job of so many calls took that long, and so may the next.
     #[inline]
     pub(crate) fn learn(&mut self, n_calls: u32, time: Duration) {
-        let is_short = time < Sampling::SHORT * n_calls;
-        if is_short != (self.weight > 1) && n_calls > 0 {
-            self.change(is_short);
+        let mut levels = Sampling::ONE_IN.iter();
+        let level = levels.find(|(_, length)| time < *length * n_calls);
+        let weight = level.map_or(1, |(one_in, _)| *one_in);
+        if weight != self.weight && n_calls > 0 {
+            self.change(weight);
         }
     }
 
     #[cold]
-    fn change(&mut self, is_short: bool) {
-        (self.weight, self.left) = match is_short {
-            true => (Sampling::ONE_IN, self.gap()),
-            false => (1, 1),
+    fn change(&mut self, weight: u32) {
+        self.weight = weight;
+        self.left = match weight {
+            1 => 1,
+            _ => self.gap(),
         };
     }
 
@@ -153,7 +156,7 @@ impl Sampling {
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 17;
         self.seed ^= self.seed << 5;
-        1 + self.seed % (2 * Sampling::ONE_IN - 1)
+        1 + self.seed % (2 * self.weight - 1)
     }
 }
 
@@ -231,10 +234,12 @@ mod tests {
 
     #[test]
     fn few_short_calls_are_measured_and_the_sum_is_right() {
-        let (sum, n_measured) = told(4096, 64, Duration::from_micros(1));
-        let expected = Duration::from_micros(4096 * 64);
-        assert!(sum.abs_diff(expected) < expected / 5, "{sum:?}");
-        assert!((3500..4700).contains(&n_measured), "{n_measured}");
+        for (n_jobs, time, few) in [(4096, 1000, 3500..4700), (32_768, 100, 3500..4700)] {
+            let (sum, n_measured) = told(n_jobs, 64, Duration::from_nanos(time));
+            let expected = Duration::from_micros(u64::from(n_jobs) * 64);
+            assert!(sum.abs_diff(expected) < expected / 5, "{sum:?}");
+            assert!(few.contains(&n_measured), "{n_measured}");
+        }
     }
 
     #[test]
