@@ -343,7 +343,16 @@ fn the_default_action_of_ctrl_c_stays_what_it_was() {
         std::thread::sleep(LIMIT);
         return;
     }
-    let mut child = child(name).spawn().unwrap();
+    let own = child(name);
+    // Where this was started in the background of a script, SIGINT is ignored, and its children inherit that.
+    let mut with_default = Command::new("env");
+    with_default
+        .arg("--default-signal=INT")
+        .arg(own.get_program())
+        .args(own.get_args())
+        .env(STORY, name)
+        .stdout(Stdio::piped());
+    let mut child = with_default.spawn().unwrap();
     await_ready(&mut child);
     let kill = format!("kill -INT {}", child.id());
     let kill = Command::new("sh").args(["-c", &kill]).status();
