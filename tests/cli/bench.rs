@@ -51,7 +51,11 @@ fn work_on_the_cpu_is_worth_crossing_for() {
     let mean = number(&found, "/plain_loop/mean_seconds");
     let pays_from = found["pays_from_seconds"].as_f64();
     assert!(pays_from.is_none_or(|from| mean > from), "{found:#}");
-    assert!(number(&found, "/crossing/share") < 0.1, "{found:#}");
+    // What crosses, and not how long it took: on busy cores that is anything.
+    for way in ["argument", "result"] {
+        let bytes = number(&found, &format!("/crossing/{way}_bytes"));
+        assert!((1.0..20.0).contains(&bytes), "{found:#}");
+    }
     let workers: Vec<f64> = (0..2)
         .map(|at| number(&found, &format!("/own_gils/{at}/workers")))
         .collect();
