@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-/// How long a batch should take. Three hundred hand-overs, and short beside what a person or a
+/// How long a batch should take. Five hundred hand-overs, and short beside what a person or a
 /// straggling worker would notice.
-const SLICE: Duration = Duration::from_micros(300);
+const SLICE: Duration = Duration::from_micros(500);
 
 /// The most calls in a batch; more would save nothing, and take memory on the way.
 const N_MAX: u32 = 2048;
