@@ -9,6 +9,7 @@ mod held;
 mod host;
 mod load_error;
 mod program;
+mod refused;
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -34,6 +35,7 @@ use held::Held;
 use host::{execute, write};
 use load_error::{load_error, malformed};
 use program::{BOOTSTRAP, SCRIPT};
+use refused::{Refused, refused};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -69,6 +71,8 @@ struct State {
     functions: Vec<Loaded>,
     /// Serves one batch after the other.
     collecting: Collecting,
+    /// Where the last batch stopped, if it did.
+    refused: Option<Refused>,
     budget: Budget,
     sampling: Sampling,
     /// The namespace of `exec` and `eval`.
@@ -342,8 +346,9 @@ impl Interpreter {
                 if begun.is_ok() {
                     tracing::trace!(task, function = %batch.function(), n_calls = batch.len(), "begun");
                 }
-                let results = begun.is_ok().then(|| state.run(attached, &batch, post));
+                let mut results = begun.is_ok().then(|| state.run(attached, &batch, post));
                 let ran = results.as_ref().map(|(_, ran)| *ran);
+                let refused = results.as_mut().and_then(|_| state.refused.take());
                 let (elapsed, promise) = post.end(attached, ran);
                 state.sampling.learn(batch.len(), elapsed);
                 if let Some(ran) = ran {
@@ -355,7 +360,12 @@ impl Interpreter {
                 }
                 if let (Some(promise), Some((mut results, _))) = (promise, results) {
                     results.note_elapsed(elapsed);
-                    post.keep(promise, results);
+                    match refused {
+                        None => post.keep(promise, results),
+                        Some(refused) => {
+                            attached.detach(|| refused.move_on(batch, promise, results, post));
+                        }
+                    }
                 }
                 state.codec.lending().take_back(attached);
                 if state.budget.is_exhausted(attached) {
@@ -458,6 +468,7 @@ impl State {
             },
             functions: Vec::new(),
             collecting: Collecting::default(),
+            refused: None,
             budget: Budget::default(),
             sampling: Sampling::default(),
             globals: globals.keep(),
@@ -473,7 +484,8 @@ impl State {
         }
         self.collecting.expect(batch);
         let mut reader = batch.calls();
-        for _ in 0..batch.len() {
+        let mut n_calls = batch.len();
+        for made in 0..batch.len() {
             let from = reader.position();
             let mut outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
@@ -490,6 +502,14 @@ impl State {
                 Err(error) => Err(error.clone()),
             };
             if let Err(error) = &mut outcome {
+                if let Some(reason) = refused(error, post) {
+                    // What it printed so far, it will print again.
+                    post.capture().forget();
+                    let (n_made, at) = (made, from);
+                    self.refused = Some(Refused { n_made, at, reason });
+                    n_calls = made;
+                    break;
+                }
                 pass_call(&mut reader, from);
                 self.budget.explain(attached, error);
                 instead(error, post);
@@ -502,7 +522,7 @@ impl State {
             }
         }
         let ran = Ran {
-            n_calls: batch.len(),
+            n_calls,
             n_failed: self.collecting.n_failed(),
             crossing: self.sampling.take(),
         };

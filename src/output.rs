@@ -222,6 +222,12 @@ impl Capture {
         None
     }
 
+    /// Drops what the task has printed so far, as far as it has not been handed on.
+    pub(crate) fn forget(&self) {
+        self.written.store(false, Ordering::Release);
+        *self.lock() = Output::default();
+    }
+
     /// Whether output is kept with its task.
     pub(crate) fn is_kept(&self) -> bool {
         matches!(self.policy, OutputPolicy::Capture)

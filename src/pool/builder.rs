@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use serde::Serialize;
 
+use super::annex::{Annex, Moved, OnMove};
 use super::crew::Crew;
 use super::gate::Gate;
 use super::settings::Settings;
@@ -16,15 +17,15 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
-use crate::runtime;
+use crate::post::Settled;
 use crate::task::{Batch, Desk, DeskNumber};
+use crate::{refusal, runtime};
 use crate::worker::{Backend, Queue};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
 
 /// The settings of a pool. Each has a default that suits most.
-#[derive(Debug)]
 pub struct PoolBuilder {
     n_workers: Option<usize>,
     backend: Backend,
@@ -39,6 +40,7 @@ pub struct PoolBuilder {
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
     is_lazy: bool,
+    on_move: Option<OnMove>,
 }
 
 impl Default for PoolBuilder {
@@ -57,6 +59,7 @@ impl Default for PoolBuilder {
             initializer: None,
             exit_hook: None,
             is_lazy: false,
+            on_move: None,
         }
     }
 }
@@ -182,6 +185,13 @@ impl PoolBuilder {
         self
     }
 
+    /// Is told of each function that moves from interpreters to processes, once, on whatever thread; on
+    /// the backend [`Auto`](Backend::Auto) alone.
+    pub fn on_move(mut self, told: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
+        self.on_move = Some(Arc::new(told));
+        self
+    }
+
     /// Starts CPython if need be, and the workers, at once unless the pool is
     /// [`lazy`](PoolBuilder::lazy); returns when all are ready.
     ///
@@ -217,6 +227,8 @@ impl PoolBuilder {
         }
         let settings = Settings {
             n_workers,
+            first_worker: 0,
+            queue_limit: self.queue_limit,
             backend: self.backend,
             output: self.output,
             grace: self.grace,
@@ -228,21 +240,34 @@ impl PoolBuilder {
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,
         };
+        let on_move = self.on_move;
         // Before the workers, so that they need not wait for one another.
         runtime::start()?;
-        let shared = Arc::new(Shared {
-            queue: Queue::new(self.queue_limit),
-            crew: Crew::default(),
-            watch: Watch::new(),
-            settled: Arc::default(),
-            gate: Gate::default(),
-            settings,
-            desk: DeskNumber::new(),
-        });
-        let desk: Arc<dyn Desk> = Arc::clone(&shared) as _;
-        shared.desk.open(Arc::downgrade(&desk));
-        let pool = Pool { shared };
-        if !self.is_lazy {
+        let pool = match (settings.backend, Pool::start(settings.clone(), self.is_lazy, &on_move)) {
+            // Where the initializer cannot run, nothing can.
+            (Backend::Auto, Err(error)) if refusal::needs_process(&error).is_some() => {
+                let settings = Settings {
+                    backend: Backend::Process,
+                    ..settings
+                };
+                Pool::start(settings, self.is_lazy, &None)?
+            }
+            (_, started) => started?,
+        };
+        tracing::debug!(n_workers, backend = %pool.backend(), "pool started");
+        Ok(pool)
+    }
+}
+
+impl Pool {
+    /// Starts a pool; returns when its workers are ready, unless they are to start with their work.
+    fn start(settings: Settings, is_lazy: bool, on_move: &Option<OnMove>) -> Result<Pool> {
+        let n_workers = settings.n_workers;
+        let annex = (settings.backend == Backend::Auto).then(|| Annex::new(on_move.clone()));
+        let pool = Pool {
+            shared: Shared::new(settings, Arc::default(), annex),
+        };
+        if !is_lazy {
             let (ready, started) = unbounded();
             pool.shared.fill_seats(n_workers, Some(&ready))?;
             drop(ready);
@@ -251,7 +276,28 @@ impl PoolBuilder {
                 outcome?;
             }
         }
-        tracing::debug!(n_workers, backend = %self.backend, "pool started");
         Ok(pool)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        settings: Settings,
+        settled: Arc<Settled>,
+        annex: Option<Annex>,
+    ) -> Arc<Shared> {
+        let shared = Arc::new(Shared {
+            queue: Queue::new(settings.queue_limit),
+            crew: Crew::default(),
+            watch: Watch::new(),
+            settled,
+            gate: Gate::default(),
+            settings,
+            desk: DeskNumber::new(),
+            annex,
+        });
+        let desk: Arc<dyn Desk> = Arc::clone(&shared) as _;
+        shared.desk.open(Arc::downgrade(&desk));
+        shared
     }
 }

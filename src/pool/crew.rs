@@ -162,7 +162,6 @@ impl Shared {
 
     /// Puts another worker in the seat of one whose job does not stop, unless it has left that by itself.
     pub(super) fn set_aside(self: &Arc<Shared>, post: &Arc<Post>) {
-        tracing::warn!("a call does not stop: its worker is set aside");
         self.replace(post, Some("a call does not stop"));
     }
 
@@ -175,6 +174,9 @@ impl Shared {
         let Some(seat) = seats.iter().position(|at| Arc::ptr_eq(&at.post, post)) else {
             return;
         };
+        if let Some(lost) = lost {
+            tracing::warn!(worker = post.worker(), "{lost}: another one takes its seat");
+        }
         if matches!(*gate, State::Stopping | State::Failed(_)) {
             return;
         }
@@ -247,13 +249,23 @@ impl Shared {
         let (orders, received) = unbounded();
         let untaken = received.clone();
         let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
-        let name = format!("owngil-{seat}");
+        let number = self.settings.first_worker + seat;
+        let name = format!("owngil-{number}");
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
         let post = Post::new(
-            seat,
+            number,
             Capture::new(self.settings.output.clone()),
             &self.settled,
         );
+        if self.annex.is_some() {
+            let shared = Arc::downgrade(self);
+            post.set_elsewhere(move |job, reason| {
+                // Without a pool the job is dropped, which tells its outcome.
+                if let Some(shared) = shared.upgrade() {
+                    shared.move_on(job, reason);
+                }
+            });
+        }
         let start = Start {
             shared: Arc::clone(self),
             seat,

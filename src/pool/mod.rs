@@ -4,6 +4,7 @@
 //! batches of a size that suits the calls (see `chunk`). `crew` has the workers, `watch` ends calls that
 //! must not go on, and how a pool ends is in `shutdown`.
 
+mod annex;
 mod builder;
 mod chunk;
 mod crew;
@@ -34,11 +35,13 @@ use crate::post::{Settled, Target};
 use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
 
+use annex::Annex;
 use crew::Crew;
 use gate::Gate;
 use settings::Settings;
 use watch::Watch;
 
+pub use annex::Moved;
 pub use builder::PoolBuilder;
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
@@ -99,6 +102,8 @@ struct Shared {
     gate: Gate,
     settings: Settings,
     desk: DeskNumber,
+    /// Of a pool that places functions by itself.
+    annex: Option<Annex>,
 }
 
 impl Shared {
@@ -106,6 +111,21 @@ impl Shared {
     fn order(&self, seat: usize, job: Job) -> Result<()> {
         let _open = self.gate.open()?;
         self.crew.seats()[seat].give(Order::Run(job))
+    }
+
+    /// Loads a function on every worker.
+    fn load(self: &Arc<Shared>, function: &Function) -> Result<()> {
+        self.fill_seats(self.settings.n_workers, None)?;
+        let (collector, loaded) = crossbeam_channel::unbounded();
+        for seat in 0..self.settings.n_workers {
+            let recipient = Recipient::Collector(0, collector.clone());
+            let job = Job::new(Batch::loading(function), recipient);
+            self.order(seat, job)?;
+        }
+        drop(collector);
+        loaded
+            .into_iter()
+            .try_for_each(|(_, results)| results.only_failure())
     }
 
     /// Puts a job into the queue; waits while that is full, but no longer than until then.
@@ -356,13 +376,14 @@ impl Pool {
         T: DeserializeOwned,
         A: Serialize,
     {
-        self.shared.fill_seats(self.n_workers(), None)?;
+        let shared = self.shared.home(function)?;
+        shared.fill_seats(self.n_workers(), None)?;
         let tasks: Result<Vec<Task<T>>> = (0..self.n_workers())
             .map(|seat| {
                 let batch = Batch::of_one(function, &arguments)?;
-                let slot = Arc::new(Slot::new(self.shared.desk));
+                let slot = Arc::new(Slot::new(shared.desk));
                 let job = Job::new(batch, Recipient::Task(Arc::clone(&slot)));
-                self.shared.order(seat, job)?;
+                shared.order(seat, job)?;
                 Ok(Task::new(slot))
             })
             .collect();
@@ -376,16 +397,11 @@ impl Pool {
     /// [`Error::Load`] with what is wrong: a file or a name that is not there, a syntax error, an
     /// import that raises. [`Error::ShutDown`].
     pub fn load(&self, function: &Function) -> Result<()> {
-        self.shared.fill_seats(self.n_workers(), None)?;
-        let (collector, loaded) = crossbeam_channel::unbounded();
-        for seat in 0..self.n_workers() {
-            let recipient = Recipient::Collector(0, collector.clone());
-            let job = Job::new(Batch::loading(function), recipient);
-            self.shared.order(seat, job)?;
+        match self.shared.home(function)?.load(function) {
+            Err(error) if self.shared.move_unloaded(function, &error) => {
+                self.shared.home(function)?.load(function)
+            }
+            loaded => loaded,
         }
-        drop(collector);
-        loaded
-            .into_iter()
-            .try_for_each(|(_, results)| results.only_failure())
     }
 }

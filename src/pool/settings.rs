@@ -7,9 +7,12 @@ use crate::output::OutputPolicy;
 use crate::task::Batch;
 use crate::worker::Backend;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) n_workers: usize,
+    /// The number of the first.
+    pub(super) first_worker: usize,
+    pub(super) queue_limit: usize,
     pub(super) backend: Backend,
     pub(super) output: OutputPolicy,
     /// How long a call that is to stop may take for it.
@@ -24,4 +27,15 @@ pub(super) struct Settings {
     pub(super) max_tasks_per_worker: Option<u64>,
     pub(super) initializer: Option<Batch>,
     pub(super) exit_hook: Option<Batch>,
+}
+
+impl Settings {
+    /// Those of as many worker processes for what cannot run here.
+    pub(super) fn in_annex(&self) -> Settings {
+        Settings {
+            backend: Backend::Process,
+            first_worker: self.first_worker + self.n_workers,
+            ..self.clone()
+        }
+    }
 }

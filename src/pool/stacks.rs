@@ -44,7 +44,6 @@ impl Pool {
         let until = Instant::now() + PATIENCE;
         let asked: Vec<_> = self
             .shared
-            .crew
             .posts()
             .into_iter()
             .map(|post| (post.look(), post.stacks()))

@@ -14,6 +14,7 @@ mod settled;
 mod tally;
 mod visitor;
 
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -24,8 +25,9 @@ use owngil_ffi::{Attached, Memory, Stack, ThreadClock, Visit, Visits};
 use crate::error::Error;
 use crate::function::Function;
 use crate::output::Capture;
+use crate::refusal;
 use crate::sync::{Mutex, MutexGuard};
-use crate::task::{Batch, Promise, Results, Slot, Why};
+use crate::task::{Batch, Job, Promise, Results, Slot, Why};
 
 pub(crate) use histogram::Histogram;
 pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
@@ -45,7 +47,17 @@ pub(crate) struct Post {
     visits: OnceLock<Visits>,
     memory: OnceLock<Memory>,
     visitor: Mutex<Option<Visitor>>,
+    elsewhere: OnceLock<Elsewhere>,
     own: Weak<Post>,
+}
+
+/// Takes jobs that this worker cannot run, with the reason.
+struct Elsewhere(Box<dyn Fn(Job, &'static str) + Send + Sync>);
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Elsewhere")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +122,7 @@ impl Post {
             visits: OnceLock::new(),
             memory: OnceLock::new(),
             visitor: Mutex::default(),
+            elsewhere: OnceLock::new(),
             own: Weak::clone(own),
         })
     }
@@ -133,6 +146,26 @@ impl Post {
     pub(crate) fn set_memory(&self, memory: Option<Memory>) {
         if let Some(memory) = memory {
             let _ = self.memory.set(memory);
+        }
+    }
+
+    /// Says who takes jobs that the worker cannot run.
+    pub(crate) fn set_elsewhere(&self, take: impl Fn(Job, &'static str) + Send + Sync + 'static) {
+        let _ = self.elsewhere.set(Elsewhere(Box::new(take)));
+    }
+
+    /// Why the call that failed so is to be made elsewhere, if it is.
+    #[cold]
+    pub(crate) fn moves(&self, error: &Error) -> Option<&'static str> {
+        self.elsewhere.get()?;
+        refusal::needs_process(error)
+    }
+
+    /// Hands a job to whoever runs it elsewhere, and may wait for room there.
+    #[cold]
+    pub(crate) fn move_on(&self, job: Job, reason: &'static str) {
+        if let Some(Elsewhere(take)) = self.elsewhere.get() {
+            take(job, reason);
         }
     }
 

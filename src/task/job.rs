@@ -20,6 +20,8 @@ use crate::payload::{self, Encoding, Reader};
 pub(crate) struct Batch {
     function: Function,
     calls: Bytes,
+    /// Where the first call starts: those before it were made elsewhere.
+    start: usize,
     n: u32,
     cancelled: Option<Arc<AtomicBool>>,
     /// How long it may run.
@@ -32,6 +34,7 @@ impl Batch {
         Batch {
             function: *function,
             calls: Bytes::default(),
+            start: 0,
             n: 0,
             cancelled: None,
             limit: None,
@@ -55,6 +58,7 @@ impl Batch {
         Ok(Batch {
             function: *function,
             calls,
+            start: 0,
             n: 1,
             cancelled: None,
             limit: None,
@@ -73,6 +77,7 @@ impl Batch {
         Batch {
             function: *function,
             calls,
+            start: 0,
             n,
             cancelled: Some(Arc::clone(cancelled)),
             limit: None,
@@ -106,7 +111,16 @@ impl Batch {
 
     /// A reader at the first call's arguments.
     pub(crate) fn calls(&self) -> Reader<'_> {
-        self.calls.reader()
+        let mut reader = self.calls.reader();
+        reader.seek(self.start);
+        reader
+    }
+
+    /// What is left after `n` calls, the arguments of which end there.
+    pub(crate) fn rest(mut self, n: u32, end: usize) -> Batch {
+        self.start = end;
+        self.n -= n;
+        self
     }
 
     /// Whether nobody wants the outcomes any more.
@@ -209,6 +223,20 @@ impl Promise {
             Some(Recipient::Task(slot)) => slot.number(),
             Some(Recipient::Collector(number, _)) => *number,
             None => 0,
+        }
+    }
+
+    /// Tells the results of the first of its calls; those of the others are still owed.
+    ///
+    /// A task has one call, so none of a task's is ever told alone.
+    pub(crate) fn keep_part(&mut self, results: Results) {
+        if results.len() == 0 {
+            return;
+        }
+        debug_assert!(results.len() < self.n, "the last results are told by `keep`");
+        self.n -= results.len();
+        if let Some(Recipient::Collector(number, sender)) = &self.recipient {
+            let _ = sender.send((*number, results));
         }
     }
 
