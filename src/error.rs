@@ -294,7 +294,7 @@ mod tests {
             cause: Some(cause.clone()),
         };
         let hint = Error::from(cause.clone()).hint();
-        assert!(hint.as_ref().is_some_and(|hint| hint.contains("thread")));
+        assert!(hint.as_ref().is_some_and(|hint| hint.contains("auto")));
         assert_eq!(Error::from(load(None)).hint(), hint);
         let own = Error::from(load(Some("another one"))).hint();
         assert_eq!(own.as_deref(), Some("another one"));

@@ -84,7 +84,7 @@ pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
 pub use owngil_ffi::{Frame, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
-    Calling, Canceller, CompletedMap, Map, Percentiles, Pool, PoolBuilder, Stacks, Stats,
+    Calling, Canceller, CompletedMap, Map, Moved, Percentiles, Pool, PoolBuilder, Stacks, Stats,
     Submission, TaskBuilder, WorkerStacks, WorkerStats,
 };
 #[cfg(feature = "stream")]

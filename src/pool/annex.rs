@@ -37,9 +37,17 @@ pub struct Moved {
 }
 
 /// Who is told of a function that moves.
-pub(super) type OnMove = Arc<dyn Fn(&Moved) + Send + Sync>;
+#[derive(Clone)]
+pub(super) struct OnMove(pub(super) Arc<dyn Fn(&Moved) + Send + Sync>);
+
+impl fmt::Debug for OnMove {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnMove")
+    }
+}
 
 /// See the module's documentation.
+#[derive(Debug)]
 pub(super) struct Annex {
     moved: RwLock<HashMap<Function, String>>,
     /// Whether any has moved, to be read without the lock.
@@ -75,18 +83,10 @@ impl Annex {
         }
         self.any.store(true, Ordering::Relaxed);
         tracing::warn!(%function, reason, "moves to worker processes");
-        if let Some(on_move) = &self.on_move {
+        if let Some(OnMove(on_move)) = &self.on_move {
             let reason = reason.to_owned();
             on_move(&Moved { function, reason });
         }
-    }
-}
-
-impl fmt::Debug for Annex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Annex")
-            .field("moved", &self.moved)
-            .finish_non_exhaustive()
     }
 }
 

@@ -19,13 +19,14 @@ use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
 use crate::post::Settled;
 use crate::task::{Batch, Desk, DeskNumber};
-use crate::{refusal, runtime};
 use crate::worker::{Backend, Queue};
+use crate::{refusal, runtime};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
 
 /// The settings of a pool. Each has a default that suits most.
+#[derive(Debug)]
 pub struct PoolBuilder {
     n_workers: Option<usize>,
     backend: Backend,
@@ -188,7 +189,7 @@ impl PoolBuilder {
     /// Is told of each function that moves from interpreters to processes, once, on whatever thread; on
     /// the backend [`Auto`](Backend::Auto) alone.
     pub fn on_move(mut self, told: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
-        self.on_move = Some(Arc::new(told));
+        self.on_move = Some(OnMove(Arc::new(told)));
         self
     }
 
@@ -243,11 +244,14 @@ impl PoolBuilder {
         let on_move = self.on_move;
         // Before the workers, so that they need not wait for one another.
         runtime::start()?;
-        let pool = match (settings.backend, Pool::start(settings.clone(), self.is_lazy, &on_move)) {
+        let pool = match (
+            settings.backend,
+            Pool::start(settings.clone(), self.is_lazy, &on_move),
+        ) {
             // Where the initializer cannot run, nothing can.
             (Backend::Auto, Err(error)) if refusal::needs_process(&error).is_some() => {
                 let settings = Settings {
-                    backend: Backend::Process,
+                    backend: Backend::Thread,
                     ..settings
                 };
                 Pool::start(settings, self.is_lazy, &None)?

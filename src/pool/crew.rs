@@ -257,15 +257,6 @@ impl Shared {
             Capture::new(self.settings.output.clone()),
             &self.settled,
         );
-        if self.annex.is_some() {
-            let shared = Arc::downgrade(self);
-            post.set_elsewhere(move |job, reason| {
-                // Without a pool the job is dropped, which tells its outcome.
-                if let Some(shared) = shared.upgrade() {
-                    shared.move_on(job, reason);
-                }
-            });
-        }
         let start = Start {
             shared: Arc::clone(self),
             seat,
@@ -338,6 +329,16 @@ impl Start {
         self.shared.crew.n_ready.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(worker = self.seat, "worker ready");
         let life = Life::begin(&self.post);
+        // Not before: where the initializer cannot run, the worker cannot.
+        if self.shared.annex.is_some() {
+            let shared = Arc::downgrade(&self.shared);
+            self.post.set_elsewhere(move |job, reason| {
+                // Without a pool the job is dropped, which tells its outcome.
+                if let Some(shared) = shared.upgrade() {
+                    shared.move_on(job, reason);
+                }
+            });
+        }
         drop(ready.map(|ready| ready.send(told)));
         let due = |when| self.shared.watch.note(when);
         let left = catch_unwind(AssertUnwindSafe(|| {

@@ -33,7 +33,7 @@ impl Settings {
     /// Those of as many worker processes for what cannot run here.
     pub(super) fn in_annex(&self) -> Settings {
         Settings {
-            backend: Backend::Process,
+            backend: Backend::Thread,
             first_worker: self.first_worker + self.n_workers,
             ..self.clone()
         }

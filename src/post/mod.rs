@@ -47,12 +47,13 @@ pub(crate) struct Post {
     visits: OnceLock<Visits>,
     memory: OnceLock<Memory>,
     visitor: Mutex<Option<Visitor>>,
-    elsewhere: OnceLock<Elsewhere>,
+    elsewhere: Mutex<Option<Elsewhere>>,
     own: Weak<Post>,
 }
 
 /// Takes jobs that this worker cannot run, with the reason.
-struct Elsewhere(Box<dyn Fn(Job, &'static str) + Send + Sync>);
+#[derive(Clone)]
+struct Elsewhere(Arc<dyn Fn(Job, &'static str) + Send + Sync>);
 
 impl fmt::Debug for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,7 +123,7 @@ impl Post {
             visits: OnceLock::new(),
             memory: OnceLock::new(),
             visitor: Mutex::default(),
-            elsewhere: OnceLock::new(),
+            elsewhere: Mutex::default(),
             own: Weak::clone(own),
         })
     }
@@ -149,22 +150,29 @@ impl Post {
         }
     }
 
-    /// Says who takes jobs that the worker cannot run.
+    /// Says who takes jobs that the worker cannot run, from now until its life ends.
     pub(crate) fn set_elsewhere(&self, take: impl Fn(Job, &'static str) + Send + Sync + 'static) {
-        let _ = self.elsewhere.set(Elsewhere(Box::new(take)));
+        *self.elsewhere() = Some(Elsewhere(Arc::new(take)));
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Option<Elsewhere>> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the call that failed so is to be made elsewhere, if it is.
     #[cold]
     pub(crate) fn moves(&self, error: &Error) -> Option<&'static str> {
-        self.elsewhere.get()?;
+        self.elsewhere().as_ref()?;
         refusal::needs_process(error)
     }
 
     /// Hands a job to whoever runs it elsewhere, and may wait for room there.
     #[cold]
     pub(crate) fn move_on(&self, job: Job, reason: &'static str) {
-        if let Some(Elsewhere(take)) = self.elsewhere.get() {
+        let elsewhere = self.elsewhere().clone();
+        if let Some(Elsewhere(take)) = elsewhere {
             take(job, reason);
         }
     }
@@ -184,6 +192,7 @@ impl Post {
 
     /// The worker's life ends, on this thread; what it does to end does not count.
     pub(crate) fn pass_away(&self) {
+        *self.elsewhere() = None;
         let mut state = self.lock();
         state.last = Some(state.tally_at(Instant::now()));
     }

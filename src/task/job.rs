@@ -233,7 +233,10 @@ impl Promise {
         if results.len() == 0 {
             return;
         }
-        debug_assert!(results.len() < self.n, "the last results are told by `keep`");
+        debug_assert!(
+            results.len() < self.n,
+            "the last results are told by `keep`"
+        );
         self.n -= results.len();
         if let Some(Recipient::Collector(number, sender)) = &self.recipient {
             let _ = sender.send((*number, results));

@@ -32,12 +32,15 @@ pub enum Backend {
     /// Threads of the main interpreter, which share its one GIL: the baseline that everything is
     /// compared with, and the place for extension modules that refuse sub-interpreters.
     Thread,
+    /// Sub-interpreters, and worker processes for what cannot run in them.
+    Auto,
 }
 
 impl Backend {
-    const NAMES: [(&'static str, Backend); 2] = [
+    const NAMES: [(&'static str, Backend); 3] = [
         ("interpreter", Backend::Interpreter),
         ("thread", Backend::Thread),
+        ("auto", Backend::Auto),
     ];
 }
 
@@ -98,7 +101,7 @@ pub(crate) fn start(
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
     let worker = match backend {
-        Backend::Interpreter => interpreter::start(post, memory)?,
+        Backend::Interpreter | Backend::Auto => interpreter::start(post, memory)?,
         Backend::Thread => thread::start(post)?,
     };
     let (orders, thread) = (orders.clone(), std::thread::current());
