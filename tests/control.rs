@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -424,4 +425,23 @@ fn a_full_queue_can_be_told_from_a_closed_pool() {
     pool.shutdown();
     let refused = pool.try_submit::<(), _>(&sleep, 0).map(drop);
     assert_eq!(refused, Err(Error::ShutDown));
+}
+
+#[test]
+fn a_deadline_holds_for_the_wait_for_room_too() {
+    let pool = Pool::builder().workers(1).queue_limit(1).build().unwrap();
+    let (held, release) = std::io::pipe().unwrap();
+    let read = f("import os\ndef f(fd): os.read(fd, 1)");
+    let running: Task<()> = pool.submit(&read, held.as_raw_fd()).unwrap();
+    while pool.stacks().workers[0].running.is_none() {
+        std::thread::yield_now();
+    }
+    let nothing = f("def f(): pass");
+    let queued: Task<()> = pool.submit(&nothing, ()).unwrap();
+    let limit = Duration::from_millis(20);
+    let late = pool.task(&nothing).deadline(limit).submit::<()>().unwrap();
+    assert_eq!(late.wait(), Err(Error::TimedOut(None)));
+    assert_eq!(pool.stats().queue_len, 1);
+    drop(release);
+    assert_eq!((running.wait(), queued.wait()), (Ok(()), Ok(())));
 }

@@ -316,7 +316,7 @@ where
                 self.waiting = Some(job);
                 Ok(())
             }
-            Some(job) => home.enqueue(job, None),
+            Some(job) => home.enqueue(job, None).map(drop),
         });
         // A pool that is shut down takes no more: there is no use in asking for inputs.
         self.exhausted |= sent.is_err();

@@ -128,12 +128,13 @@ impl Shared {
             .try_for_each(|(_, results)| results.only_failure())
     }
 
-    /// Puts a job into the queue; waits while that is full, but no longer than until then.
-    fn enqueue(self: &Arc<Shared>, mut job: Job, deadline: Option<Instant>) -> Result<()> {
+    /// Puts a job into the queue; waits while that is full, but no longer than until then, and gives the
+    /// job back if there is no room yet.
+    fn enqueue(self: &Arc<Shared>, mut job: Job, deadline: Option<Instant>) -> Result<Option<Job>> {
         while let Some(refused) = self.try_enqueue(job)? {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Err(Error::QueueFull);
+                return Ok(Some(refused));
             }
             job = refused;
             // Not under the lock, which whoever closes the pool needs; and not for long, to see
@@ -142,7 +143,7 @@ impl Shared {
             self.queue
                 .wait_for_room(left.map_or(pause, |left| left.min(pause)));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Puts a job into the queue, or gives it back where that is full.

@@ -84,15 +84,18 @@ impl<'p, A> TaskBuilder<'p, A> {
 }
 
 impl<'p, A: Serialize> TaskBuilder<'p, A> {
-    /// Submits the call. Waits while the queue is full.
+    /// Submits the call. Waits while the queue is full, until the deadline if there is one: then the task
+    /// is given with its outcome.
     ///
     /// # Errors
     ///
     /// As [`Pool::submit`].
     pub fn submit<T>(self) -> Result<Task<T>> {
         let made = self.made()?;
-        // Room that comes after the deadline is of no use: the outcome is there by then.
-        made.home.enqueue(made.job, None)?;
+        if let Some(late) = made.home.enqueue(made.job, made.deadline)? {
+            late.fail(&Error::TimedOut(None));
+            return Ok(Task::new(made.slot));
+        }
         Ok(expect(made.home, made.slot, made.deadline))
     }
 
@@ -117,8 +120,10 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     pub fn submit_timeout<T>(self, limit: Duration) -> Result<Task<T>> {
         let made = self.made()?;
         let until = Instant::now().checked_add(limit);
-        made.home.enqueue(made.job, until)?;
-        Ok(expect(made.home, made.slot, made.deadline))
+        match made.home.enqueue(made.job, until)? {
+            None => Ok(expect(made.home, made.slot, made.deadline)),
+            Some(_) => Err(Error::QueueFull),
+        }
     }
 
     /// Submits the call once there is room in the queue, without blocking the thread; see
