@@ -445,3 +445,16 @@ fn a_deadline_holds_for_the_wait_for_room_too() {
     drop(release);
     assert_eq!((running.wait(), queued.wait()), (Ok(()), Ok(())));
 }
+
+#[test]
+fn a_pools_deadline_holds_for_calls_on_every_worker() {
+    let builder = Pool::builder().workers(2).grace(GRACE);
+    let pool = builder
+        .deadline(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let source = "import owngil\ndef f():\n    while owngil.worker_id(): pass";
+    let ends = pool.broadcast::<(), _>(&f(source), ()).unwrap();
+    assert_eq!(ends[0], Ok(()));
+    assert!(matches!(ends[1], Err(Error::TimedOut(_))), "{ends:?}");
+}

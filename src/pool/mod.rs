@@ -29,7 +29,9 @@ use crossbeam_channel::{IntoIter, Receiver};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::function::Function;
 use crate::post::{Settled, Target};
 use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
@@ -367,7 +369,8 @@ impl Pool {
 
     /// Calls a function once on every worker, and waits for all; one result per worker, in order.
     ///
-    /// A busy worker makes the call when it has finished what it runs.
+    /// A busy worker makes the call when it has finished what it runs. The pool's deadline and time limit
+    /// hold for each call.
     ///
     /// # Errors
     ///
@@ -377,17 +380,9 @@ impl Pool {
         T: DeserializeOwned,
         A: Serialize,
     {
-        let shared = self.shared.home(function)?;
-        shared.fill_seats(self.n_workers(), None)?;
-        let tasks: Result<Vec<Task<T>>> = (0..self.n_workers())
-            .map(|seat| {
-                let batch = Batch::of_one(function, &arguments)?;
-                let slot = Arc::new(Slot::new(shared.desk));
-                let job = Job::new(batch, Recipient::Task(Arc::clone(&slot)));
-                shared.order(seat, job)?;
-                Ok(Task::new(slot))
-            })
-            .collect();
+        let call = self.task(function).args(&arguments);
+        let seats = 0..self.n_workers();
+        let tasks: Result<Vec<Task<T>>> = seats.map(|seat| call.order(seat)).collect();
         Ok(tasks?.into_iter().map(Task::wait).collect())
     }
 

@@ -132,6 +132,14 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         Submission::new(self.made())
     }
 
+    /// Gives the call to one worker, before what is queued.
+    pub(super) fn order<T>(&self, seat: usize) -> Result<Task<T>> {
+        let made = self.made()?;
+        made.home.fill_seats(made.home.settings.n_workers, None)?;
+        made.home.order(seat, made.job)?;
+        Ok(expect(made.home, made.slot, made.deadline))
+    }
+
     fn made(&self) -> Result<Made<'p>> {
         let batch = Batch::of_one(&self.function, &self.arguments)?;
         let home = self.pool.shared.home(&self.function)?;
