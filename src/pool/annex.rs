@@ -108,7 +108,7 @@ impl Shared {
     }
 
     /// This, and the annex if it has been opened.
-    pub(super) fn parts<'s>(self: &'s Arc<Shared>) -> impl Iterator<Item = &'s Arc<Shared>> {
+    pub(super) fn parts(self: &Arc<Shared>) -> impl Iterator<Item = &Arc<Shared>> {
         [self].into_iter().chain(self.annex())
     }
 

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
+#[cfg(doc)]
+use super::Pool;
 use super::Shared;
 use super::task::Made;
 use crate::error::{Error, Result};

@@ -20,8 +20,9 @@ use crate::payload::{self, Encoding, Reader};
 pub(crate) struct Batch {
     function: Function,
     calls: Bytes,
-    /// Where the first call starts: those before it were made elsewhere.
-    start: usize,
+    /// Where the first call starts: those before it were made elsewhere. Small, as a batch of several calls
+    /// is closed at a few megabytes.
+    start: u32,
     n: u32,
     cancelled: Option<Arc<AtomicBool>>,
     /// How long it may run.
@@ -112,13 +113,13 @@ impl Batch {
     /// A reader at the first call's arguments.
     pub(crate) fn calls(&self) -> Reader<'_> {
         let mut reader = self.calls.reader();
-        reader.seek(self.start);
+        reader.seek(self.start as usize);
         reader
     }
 
     /// What is left after `n` calls, the arguments of which end there.
     pub(crate) fn rest(mut self, n: u32, end: usize) -> Batch {
-        self.start = end;
+        self.start = u32::try_from(end).expect("a batch of many calls is short");
         self.n -= n;
         self
     }
