@@ -56,6 +56,11 @@ impl Error {
         }
     }
 
+    /// Why the call can be made in a worker process, if it can though it failed so.
+    pub(crate) fn needs_process(&self) -> Option<&'static str> {
+        crate::refusal::needs_process(self.python()?.traceback())
+    }
+
     /// Where the task stood when it was ended from outside.
     pub fn stack(&self) -> Option<&Stack> {
         match self {

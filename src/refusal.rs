@@ -3,8 +3,6 @@
 //! CPython has no exception type for it, so the texts are all there is to go by
 //! (Python/import.c, Objects/moduleobject.c, Modules/posixmodule.c, Lib/threading.py).
 
-use crate::error::Error;
-
 /// A text by which packages and CPython refuse.
 struct Refusal {
     text: &'static str,
@@ -76,8 +74,8 @@ pub(crate) fn hint(traceback: &str) -> Option<String> {
     find(traceback).map(|refusal| refusal.hint.to_owned())
 }
 
-/// Why a call that failed so can be made in a worker process, if it can: there all extension modules
-/// load, and what CPython allows a process is allowed.
-pub(crate) fn needs_process(error: &Error) -> Option<&'static str> {
-    find(error.python()?.traceback())?.need
+/// Why a call that ended with such a traceback can be made in a worker process, if it can: there all
+/// extension modules load, and what CPython allows a process is allowed.
+pub(crate) fn needs_process(traceback: &str) -> Option<&'static str> {
+    find(traceback)?.need
 }

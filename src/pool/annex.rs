@@ -20,7 +20,6 @@ use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::post::Post;
-use crate::refusal;
 use crate::task::Job;
 
 /// For how long a worker waits at a time for room in the annex's queue.
@@ -161,7 +160,7 @@ impl Shared {
 
     /// Notes that a function that cannot be loaded for that reason is to move, if it is.
     pub(super) fn move_unloaded(&self, function: &Function, error: &Error) -> bool {
-        match (&self.annex, refusal::needs_process(error)) {
+        match (&self.annex, error.needs_process()) {
             (Some(annex), Some(reason)) => {
                 annex.note(*function, reason);
                 true

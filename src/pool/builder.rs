@@ -18,9 +18,9 @@ use crate::function::Function;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
 use crate::post::Settled;
+use crate::runtime;
 use crate::task::{Batch, Desk, DeskNumber};
 use crate::worker::{Backend, Queue};
-use crate::{refusal, runtime};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
@@ -249,7 +249,7 @@ impl PoolBuilder {
             Pool::start(settings.clone(), self.is_lazy, &on_move),
         ) {
             // Where the initializer cannot run, nothing can.
-            (Backend::Auto, Err(error)) if refusal::needs_process(&error).is_some() => {
+            (Backend::Auto, Err(error)) if error.needs_process().is_some() => {
                 let settings = Settings {
                     backend: Backend::Thread,
                     ..settings

@@ -25,7 +25,6 @@ use owngil_ffi::{Attached, Memory, Stack, ThreadClock, Visit, Visits};
 use crate::error::Error;
 use crate::function::Function;
 use crate::output::Capture;
-use crate::refusal;
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Job, Promise, Results, Slot, Why};
 
@@ -165,7 +164,7 @@ impl Post {
     #[cold]
     pub(crate) fn moves(&self, error: &Error) -> Option<&'static str> {
         self.elsewhere().as_ref()?;
-        refusal::needs_process(error)
+        error.needs_process()
     }
 
     /// Hands a job to whoever runs it elsewhere, and may wait for room there.
