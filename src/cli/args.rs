@@ -200,8 +200,9 @@ pub(crate) struct CommonArgs {
     pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
-    /// `thread` a thread of the main interpreter, on one GIL
-    #[arg(long, value_name = "BACKEND", default_value_t)]
+    /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`
+    /// is `interpreter`, and `process` for what cannot run there
+    #[arg(long, value_name = "BACKEND", default_value_t = Backend::Auto)]
     pub(crate) backend: Backend,
 
     /// Keep the results in the order of the inputs

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use owngil::{OutputPolicy, Pool};
+use owngil::{Moved, OutputPolicy, Pool};
 
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
@@ -60,7 +60,16 @@ impl Session {
         let jobs = common.jobs.map_or_else(n_cores, NonZeroUsize::get);
         let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
         let builder = Pool::builder().workers(n_workers).backend(common.backend);
-        let pool = Arc::new(builder.output(output).grace(GRACE).build()?);
+        let mut builder = builder.output(output).grace(GRACE);
+        if !common.process.quiet {
+            let stderr = Arc::clone(&self.stderr);
+            builder = builder.on_move(move |moved| {
+                let Moved { function, reason, .. } = moved;
+                let note = format!("note: {function} runs in worker processes: {reason}\n");
+                stderr.write(note.as_bytes());
+            });
+        }
+        let pool = Arc::new(builder.build()?);
         self.signals.on_look(&pool);
         Ok(pool)
     }
