@@ -47,6 +47,7 @@ mod version;
 
 mod error;
 mod executable;
+mod extension;
 
 mod allocator;
 mod memory;
@@ -85,6 +86,7 @@ pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;
+pub use extension::{Extension, ExtensionError, Initialization, Library};
 pub use interpreter::{Ended, Interpreter};
 pub use loan::{Lent, Loans};
 pub use memory::Memory;
