@@ -79,14 +79,7 @@ fn is_a(object: &Object<'_>, class: *mut raw::PyTypeObject) -> bool {
 }
 
 impl Definition {
-    /// Whether the author says that it may be loaded by interpreters with GILs of their own.
-    pub(crate) fn supports_own_gil(self) -> bool {
-        self.slots().iter().any(|slot| {
-            is_interpreters(slot) && slot.value == raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED
-        })
-    }
-
-    /// Has it say so. The definition stays the same one, by which modules and types are found.
+    /// Has it say that it may be loaded by an interpreter with its own GIL, whatever it said. It stays the same one, by which modules and types are found.
     ///
     /// # Safety
     ///
@@ -115,10 +108,7 @@ impl Definition {
     /// # Errors
     ///
     /// What Python raises, and `ImportError` where the interpreter may not have it.
-    pub(crate) fn module<'a>(
-        self,
-        spec: &Object<'a>,
-    ) -> PyResult<'a, Object<'a>> {
+    pub(crate) fn module<'a>(self, spec: &Object<'a>) -> PyResult<'a, Object<'a>> {
         const VERSION: c_int = raw::PYTHON_API_VERSION;
         // SAFETY: attached; the definition is alive by the invariant, and the spec an object.
         let module =
