@@ -5,23 +5,25 @@
 
 mod budget;
 mod calling;
+mod functions;
 mod held;
 mod host;
 mod load_error;
 mod program;
 mod refused;
 
-use std::cell::OnceCell;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Raised, Runtime, STACK_SIZE, Views};
+use owngil_ffi::{
+    Attached, Kept, Loans, PrivateCopies, PyResult, Raised, Runtime, STACK_SIZE, Views,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, PythonError, Result};
-use crate::function::{Function, Place};
+use crate::extensions::Extensions;
+use crate::function::Function;
 use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
 use crate::post::{Post, Ran, Sampling, Unmeasured};
@@ -31,10 +33,10 @@ use crate::task::{Batch, Collecting, Job, Results};
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::{Callee, instead, pass_call};
+use functions::{Functions, named};
 use held::Held;
-use host::{execute, write};
-use load_error::{load_error, malformed};
-use program::{BOOTSTRAP, SCRIPT};
+use host::write;
+use program::BOOTSTRAP;
 use refused::{Refused, refused};
 
 /// One interpreter with its own GIL, on the thread that made it.
@@ -66,9 +68,7 @@ pub struct Interpreter {
 #[derive(Debug)]
 struct State {
     codec: Codec,
-    loaders: Loaders,
-    /// What loading gave, by the functions' ids.
-    functions: Vec<Loaded>,
+    functions: Functions,
     /// Serves one batch after the other.
     collecting: Collecting,
     /// Where the last batch stopped, if it did.
@@ -77,53 +77,6 @@ struct State {
     sampling: Sampling,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
-}
-
-/// What loading a function gave.
-#[derive(Debug, Default)]
-enum Loaded {
-    #[default]
-    NotYet,
-    Function(Kept),
-    /// Kept for a moment, so that an import that raises is not run again for every call that
-    /// waits; a person who mends the file and tries again has it loaded anew.
-    Failed(Error, Instant),
-}
-
-/// For how long a function that could not be loaded is not tried again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-#[derive(Debug)]
-struct Loaders {
-    file: Kept,
-    module: Kept,
-    source: Kept,
-    /// Only interpreters that run scripts have it.
-    script: OnceCell<Kept>,
-    /// The namespace of the bootstrap.
-    namespace: Kept,
-}
-
-impl Loaders {
-    fn script<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &Kept> {
-        if let Some(known) = self.script.get() {
-            return Ok(known);
-        }
-        let namespace = self.namespace.get(attached);
-        SCRIPT.run(attached, &namespace)?;
-        let loader = function(attached, &namespace, "load_script")?;
-        Ok(self.script.get_or_init(|| loader.keep()))
-    }
-}
-
-/// The function of that name in the bootstrap's namespace.
-fn function<'a>(
-    attached: Attached<'a>,
-    namespace: &Object<'a>,
-    name: &str,
-) -> PyResult<'a, Object<'a>> {
-    let found = namespace.lookup(&attached.str(name)?)?;
-    found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
 }
 
 impl Interpreter {
@@ -174,11 +127,15 @@ impl Interpreter {
         runtime: &'static Runtime,
         post: &Post,
         memory: MemorySetting,
+        extensions: Extensions,
     ) -> Result<Interpreter> {
-        let python = match memory {
+        let mut python = match memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
+        if let Some(copies) = install(&mut python, extensions)? {
+            post.set_copies(copies);
+        }
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture)
     }
@@ -304,7 +261,7 @@ impl Interpreter {
         payload::encode_call(&arguments, &mut encoded)?;
         let mut bytes = Encoding::default();
         self.with(|attached, state| {
-            let callable = state.function(attached, function)?;
+            let callable = state.functions.get(attached, function, &state.budget)?;
             let callee = Callee {
                 codec: &state.codec,
                 attached,
@@ -443,7 +400,7 @@ impl State {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         BOOTSTRAP.run(attached, &bootstrap)?;
-        let function = |name: &str| function(attached, &bootstrap, name);
+        let function = |name: &str| named(attached, &bootstrap, name);
         let write =
             attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
         function("install_streams")?.call(&[write, attached.bool(loans.is_none())])?;
@@ -459,14 +416,7 @@ impl State {
                 Pickling::new(attached, &function, loans.clone())?,
                 Lending::new(Views::new(attached)?, loans),
             ),
-            loaders: Loaders {
-                file: function("load_file")?.keep(),
-                module: function("load_module")?.keep(),
-                source: function("load_source")?.keep(),
-                script: OnceCell::new(),
-                namespace: bootstrap.keep(),
-            },
-            functions: Vec::new(),
+            functions: Functions::new(attached, &bootstrap)?,
             collecting: Collecting::default(),
             refused: None,
             budget: Budget::default(),
@@ -477,8 +427,14 @@ impl State {
 
     /// Makes the calls of a batch one after the other.
     fn run(&mut self, attached: Attached<'_>, batch: &Batch, post: &Post) -> (Results, Ran) {
-        let callable = self.function(attached, batch.function());
-        let callable = callable.map_err(|error| self.not_loaded(batch.function(), error, post));
+        let callable = self.functions.get(attached, batch.function(), &self.budget);
+        let callable = callable.map_err(|mut error| {
+            // What was interrupted while it was loaded may be loaded again.
+            if instead(&mut error, post) {
+                self.functions.forget(batch.function());
+            }
+            error
+        });
         if let (0, Err(error)) = (batch.len(), &callable) {
             self.collecting.end_call(Err(error.clone()));
         }
@@ -528,71 +484,20 @@ impl State {
         };
         (self.collecting.finish(), ran)
     }
+}
 
-    /// What became of a function that was interrupted while it was loaded is no reason not to load it
-    /// again.
-    #[cold]
-    fn not_loaded(&mut self, function: &Function, mut error: Error, post: &Post) -> Error {
-        if instead(&mut error, post) {
-            self.functions[function.id()] = Loaded::NotYet;
-        }
-        error
+/// Has the interpreter import as the setting says.
+fn install(
+    python: &mut owngil_ffi::Interpreter,
+    extensions: Extensions,
+) -> Result<Option<PrivateCopies>> {
+    if extensions == Extensions::Strict {
+        return Ok(None);
     }
-
-    /// The callable, loaded at its first use.
-    #[inline]
-    fn function<'a>(&mut self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        match self.functions.get(function.id()) {
-            Some(Loaded::Function(kept)) => Ok(kept.get(attached)),
-            Some(Loaded::Failed(error, when)) if when.elapsed() < RETRY_AFTER => Err(error.clone()),
-            _ => self.load_now(attached, function),
-        }
-    }
-
-    #[cold]
-    fn load_now<'a>(&mut self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        let loaded = self.load(attached, function);
-        if self.functions.len() <= function.id() {
-            self.functions
-                .resize_with(function.id() + 1, Loaded::default);
-        }
-        self.functions[function.id()] = match &loaded {
-            Ok(callable) => Loaded::Function(callable.keep()),
-            Err(error) => Loaded::Failed(error.clone(), Instant::now()),
-        };
-        loaded
-    }
-
-    fn load<'a>(&self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        let loaders = &self.loaders;
-        // A path need not be text.
-        let path_of = |path: &Path| attached.bytes(path.as_os_str().as_encoded_bytes());
-        let word = |word: &str| attached.str(word);
-        let (loader, arguments) = match function.place() {
-            Place::File { path, module, name } => {
-                (&loaders.file, vec![path_of(path), word(module), word(name)])
-            }
-            Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
-            Place::Source { text, module, name } => {
-                let execute = attached.callback(execute);
-                let arguments = vec![word(text), word(module), word(name), execute];
-                (&loaders.source, arguments)
-            }
-            Place::Script { path, shown } => {
-                let loader = loaders.script(attached);
-                let loader = loader.map_err(|raised| load_error(function, &raised))?;
-                (loader, vec![path_of(path), word(shown)])
-            }
-            Place::Malformed { .. } => return Err(malformed(function).into()),
-        };
-        let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
-        let load = |arguments: Vec<_>| {
-            let loader = loader.get(attached);
-            self.budget.hold(|| loader.call(&arguments))
-        };
-        let loaded = arguments.and_then(load);
-        loaded.map_err(|raised| load_error(function, &raised))
-    }
+    let copies = python.attach(|attached| {
+        PrivateCopies::install(attached).map_err(|raised| python_error(&raised))
+    });
+    copies.map(Some)
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

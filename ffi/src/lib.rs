@@ -47,6 +47,7 @@ mod version;
 
 mod error;
 mod executable;
+mod extension;
 
 mod allocator;
 mod memory;
@@ -69,6 +70,10 @@ mod nudge;
 mod stack;
 mod visit;
 
+mod definition;
+mod private_copy;
+mod shared_copy;
+
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
@@ -85,10 +90,12 @@ pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;
+pub use extension::{Extension, ExtensionError, Initialization, Library};
 pub use interpreter::{Ended, Interpreter};
 pub use loan::{Lent, Loans};
 pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
+pub use private_copy::{PrivateCopies, PrivateCopy};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

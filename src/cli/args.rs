@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use owngil::{Backend, Version};
+use owngil::{Backend, Extensions, Version};
 
 /// owngil's version, and that of the Python that it is linked with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -205,12 +205,37 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "BACKEND", default_value_t = Backend::Auto)]
     pub(crate) backend: Backend,
 
+    /// What becomes of extension modules that refuse interpreters with their own GIL (numpy and most
+    /// others): `private` loads a copy of them in each interpreter, `process` runs what imports them in
+    /// processes, `strict` has the import fail
+    #[arg(long, value_name = "HOW", default_value = "private")]
+    pub(crate) extensions: ExtensionsArg,
+
     /// Keep the results in the order of the inputs
     #[arg(short, long)]
     pub(crate) keep_order: bool,
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
+}
+
+impl CommonArgs {
+    /// Where tasks run.
+    pub(crate) fn backend(&self) -> Backend {
+        match (self.backend, self.extensions) {
+            // What refuses is to fail, and not to go elsewhere.
+            (Backend::Auto, ExtensionsArg::Strict) => Backend::Interpreter,
+            (backend, _) => backend,
+        }
+    }
+
+    /// What becomes of extension modules that refuse.
+    pub(crate) fn extensions(&self) -> Extensions {
+        match self.extensions {
+            ExtensionsArg::Private => Extensions::Private,
+            ExtensionsArg::Process | ExtensionsArg::Strict => Extensions::Strict,
+        }
+    }
 }
 
 #[derive(Debug, Default, ClapArgs)]
@@ -227,6 +252,15 @@ pub(crate) struct ProcessArgs {
     /// Say which Python is used and why, and what is known of it
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// What becomes of extension modules that refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExtensionsArg {
+    #[default]
+    Private,
+    Process,
+    Strict,
 }
 
 /// What a line of input is.

@@ -59,12 +59,17 @@ impl Session {
         self.start_python(&common.process)?;
         let jobs = common.jobs.map_or_else(n_cores, NonZeroUsize::get);
         let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
-        let builder = Pool::builder().workers(n_workers).backend(common.backend);
+        let builder = Pool::builder().workers(n_workers);
+        let builder = builder
+            .backend(common.backend())
+            .extensions(common.extensions());
         let mut builder = builder.output(output).grace(GRACE);
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);
             builder = builder.on_move(move |moved| {
-                let Moved { function, reason, .. } = moved;
+                let Moved {
+                    function, reason, ..
+                } = moved;
                 let note = format!("note: {function} runs in worker processes: {reason}\n");
                 stderr.write(note.as_bytes());
             });

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use owngil_ffi::PrivateCopy;
+
 use super::{Pool, Shared};
 use crate::post::{Histogram, Tally};
 use crate::worker::Backend;
@@ -137,6 +139,15 @@ impl Shared {
             });
             all.add(&tally);
         }
+    }
+}
+
+impl Pool {
+    /// The extension modules that each worker has loaded from private copies so far, in the workers' order;
+    /// see [`Extensions::Private`](crate::Extensions::Private).
+    pub fn private_copies(&self) -> Vec<Vec<PrivateCopy>> {
+        let posts = self.shared.crew.posts();
+        posts.iter().map(|post| post.private_copies()).collect()
     }
 }
 
