@@ -13,6 +13,7 @@ mod feed;
 mod input;
 mod json;
 mod map;
+mod placement;
 mod plan;
 mod python;
 mod report;

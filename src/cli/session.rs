@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use owngil::{Moved, OutputPolicy, Pool};
+use owngil::{OutputPolicy, Pool};
 
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::placement;
 use super::python::Choice;
 use super::report::Report;
 use super::signals::Signals;
@@ -67,16 +68,21 @@ impl Session {
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);
             builder = builder.on_move(move |moved| {
-                let Moved {
-                    function, reason, ..
-                } = moved;
-                let note = format!("note: {function} runs in worker processes: {reason}\n");
-                stderr.write(note.as_bytes());
+                stderr.write(placement::moved(moved).as_bytes());
             });
         }
         let pool = Arc::new(builder.build()?);
         self.signals.on_look(&pool);
         Ok(pool)
+    }
+
+    /// Says where code ran, where that is not plain.
+    pub(crate) fn tell_placement(&self, pool: &Pool, common: &CommonArgs) {
+        if !common.process.quiet
+            && let Some(note) = placement::private_copies(pool)
+        {
+            self.stderr.write(note.as_bytes());
+        }
     }
 
     /// Starts Python; returns its version.
