@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::payload::{Encoding, Reader};
+use crate::payload::{Buffer, Encoding, Reader};
 
 /// How many bytes fit without an allocation: with length and tag, three quarters of a cache line, which
 /// leaves room for what goes with them.
@@ -47,6 +47,22 @@ impl Bytes {
         let length = buffer.len() as u8;
         buffer.clear();
         Bytes::Short(length, bytes)
+    }
+
+    /// Encoded values that came from elsewhere, and the buffers that they refer to.
+    pub(crate) fn of(bytes: Vec<u8>, buffers: Vec<Buffer>) -> Bytes {
+        match buffers.is_empty() && bytes.len() > INLINE {
+            true => Bytes::Long(bytes),
+            false => Bytes::take_from(&mut Encoding::of(bytes, buffers)),
+        }
+    }
+
+    /// The buffers that they refer to.
+    pub(crate) fn buffers(&self) -> &[Buffer] {
+        match self {
+            Bytes::WithBuffers(encoding) => encoding.buffers(),
+            _ => &[],
+        }
     }
 
     /// A reader at the start.

@@ -172,7 +172,8 @@ mod tests {
         }
         assert!(rustix::fs::ftruncate(&file, 0).is_err());
         assert!(Board::open(&crate::Mapping::file_of(&[b"x"]).unwrap()).is_err());
-        let beyond = std::panic::AssertUnwindSafe(|| board.number(N_NUMBERS).load(Ordering::Relaxed));
+        let beyond =
+            std::panic::AssertUnwindSafe(|| board.number(N_NUMBERS).load(Ordering::Relaxed));
         assert!(std::panic::catch_unwind(beyond).is_err());
     }
 }

@@ -283,6 +283,17 @@ impl Interpreter {
         }
     }
 
+    /// As [`wind_down`](Interpreter::wind_down), for the one thread of the main interpreter that a process
+    /// uses.
+    ///
+    /// # Panics
+    ///
+    /// As [`attach`](Interpreter::attach).
+    pub fn wind_down_main(&mut self) {
+        self.lift_limit();
+        self.attach(run_last_code);
+    }
+
     /// Nothing that ends is written for a want of memory.
     fn lift_limit(&self) {
         if let Some(memory) = &self.memory {

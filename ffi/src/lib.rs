@@ -94,6 +94,6 @@ pub use loan::{Lent, Loans};
 pub use mapping::Mapping;
 pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
-pub use runtime::{Config, Runtime, STACK_SIZE, exit};
+pub use runtime::{Config, Runtime, STACK_SIZE, exit, leave};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

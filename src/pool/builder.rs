@@ -1,5 +1,6 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
+use crate::process;
 use crate::runtime;
 use crate::task::{Batch, Desk, DeskNumber};
-use crate::worker::{Backend, Queue};
+use crate::worker::{Backend, Queue, WorkerSettings};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
@@ -34,6 +36,7 @@ pub struct PoolBuilder {
     deadline: Option<Duration>,
     time_limit: Option<Duration>,
     lost_limit: usize,
+    program: Option<PathBuf>,
     memory: MemorySetting,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
@@ -52,6 +55,7 @@ impl Default for PoolBuilder {
             deadline: None,
             time_limit: None,
             lost_limit: 32,
+            program: None,
             memory: MemorySetting::NotCounted,
             max_tasks_per_worker: None,
             initializer: None,
@@ -71,6 +75,15 @@ impl PoolBuilder {
     /// Where tasks run; by default in interpreters with their own GIL.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
+        self
+    }
+
+    /// The program that workers of [`Backend::Process`] are; by default this same one, whose `main` must
+    /// begin with [`become_worker_if_asked`](crate::become_worker_if_asked).
+    ///
+    /// The command `owngil` can be one, if it is of the same version of owngil.
+    pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
         self
     }
 
@@ -129,7 +142,8 @@ impl PoolBuilder {
     /// [`Pool::stats`].
     ///
     /// What Python's own allocators hand out is counted, to the byte; what extension modules and libraries
-    /// such as SQLite allocate by themselves is not. On the backend `interpreter` and on Linux alone.
+    /// such as SQLite allocate by themselves is not. Not on the backend `thread`, and on Linux alone. A
+    /// worker process tells it at the end of each batch.
     pub fn count_memory(mut self) -> Self {
         if matches!(self.memory, MemorySetting::NotCounted) {
             self.memory = MemorySetting::Counted(None);
@@ -194,6 +208,11 @@ impl PoolBuilder {
             Some(n) => n,
             None => thread::available_parallelism().map_or(1, usize::from),
         };
+        if process::has_forgotten() {
+            let reason = "this process was started to be a worker, and builds a pool instead: the first line of \
+                          main must be owngil::become_worker_if_asked()";
+            return Err(Error::Config(reason.to_owned()));
+        }
         if self.queue_limit == 0 {
             return Err(Error::Config(
                 "the queue must hold at least one call".to_owned(),
@@ -217,19 +236,25 @@ impl PoolBuilder {
         }
         let settings = Settings {
             n_workers,
-            backend: self.backend,
+            worker: WorkerSettings {
+                backend: self.backend,
+                memory: self.memory,
+                program: self.program,
+                grace: self.grace,
+            },
             output: self.output,
             grace: self.grace,
             deadline: self.deadline,
             time_limit: self.time_limit,
             lost_limit: self.lost_limit,
-            memory: self.memory,
             max_tasks_per_worker: self.max_tasks_per_worker,
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,
         };
         // Before the workers, so that they need not wait for one another.
-        runtime::start()?;
+        if self.backend != Backend::Process {
+            runtime::start()?;
+        }
         let shared = Arc::new(Shared {
             queue: Queue::new(self.queue_limit),
             crew: Crew::default(),

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
 use crate::task::Batch;
-use crate::worker::Backend;
+use crate::worker::WorkerSettings;
 
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) n_workers: usize,
-    pub(super) backend: Backend,
+    pub(super) worker: WorkerSettings,
     pub(super) output: OutputPolicy,
     /// How long a call that is to stop may take for it.
     pub(super) grace: Duration,
@@ -20,7 +19,6 @@ pub(super) struct Settings {
     pub(super) time_limit: Option<Duration>,
     /// How many workers may be lost and not back.
     pub(super) lost_limit: usize,
-    pub(super) memory: MemorySetting,
     pub(super) max_tasks_per_worker: Option<u64>,
     pub(super) initializer: Option<Batch>,
     pub(super) exit_hook: Option<Batch>,

@@ -79,6 +79,27 @@ impl Batch {
         }
     }
 
+    /// A batch of calls that another process has encoded; `cancelled` is for this one alone.
+    pub(crate) fn of_encoded(
+        function: &Function,
+        calls: Bytes,
+        n: u32,
+        cancelled: Option<Arc<AtomicBool>>,
+    ) -> Batch {
+        Batch {
+            function: *function,
+            calls,
+            n,
+            cancelled,
+            limit: None,
+        }
+    }
+
+    /// The arguments, encoded.
+    pub(crate) fn encoded(&self) -> &Bytes {
+        &self.calls
+    }
+
     /// Sets how long it may run.
     pub(crate) fn with_limit(mut self, limit: Option<Duration>) -> Batch {
         self.limit = limit;
@@ -153,6 +174,8 @@ pub(crate) enum Recipient {
     Task(Arc<Slot>),
     /// Somebody who collects several batches, and tells them apart by a number.
     Collector(u64, Sender<(u64, Results)>),
+    /// Another process, which knows the job by that number, and is told by whoever keeps the promise.
+    Elsewhere(u64),
 }
 
 /// The duty to tell a batch's results, once.
@@ -207,7 +230,7 @@ impl Promise {
     pub(crate) fn number(&self) -> u64 {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),
-            Some(Recipient::Collector(number, _)) => *number,
+            Some(Recipient::Collector(number, _) | Recipient::Elsewhere(number)) => *number,
             None => 0,
         }
     }
@@ -222,7 +245,7 @@ impl Promise {
     pub(crate) fn is_open(&self) -> bool {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.results().is_none(),
-            Some(Recipient::Collector(..)) => true,
+            Some(_) => true,
             None => false,
         }
     }
@@ -241,7 +264,7 @@ impl Promise {
                 let _ = sender.send((number, results));
                 true
             }
-            None => true,
+            Some(Recipient::Elsewhere(_)) | None => true,
         }
     }
 }
