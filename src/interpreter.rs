@@ -28,7 +28,7 @@ use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
 use crate::post::{Post, Ran, Sampling, Unmeasured};
 use crate::runtime;
-use crate::task::{Batch, Collecting, Job, Results};
+use crate::task::{Batch, Collecting, Job, Promise, Results};
 
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
@@ -146,6 +146,22 @@ impl Interpreter {
         Interpreter::at(post, python, Capture::of_nobody())
     }
 
+    /// The main interpreter of a worker process, whose only worker is on this thread.
+    pub(crate) fn on_main_alone(
+        runtime: &'static Runtime,
+        post: &Post,
+        memory: MemorySetting,
+    ) -> Result<Interpreter> {
+        let python = match memory {
+            MemorySetting::NotCounted => owngil_ffi::Interpreter::on_main(runtime),
+            MemorySetting::Counted(limit) => {
+                owngil_ffi::Interpreter::on_main_accounted(runtime, limit)
+            }
+        }?;
+        let capture = Arc::clone(post.capture());
+        Interpreter::at(post, python, capture)
+    }
+
     fn at(
         post: &Post,
         python: owngil_ffi::Interpreter,
@@ -172,7 +188,8 @@ impl Interpreter {
         worker: Option<usize>,
     ) -> Result<Interpreter> {
         let loans = worker.is_some().then(|| python.loans().clone());
-        let is_alone = python.has_own_gil();
+        // It is where others print into its capture too: on the backend `thread` that is nobody's.
+        let is_alone = Arc::ptr_eq(&capture, &fallback);
         let memory = python.memory().cloned();
         let state = python.attach(|attached| {
             let state = State::new(attached, fallback, loans, worker, is_alone);
@@ -287,6 +304,21 @@ impl Interpreter {
         due: &dyn Fn(Instant),
         next: &mut dyn FnMut() -> Option<Job>,
     ) {
+        self.run_telling(job, post, due, next, |promise, results, _| {
+            post.keep(promise, results);
+        });
+    }
+
+    /// As [`run`](Interpreter::run), where `tell` tells the results.
+    #[inline]
+    pub(crate) fn run_telling(
+        &mut self,
+        job: Job,
+        post: &Post,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        mut tell: impl FnMut(Promise, Results, Ran),
+    ) {
         let _entered = self.capture.enter();
         let Some(state) = self.state.as_mut() else {
             return;
@@ -315,10 +347,10 @@ impl Interpreter {
                 if held.too_long(elapsed) {
                     attached.detach(|| ());
                 }
-                if let (Some(promise), Some((mut results, _))) = (promise, results) {
+                if let (Some(promise), Some((mut results, ran))) = (promise, results) {
                     results.note_elapsed(elapsed);
                     match refused {
-                        None => post.keep(promise, results),
+                        None => tell(promise, results, ran),
                         Some(refused) => {
                             attached.detach(|| refused.move_on(batch, promise, results, post));
                         }
@@ -332,6 +364,37 @@ impl Interpreter {
                 job = next();
             }
         });
+    }
+
+    /// Has `work` called in each process that Python code forks off here.
+    pub(crate) fn on_fork(&mut self, work: impl Fn() + Send + Sync + 'static) -> Result<()> {
+        self.python.attach(|attached| {
+            let registered = || {
+                let forked = attached.callback(move |attached, _| {
+                    work();
+                    Ok(attached.none())
+                })?;
+                let keywords = attached.dict()?;
+                keywords.insert(&attached.str("after_in_child")?, &forked)?;
+                let register = attached.import(c"os")?.get("register_at_fork")?;
+                register.call_with(Vec::new(), &keywords)
+            };
+            registered()
+                .map(drop)
+                .map_err(|raised| python_error(&raised))
+        })
+    }
+
+    /// Runs the last of Python's own code in a process that has no other worker: joins the threads that
+    /// Python code started, runs exit functions.
+    pub(crate) fn wind_down_alone(&mut self) {
+        let _entered = self.capture.enter();
+        self.python.wind_down_main();
+    }
+
+    /// What it has in use, if that is counted.
+    pub(crate) fn memory(&self) -> Option<owngil_ffi::Memory> {
+        self.python.memory().cloned()
     }
 
     /// Whether it should run no further tasks.

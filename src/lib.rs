@@ -71,6 +71,8 @@ mod post;
 
 mod interpreter;
 
+mod process;
+
 mod worker;
 
 mod pool;
@@ -91,6 +93,7 @@ pub use pool::{
 };
 #[cfg(feature = "stream")]
 pub use pool::{Iterated, MapStream};
+pub use process::become_worker_if_asked;
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;

@@ -7,6 +7,7 @@
 mod cli;
 
 fn main() {
+    owngil::become_worker_if_asked();
     let exit = cli::main(std::env::args_os());
     // Flushes what Python and Rust hold, and ends over threads that do not.
     owngil::exit(exit.status())

@@ -1,5 +1,6 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -19,9 +20,10 @@ use crate::function::Function;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
 use crate::post::Settled;
+use crate::process;
 use crate::runtime;
 use crate::task::{Batch, Desk, DeskNumber};
-use crate::worker::{Backend, Queue};
+use crate::worker::{Backend, Queue, WorkerSettings};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
@@ -37,6 +39,7 @@ pub struct PoolBuilder {
     deadline: Option<Duration>,
     time_limit: Option<Duration>,
     lost_limit: usize,
+    program: Option<PathBuf>,
     memory: MemorySetting,
     extensions: Extensions,
     max_tasks_per_worker: Option<u64>,
@@ -57,6 +60,7 @@ impl Default for PoolBuilder {
             deadline: None,
             time_limit: None,
             lost_limit: 32,
+            program: None,
             memory: MemorySetting::NotCounted,
             extensions: Extensions::default(),
             max_tasks_per_worker: None,
@@ -78,6 +82,15 @@ impl PoolBuilder {
     /// Where tasks run; by default in interpreters with their own GIL.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
+        self
+    }
+
+    /// The program that workers of [`Backend::Process`] are; by default this same one, whose `main` must
+    /// begin with [`become_worker_if_asked`](crate::become_worker_if_asked).
+    ///
+    /// The command `owngil` can be one, if it is of the same version of owngil.
+    pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
         self
     }
 
@@ -145,7 +158,8 @@ impl PoolBuilder {
     /// [`Pool::stats`].
     ///
     /// What Python's own allocators hand out is counted, to the byte; what extension modules and libraries
-    /// such as SQLite allocate by themselves is not. On the backend `interpreter` and on Linux alone.
+    /// such as SQLite allocate by themselves is not. Not on the backend `thread`, and on Linux alone. A
+    /// worker process tells it at the end of each batch.
     pub fn count_memory(mut self) -> Self {
         if matches!(self.memory, MemorySetting::NotCounted) {
             self.memory = MemorySetting::Counted(None);
@@ -217,6 +231,11 @@ impl PoolBuilder {
             Some(n) => n,
             None => thread::available_parallelism().map_or(1, usize::from),
         };
+        if process::has_forgotten() {
+            let reason = "this process was started to be a worker, and builds a pool instead: the first line of \
+                          main must be owngil::become_worker_if_asked()";
+            return Err(Error::Config(reason.to_owned()));
+        }
         if self.queue_limit == 0 {
             return Err(Error::Config(
                 "the queue must hold at least one call".to_owned(),
@@ -243,32 +262,34 @@ impl PoolBuilder {
             n_workers,
             first_worker: 0,
             queue_limit: self.queue_limit,
-            backend: self.backend,
+            worker: WorkerSettings {
+                backend: self.backend,
+                memory: self.memory,
+                extensions: self.extensions,
+                program: self.program,
+                grace: self.grace,
+            },
             output: self.output,
             grace: self.grace,
             deadline: self.deadline,
             time_limit: self.time_limit,
             lost_limit: self.lost_limit,
-            memory: self.memory,
-            extensions: self.extensions,
             max_tasks_per_worker: self.max_tasks_per_worker,
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,
         };
         let on_move = self.on_move;
         // Before the workers, so that they need not wait for one another.
-        runtime::start()?;
+        if self.backend != Backend::Process {
+            runtime::start()?;
+        }
         let pool = match (
-            settings.backend,
+            settings.worker.backend,
             Pool::start(settings.clone(), self.is_lazy, &on_move),
         ) {
             // Where the initializer cannot run, nothing can.
             (Backend::Auto, Err(error)) if error.needs_process().is_some() => {
-                let settings = Settings {
-                    backend: Backend::Thread,
-                    ..settings
-                };
-                Pool::start(settings, self.is_lazy, &None)?
+                Pool::start(settings.on_processes(), self.is_lazy, &None)?
             }
             (_, started) => started?,
         };
@@ -281,7 +302,7 @@ impl Pool {
     /// Starts a pool; returns when its workers are ready, unless they are to start with their work.
     fn start(settings: Settings, is_lazy: bool, on_move: &Option<OnMove>) -> Result<Pool> {
         let n_workers = settings.n_workers;
-        let annex = (settings.backend == Backend::Auto).then(|| Annex::new(on_move.clone()));
+        let annex = (settings.worker.backend == Backend::Auto).then(|| Annex::new(on_move.clone()));
         let pool = Pool {
             shared: Shared::new(settings, Arc::default(), annex),
         };

@@ -196,7 +196,7 @@ impl Pool {
 
     /// Where its tasks run.
     pub fn backend(&self) -> Backend {
-        self.shared.settings.backend
+        self.shared.settings.worker.backend
     }
 
     /// Calls a function and waits for its value.

@@ -163,9 +163,10 @@ impl Shared {
         let mut n_left = 0;
         for (number, worker) in self.crew.seats().iter().enumerate() {
             let is_done = ended_by(&worker.served, Some(now));
+            // What is for it alone it may never take.
+            worker.take_back_orders().for_each(drop);
             if !is_done {
-                // Its calls have outcomes too; what is for it alone it may never take.
-                worker.take_back_orders().for_each(drop);
+                // Its calls have outcomes too.
                 let _ = worker.give(Order::Stop);
                 if let Some(seen) = worker.post.look() {
                     worker.post.tell(seen.epoch, Why::Cancelled);

@@ -123,7 +123,7 @@ impl Shared {
             let mut tally = handle.before.clone();
             tally.add(&own);
             workers.push(WorkerStats {
-                backend: match self.settings.backend {
+                backend: match self.settings.worker.backend {
                     Backend::Auto => Backend::Interpreter,
                     backend => backend,
                 },

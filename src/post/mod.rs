@@ -9,6 +9,7 @@
 //! that very job is still there; the worker takes its job away under the same lock, and then takes back
 //! what has not been raised yet. So an interrupt never reaches another job.
 
+mod away;
 mod histogram;
 mod settled;
 mod tally;
@@ -28,6 +29,7 @@ use crate::output::Capture;
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Job, Promise, Results, Slot, Why};
 
+pub(crate) use away::{Answer, Away};
 pub(crate) use histogram::Histogram;
 pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
 
@@ -44,6 +46,8 @@ pub(crate) struct Post {
     settled: Arc<Settled>,
     state: Mutex<State>,
     visits: OnceLock<Visits>,
+    /// The process that the worker runs its jobs in, where that is another one.
+    away: OnceLock<Arc<dyn Away>>,
     memory: OnceLock<Memory>,
     copies: OnceLock<PrivateCopies>,
     visitor: Mutex<Option<Visitor>>,
@@ -77,6 +81,8 @@ struct State {
 struct Running {
     function: Function,
     n_calls: u32,
+    /// Its number in another process, if it runs there.
+    number: u64,
     began: Instant,
     limit: Option<Duration>,
     /// What says that nobody wants the job any more.
@@ -121,6 +127,7 @@ impl Post {
             settled: Arc::clone(settled),
             state: Mutex::default(),
             visits: OnceLock::new(),
+            away: OnceLock::new(),
             memory: OnceLock::new(),
             copies: OnceLock::new(),
             visitor: Mutex::default(),
@@ -155,6 +162,16 @@ impl Post {
             .get()
             .map(PrivateCopies::loaded)
             .unwrap_or_default()
+    }
+
+    /// Says that the worker runs its jobs in another process.
+    pub(crate) fn set_away(&self, away: Arc<dyn Away>) {
+        let _ = self.away.set(away);
+    }
+
+    /// The process that it runs its jobs in, where that is another one.
+    pub(crate) fn away(&self) -> Option<&Arc<dyn Away>> {
+        self.away.get()
     }
 
     /// Says where the worker's memory is counted, if it is.
@@ -193,7 +210,10 @@ impl Post {
 
     /// How many bytes the worker's interpreter has in use, if that is counted.
     pub(crate) fn memory_in_use(&self) -> Option<usize> {
-        self.memory.get().map(Memory::in_use)
+        match self.away.get() {
+            Some(away) => away.memory_in_use(),
+            None => self.memory.get().map(Memory::in_use),
+        }
     }
 
     /// The worker's life begins, on this thread.
@@ -208,13 +228,16 @@ impl Post {
     pub(crate) fn pass_away(&self) {
         *self.elsewhere() = None;
         let mut state = self.lock();
-        state.last = Some(state.tally_at(Instant::now()));
+        state.last = Some(self.tally_at(&state, Instant::now()));
     }
 
     /// What the worker has done so far, and whether it runs a job.
     pub(crate) fn tally(&self) -> (Tally, bool) {
         let state = self.lock();
-        (state.tally_at(Instant::now()), state.running.is_some())
+        (
+            self.tally_at(&state, Instant::now()),
+            state.running.is_some(),
+        )
     }
 
     /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its
@@ -229,6 +252,7 @@ impl Post {
         let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
+            number: promise.number(),
             began,
             limit: batch.limit(),
             cancelled: batch.cancelled().cloned(),
@@ -411,7 +435,7 @@ impl Post {
     }
 
     fn ask(&self, request: Request) {
-        if self.visits.get().is_none() {
+        if self.visits.get().is_none() && self.away.get().is_none() {
             return;
         }
         let mut visitor = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -446,6 +470,14 @@ impl Post {
         interrupt();
         drop(state);
         tracing::debug!(worker = self.worker, ?why, "interrupted");
+    }
+
+    fn tally_at(&self, state: &State, now: Instant) -> Tally {
+        let mut tally = state.tally_at(now);
+        if let (Some(away), None) = (self.away.get(), &state.last) {
+            tally.cpu = away.cpu();
+        }
+        tally
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

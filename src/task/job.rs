@@ -20,9 +20,6 @@ use crate::payload::{self, Encoding, Reader};
 pub(crate) struct Batch {
     function: Function,
     calls: Bytes,
-    /// Where the first call starts: those before it were made elsewhere. Small, as a batch of several calls
-    /// is closed at a few megabytes.
-    start: u32,
     n: u32,
     cancelled: Option<Arc<AtomicBool>>,
     /// How long it may run.
@@ -35,7 +32,6 @@ impl Batch {
         Batch {
             function: *function,
             calls: Bytes::default(),
-            start: 0,
             n: 0,
             cancelled: None,
             limit: None,
@@ -59,7 +55,6 @@ impl Batch {
         Ok(Batch {
             function: *function,
             calls,
-            start: 0,
             n: 1,
             cancelled: None,
             limit: None,
@@ -78,11 +73,31 @@ impl Batch {
         Batch {
             function: *function,
             calls,
-            start: 0,
             n,
             cancelled: Some(Arc::clone(cancelled)),
             limit: None,
         }
+    }
+
+    /// A batch of calls that another process has encoded; `cancelled` is for this one alone.
+    pub(crate) fn of_encoded(
+        function: &Function,
+        calls: Bytes,
+        n: u32,
+        cancelled: Option<Arc<AtomicBool>>,
+    ) -> Batch {
+        Batch {
+            function: *function,
+            calls,
+            n,
+            cancelled,
+            limit: None,
+        }
+    }
+
+    /// The arguments, encoded.
+    pub(crate) fn encoded(&self) -> &Bytes {
+        &self.calls
     }
 
     /// Sets how long it may run.
@@ -112,14 +127,12 @@ impl Batch {
 
     /// A reader at the first call's arguments.
     pub(crate) fn calls(&self) -> Reader<'_> {
-        let mut reader = self.calls.reader();
-        reader.seek(self.start as usize);
-        reader
+        self.calls.reader()
     }
 
     /// What is left after `n` calls, the arguments of which end there.
     pub(crate) fn rest(mut self, n: u32, end: usize) -> Batch {
-        self.start = u32::try_from(end).expect("a batch of many calls is short");
+        self.calls = self.calls.after(end);
         self.n -= n;
         self
     }
@@ -168,6 +181,8 @@ pub(crate) enum Recipient {
     Task(Arc<Slot>),
     /// Somebody who collects several batches, and tells them apart by a number.
     Collector(u64, Sender<(u64, Results)>),
+    /// Another process, which knows the job by that number, and is told by whoever keeps the promise.
+    Elsewhere(u64),
 }
 
 /// The duty to tell a batch's results, once.
@@ -222,7 +237,7 @@ impl Promise {
     pub(crate) fn number(&self) -> u64 {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),
-            Some(Recipient::Collector(number, _)) => *number,
+            Some(Recipient::Collector(number, _) | Recipient::Elsewhere(number)) => *number,
             None => 0,
         }
     }
@@ -254,7 +269,7 @@ impl Promise {
     pub(crate) fn is_open(&self) -> bool {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.results().is_none(),
-            Some(Recipient::Collector(..)) => true,
+            Some(_) => true,
             None => false,
         }
     }
@@ -273,7 +288,7 @@ impl Promise {
                 let _ = sender.send((number, results));
                 true
             }
-            None => true,
+            Some(Recipient::Elsewhere(_)) | None => true,
         }
     }
 }

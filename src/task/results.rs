@@ -136,7 +136,8 @@ impl Results {
         printed.map_or_else(Output::default, |(_, output)| output.clone())
     }
 
-    fn outputs(&self) -> &[(u32, Output)] {
+    /// What calls have printed, by their places.
+    pub(crate) fn outputs(&self) -> &[(u32, Output)] {
         self.outputs.as_ref().map_or(&[], |outputs| &outputs.0)
     }
 
@@ -152,6 +153,22 @@ impl Results {
     /// Adds what the first call has printed.
     pub(crate) fn add_output(&mut self, output: Output) {
         self.outputs = Some(Box::new(Outputs(vec![(0, output)])));
+    }
+
+    /// Results that came from another process.
+    pub(crate) fn of(bytes: Bytes, n: u32, outputs: Vec<(u32, Output)>) -> Results {
+        let outputs = (!outputs.is_empty()).then(|| Box::new(Outputs(outputs)));
+        Results {
+            bytes,
+            n,
+            nanoseconds: 0,
+            outputs,
+        }
+    }
+
+    /// The values and failures, encoded.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
     /// How much memory they hold, in values and in what was printed.

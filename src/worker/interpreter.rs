@@ -9,7 +9,7 @@ use crate::interpreter::{Interpreter, MemorySetting};
 use crate::post::Post;
 use crate::runtime;
 use crate::task::Job;
-use crate::worker::{Lingering, Worker};
+use crate::worker::{Back, Lingering, Worker};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
 pub(super) fn start(
@@ -29,7 +29,13 @@ pub(super) struct PythonWorker {
 }
 
 impl Worker for PythonWorker {
-    fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
+    fn run(
+        &mut self,
+        job: Job,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        _: &dyn Fn(Back),
+    ) {
         self.interpreter.run(job, &self.post, due, next);
     }
 

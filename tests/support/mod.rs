@@ -18,7 +18,7 @@ pub(crate) fn pool(backend: Backend, n_workers: usize) -> Pool {
 
 /// A pool whose worker processes run this project's own command.
 pub(crate) fn with_processes(builder: owngil::PoolBuilder) -> owngil::PoolBuilder {
-    builder
+    builder.worker_program(env!("CARGO_BIN_EXE_owngil"))
 }
 
 /// The function `f` that the source text defines.
