@@ -136,7 +136,7 @@ def f():
 fn an_initializer_that_is_refused_makes_it_a_pool_of_processes() {
     let init = f("def f(): import tracemalloc");
     let (pool, _) = auto(Pool::builder().initializer(&init, ()));
-    assert_eq!(pool.backend(), Backend::Thread);
+    assert_eq!(pool.backend(), Backend::Process);
     let (_, pid): (u32, u32) = pool.call(&f(ACCEPTED), 1).unwrap();
     assert_ne!(pid, own_pid());
 }
@@ -212,9 +212,9 @@ fn numbers_and_stacks_show_both_kinds_of_workers() {
             .filter(|of| of.backend == backend)
             .count()
     };
-    assert_eq!((of(Backend::Interpreter), of(Backend::Thread)), (2, 0));
+    assert_eq!((of(Backend::Interpreter), of(Backend::Process)), (2, 0));
     pool.call::<(u32, u32), _>(&f(REFUSED), 1).unwrap();
-    assert_eq!((of(Backend::Interpreter), of(Backend::Thread)), (2, 2));
+    assert_eq!((of(Backend::Interpreter), of(Backend::Process)), (2, 2));
     assert_eq!(pool.stacks().workers.len(), 4);
     let n_tasks: u64 = pool.stats().workers.iter().map(|of| of.n_tasks).sum();
     assert_eq!(n_tasks, 1);
