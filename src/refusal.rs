@@ -28,6 +28,12 @@ impl Refusal {
 
 const REFUSALS: &[Refusal] = &[
     Refusal::extension("does not support loading in subinterpreters"),
+    Refusal::of(
+        // Of owngil's own: `ffi/src/private_copy.rs`.
+        "cannot have a private copy",
+        "the backend `auto` runs it in worker processes",
+        Some("an extension module cannot have a private copy for each interpreter"),
+    ),
     Refusal::extension("failed to import from subinterpreter due to exception"),
     Refusal::extension("cannot load module more than once per process"),
     Refusal::extension("Interpreter change detected - this module can only be loaded"),
