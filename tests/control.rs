@@ -15,7 +15,10 @@ const SLACK: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_millis(300);
 
 fn pool(backend: Backend, n_workers: usize) -> Pool {
-    let builder = Pool::builder().backend(backend).workers(n_workers);
+    let builder = Pool::builder()
+        .worker_program(support::WORKER)
+        .backend(backend)
+        .workers(n_workers);
     builder.grace(GRACE).build().unwrap()
 }
 

@@ -161,6 +161,7 @@ fn a_script_runs_as_main_with_its_arguments_in_a_fresh_namespace() {
     for backend in BACKENDS {
         let pool = Pool::builder()
             .backend(backend)
+            .worker_program(support::WORKER)
             .workers(2)
             .output(OutputPolicy::Capture)
             .build()

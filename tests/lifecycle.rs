@@ -80,6 +80,7 @@ fn story(test: &str, tell: impl FnOnce()) -> Ending {
 fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
     let pool = Pool::builder()
         .backend(backend)
+        .worker_program(support::WORKER)
         .workers(2)
         .grace(Duration::from_millis(50))
         .build()
@@ -135,7 +136,11 @@ fn exit_functions_run_in_every_interpreter_and_print() {
         for backend in BACKENDS {
             // There is no task to keep the last words with.
             for policy in [OutputPolicy::Inherit, OutputPolicy::Capture] {
-                let pool = Pool::builder().backend(backend).workers(2).output(policy);
+                let pool = Pool::builder()
+                    .worker_program(support::WORKER)
+                    .backend(backend)
+                    .workers(2)
+                    .output(policy);
                 for result in pool
                     .build()
                     .unwrap()

@@ -24,7 +24,7 @@ use super::values::{self, Sent};
 use crate::error::Result;
 use crate::function::{Function, Place};
 use crate::interpreter::Interpreter;
-use crate::output::{Capture, OutputPolicy, Stream};
+use crate::output::{Capture, Forward, Output, OutputPolicy, Stream};
 use crate::post::{Answer, Post, Ran, Settled};
 use crate::runtime;
 use crate::task::{Batch, Job, Promise, Recipient, Results};
@@ -128,7 +128,7 @@ impl Role {
     fn live(self, asked: Reader) -> ! {
         let capture = match self.setup.keeps_output {
             true => Capture::new(OutputPolicy::Capture),
-            false => forwarding(&self.news),
+            false => Capture::forwarding(printer(&self.news)),
         };
         let settled = Arc::new(Settled::default());
         let post = Post::new(self.setup.worker as usize, capture, &settled);
@@ -156,6 +156,7 @@ impl Role {
         };
         say(&self.words, &word, &[]);
         let Ok(mut interpreter) = made else { return };
+        let news = Arc::clone(&self.news);
         let mut runner = Runner {
             role: self,
             functions: HashMap::new(),
@@ -163,7 +164,12 @@ impl Role {
         };
         runner.run(&mut interpreter, post);
         interpreter.wind_down_alone();
-        post.capture().finish();
+        // There is no task that it could be kept with.
+        if let Some(Output { stdout, stderr }) = post.capture().finish() {
+            let print = printer(&news);
+            print(Stream::Stdout, &stdout, true);
+            print(Stream::Stderr, &stderr, true);
+        }
         interpreter.retire();
         runtime::exit(0)
     }
@@ -320,9 +326,9 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
 }
 
 /// What tasks print goes to the pool's process, which hands it on.
-fn forwarding(news: &Arc<Mutex<Writer>>) -> Arc<Capture> {
+fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
     let news = Arc::clone(news);
-    Capture::forwarding(Box::new(move |stream, text, is_last| {
+    Box::new(move |stream, text, is_last| {
         let printed = News::Printed {
             is_stderr: stream == Stream::Stderr,
             is_last,
@@ -332,7 +338,7 @@ fn forwarding(news: &Arc<Mutex<Writer>>) -> Arc<Capture> {
         // Nobody is there to be told that the pool has gone.
         let _ = news.put(&printed, &[text], None);
         let _ = news.send_all();
-    }))
+    })
 }
 
 /// Reads what the pool asks, until it has gone.
