@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use owngil::{Backend, Error, Function, Moved, OutputPolicy, Pool, PoolBuilder, Task};
-use support::f;
+use support::{WORKER, f};
 
 /// Loads a module of the standard library that refuses interpreters with their own GIL on every version.
 const REFUSED: &str = "
@@ -28,7 +28,7 @@ fn auto(builder: PoolBuilder) -> (Pool, Arc<Mutex<Vec<Moved>>>) {
         .backend(Backend::Auto)
         .on_move(move |moved| inside.lock().unwrap().push(moved.clone()));
     (
-        support::with_processes(builder).workers(2).build().unwrap(),
+        builder.worker_program(WORKER).workers(2).build().unwrap(),
         told,
     )
 }

@@ -20,11 +20,6 @@ pub(crate) fn pool(backend: Backend, n_workers: usize) -> Pool {
         .unwrap()
 }
 
-/// A pool whose worker processes run this project's own command.
-pub(crate) fn with_processes(builder: owngil::PoolBuilder) -> owngil::PoolBuilder {
-    builder.worker_program(env!("CARGO_BIN_EXE_owngil"))
-}
-
 /// The function `f` that the source text defines.
 pub(crate) fn f(source: &str) -> Function {
     Function::source(source, "f")
