@@ -366,22 +366,21 @@ impl Interpreter {
         });
     }
 
-    /// Has `work` called in each process that Python code forks off here.
-    pub(crate) fn on_fork(&mut self, work: impl Fn() + Send + Sync + 'static) -> Result<()> {
+    /// Makes this thread stand for the main thread of a worker process, and has `forked` called in each
+    /// process that Python code forks off there.
+    pub(crate) fn stand_alone(&mut self, forked: impl Fn() + Send + Sync + 'static) -> Result<()> {
         self.python.attach(|attached| {
-            let registered = || {
+            let run = || {
                 let forked = attached.callback(move |attached, _| {
-                    work();
+                    forked();
                     Ok(attached.none())
                 })?;
-                let keywords = attached.dict()?;
-                keywords.insert(&attached.str("after_in_child")?, &forked)?;
-                let register = attached.import(c"os")?.get("register_at_fork")?;
-                register.call_with(Vec::new(), &keywords)
+                let globals = attached.dict()?;
+                globals.insert(&attached.str("forked")?, &forked)?;
+                let source = include_str!("python/process.py");
+                attached.exec(source, "<owngil process>", &globals)
             };
-            registered()
-                .map(drop)
-                .map_err(|raised| python_error(&raised))
+            run().map_err(|raised| python_error(&raised))
         })
     }
 

@@ -117,14 +117,14 @@ fn output_is_written_and_the_status_kept_at_exit() {
                 .lines()
                 .filter(|line| *line == format!("out {number}"))
                 .count(),
-            2
+            BACKENDS.len()
         );
         assert_eq!(
             end.stderr
                 .lines()
                 .filter(|line| *line == format!("err {number}"))
                 .count(),
-            2
+            BACKENDS.len()
         );
     }
 }
@@ -155,7 +155,7 @@ fn exit_functions_run_in_every_interpreter_and_print() {
     });
     assert_eq!(end.status, Some(0), "{}", end.stderr);
     let n_goodbyes = end.stdout.lines().filter(|line| *line == "goodbye").count();
-    assert_eq!(n_goodbyes, 8, "{}", end.stdout);
+    assert_eq!(n_goodbyes, 4 * BACKENDS.len(), "{}", end.stdout);
 }
 
 #[test]
@@ -175,6 +175,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
     assert_eq!(end.status, Some(7), "{}", end.stderr);
     assert!(end.stdout.contains("dropped interpreter"), "{}", end.stdout);
     assert!(end.stdout.contains("dropped thread"), "{}", end.stdout);
+    assert!(end.stdout.contains("dropped process"), "{}", end.stdout);
 }
 
 #[test]

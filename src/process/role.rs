@@ -181,7 +181,7 @@ impl Role {
         let runtime = runtime::start()?;
         let mut interpreter = Interpreter::on_main_alone(runtime, post, self.setup.memory())?;
         let capture = Arc::clone(post.capture());
-        interpreter.on_fork(move || {
+        interpreter.stand_alone(move || {
             IS_FORKED.store(true, Ordering::Relaxed);
             capture.divert();
         })?;
