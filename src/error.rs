@@ -6,6 +6,7 @@ pub use owngil_ffi::ExceptionKind;
 use owngil_ffi::{Exception, Stack, StartError};
 
 use crate::payload::CrossingError;
+use crate::refusal::{self, Refusal};
 
 /// What owngil's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -68,9 +69,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Load(error) => {
-                let refusal = |cause: &PythonError| crate::refusal::hint(cause.traceback());
+                let of_cause = |cause: &PythonError| refusal::hint(cause.traceback());
                 let hint = error.hint.clone();
-                hint.or_else(|| error.cause.as_ref().and_then(refusal))
+                hint.or_else(|| error.cause.as_ref().and_then(of_cause))
             }
             Error::Worker { source, .. } => source.hint(),
             Error::Start(error) => match &**error {
@@ -80,7 +81,7 @@ impl Error {
                 )),
                 _ => None,
             },
-            Error::Python(error) => crate::refusal::hint(error.traceback()),
+            Error::Python(error) => refusal::hint(error.traceback()),
             _ => None,
         }
     }
@@ -195,6 +196,12 @@ impl PythonError {
     pub fn cause(&self) -> Option<PythonError> {
         let cause = self.0.cause.as_ref().or(self.0.context.as_ref());
         cause.map(|cause| PythonError(cause.clone()))
+    }
+
+    /// What an interpreter with its own GIL would not do, if that is why this was raised; told from the
+    /// texts of CPython, of packages and of private copies, anywhere in the chain.
+    pub fn refusal(&self) -> Option<Refusal> {
+        refusal::of(self.traceback())
     }
 
     /// For `SystemExit`: the status that the process would have ended with.

@@ -91,6 +91,7 @@ pub use pool::{
 };
 #[cfg(feature = "stream")]
 pub use pool::{Iterated, MapStream};
+pub use refusal::Refusal;
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;
