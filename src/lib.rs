@@ -94,6 +94,7 @@ pub use pool::{
 #[cfg(feature = "stream")]
 pub use pool::{Iterated, MapStream};
 pub use process::become_worker_if_asked;
+pub use refusal::Refusal;
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;
