@@ -92,8 +92,24 @@ impl Interpreter {
     ///
     /// Inside a callback from Python: that thread is attached to an interpreter already.
     pub fn new() -> Result<Interpreter> {
+        Interpreter::with_extensions(Extensions::Strict)
+    }
+
+    /// As [`new`](Interpreter::new), and extension modules that refuse interpreters with their own GIL are
+    /// dealt with as the setting says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`], and [`Error::Config`] where the system has no private copies.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Interpreter::new).
+    pub fn with_extensions(extensions: Extensions) -> Result<Interpreter> {
+        extensions.check()?;
         let capture = Capture::new(OutputPolicy::Inherit);
-        let python = owngil_ffi::Interpreter::new(runtime::start()?)?;
+        let mut python = owngil_ffi::Interpreter::new(runtime::start()?)?;
+        install(&mut python, extensions)?;
         Interpreter::prepare(python, Arc::clone(&capture), capture, None)
     }
 

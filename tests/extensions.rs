@@ -228,6 +228,40 @@ fn an_extension_that_raises_does_so_as_it_does_elsewhere() {
 }
 
 #[test]
+fn one_interpreter_without_a_pool_may_have_copies_too() {
+    folder();
+    std::thread::Builder::new()
+        .stack_size(16 << 20)
+        .spawn(|| {
+            let mut python = Interpreter::with_extensions(Extensions::Private).unwrap();
+            let found: (i64, i64) = python.call(&function("single"), (5,)).unwrap();
+            assert_eq!(found, (5, 1));
+            let error = Interpreter::new()
+                .unwrap()
+                .call::<Value, _>(&function("single"), (5,));
+            let Err(Error::Python(error)) = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(error.refusal(), Some(Refusal::Extension));
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn libraries_that_compute_start_no_threads_for_each_worker() {
+    let pool = pool(Extensions::Private);
+    let source = "import os\ndef f(): return [os.environ.get(name) for name in \
+                  ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS')]";
+    let found: Vec<String> = pool.call(&Function::source(source, "f"), ()).unwrap();
+    // As the user has it, or else one.
+    let expected = |name: &str| std::env::var(name).unwrap_or_else(|_| "1".to_owned());
+    let names = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"];
+    assert_eq!(found, names.map(expected));
+}
+
+#[test]
 fn what_cannot_be_had_says_why_and_is_told_from_other_errors() {
     let strict = pool(Extensions::Strict);
     let private = pool(Extensions::Private);

@@ -24,6 +24,8 @@ def create_module(self, spec):
         return _create_module(self, spec)
     if isinstance(made, str):
         raise ImportError(made, name=spec.name, path=spec.origin)
+    if spec.name.startswith("numpy."):
+        _hear_no_warning()
     module, self._owngil_lifts = made
     _rename(module, spec.name)
     return module
@@ -37,6 +39,14 @@ def exec_module(self, module):
         return _exec_module(self, module)
     finally:
         lift(_check, False)
+
+
+def _hear_no_warning():
+    """numpy says once that it does not support sub-interpreters, which is why it has a copy of its own."""
+    import warnings
+
+    text = "NumPy was imported from a Python sub-interpreter"
+    warnings.filterwarnings("ignore", text, UserWarning)
 
 
 def _rename(module, name):

@@ -109,7 +109,12 @@ impl PoolBuilder {
     /// What becomes of extension modules that refuse interpreters with their own GIL; by default they stay
     /// refused.
     ///
-    /// On the backend `thread` nothing refuses, and this is nothing.
+    /// With [`Extensions::Private`] and several workers, the environment variables `OPENBLAS_NUM_THREADS`,
+    /// `OMP_NUM_THREADS` and `MKL_NUM_THREADS` are set to 1 for the whole process, unless they are set
+    /// already: each worker would start as many threads as there are cores. A library that was loaded before
+    /// has read them before.
+    ///
+    /// On the backend `thread` nothing refuses, and this changes nothing.
     pub fn extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
@@ -282,6 +287,11 @@ impl PoolBuilder {
         // Before the workers, so that they need not wait for one another.
         if self.backend != Backend::Process {
             runtime::start()?;
+        }
+        let has_copies = self.extensions == Extensions::Private
+            && matches!(self.backend, Backend::Interpreter | Backend::Auto);
+        if has_copies && n_workers > 1 {
+            runtime::limit_native_threads()?;
         }
         let pool = match (
             settings.worker.backend,
