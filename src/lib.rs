@@ -70,6 +70,8 @@ mod post;
 
 mod interpreter;
 
+pub mod doctor;
+
 mod worker;
 
 mod pool;

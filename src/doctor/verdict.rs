@@ -1,0 +1,397 @@
+//! Verdict: what an import needs, and why, in words.
+
+use std::path::{Path, PathBuf};
+
+use owngil_ffi::{Extension, Initialization};
+
+use super::evidence::Evidence;
+use super::survey::{Found, Standing};
+use super::trial::{Ending, Outcome, Probed, Way};
+use super::{Import, NativeModule, Need};
+
+/// What the files say of a native module, without loading it.
+struct Symbols {
+    extension: Option<Extension>,
+    /// Why the file is no extension module.
+    trouble: Option<String>,
+}
+
+impl Symbols {
+    fn read(path: &Path) -> Symbols {
+        if path.as_os_str().is_empty() {
+            return Symbols {
+                extension: None,
+                trouble: None,
+            };
+        }
+        match Extension::read(path) {
+            Ok(extension) => Symbols {
+                extension: Some(extension),
+                trouble: None,
+            },
+            Err(error) => Symbols {
+                extension: None,
+                trouble: Some(error.to_string()),
+            },
+        }
+    }
+
+    fn is_single_phase(&self) -> bool {
+        let initialization = self.extension.as_ref().map(Extension::initialization);
+        initialization == Some(Initialization::SinglePhase)
+    }
+
+    /// Bundled libraries that call Python: copies of the extension would share what they keep.
+    fn shared_libraries(&self) -> Vec<String> {
+        let libraries = self.extension.iter().flat_map(Extension::libraries);
+        let shared = libraries.filter(|library| library.uses_python());
+        shared.map(|library| library.name().to_owned()).collect()
+    }
+}
+
+/// What follows for an import from what was found and tried.
+pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: bool) -> Import {
+    let native = natives(found, evidence);
+    let (need, why, left_out) = match (found.kind, evidence) {
+        (Standing::Missing, _) => (
+            Need::Missing,
+            "it is not installed in this Python".to_owned(),
+            Vec::new(),
+        ),
+        (_, Some(evidence)) => of_trials(found, evidence, &native),
+        (_, None) => {
+            let (need, why) = of_symbols(&native);
+            (need, why, Vec::new())
+        }
+    };
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Import {
+        name: found.name.clone(),
+        targets: found.targets.clone(),
+        lines: found.lines.clone(),
+        is_lazy: found.is_lazy,
+        is_optional: found.is_optional,
+        distribution: text(&found.distribution),
+        path: text(&found.path).map(PathBuf::from),
+        need,
+        why,
+        left_out,
+        native,
+        is_remembered,
+    }
+}
+
+/// The verdict by files alone.
+fn of_symbols(native: &[NativeModule]) -> (Need, String) {
+    let worst = native.iter().max_by_key(|native| native.need);
+    match worst.filter(|worst| worst.need != Need::Strict) {
+        Some(worst) => (worst.need, format!("`{}` {}", worst.name, worst.why)),
+        None => (Need::Unknown, "it was not tried".to_owned()),
+    }
+}
+
+fn of_trials(
+    found: &Found,
+    evidence: &Evidence,
+    native: &[NativeModule],
+) -> (Need, String, Vec<String>) {
+    let plain = &evidence.plain;
+    if !plain.is_imported() {
+        let (need, why) = of_plain(found, plain);
+        return (need, why, Vec::new());
+    }
+    let names = |outcome: &Outcome| -> Vec<String> {
+        let left_out = evidence.left_out(outcome).into_iter();
+        left_out.map(|module| module.name.clone()).collect()
+    };
+    let left_out = evidence
+        .strict
+        .as_ref()
+        .filter(|strict| strict.is_imported())
+        .map(&names);
+    let left_out = left_out.unwrap_or_default();
+    let refused = match &evidence.strict {
+        Some(strict) if strict.is_imported() && left_out.is_empty() => {
+            let why = match native {
+                [] => "it is pure Python",
+                _ if found.kind != Standing::Installed => "it is part of Python",
+                _ => "it loads as it is",
+            };
+            return (Need::Strict, why.to_owned(), left_out);
+        }
+        Some(strict) if strict.is_imported() => silent(&found.name, &left_out),
+        Some(strict) => refusal(strict, native),
+        None => "it was not tried in an interpreter".to_owned(),
+    };
+    // What would be shared by all copies is none that a trial shows.
+    if let Some(shares) = native
+        .iter()
+        .find(|native| !native.shared_libraries.is_empty())
+    {
+        let libraries = shares.shared_libraries.join(", ");
+        let why = format!(
+            "{refused}, and `{}` uses {libraries}, which may keep Python objects and which all copies would share",
+            shares.name
+        );
+        return (Need::Process, why, left_out);
+    }
+    match &evidence.private {
+        Some(private) if private.is_imported() => {
+            let still = names(private);
+            match still.is_empty() {
+                true => (Need::PrivateCopy, refused, left_out),
+                false => (Need::Process, silent(&found.name, &still), left_out),
+            }
+        }
+        Some(private) => {
+            let why = refusal(private, native);
+            (
+                Need::Process,
+                format!("even with private copies: {why}"),
+                left_out,
+            )
+        }
+        None if Way::Private.is_here() => (Need::Process, refused, left_out),
+        None => (Need::Process, refused, left_out),
+    }
+}
+
+/// Of an import that works nowhere.
+fn of_plain(found: &Found, plain: &Outcome) -> (Need, String) {
+    let at = &plain.at;
+    match &plain.ending {
+        Ending::Raised(kind, _, missing) if kind == "ModuleNotFoundError" => {
+            let why = match missing.is_empty() || *missing == found.name {
+                true => "it is not installed in this Python".to_owned(),
+                false => format!("it needs `{missing}`, which is not installed in this Python"),
+            };
+            (Need::Missing, why)
+        }
+        Ending::Raised(kind, text, _) => {
+            let native = plain
+                .failed
+                .first()
+                .map(|(name, _)| format!("`{name}` does not load: "));
+            let why = format!("{}{kind}: {}", native.unwrap_or_default(), first_line(text));
+            (Need::Broken, why)
+        }
+        Ending::Killed(signal) => {
+            let words = words_after(&plain.last_words);
+            let why = format!(
+                "it crashes any Python, in `{at}`: {}{words}",
+                signal_text(*signal)
+            );
+            (Need::Broken, why)
+        }
+        Ending::Exited(status) => {
+            let why = format!("it ends the process with status {status} while `{at}` is imported");
+            (Need::Broken, why)
+        }
+        Ending::TimedOut => (Need::Broken, format!("importing `{at}` does not end")),
+        Ending::Imported => (Need::Unknown, String::new()),
+    }
+}
+
+/// A package that goes on without its native modules.
+fn silent(package: &str, left_out: &[String]) -> String {
+    let more = match left_out.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    let them = if left_out.len() == 1 { "it" } else { "them" };
+    format!(
+        "`{}`{more} is refused, and `{package}` silently goes on without {them}: slower, or broken later",
+        left_out[0]
+    )
+}
+
+/// Why an interpreter could not import it.
+fn refusal(outcome: &Outcome, native: &[NativeModule]) -> String {
+    let at = &outcome.at;
+    let when = match outcome.stage.as_str() {
+        "together" => ", when interpreters import it at the same time",
+        "ending" => ", when the interpreter ends",
+        _ => "",
+    };
+    match &outcome.ending {
+        Ending::Raised(kind, text, _) => match outcome.failed.first() {
+            Some((name, text)) => {
+                let known = native.iter().find(|native| native.name == *name);
+                match known.filter(|known| known.need > Need::Strict) {
+                    Some(known) => format!("`{name}` {}", known.why),
+                    None => format!("`{name}` {}", refused_because(text, None)),
+                }
+            }
+            None => format!("it raises {kind}: {}", first_line(text)),
+        },
+        Ending::Killed(signal) => {
+            let words = words_after(&outcome.last_words);
+            format!(
+                "`{at}` crashes in an interpreter{when}: {}{words}",
+                signal_text(*signal)
+            )
+        }
+        Ending::Exited(status) => {
+            let words = words_after(&outcome.last_words);
+            format!("`{at}` ends the process with status {status} in an interpreter{when}{words}")
+        }
+        Ending::TimedOut => format!("importing `{at}` in an interpreter does not end{when}"),
+        Ending::Imported => String::new(),
+    }
+}
+
+fn words_after(last_words: &str) -> String {
+    match last_words {
+        "" => String::new(),
+        words => format!(" ({words})"),
+    }
+}
+
+fn natives(found: &Found, evidence: Option<&Evidence>) -> Vec<NativeModule> {
+    let Some(evidence) = evidence else {
+        let files = found.files.iter();
+        return files.map(|(name, path)| native(name, path, None)).collect();
+    };
+    let loaded = evidence.plain.natives();
+    let mut all: Vec<_> = loaded
+        .map(|module| native(&module.name, Path::new(&module.path), Some(evidence)))
+        .collect();
+    // What was probed besides was not imported, but is there.
+    for (name, path) in &found.files {
+        let is_new = !all.iter().any(|native| native.name == *name);
+        if is_new && evidence.probe_of(name).is_some() {
+            all.push(native(name, path, Some(evidence)));
+        }
+    }
+    // What ended a plain process is not among those that were loaded.
+    for (name, _) in &evidence.plain.failed {
+        let file = found.files.iter().find(|(file, _)| file == name);
+        if let (Some((name, path)), None) = (file, all.iter().find(|native| native.name == *name)) {
+            all.push(native(name, path, Some(evidence)));
+        }
+    }
+    all
+}
+
+fn native(name: &str, path: &Path, evidence: Option<&Evidence>) -> NativeModule {
+    let symbols = Symbols::read(path);
+    let (need, why) = native_need(name, &symbols, evidence);
+    NativeModule {
+        name: name.to_owned(),
+        path: (!path.as_os_str().is_empty()).then(|| path.to_owned()),
+        need,
+        why,
+        chain: evidence.map_or_else(Vec::new, |evidence| evidence.plain.chain(name)),
+        initialization: symbols.extension.as_ref().map(Extension::initialization),
+        uses_gil_state: symbols
+            .extension
+            .as_ref()
+            .is_some_and(Extension::uses_gil_state),
+        has_static_tls: symbols
+            .extension
+            .as_ref()
+            .is_some_and(Extension::has_static_tls),
+        shared_libraries: symbols.shared_libraries(),
+    }
+}
+
+fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (Need, String) {
+    if let Some(trouble) = &symbols.trouble {
+        return (Need::Broken, format!("cannot be loaded: {trouble}"));
+    }
+    if let Some(text) = evidence.and_then(|evidence| evidence.plain.failure_of(name)) {
+        return (Need::Broken, format!("does not load: {}", first_line(text)));
+    }
+    let strict = evidence.and_then(|evidence| evidence.strict.as_ref());
+    if strict.is_some_and(|strict| strict.has(name)) {
+        return (Need::Strict, "loads as it is".to_owned());
+    }
+    let probed = evidence.and_then(|evidence| evidence.probe_of(name));
+    let failure = strict.and_then(|strict| strict.failure_of(name));
+    let refused = match (failure, probed) {
+        (Some(text), _) => refused_because(text, Some(symbols)),
+        (None, Some(Probed::Accepted)) => {
+            return (
+                Need::Strict,
+                "declares that it supports interpreters with their own GIL".to_owned(),
+            );
+        }
+        (None, Some(Probed::Refused(text))) => refused_because(text, Some(symbols)),
+        (None, Some(Probed::Ended(Ending::Killed(signal)))) => {
+            format!("crashes in an interpreter: {}", signal_text(*signal))
+        }
+        (None, Some(Probed::Ended(_))) => "ends or halts an interpreter's process".to_owned(),
+        (None, None) if symbols.is_single_phase() => SINGLE_PHASE.to_owned(),
+        (None, None) => return (Need::Unknown, "was not tried".to_owned()),
+    };
+    let private = evidence.and_then(|evidence| evidence.private.as_ref());
+    if !symbols.shared_libraries().is_empty() {
+        let libraries = symbols.shared_libraries().join(", ");
+        return (
+            Need::Process,
+            format!("{refused}; uses {libraries}, which all copies would share"),
+        );
+    }
+    let need = match private {
+        Some(private) if private.has(name) => Need::PrivateCopy,
+        Some(private) if private.is_imported() || private.failure_of(name).is_some() => {
+            Need::Process
+        }
+        // It was not come to, or not tried: by its file nothing speaks against a copy.
+        _ if Way::Private.is_here() && symbols.extension.is_some() => Need::PrivateCopy,
+        _ => Need::Process,
+    };
+    (need, refused)
+}
+
+const SINGLE_PHASE: &str =
+    "is made in one step (single-phase), which no interpreter with its own GIL takes";
+
+/// A refusal in plain words, going by the exception's text.
+fn refused_because(text: &str, symbols: Option<&Symbols>) -> String {
+    if symbols.is_some_and(Symbols::is_single_phase) {
+        return SINGLE_PHASE.to_owned();
+    }
+    let refusals = [
+        (
+            "does not support loading in subinterpreters",
+            "does not declare that it supports interpreters with their own GIL",
+        ),
+        (
+            "cannot load module more than once per process",
+            "lets itself be loaded once per process",
+        ),
+        (
+            "Interpreter change detected",
+            "lets itself be loaded in one interpreter per process",
+        ),
+        (
+            "PyO3 modules do not yet support subinterpreters",
+            "is written with PyO3, which refuses all interpreters but the main one",
+        ),
+    ];
+    let known = refusals.iter().find(|(part, _)| text.contains(part));
+    match known {
+        Some((_, words)) => (*words).to_owned(),
+        None => format!("raises {}", first_line(text)),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}
+
+/// The name of a signal, and what it stands for.
+fn signal_text(signal: i32) -> String {
+    let known = match signal {
+        4 => "SIGILL, an instruction that this processor lacks",
+        6 => "SIGABRT, it gave up by itself",
+        7 => "SIGBUS, memory that is not there",
+        8 => "SIGFPE, a division by zero or the like",
+        9 => "SIGKILL, it was killed from outside",
+        11 => "SIGSEGV, memory that is not its own",
+        15 => "SIGTERM, it was asked to end",
+        _ => return format!("signal {signal}"),
+    };
+    known.to_owned()
+}
