@@ -156,7 +156,9 @@ pub struct Import {
     pub need: Need,
     /// Why, in words.
     pub why: String,
-    /// Native modules that it silently goes on without in an interpreter.
+    /// The native module that this comes from, if it does.
+    pub decisive: Option<String>,
+    /// Native modules that it silently goes on without: with private copies, or else without them.
     pub left_out: Vec<String>,
     /// The native modules that it pulls in.
     pub native: Vec<NativeModule>,

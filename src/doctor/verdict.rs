@@ -49,20 +49,46 @@ impl Symbols {
     }
 }
 
+/// What an import needs and why.
+#[derive(Debug, Default)]
+struct Verdict {
+    need: Option<Need>,
+    why: String,
+    /// The native module that it comes from.
+    native: Option<String>,
+    left_out: Vec<String>,
+}
+
+impl Verdict {
+    fn new(need: Need, why: impl Into<String>) -> Verdict {
+        Verdict {
+            need: Some(need),
+            why: why.into(),
+            ..Verdict::default()
+        }
+    }
+
+    fn from(mut self, native: &str) -> Verdict {
+        self.native = Some(native.to_owned());
+        self
+    }
+
+    fn with(self, need: Need) -> Verdict {
+        Verdict {
+            need: Some(need),
+            ..self
+        }
+    }
+}
+
 /// What follows for an import from what was found and tried.
 pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: bool) -> Import {
     let native = natives(found, evidence);
-    let (need, why, left_out) = match (found.kind, evidence) {
-        (Standing::Missing, _) => (
-            Need::Missing,
-            "it is not installed in this Python".to_owned(),
-            Vec::new(),
-        ),
+    let verdict = match (found.kind, evidence) {
+        (Standing::Missing, _) => Verdict::new(Need::Missing, "it is not installed in this Python"),
+        (_, Some(evidence)) if !evidence.plain.is_imported() => of_plain(found, &evidence.plain),
         (_, Some(evidence)) => of_trials(found, evidence, &native),
-        (_, None) => {
-            let (need, why) = of_symbols(&native);
-            (need, why, Vec::new())
-        }
+        (_, None) => of_symbols(&native),
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Import {
@@ -73,91 +99,92 @@ pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: b
         is_optional: found.is_optional,
         distribution: text(&found.distribution),
         path: text(&found.path).map(PathBuf::from),
-        need,
-        why,
-        left_out,
+        need: verdict.need.unwrap_or(Need::Unknown),
+        why: verdict.why,
+        decisive: verdict.native,
+        left_out: verdict.left_out,
         native,
         is_remembered,
     }
 }
 
 /// The verdict by files alone.
-fn of_symbols(native: &[NativeModule]) -> (Need, String) {
+fn of_symbols(native: &[NativeModule]) -> Verdict {
     let worst = native.iter().max_by_key(|native| native.need);
-    match worst.filter(|worst| worst.need != Need::Strict) {
-        Some(worst) => (worst.need, format!("`{}` {}", worst.name, worst.why)),
-        None => (Need::Unknown, "it was not tried".to_owned()),
+    match worst.filter(|worst| worst.need > Need::Unknown) {
+        Some(worst) => {
+            Verdict::new(worst.need, format!("`{}` {}", worst.name, worst.why)).from(&worst.name)
+        }
+        None => Verdict::new(Need::Unknown, "nobody has tried it"),
     }
 }
 
-fn of_trials(
-    found: &Found,
-    evidence: &Evidence,
-    native: &[NativeModule],
-) -> (Need, String, Vec<String>) {
-    let plain = &evidence.plain;
-    if !plain.is_imported() {
-        let (need, why) = of_plain(found, plain);
-        return (need, why, Vec::new());
-    }
-    let names = |outcome: &Outcome| -> Vec<String> {
+/// Of an import that works in a plain process.
+fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Verdict {
+    let left_out = |outcome: &Outcome| -> Vec<String> {
         let left_out = evidence.left_out(outcome).into_iter();
         left_out.map(|module| module.name.clone()).collect()
     };
-    let left_out = evidence
-        .strict
-        .as_ref()
-        .filter(|strict| strict.is_imported())
-        .map(&names);
-    let left_out = left_out.unwrap_or_default();
-    let refused = match &evidence.strict {
-        Some(strict) if strict.is_imported() && left_out.is_empty() => {
+    let Some(strict) = &evidence.strict else {
+        return Verdict::new(Need::Unknown, "nobody has tried it in an interpreter");
+    };
+    let missed = match strict.is_imported() {
+        true => left_out(strict),
+        false => Vec::new(),
+    };
+    let refused = match strict.is_imported() {
+        true if missed.is_empty() => {
             let why = match native {
                 [] => "it is pure Python",
                 _ if found.kind != Standing::Installed => "it is part of Python",
                 _ => "it loads as it is",
             };
-            return (Need::Strict, why.to_owned(), left_out);
+            return Verdict::new(Need::Strict, why);
         }
-        Some(strict) if strict.is_imported() => silent(&found.name, &left_out),
-        Some(strict) => refusal(strict, native),
-        None => "it was not tried in an interpreter".to_owned(),
+        true => silent(&found.name, &missed),
+        false => refusal(strict, native),
     };
-    // What would be shared by all copies is none that a trial shows.
-    if let Some(shares) = native
-        .iter()
-        .find(|native| !native.shared_libraries.is_empty())
-    {
-        let libraries = shares.shared_libraries.join(", ");
-        let why = format!(
-            "{refused}, and `{}` uses {libraries}, which may keep Python objects and which all copies would share",
-            shares.name
-        );
-        return (Need::Process, why, left_out);
+    let refused = Verdict {
+        left_out: missed,
+        ..refused
+    };
+    let Some(private) = &evidence.private else {
+        return refused.with(Need::Process);
+    };
+    if !private.is_imported() {
+        let mut verdict = refusal(private, native).with(Need::Process);
+        verdict.why = format!("even from private copies, {}", verdict.why);
+        verdict.left_out = refused.left_out;
+        return verdict;
     }
-    match &evidence.private {
-        Some(private) if private.is_imported() => {
-            let still = names(private);
-            match still.is_empty() {
-                true => (Need::PrivateCopy, refused, left_out),
-                false => (Need::Process, silent(&found.name, &still), left_out),
-            }
-        }
-        Some(private) => {
-            let why = refusal(private, native);
-            (
-                Need::Process,
-                format!("even with private copies: {why}"),
-                left_out,
-            )
-        }
-        None if Way::Private.is_here() => (Need::Process, refused, left_out),
-        None => (Need::Process, refused, left_out),
+    // A trial cannot show what all copies would share.
+    let mut loaded = native.iter().filter(|native| private.has(&native.name));
+    if let Some(shares) = loaded.find(|native| !native.shared_libraries.is_empty()) {
+        let verdict = Verdict::new(Need::Process, format!("`{}` {}", shares.name, shares.why));
+        return verdict.from(&shares.name);
     }
+    let missed = left_out(private);
+    let is_own = |name: &String| name.split('.').next() == Some(&*found.name);
+    let (own, others): (Vec<_>, Vec<_>) = missed.iter().cloned().partition(is_own);
+    if !own.is_empty() {
+        let verdict = silent(&found.name, &own).with(Need::Process);
+        return Verdict {
+            left_out: missed,
+            ..verdict
+        };
+    }
+    let mut verdict = refused.with(Need::PrivateCopy);
+    if !others.is_empty() {
+        // Another package that is used where it is installed.
+        let without = silent(&found.name, &others).why;
+        verdict.why = format!("{}; even so, {without}", verdict.why);
+    }
+    verdict.left_out = missed;
+    verdict
 }
 
 /// Of an import that works nowhere.
-fn of_plain(found: &Found, plain: &Outcome) -> (Need, String) {
+fn of_plain(found: &Found, plain: &Outcome) -> Verdict {
     let at = &plain.at;
     match &plain.ending {
         Ending::Raised(kind, _, missing) if kind == "ModuleNotFoundError" => {
@@ -165,79 +192,87 @@ fn of_plain(found: &Found, plain: &Outcome) -> (Need, String) {
                 true => "it is not installed in this Python".to_owned(),
                 false => format!("it needs `{missing}`, which is not installed in this Python"),
             };
-            (Need::Missing, why)
+            Verdict::new(Need::Missing, why)
         }
-        Ending::Raised(kind, text, _) => {
-            let native = plain
-                .failed
-                .first()
-                .map(|(name, _)| format!("`{name}` does not load: "));
-            let why = format!("{}{kind}: {}", native.unwrap_or_default(), first_line(text));
-            (Need::Broken, why)
-        }
+        Ending::Raised(kind, text, _) => match plain.failed.first() {
+            Some((name, text)) => {
+                let why = format!("`{name}` does not load: {}", first_line(text));
+                Verdict::new(Need::Broken, why).from(name)
+            }
+            None => Verdict::new(
+                Need::Broken,
+                format!("it raises {kind}: {}", first_line(text)),
+            ),
+        },
         Ending::Killed(signal) => {
             let words = words_after(&plain.last_words);
-            let why = format!(
-                "it crashes any Python, in `{at}`: {}{words}",
-                signal_text(*signal)
-            );
-            (Need::Broken, why)
+            let signal = signal_text(*signal);
+            Verdict::new(
+                Need::Broken,
+                format!("`{at}` crashes any Python: {signal}{words}"),
+            )
+            .from(at)
         }
         Ending::Exited(status) => {
-            let why = format!("it ends the process with status {status} while `{at}` is imported");
-            (Need::Broken, why)
+            let why = format!("`{at}` ends the process with status {status} when it is imported");
+            Verdict::new(Need::Broken, why).from(at)
         }
-        Ending::TimedOut => (Need::Broken, format!("importing `{at}` does not end")),
-        Ending::Imported => (Need::Unknown, String::new()),
+        Ending::TimedOut => {
+            Verdict::new(Need::Broken, format!("importing `{at}` does not end")).from(at)
+        }
+        Ending::Imported => Verdict::default(),
     }
 }
 
-/// A package that goes on without its native modules.
-fn silent(package: &str, left_out: &[String]) -> String {
-    let more = match left_out.len() {
-        1 => String::new(),
-        n => format!(" and {} more", n - 1),
+/// A package that goes on without native modules.
+fn silent(package: &str, left_out: &[String]) -> Verdict {
+    let Some(first) = left_out.first() else {
+        return Verdict::default();
     };
-    let them = if left_out.len() == 1 { "it" } else { "them" };
-    format!(
-        "`{}`{more} is refused, and `{package}` silently goes on without {them}: slower, or broken later",
-        left_out[0]
-    )
+    let (more, them) = match left_out.len() {
+        1 => (" is".to_owned(), "it"),
+        n => (format!(" and {} more are", n - 1), "them"),
+    };
+    let why = format!(
+        "`{first}`{more} refused, and `{package}` silently goes on without {them}: slower, or \
+         broken later"
+    );
+    Verdict::new(Need::PrivateCopy, why).from(first)
 }
 
 /// Why an interpreter could not import it.
-fn refusal(outcome: &Outcome, native: &[NativeModule]) -> String {
+fn refusal(outcome: &Outcome, native: &[NativeModule]) -> Verdict {
     let at = &outcome.at;
     let when = match outcome.stage.as_str() {
         "together" => ", when interpreters import it at the same time",
         "ending" => ", when the interpreter ends",
         _ => "",
     };
-    match &outcome.ending {
-        Ending::Raised(kind, text, _) => match outcome.failed.first() {
-            Some((name, text)) => {
-                let known = native.iter().find(|native| native.name == *name);
-                match known.filter(|known| known.need > Need::Strict) {
-                    Some(known) => format!("`{name}` {}", known.why),
-                    None => format!("`{name}` {}", refused_because(text, None)),
-                }
-            }
-            None => format!("it raises {kind}: {}", first_line(text)),
-        },
+    let words = words_after(&outcome.last_words);
+    let why = match &outcome.ending {
+        Ending::Raised(kind, text, _) => {
+            let Some((name, text)) = outcome.failed.first() else {
+                let why = format!("it raises {kind}: {}", first_line(text));
+                return Verdict::new(Need::Process, why);
+            };
+            let known = native.iter().find(|native| native.name == *name);
+            let why = match known.filter(|known| known.need > Need::Strict) {
+                Some(known) => format!("`{name}` {}", known.why),
+                None => format!("`{name}` {}", refused_because(text, None)),
+            };
+            return Verdict::new(Need::Process, why).from(name);
+        }
         Ending::Killed(signal) => {
-            let words = words_after(&outcome.last_words);
-            format!(
-                "`{at}` crashes in an interpreter{when}: {}{words}",
-                signal_text(*signal)
-            )
+            let signal = signal_text(*signal);
+            format!("`{at}` crashes in an interpreter{when}: {signal}{words}")
         }
         Ending::Exited(status) => {
-            let words = words_after(&outcome.last_words);
             format!("`{at}` ends the process with status {status} in an interpreter{when}{words}")
         }
         Ending::TimedOut => format!("importing `{at}` in an interpreter does not end{when}"),
         Ending::Imported => String::new(),
-    }
+    };
+    Verdict::new(Need::Process, why).from(at)
 }
 
 fn words_after(last_words: &str) -> String {
@@ -313,7 +348,7 @@ fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (N
         (None, Some(Probed::Accepted)) => {
             return (
                 Need::Strict,
-                "declares that it supports interpreters with their own GIL".to_owned(),
+                "declares support for interpreters with their own GIL".to_owned(),
             );
         }
         (None, Some(Probed::Refused(text))) => refused_because(text, Some(symbols)),
@@ -329,7 +364,9 @@ fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (N
         let libraries = symbols.shared_libraries().join(", ");
         return (
             Need::Process,
-            format!("{refused}; uses {libraries}, which all copies would share"),
+            format!(
+                "{refused}, and uses {libraries}, which may keep Python objects and which all copies would share"
+            ),
         );
     }
     let need = match private {
@@ -355,7 +392,7 @@ fn refused_because(text: &str, symbols: Option<&Symbols>) -> String {
     let refusals = [
         (
             "does not support loading in subinterpreters",
-            "does not declare that it supports interpreters with their own GIL",
+            "declares no support for interpreters with their own GIL",
         ),
         (
             "cannot load module more than once per process",

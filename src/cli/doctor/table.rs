@@ -1,12 +1,12 @@
 //! Table: the verdicts in a terminal.
 
-use owngil::doctor::{Import, NativeModule, Need, Report, Subject};
+use owngil::doctor::{Import, Need, Report, Subject};
 
 use super::super::screen::{Color, Screen, wrapped};
 use super::advice::advise;
 
 /// The fewest columns that reasons may have beside the rest.
-const WHY_MIN: usize = 30;
+const WHY_MIN: usize = 36;
 
 /// The whole report.
 pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: Screen) -> String {
@@ -90,11 +90,7 @@ struct Row {
 impl Row {
     fn of(import: &Import) -> Row {
         let mut why = vec![import.why.clone()];
-        if let Some(chain) = decisive(import).map(|native| &native.chain)
-            && chain.len() > 1
-        {
-            why.push(format!("by {}", shortened(chain)));
-        }
+        why.extend(way(import));
         why.extend(standing(import));
         Row {
             name: match &import.targets[..] {
@@ -111,29 +107,24 @@ impl Row {
     }
 }
 
-/// The native module that the verdict comes from.
-fn decisive(import: &Import) -> Option<&NativeModule> {
-    if import.need == Need::Strict {
-        return None;
-    }
-    let named = import.left_out.first();
-    let by_name = import
+/// By which imports the decisive native module comes in, without the module itself.
+fn way(import: &Import) -> Option<String> {
+    let decisive = import.decisive.as_ref()?;
+    let native = import
         .native
         .iter()
-        .find(|native| Some(&native.name) == named);
-    by_name.or_else(|| {
-        import
-            .native
-            .iter()
-            .find(|native| native.need == import.need)
-    })
+        .find(|native| native.name == *decisive)?;
+    match native.chain.split_last() {
+        Some((_, before)) if before.len() > 1 => Some(format!("by {}", shortened(before))),
+        _ => None,
+    }
 }
 
 /// The chain of imports, its middle left out where it is long.
 fn shortened(chain: &[String]) -> String {
     match chain {
-        [first, second, .., last_but_one, last] if chain.len() > 5 => {
-            format!("{first} → {second} → … → {last_but_one} → {last}")
+        [first, second, .., last] if chain.len() > 4 => {
+            format!("{first} → {second} → … → {last}")
         }
         _ => chain.join(" → "),
     }
