@@ -15,11 +15,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Raised, Runtime, STACK_SIZE, Views};
+use owngil_ffi::{
+    Attached, Kept, Loans, Object, PrivateCopies, PyResult, Raised, Runtime, STACK_SIZE, Views,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, PythonError, Result};
+use crate::extensions::Extensions;
 use crate::function::{Function, Place};
 use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
@@ -170,11 +173,15 @@ impl Interpreter {
         runtime: &'static Runtime,
         post: &Post,
         memory: MemorySetting,
+        extensions: Extensions,
     ) -> Result<Interpreter> {
-        let python = match memory {
+        let mut python = match memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
+        if let Some(copies) = install(&mut python, extensions)? {
+            post.set_copies(copies);
+        }
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture)
     }
@@ -573,6 +580,20 @@ impl State {
         let loaded = arguments.and_then(load);
         loaded.map_err(|raised| load_error(function, &raised))
     }
+}
+
+/// Has the interpreter import as the setting says.
+fn install(
+    python: &mut owngil_ffi::Interpreter,
+    extensions: Extensions,
+) -> Result<Option<PrivateCopies>> {
+    if extensions == Extensions::Strict {
+        return Ok(None);
+    }
+    let copies = python.attach(|attached| {
+        PrivateCopies::install(attached).map_err(|raised| python_error(&raised))
+    });
+    copies.map(Some)
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

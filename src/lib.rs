@@ -57,6 +57,7 @@ mod payload;
 mod spin;
 mod sync;
 
+mod extensions;
 mod function;
 mod output;
 mod refusal;
@@ -80,10 +81,11 @@ mod pool;
 mod compile_fail;
 
 pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
+pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;
 pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
-pub use owngil_ffi::{Frame, Stack, StartError, Version};
+pub use owngil_ffi::{Frame, Initialization, PrivateCopy, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
     Calling, Canceller, CompletedMap, Map, Percentiles, Pool, PoolBuilder, Stacks, Stats,

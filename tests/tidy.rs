@@ -11,7 +11,14 @@ use std::path::{Path, PathBuf};
 /// way there is never a circle. A new edge needs its reason in docs/architecture.md.
 const FLOORS: [&[&str]; 8] = [
     &["bytes", "error", "payload", "refusal", "spin", "sync"],
-    &["function", "output", "wire", "task", "runtime"],
+    &[
+        "extensions",
+        "function",
+        "output",
+        "wire",
+        "task",
+        "runtime",
+    ],
     &["post"],
     &["interpreter"],
     &["doctor"],

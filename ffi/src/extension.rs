@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use elf::abi;
@@ -34,7 +35,22 @@ pub struct Extension {
     init_functions: Vec<String>,
     uses_gil_state: bool,
     has_static_tls: bool,
+    makes_modules: bool,
     libraries: Vec<Library>,
+    layout: Layout,
+}
+
+/// Where in the file is what loading it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// What is loaded, as offsets. The rest of the file (debug information, the table of sections) is for
+    /// other tools.
+    pub(crate) segments: Vec<Range<u64>>,
+    /// The offsets of the bytes that say "one for the whole process" of a symbol (`STB_GNU_UNIQUE`), as
+    /// g++ does for statics of templates and of inline functions.
+    pub(crate) unique_symbols: Vec<u64>,
+    /// How much memory its variables take, in bytes.
+    pub(crate) writable: u64,
 }
 
 /// A shared library that an extension needs.
@@ -110,7 +126,9 @@ impl Extension {
             init_functions,
             uses_gil_state: file.imports("PyGILState_Ensure"),
             has_static_tls: file.has_static_tls,
+            makes_modules: MAKERS.iter().any(|maker| file.imports(maker)),
             libraries,
+            layout: file.layout,
         })
     }
 
@@ -145,6 +163,15 @@ impl Extension {
         self.has_static_tls
     }
 
+    /// Whether it makes further modules of definitions, beside its own.
+    pub fn makes_modules(&self) -> bool {
+        self.makes_modules
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The shared libraries that it needs; of those that came with the package, what they need as well.
     pub fn libraries(&self) -> &[Library] {
         &self.libraries
@@ -170,6 +197,9 @@ impl Library {
     }
 }
 
+/// The functions that make a module of a definition, from 3.15 on of its slots (PEP 793).
+const MAKERS: [&str; 2] = ["PyModule_FromDefAndSpec2", "PyModule_FromSlotsAndSpec"];
+
 /// What is read of any shared object.
 struct SharedObject {
     path: PathBuf,
@@ -179,6 +209,7 @@ struct SharedObject {
     /// Where it has its libraries looked for: `DT_RUNPATH`, or else `DT_RPATH`.
     run_path: String,
     has_static_tls: bool,
+    layout: Layout,
 }
 
 impl SharedObject {
@@ -224,7 +255,24 @@ impl SharedObject {
             needed: Vec::new(),
             run_path: String::new(),
             has_static_tls: false,
+            layout: Layout::default(),
         };
+        for segment in elf
+            .segments()
+            .iter()
+            .filter(|one| one.p_type == abi::PT_LOAD)
+        {
+            let end = segment.p_offset.saturating_add(segment.p_filesz);
+            object.layout.segments.push(segment.p_offset..end);
+            if segment.p_flags & abi::PF_W != 0 {
+                object.layout.writable += segment.p_memsz;
+            }
+        }
+        let table = elf
+            .section_headers()
+            .iter()
+            .find(|one| one.sh_type == abi::SHT_DYNSYM);
+        let table = table.map_or((0, 0), |table| (table.sh_offset, table.sh_entsize));
         let entries: Vec<(i64, u64)> = match elf.dynamic()? {
             Some(table) => table
                 .iter()
@@ -235,12 +283,19 @@ impl SharedObject {
         let Some((symbols, names)) = elf.dynamic_symbol_table()? else {
             return Ok(object);
         };
-        for symbol in symbols.iter() {
+        for (number, symbol) in symbols.iter().enumerate() {
             let name = names.get(symbol.st_name as usize)?;
             if symbol.is_undefined() {
                 object.imports.insert(name.to_owned());
             } else if symbol.st_bind() != abi::STB_LOCAL {
                 object.exports.push(name.to_owned());
+            }
+            if symbol.st_bind() == abi::STB_GNU_UNIQUE && cfg!(target_pointer_width = "64") {
+                // Elf64_Sym starts with four bytes for the name, then comes this one.
+                object
+                    .layout
+                    .unique_symbols
+                    .push(table.0 + table.1 * number as u64 + 4);
             }
         }
         object.exports.sort_unstable();

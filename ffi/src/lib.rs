@@ -70,6 +70,10 @@ mod nudge;
 mod stack;
 mod visit;
 
+mod definition;
+mod private_copy;
+mod shared_copy;
+
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
@@ -91,6 +95,7 @@ pub use interpreter::{Ended, Interpreter};
 pub use loan::{Lent, Loans};
 pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
+pub use private_copy::{PrivateCopies, PrivateCopy};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::watch::Watch;
 use super::{Pool, Shared};
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
@@ -35,6 +36,7 @@ pub struct PoolBuilder {
     time_limit: Option<Duration>,
     lost_limit: usize,
     memory: MemorySetting,
+    extensions: Extensions,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
@@ -53,6 +55,7 @@ impl Default for PoolBuilder {
             time_limit: None,
             lost_limit: 32,
             memory: MemorySetting::NotCounted,
+            extensions: Extensions::default(),
             max_tasks_per_worker: None,
             initializer: None,
             exit_hook: None,
@@ -83,6 +86,15 @@ impl PoolBuilder {
     /// What becomes of the output of tasks; by default it goes to this process's own streams.
     pub fn output(mut self, policy: OutputPolicy) -> Self {
         self.output = policy;
+        self
+    }
+
+    /// What becomes of extension modules that refuse interpreters with their own GIL; by default they stay
+    /// refused.
+    ///
+    /// On the backend `thread` nothing refuses, and this is nothing.
+    pub fn extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
         self
     }
 
@@ -215,6 +227,7 @@ impl PoolBuilder {
                 "a memory limit of {limit} bytes leaves no room for a task: an interpreter takes about 3 MB by itself"
             )));
         }
+        self.extensions.check()?;
         let settings = Settings {
             n_workers,
             backend: self.backend,
@@ -224,6 +237,7 @@ impl PoolBuilder {
             time_limit: self.time_limit,
             lost_limit: self.lost_limit,
             memory: self.memory,
+            extensions: self.extensions,
             max_tasks_per_worker: self.max_tasks_per_worker,
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,

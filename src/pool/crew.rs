@@ -391,7 +391,13 @@ impl Start {
     fn make_ready(&self) -> Result<Box<dyn Worker>> {
         let settings = &self.shared.settings;
         let post = Arc::clone(&self.post);
-        let mut worker = worker::start(settings.backend, post, settings.memory, &self.orders)?;
+        let mut worker = worker::start(
+            settings.backend,
+            post,
+            settings.memory,
+            settings.extensions,
+            &self.orders,
+        )?;
         if let Some(initializer) = &settings.initializer
             && let Err(error) = run_alone(&mut *worker, initializer)
         {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::extensions::Extensions;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
 use crate::task::Batch;
@@ -21,6 +22,7 @@ pub(super) struct Settings {
     /// How many workers may be lost and not back.
     pub(super) lost_limit: usize,
     pub(super) memory: MemorySetting,
+    pub(super) extensions: Extensions,
     pub(super) max_tasks_per_worker: Option<u64>,
     pub(super) initializer: Option<Batch>,
     pub(super) exit_hook: Option<Batch>,

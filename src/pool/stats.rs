@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use owngil_ffi::PrivateCopy;
+
 use super::Pool;
 use crate::post::{Histogram, Tally};
 
@@ -120,6 +122,18 @@ impl Pool {
             wait: Percentiles::of(&all.wait),
             run: Percentiles::of(&all.run),
         }
+    }
+}
+
+impl Pool {
+    /// The extension modules that each worker has loaded from private copies so far, in the workers' order;
+    /// see [`Extensions::Private`](crate::Extensions::Private).
+    pub fn private_copies(&self) -> Vec<Vec<PrivateCopy>> {
+        let seats = self.shared.crew.seats();
+        seats
+            .iter()
+            .map(|handle| handle.post.private_copies())
+            .collect()
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use owngil_ffi::{Attached, Memory, Stack, ThreadClock, Visit, Visits};
+use owngil_ffi::{Attached, Memory, PrivateCopies, PrivateCopy, Stack, ThreadClock, Visit, Visits};
 
 use crate::error::Error;
 use crate::function::Function;
@@ -44,6 +44,7 @@ pub(crate) struct Post {
     state: Mutex<State>,
     visits: OnceLock<Visits>,
     memory: OnceLock<Memory>,
+    copies: OnceLock<PrivateCopies>,
     visitor: Mutex<Option<Visitor>>,
     own: Weak<Post>,
 }
@@ -109,6 +110,7 @@ impl Post {
             state: Mutex::default(),
             visits: OnceLock::new(),
             memory: OnceLock::new(),
+            copies: OnceLock::new(),
             visitor: Mutex::default(),
             own: Weak::clone(own),
         })
@@ -127,6 +129,19 @@ impl Post {
     /// Says how to attach to the worker's interpreter.
     pub(crate) fn set_visits(&self, visits: Visits) {
         let _ = self.visits.set(visits);
+    }
+
+    /// Says where is noted what the worker has loaded from private copies, if it loads any.
+    pub(crate) fn set_copies(&self, copies: PrivateCopies) {
+        let _ = self.copies.set(copies);
+    }
+
+    /// The extension modules that the worker has loaded from private copies.
+    pub(crate) fn private_copies(&self) -> Vec<PrivateCopy> {
+        self.copies
+            .get()
+            .map(PrivateCopies::loaded)
+            .unwrap_or_default()
     }
 
     /// Says where the worker's memory is counted, if it is.

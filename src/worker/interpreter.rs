@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::extensions::Extensions;
 use crate::interpreter::{Interpreter, MemorySetting};
 use crate::post::Post;
 use crate::runtime;
@@ -11,8 +12,12 @@ use crate::task::Job;
 use crate::worker::{Lingering, Worker};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
-pub(super) fn start(post: Arc<Post>, memory: MemorySetting) -> Result<PythonWorker> {
-    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory)?;
+pub(super) fn start(
+    post: Arc<Post>,
+    memory: MemorySetting,
+    extensions: Extensions,
+) -> Result<PythonWorker> {
+    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory, extensions)?;
     Ok(PythonWorker { interpreter, post })
 }
 

@@ -16,6 +16,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
 use crate::interpreter::MemorySetting;
 use crate::post::Post;
 use crate::task::Job;
@@ -95,10 +96,11 @@ pub(crate) fn start(
     backend: Backend,
     post: Arc<Post>,
     memory: MemorySetting,
+    extensions: Extensions,
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
     let worker = match backend {
-        Backend::Interpreter => interpreter::start(post, memory)?,
+        Backend::Interpreter => interpreter::start(post, memory, extensions)?,
         Backend::Thread => thread::start(post)?,
     };
     let (orders, thread) = (orders.clone(), std::thread::current());

@@ -1,0 +1,322 @@
+//! PrivateCopies: extension modules that refuse interpreters with their own GIL, each loaded from a copy
+//! that is this interpreter's own.
+//!
+//! Such a module refuses since its variables are the process's, and two GILs would not protect them. In a
+//! copy they are this interpreter's, and its GIL protects them: the interpreter is to the module what the
+//! only one of a process would be. What that does not cover is in `docs/private-copies.md`.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::attach::Attached;
+use crate::definition::{self, Made};
+use crate::exception::Raised;
+use crate::extension::{Extension, Initialization};
+use crate::object::{Borrowed, Object, PyResult};
+use crate::shared_copy::{self, SharedCopy};
+
+/// An extension module that was loaded from a private copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateCopy {
+    /// The module: `numpy._core._multiarray_umath`.
+    pub module: String,
+    /// The file that was copied.
+    pub path: PathBuf,
+    /// How it gave its module.
+    pub initialization: Initialization,
+    /// How long it took to copy it, to load the copy and to have its module made; not to execute that,
+    /// which may import much else.
+    pub load_time: Duration,
+    /// How much memory the copy takes, in bytes: what of the file is loaded, and its variables once more.
+    /// Nothing where another module came from the same copy before.
+    pub n_bytes: u64,
+}
+
+/// What an interpreter has loaded from private copies.
+///
+/// Clones are of the same interpreter, and may be asked on any thread.
+#[derive(Clone, Debug)]
+pub struct PrivateCopies {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The copies, by the file.
+    copies: HashMap<File, Copy>,
+    /// What was loaded from them.
+    loaded: Vec<PrivateCopy>,
+    /// How many executions of modules have CPython's check lifted right now.
+    n_lifts: usize,
+}
+
+/// The copy of a file that this interpreter has.
+///
+/// # Invariant
+///
+/// No other interpreter knows `object`, so that none calls into it.
+#[derive(Clone, Copy, Debug)]
+struct Copy {
+    object: SharedCopy,
+}
+
+/// A file as it is now: one that was written anew is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct File {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl File {
+    fn at(path: &Path) -> Option<File> {
+        let found = fs::metadata(path).ok()?;
+        Some(File {
+            device: found.dev(),
+            inode: found.ino(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            size: found.size(),
+        })
+    }
+}
+
+/// The files and functions whose authors say that they may be loaded by interpreters with GILs of their own:
+/// they are CPython's to load.
+static SUPPORTING: LazyLock<Mutex<HashSet<(File, String)>>> = LazyLock::new(Mutex::default);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is to become of an import.
+enum Verdict<'a> {
+    /// It is CPython's, errors included.
+    CPythons,
+    /// It cannot be had in this interpreter, for this reason.
+    Refused(String),
+    /// The module, and whether it makes others while it is executed.
+    Module(Object<'a>, bool),
+}
+
+/// What private_copy.py hands over with an import.
+struct Import<'i, 'a> {
+    spec: &'i Object<'a>,
+    /// What was made in one phase, for it to be found again.
+    made: &'i Object<'a>,
+    /// See [`PrivateCopies::lift`].
+    check: &'i Object<'a>,
+}
+
+impl PrivateCopies {
+    /// Has the interpreter that is attached load from private copies what refuses it, from now on.
+    ///
+    /// # Errors
+    ///
+    /// What Python raises; `RuntimeError` in the main interpreter, which nothing refuses.
+    pub fn install(attached: Attached<'_>) -> PyResult<'_, PrivateCopies> {
+        if attached.id() == 0 {
+            return Err(attached.raise_runtime_error("the main interpreter needs no copies"));
+        }
+        let copies = PrivateCopies {
+            inner: Arc::default(),
+        };
+        let globals = attached.dict()?;
+        let own = copies.clone();
+        let create =
+            attached.callback(move |attached, arguments| own.create(attached, arguments))?;
+        let own = copies.clone();
+        let lift = attached.callback(move |attached, arguments| {
+            let [check, is_up] = arguments else {
+                return Err(attached.raise_type_error("lift takes two arguments"));
+            };
+            own.lift(check, is_up.is_true_constant())?;
+            Ok(attached.none())
+        })?;
+        for (name, value) in [("create", create), ("lift", lift)] {
+            globals.insert(&attached.str(name)?, &value)?;
+        }
+        attached.exec(
+            include_str!("private_copy.py"),
+            "<owngil imports>",
+            &globals,
+        )?;
+        Ok(copies)
+    }
+
+    /// What was loaded so far, in the order of time.
+    pub fn loaded(&self) -> Vec<PrivateCopy> {
+        locked(&self.inner).loaded.clone()
+    }
+
+    /// What private_copy.py calls for each extension file.
+    fn create<'a>(
+        &self,
+        attached: Attached<'a>,
+        arguments: &[Borrowed<'a>],
+    ) -> Result<Object<'a>, Raised<'a>> {
+        let [name, path, spec, made, check] = arguments else {
+            return Err(attached.raise_type_error("create takes five arguments"));
+        };
+        let import = Import { spec, made, check };
+        match self.load(attached, name.text()?, path.text()?, &import)? {
+            Verdict::CPythons => Ok(attached.none()),
+            Verdict::Refused(reason) => attached.str(&reason),
+            Verdict::Module(module, makes_modules) => {
+                attached.tuple([module, attached.bool(makes_modules)])
+            }
+        }
+    }
+
+    fn load<'a>(
+        &self,
+        attached: Attached<'a>,
+        name: String,
+        path: String,
+        import: &Import<'_, 'a>,
+    ) -> PyResult<'a, Verdict<'a>> {
+        let started = Instant::now();
+        let path = Path::new(&path);
+        // What is no extension of this machine gets CPython's own error.
+        let (Some(file), Ok(extension)) = (File::at(path), Extension::read(path)) else {
+            return Ok(Verdict::CPythons);
+        };
+        let function = init_function(attached, &name)?;
+        let is_there = extension.init_functions().contains(&function);
+        let place = (file, function);
+        if !is_there || locked(&SUPPORTING).contains(&place) {
+            return Ok(Verdict::CPythons);
+        }
+        let key = attached.str(&format!("{name}\0{}", path.display()))?;
+        if let Some(module) = import.made.lookup(&key)? {
+            return Ok(Verdict::Module(module, false));
+        }
+        let libraries = extension.libraries();
+        if let Some(library) = libraries.iter().find(|library| library.uses_python()) {
+            return Ok(Verdict::Refused(format!(
+                "{name} {REFUSAL}: it has Python objects in {}, a library that all interpreters would share",
+                library.name()
+            )));
+        }
+        let (copy, n_bytes) = match self.copy_of(file, &extension) {
+            Ok(found) => found,
+            Err(reason) => {
+                return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
+            }
+        };
+        let Some(function) = copy.object.symbol(&place.1) else {
+            return Ok(Verdict::CPythons);
+        };
+        let makes_modules = extension.makes_modules();
+        let initialize = || {
+            // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
+            // invariant of `Copy` no other interpreter calls into that.
+            unsafe { definition::initialize(attached, function) }
+        };
+        let initialized = match makes_modules {
+            true => self.lifted(import.check, initialize),
+            false => initialize(),
+        };
+        let (module, initialization) = match initialized? {
+            Made::Definition(definition) if definition.supports_own_gil() && n_bytes > 0 => {
+                locked(&SUPPORTING).insert(place);
+                return Ok(Verdict::CPythons);
+            }
+            Made::Definition(definition) => {
+                // SAFETY: it came from a copy, into which no other interpreter calls.
+                unsafe { definition.allow_own_gil(attached) };
+                (
+                    definition.module(import.spec)?,
+                    Initialization::MultiPhase,
+                )
+            }
+            Made::Module(module) => {
+                definition::note_single_phase(&module)?;
+                import.made.insert(&key, &module)?;
+                (module, Initialization::SinglePhase)
+            }
+        };
+        locked(&self.inner).loaded.push(PrivateCopy {
+            module: name,
+            path: path.to_owned(),
+            initialization,
+            load_time: started.elapsed(),
+            n_bytes,
+        });
+        Ok(Verdict::Module(module, makes_modules))
+    }
+
+    /// This interpreter's copy of a file, and how much memory it took just now.
+    fn copy_of(&self, file: File, extension: &Extension) -> Result<(Copy, u64), String> {
+        if let Some(copy) = locked(&self.inner).copies.get(&file) {
+            return Ok((*copy, 0));
+        }
+        for library in extension.libraries() {
+            if let Some(path) = library.path() {
+                // One that cannot be loaded is what the copy will lack, and the loader says so.
+                let _ = shared_copy::load_shared(path);
+            }
+        }
+        let object = SharedCopy::load(extension.path(), extension.layout())?;
+        let copy = Copy { object };
+        locked(&self.inner).copies.insert(file, copy);
+        Ok((copy, object.n_bytes()))
+    }
+
+    /// Runs `work` while CPython lets this interpreter make modules of definitions that do not allow it.
+    ///
+    /// Some extensions make modules inside of modules, of definitions that nobody else gets to see. What
+    /// else is imported meanwhile comes through here as well, but for the standard library.
+    fn lifted<'a, R>(
+        &self,
+        check: &Object<'a>,
+        work: impl FnOnce() -> PyResult<'a, R>,
+    ) -> PyResult<'a, R> {
+        self.lift(check, true)?;
+        let result = work();
+        self.lift(check, false)?;
+        result
+    }
+
+    /// Lifts CPython's check, or puts it back once nobody needs it lifted: `check` is
+    /// `_imp._override_multi_interp_extensions_check`, which acts on this interpreter alone.
+    fn lift<'a>(&self, check: &Object<'a>, is_up: bool) -> PyResult<'a, ()> {
+        let n_lifts = {
+            let mut inner = locked(&self.inner);
+            inner.n_lifts = if is_up {
+                inner.n_lifts + 1
+            } else {
+                inner.n_lifts - 1
+            };
+            inner.n_lifts
+        };
+        // The GIL is not let go of between counting and this: it is a function written in C.
+        let setting = if n_lifts > 0 { LIFTED } else { AS_CONFIGURED };
+        let setting = check.attached().int(setting)?;
+        check.call(&[setting]).map(drop)
+    }
+}
+
+/// What the function takes for "nothing is refused", and for "as the interpreter was made".
+const LIFTED: i64 = -1;
+const AS_CONFIGURED: i64 = 0;
+
+/// By what all reasons of this file are known, which name the module before it and say why after it.
+const REFUSAL: &str = "cannot have a private copy";
+
+/// The name of the function by which CPython imports a module of that name (PEP 489).
+fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, String> {
+    let name = module.rsplit('.').next().unwrap_or(module);
+    if name.is_ascii() {
+        return Ok(format!("PyInit_{name}"));
+    }
+    let code = attached
+        .str(name)?
+        .invoke("encode", &[attached.str("punycode")?])?;
+    let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
+    Ok(format!("PyInitU_{code}"))
+}
