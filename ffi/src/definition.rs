@@ -115,10 +115,7 @@ impl Definition {
     /// # Errors
     ///
     /// What Python raises, and `ImportError` where the interpreter may not have it.
-    pub(crate) fn module<'a>(
-        self,
-        spec: &Object<'a>,
-    ) -> PyResult<'a, Object<'a>> {
+    pub(crate) fn module<'a>(self, spec: &Object<'a>) -> PyResult<'a, Object<'a>> {
         const VERSION: c_int = raw::PYTHON_API_VERSION;
         // SAFETY: attached; the definition is alive by the invariant, and the spec an object.
         let module =

@@ -229,10 +229,7 @@ impl PrivateCopies {
             Made::Definition(definition) => {
                 // SAFETY: it came from a copy, into which no other interpreter calls.
                 unsafe { definition.allow_own_gil(attached) };
-                (
-                    definition.module(import.spec)?,
-                    Initialization::MultiPhase,
-                )
+                (definition.module(import.spec)?, Initialization::MultiPhase)
             }
             Made::Module(module) => {
                 definition::note_single_phase(&module)?;

@@ -36,7 +36,7 @@ impl Evidence {
         };
         if evidence.plain.is_imported() {
             let strict = children.import(Way::Strict, &found.targets)?;
-            let is_whole = strict.is_imported() && evidence.left_out(&strict).is_empty();
+            let is_whole = strict.is_imported() && evidence.absent(&strict).is_empty();
             evidence.strict = Some(strict);
             if !is_whole && Way::Private.is_here() {
                 evidence.private = Some(children.import(Way::Private, &found.targets)?);
@@ -60,10 +60,19 @@ impl Evidence {
     }
 
     /// Modules in machine code that a plain process loads and this trial did not.
-    pub(super) fn left_out(&self, outcome: &Outcome) -> Vec<&Module> {
+    fn absent<'a>(&'a self, outcome: &Outcome) -> Vec<&'a Module> {
         let natives = self.plain.natives();
         natives
             .filter(|module| !outcome.has(&module.name))
+            .collect()
+    }
+
+    /// The names of those that are absent since they were refused, not since nobody came to ask for them.
+    pub(super) fn left_out(&self, outcome: &Outcome) -> Vec<String> {
+        let absent = self.absent(outcome).into_iter();
+        let names = absent.map(|module| module.name.clone());
+        names
+            .filter(|name| self.probe_of(name) != Some(&Probed::Accepted))
             .collect()
     }
 
@@ -72,8 +81,8 @@ impl Evidence {
         let Some(strict) = &self.strict else {
             return Vec::new();
         };
-        let left_out = self.left_out(strict).into_iter();
-        let unclear = left_out.filter(|module| strict.failure_of(&module.name).is_none());
+        let absent = self.absent(strict).into_iter();
+        let unclear = absent.filter(|module| strict.failure_of(&module.name).is_none());
         let pair = |module: &Module| (module.name.clone(), PathBuf::from(&module.path));
         unclear.map(pair).collect()
     }

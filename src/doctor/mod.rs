@@ -26,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-pub use owngil_ffi::Initialization;
+use owngil_ffi::Initialization;
 
 use crate::error::Result;
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::interpreter::Interpreter;
 
@@ -43,10 +44,16 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// Whether this build can go it.
+    /// Whether it can be gone here.
     pub(super) fn is_here(self) -> bool {
-        // The one place that knows; the child's part is `interpreter` below.
-        self != Way::Private
+        self.extensions().check().is_ok()
+    }
+
+    fn extensions(self) -> Extensions {
+        match self {
+            Way::Private => Extensions::Private,
+            Way::Plain | Way::Strict => Extensions::Strict,
+        }
     }
 
     fn word(self) -> &'static str {
@@ -497,8 +504,11 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
 
 /// Runs `work` in an interpreter of that kind.
 fn interpreter<R: Send>(
-    _way: Way,
+    way: Way,
     work: impl FnOnce(&mut Interpreter) -> Result<R> + Send,
 ) -> Result<R> {
-    Interpreter::scope(work)
+    Interpreter::scope(|python| {
+        python.set_extensions(way.extensions())?;
+        work(python)
+    })
 }

@@ -87,7 +87,13 @@ pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: b
     let verdict = match (found.kind, evidence) {
         (Standing::Missing, _) => Verdict::new(Need::Missing, "it is not installed in this Python"),
         (_, Some(evidence)) if !evidence.plain.is_imported() => of_plain(found, &evidence.plain),
-        (_, Some(evidence)) => of_trials(found, evidence, &native),
+        (_, Some(evidence)) => {
+            let verdict = of_trials(found, evidence, &native);
+            match found.distribution.is_empty() {
+                true => verdict,
+                false => with_all_files(verdict, found, &native),
+            }
+        }
         (_, None) => of_symbols(&native),
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -119,17 +125,34 @@ fn of_symbols(native: &[NativeModule]) -> Verdict {
     }
 }
 
+/// Of a package whose import may leave most of its native modules to those who ask for them.
+fn with_all_files(verdict: Verdict, found: &Found, native: &[NativeModule]) -> Verdict {
+    let is_more = |native: &&NativeModule| {
+        native.need.is_met() && Some(native.need) > verdict.need && native.chain.is_empty()
+    };
+    match native
+        .iter()
+        .filter(is_more)
+        .max_by_key(|native| native.need)
+    {
+        Some(worst) => {
+            let why = format!(
+                "`{}`, which `import {}` does not load, {}",
+                worst.name, found.name, worst.why
+            );
+            Verdict::new(worst.need, why).from(&worst.name)
+        }
+        None => verdict,
+    }
+}
+
 /// Of an import that works in a plain process.
 fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Verdict {
-    let left_out = |outcome: &Outcome| -> Vec<String> {
-        let left_out = evidence.left_out(outcome).into_iter();
-        left_out.map(|module| module.name.clone()).collect()
-    };
     let Some(strict) = &evidence.strict else {
         return Verdict::new(Need::Unknown, "nobody has tried it in an interpreter");
     };
     let missed = match strict.is_imported() {
-        true => left_out(strict),
+        true => evidence.left_out(strict),
         false => Vec::new(),
     };
     let refused = match strict.is_imported() {
@@ -152,8 +175,7 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
         return refused.with(Need::Process);
     };
     if !private.is_imported() {
-        let mut verdict = refusal(private, native).with(Need::Process);
-        verdict.why = format!("even from private copies, {}", verdict.why);
+        let mut verdict = without_copies(private, native);
         verdict.left_out = refused.left_out;
         return verdict;
     }
@@ -163,7 +185,7 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
         let verdict = Verdict::new(Need::Process, format!("`{}` {}", shares.name, shares.why));
         return verdict.from(&shares.name);
     }
-    let missed = left_out(private);
+    let missed = evidence.left_out(private);
     let is_own = |name: &String| name.split('.').next() == Some(&*found.name);
     let (own, others): (Vec<_>, Vec<_>) = missed.iter().cloned().partition(is_own);
     if !own.is_empty() {
@@ -176,8 +198,10 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     let mut verdict = refused.with(Need::PrivateCopy);
     if !others.is_empty() {
         // Another package that is used where it is installed.
-        let without = silent(&found.name, &others).why;
-        verdict.why = format!("{}; even so, {without}", verdict.why);
+        verdict.why = format!(
+            "{}; `{}` has no private copy, so `{}` does without, as where it is not installed",
+            verdict.why, others[0], found.name
+        );
     }
     verdict.left_out = missed;
     verdict
@@ -275,6 +299,23 @@ fn refusal(outcome: &Outcome, native: &[NativeModule]) -> Verdict {
     Verdict::new(Need::Process, why).from(at)
 }
 
+/// Why not even private copies help.
+fn without_copies(private: &Outcome, native: &[NativeModule]) -> Verdict {
+    match (&private.ending, private.failed.first()) {
+        (Ending::Raised(..), Some((name, text))) => {
+            // The exception's type is that of every import that fails.
+            let text = first_line(text).trim_start_matches("ImportError: ");
+            let text = text.trim_start_matches(&format!("{name} "));
+            Verdict::new(Need::Process, format!("`{name}` {text}")).from(name)
+        }
+        _ => {
+            let verdict = refusal(private, native);
+            let why = format!("even from private copies, {}", verdict.why);
+            Verdict { why, ..verdict }
+        }
+    }
+}
+
 fn words_after(last_words: &str) -> String {
     match last_words {
         "" => String::new(),
@@ -311,12 +352,14 @@ fn natives(found: &Found, evidence: Option<&Evidence>) -> Vec<NativeModule> {
 fn native(name: &str, path: &Path, evidence: Option<&Evidence>) -> NativeModule {
     let symbols = Symbols::read(path);
     let (need, why) = native_need(name, &symbols, evidence);
+    let plain = evidence.map(|evidence| &evidence.plain);
+    let tried = plain.filter(|plain| plain.has(name) || plain.failure_of(name).is_some());
     NativeModule {
         name: name.to_owned(),
         path: (!path.as_os_str().is_empty()).then(|| path.to_owned()),
         need,
         why,
-        chain: evidence.map_or_else(Vec::new, |evidence| evidence.plain.chain(name)),
+        chain: tried.map_or_else(Vec::new, |plain| plain.chain(name)),
         initialization: symbols.extension.as_ref().map(Extension::initialization),
         uses_gil_state: symbols
             .extension
@@ -369,11 +412,11 @@ fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (N
             ),
         );
     }
+    let was_imported = evidence.is_some_and(|evidence| evidence.plain.has(name));
     let need = match private {
         Some(private) if private.has(name) => Need::PrivateCopy,
-        Some(private) if private.is_imported() || private.failure_of(name).is_some() => {
-            Need::Process
-        }
+        Some(private) if private.failure_of(name).is_some() => Need::Process,
+        Some(private) if private.is_imported() && was_imported => Need::Process,
         // It was not come to, or not tried: by its file nothing speaks against a copy.
         _ if Way::Private.is_here() && symbols.extension.is_some() => Need::PrivateCopy,
         _ => Need::Process,

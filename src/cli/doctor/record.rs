@@ -1,6 +1,7 @@
 //! Record: what `owngil doctor --json` writes. The names of its fields stay as they are.
 
-use owngil::doctor::{Import, Initialization, NativeModule, Need, Report, Subject};
+use owngil::Initialization;
+use owngil::doctor::{Import, NativeModule, Need, Report, Subject};
 use serde::Serialize;
 
 #[derive(Serialize)]

@@ -93,10 +93,7 @@ impl Row {
         why.extend(way(import));
         why.extend(standing(import));
         Row {
-            name: match &import.targets[..] {
-                [target] => target.split(' ').next().unwrap_or_default().to_owned(),
-                _ => import.name.clone(),
-            },
+            name: name(import),
             need: import.need,
             native: match import.native.len() {
                 0 => "-".to_owned(),
@@ -104,6 +101,22 @@ impl Row {
             },
             why,
         }
+    }
+}
+
+/// As the script has it, or as it was installed.
+fn name(import: &Import) -> String {
+    let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
+    match (&import.distribution, &import.targets[..]) {
+        (Some(distribution), _) => {
+            let installed = distribution.split(' ').next().unwrap_or_default();
+            match plain(installed) == plain(&import.name) {
+                true => distribution.clone(),
+                false => format!("{distribution} ({})", import.name),
+            }
+        }
+        (None, [target]) => target.split(' ').next().unwrap_or_default().to_owned(),
+        (None, _) => import.name.clone(),
     }
 }
 
