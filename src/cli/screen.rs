@@ -79,11 +79,16 @@ impl Screen {
     }
 }
 
-/// The text in lines of at most that many characters, as far as its words allow.
+/// The text in lines of at most that many characters; a word that is longer than a line is cut.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut n_columns = 0;
-    for word in text.split_whitespace() {
+    let pieces = text.split_whitespace().flat_map(|word| {
+        let letters: Vec<char> = word.chars().collect();
+        let pieces = letters.chunks(width.max(1)).map(String::from_iter);
+        pieces.collect::<Vec<String>>()
+    });
+    for word in pieces {
         let n = word.chars().count();
         if n_columns > 0 && n_columns + 1 + n > width {
             lines.push('\n');
@@ -93,7 +98,7 @@ pub(crate) fn wrapped(text: &str, width: usize) -> String {
             lines.push(' ');
             n_columns += 1;
         }
-        lines.push_str(word);
+        lines.push_str(&word);
         n_columns += n;
     }
     lines.push('\n');
@@ -127,6 +132,13 @@ mod tests {
             (72, false)
         );
         assert_eq!(shown(80, &[]), (80, false));
+    }
+
+    #[test]
+    fn lines_end_between_words_and_long_words_are_cut() {
+        assert_eq!(wrapped("one two  three", 7), "one two\nthree\n");
+        assert_eq!(wrapped("a 12345678901 b", 5), "a\n12345\n67890\n1 b\n");
+        assert_eq!(wrapped("", 5), "\n");
     }
 
     #[test]

@@ -126,3 +126,62 @@ impl Cache {
         })
     }
 }
+
+#[cfg(all(test, not(model)))]
+mod tests {
+    use super::super::trial::tests::outcome;
+    use super::*;
+
+    fn evidence(file: &Path) -> Evidence {
+        let record = format!("module\tm\tsource\t{}\tnew\t\n", file.display());
+        let output = format!("stage\talone\n{record}done\n");
+        Evidence {
+            plain: outcome(&output, Some(0), 1),
+            strict: None,
+            private: None,
+            probed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_entry_holds_for_its_key_and_as_long_as_its_files_stay() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, other) = (home.path().join("m.py"), home.path().join("m.so"));
+        fs::write(&file, "1").unwrap();
+        fs::write(&other, "1").unwrap();
+        let cache = Cache::in_folder(home.path().join("deep/cache"));
+        let evidence = evidence(&file);
+        assert_eq!(cache.get("key"), None);
+        cache.put("key", &evidence, &[other.display().to_string()]);
+        assert_eq!(cache.get("key").as_ref(), Some(&evidence));
+        assert_eq!(cache.get("another"), None);
+        fs::write(&other, "12").unwrap();
+        assert_eq!(cache.get("key"), None);
+        cache.put("key", &evidence, &[other.display().to_string()]);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(cache.get("key"), None);
+        // Nothing but entries is left in the folder.
+        assert_eq!(fs::read_dir(&cache.folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_entry_of_another_key_under_the_same_name_is_none() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("m.py");
+        fs::write(&file, "").unwrap();
+        let cache = Cache::in_folder(home.path().to_owned());
+        cache.put("key", &evidence(&file), &[]);
+        fs::rename(cache.file("key"), cache.file("another")).unwrap();
+        assert_eq!(cache.get("another"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_there() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("m.py");
+        fs::write(&file, "").unwrap();
+        let cache = Cache::in_folder(file.clone());
+        cache.put("key", &evidence(&file), &[]);
+        assert_eq!(cache.get("key"), None);
+    }
+}

@@ -174,6 +174,8 @@ pub struct NativeModule {
     pub name: String,
     /// Its file; none for what is part of Python's own binary.
     pub path: Option<PathBuf>,
+    /// Whether it is of the standard library.
+    pub is_standard: bool,
     /// What it needs.
     pub need: Need,
     /// Why: the rest of a sentence that begins with its name.

@@ -49,7 +49,9 @@ def trial(records, stage, paths, targets):
         if recorder in sys.meta_path:
             sys.meta_path.remove(recorder)
     for name, module in list(sys.modules.items()):
-        recorder.tell("module", name, *_whereabouts(module), "" if name in before else "new")
+        is_standard = name.partition(".")[0] in sys.stdlib_module_names
+        words = ["" if name in before else "new", "standard" if is_standard else ""]
+        recorder.tell("module", name, *_whereabouts(module), *words)
     recorder.tell("done")
     return is_imported
 

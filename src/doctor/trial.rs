@@ -106,6 +106,8 @@ pub(super) struct Module {
     pub(super) path: String,
     /// Whether the interpreter came without it.
     pub(super) is_new: bool,
+    /// Whether it is of the standard library.
+    pub(super) is_standard: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -368,7 +370,7 @@ fn told(run: &Run, n_imports: usize) -> Outcome {
                     Ending::Raised(kind.to_owned(), text.to_owned(), name.to_owned())
                 });
             }
-            ["module", name, kind, path, new] if modules.insert(name.to_owned()) => {
+            ["module", name, kind, path, new, standard] if modules.insert(name.to_owned()) => {
                 outcome.modules.push(Module {
                     name: name.to_owned(),
                     kind: match kind {
@@ -379,6 +381,7 @@ fn told(run: &Run, n_imports: usize) -> Outcome {
                     },
                     path: path.to_owned(),
                     is_new: new == "new",
+                    is_standard: standard == "standard",
                 });
             }
             ["done"] => {
@@ -511,4 +514,75 @@ fn interpreter<R: Send>(
         python.set_extensions(way.extensions())?;
         work(python)
     })
+}
+
+#[cfg(all(test, not(model)))]
+pub(super) mod tests {
+    use super::*;
+
+    /// What a child would have told that ended like this, by its status as the system gives it.
+    pub(crate) fn outcome(output: &str, status: Option<i32>, n_imports: usize) -> Outcome {
+        let run = Run {
+            output: output.as_bytes().to_vec(),
+            last_words: String::new(),
+            status: status.map(ExitStatus::from_raw),
+        };
+        told(&run, n_imports)
+    }
+
+    const IMPORTED: &str = "\
+stage\talone
+target\ta.b
+found\ta\t
+found\ta.b\ta
+found\tc\ta.b
+begin\tc
+loaded\tc
+module\ta\tsource\t/a/__init__.py\tnew\t
+module\tc\textension\t/c.so\tnew\t
+module\tmath\tbuiltin\t\t\tstandard
+done
+";
+
+    #[test]
+    fn a_child_that_did_all_has_imported() {
+        let once = outcome(IMPORTED, Some(0), 1);
+        assert!(once.is_imported());
+        let natives: Vec<_> = once.natives().map(|module| &*module.name).collect();
+        assert_eq!(natives, ["c"]);
+        assert!(once.has("math") && !once.has("b"));
+        assert_eq!(once.chain("c"), ["a", "a.b", "c"]);
+        // The same output is not enough where there was more to do.
+        let ended = outcome(IMPORTED, Some(0), 3);
+        assert_eq!((ended.ending, &*ended.stage), (Ending::Exited(0), "ending"));
+    }
+
+    #[test]
+    fn a_child_that_ended_early_tells_where() {
+        let together = "stage\ttogether\nstage\ttogether\ndone\nbegin\ta.fast\nbeg";
+        let killed = outcome(&[IMPORTED, together].concat(), Some(11), 3);
+        assert_eq!(killed.ending, Ending::Killed(11));
+        assert_eq!((&*killed.stage, &*killed.at), ("together", "a.fast"));
+        let hung = outcome("stage\talone\ntarget\ta\n", None, 1);
+        assert_eq!((hung.ending, &*hung.at), (Ending::TimedOut, "a"));
+        let mute = outcome("", Some(256), 1);
+        assert_eq!((mute.ending, &*mute.stage), (Ending::Exited(1), ""));
+    }
+
+    #[test]
+    fn an_exception_counts_unless_the_process_did_not_outlive_it() {
+        let raised = "stage\talone\ntarget\ta\nfailed\ta\tImportError\tno\\n\\\\t\nraised\tImportError\tno\t\ndone\n";
+        let told = outcome(raised, Some(0), 3);
+        let expected = Ending::Raised("ImportError".to_owned(), "no".to_owned(), String::new());
+        assert_eq!(told.ending, expected);
+        assert_eq!(told.failure_of("a"), Some("ImportError: no\n\\t"));
+        assert_eq!(outcome(raised, Some(6), 3).ending, Ending::Killed(6));
+    }
+
+    #[test]
+    fn what_is_printed_among_records_is_none() {
+        let noise = "hello\n\nstage\n\u{fffd}\tx\ty\nmodule\ta\tb\n";
+        let told = outcome(&[noise, IMPORTED].concat(), Some(0), 1);
+        assert!(told.is_imported());
+    }
 }

@@ -157,10 +157,12 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     };
     let refused = match strict.is_imported() {
         true if missed.is_empty() => {
-            let why = match native {
-                [] => "it is pure Python",
-                _ if found.kind != Standing::Installed => "it is part of Python",
-                _ => "it loads as it is",
+            let why = match found.kind {
+                Standing::Installed if native.iter().any(|native| !native.is_standard) => {
+                    "it loads as it is"
+                }
+                Standing::Installed => "it is pure Python",
+                _ => "it is part of Python",
             };
             return Verdict::new(Need::Strict, why);
         }
@@ -220,7 +222,11 @@ fn of_plain(found: &Found, plain: &Outcome) -> Verdict {
         }
         Ending::Raised(kind, text, _) => match plain.failed.first() {
             Some((name, text)) => {
-                let why = format!("`{name}` does not load: {}", first_line(text));
+                // The loader begins with the file, whose name is told already.
+                let file = found.files.iter().find(|(file, _)| file == name);
+                let file = file.map(|(_, path)| format!("{}: ", path.display()));
+                let text = first_line(text).replace(&file.unwrap_or_default(), "");
+                let why = format!("`{name}` does not load: {text}");
                 Verdict::new(Need::Broken, why).from(name)
             }
             None => Verdict::new(
@@ -353,9 +359,11 @@ fn native(name: &str, path: &Path, evidence: Option<&Evidence>) -> NativeModule 
     let symbols = Symbols::read(path);
     let (need, why) = native_need(name, &symbols, evidence);
     let plain = evidence.map(|evidence| &evidence.plain);
+    let module = plain.and_then(|plain| plain.modules.iter().find(|module| module.name == name));
     let tried = plain.filter(|plain| plain.has(name) || plain.failure_of(name).is_some());
     NativeModule {
         name: name.to_owned(),
+        is_standard: module.is_some_and(|module| module.is_standard),
         path: (!path.as_os_str().is_empty()).then(|| path.to_owned()),
         need,
         why,

@@ -35,7 +35,17 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
             command(subject, "--backend thread ")
         ));
     } else if !copies.is_empty() {
-        sentences.push(format!("{} need private copies.", listed(&copies)));
+        let (they, need) = if copies.len() == 1 {
+            ("its", "needs")
+        } else {
+            ("their", "need")
+        };
+        sentences.push(format!(
+            "{} {need} private copies of {they} native modules: in a Rust program, \
+             `Extensions::Private` of the pool's builder. {} runs all on one GIL.",
+            listed(&copies),
+            command(subject, "--backend thread ")
+        ));
     } else if stopped.is_empty()
         && report
             .imports

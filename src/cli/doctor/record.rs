@@ -35,6 +35,7 @@ struct ImportRecord<'a> {
 struct NativeRecord<'a> {
     name: &'a str,
     path: Option<String>,
+    standard: bool,
     needs: &'static str,
     why: &'a str,
     chain: &'a [String],
@@ -85,6 +86,7 @@ fn native(native: &NativeModule) -> NativeRecord<'_> {
     NativeRecord {
         name: &native.name,
         path: native.path.as_ref().map(|path| path.display().to_string()),
+        standard: native.is_standard,
         needs: word(native.need),
         why: &native.why,
         chain: &native.chain,

@@ -62,7 +62,7 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
             text.push_str(&natives(import, screen));
         }
     }
-    let told = legend(report);
+    let told = legend(report, screen);
     if !told.is_empty() {
         text.push('\n');
         text.push_str(&told);
@@ -95,7 +95,12 @@ impl Row {
         Row {
             name: name(import),
             need: import.need,
-            native: match import.native.len() {
+            native: match import
+                .native
+                .iter()
+                .filter(|native| !native.is_standard)
+                .count()
+            {
                 0 => "-".to_owned(),
                 n => n.to_string(),
             },
@@ -161,35 +166,31 @@ fn standing(import: &Import) -> Option<String> {
     Some(format!("{text}{lines}"))
 }
 
-/// Each native module of an import.
+/// Each native module of an import: those that load as they are in one go, the others with the reason and
+/// the way there.
 fn natives(import: &Import, screen: Screen) -> String {
     let mut text = String::new();
-    let width = import
+    let mut add = |need: Need, paragraphs: &[String]| {
+        let mut head = format!("  {:12}  ", need.as_str());
+        for paragraph in paragraphs {
+            text.push_str(&hanging(&head, paragraph, screen));
+            head = " ".repeat(head.len());
+        }
+    };
+    let (strict, others): (Vec<_>, Vec<_>) = import
         .native
         .iter()
-        .map(|native| native.name.chars().count())
-        .max()
-        .unwrap_or(0);
-    for native in &import.native {
-        let word = screen.paint(color(native.need), native.need.as_str());
-        let pad = " ".repeat("private copy".len() - native.need.as_str().len());
-        let line = format!("  {word}{pad}  {:width$}  ", native.name);
-        text.push_str(line.trim_end());
-        text.push('\n');
-        if native.need != Need::Strict {
-            let why = wrapped(&native.why, screen.width - 16);
-            why.lines()
-                .for_each(|line| text.push_str(&format!("{:16}{line}\n", "")));
-        }
+        .partition(|native| native.need == Need::Strict);
+    for native in others {
+        let mut paragraphs = vec![format!("`{}` {}", native.name, native.why)];
         if native.chain.len() > 1 {
-            let chain = wrapped(
-                &format!("by {}", native.chain.join(" → ")),
-                screen.width - 16,
-            );
-            chain
-                .lines()
-                .for_each(|line| text.push_str(&format!("{:16}{line}\n", "")));
+            paragraphs.push(format!("by {}", native.chain.join(" → ")));
         }
+        add(native.need, &paragraphs);
+    }
+    if !strict.is_empty() {
+        let names: Vec<&str> = strict.iter().map(|native| &*native.name).collect();
+        add(Need::Strict, &[names.join(", ")]);
     }
     text
 }
@@ -203,7 +204,7 @@ fn color(need: Need) -> Color {
 }
 
 /// The words of the table that are no English.
-fn legend(report: &Report) -> String {
+fn legend(report: &Report, screen: Screen) -> String {
     let words = [
         (
             Need::Strict,
@@ -221,6 +222,44 @@ fn legend(report: &Report) -> String {
     ];
     let occurs = |need: Need| report.imports.iter().any(|import| import.need == need);
     let told = words.into_iter().filter(|(need, _)| occurs(*need));
-    told.map(|(need, words)| format!("{:12}  {words}\n", need.as_str()))
-        .collect()
+    let lines =
+        told.map(|(need, words)| hanging(&format!("{:12}  ", need.as_str()), words, screen));
+    lines.collect()
+}
+
+/// The text behind a head, its further lines indented by as much.
+fn hanging(head: &str, text: &str, screen: Screen) -> String {
+    let mut start = head.to_owned();
+    let mut lines = String::new();
+    for line in wrapped(text, screen.width - head.len()).lines() {
+        lines.push_str(&format!("{start}{line}\n"));
+        start = " ".repeat(head.len());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_chains_lose_their_middle() {
+        let chain = |text: &str| shortened(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(chain("a b"), "a → b");
+        assert_eq!(chain("a b c d"), "a → b → c → d");
+        assert_eq!(chain("a b c d e"), "a → b → … → e");
+    }
+
+    #[test]
+    fn further_lines_hang_behind_the_head() {
+        let screen = Screen {
+            width: 14,
+            is_utf8: true,
+            has_color: false,
+        };
+        assert_eq!(
+            hanging("head  ", "one two three", screen),
+            "head  one two\n      three\n"
+        );
+    }
 }
