@@ -79,14 +79,7 @@ fn is_a(object: &Object<'_>, class: *mut raw::PyTypeObject) -> bool {
 }
 
 impl Definition {
-    /// Whether the author says that it may be loaded by interpreters with GILs of their own.
-    pub(crate) fn supports_own_gil(self) -> bool {
-        self.slots().iter().any(|slot| {
-            is_interpreters(slot) && slot.value == raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED
-        })
-    }
-
-    /// Has it say so. The definition stays the same one, by which modules and types are found.
+    /// Has it say that it may be loaded by an interpreter with its own GIL, whatever it said. It stays the same one, by which modules and types are found.
     ///
     /// # Safety
     ///

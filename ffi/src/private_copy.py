@@ -1,4 +1,4 @@
-"""Has extension modules that refuse own-GIL interpreters loaded from private copies: see private_copy.rs.
+"""Has extension modules loaded from private copies: see private_copy.rs.
 
 The host gives `create(name, path, spec, made, check)`, which returns None for a file that CPython is to load by
 itself, a text for one that cannot be had here, or the module and whether `lift(check, is_up)` is to be called around

@@ -1,15 +1,18 @@
-//! PrivateCopies: extension modules that refuse interpreters with their own GIL, each loaded from a copy
-//! that is this interpreter's own.
+//! PrivateCopies: extension modules, each loaded from a copy that is this interpreter's own.
 //!
-//! Such a module refuses since its variables are the process's, and two GILs would not protect them. In a
-//! copy they are this interpreter's, and its GIL protects them: the interpreter is to the module what the
-//! only one of a process would be. What that does not cover is in `docs/private-copies.md`.
+//! Most extensions refuse interpreters with their own GIL, since their variables are the process's, and two
+//! GILs would not protect them. In a copy they are this interpreter's, and its GIL protects them: the
+//! interpreter is to the module what the only one of a process would be. What that does not cover is in
+//! `docs/private-copies.md`.
+//!
+//! Extensions that do not refuse get copies as well. Some of them say that they may be shared and keep
+//! pointers into numpy's, of which there is one for each interpreter (scipy 1.18's `_lbfgsb`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::attach::Attached;
@@ -85,10 +88,6 @@ impl File {
     }
 }
 
-/// The files and functions whose authors say that they may be loaded by interpreters with GILs of their own:
-/// they are CPython's to load.
-static SUPPORTING: LazyLock<Mutex<HashSet<(File, String)>>> = LazyLock::new(Mutex::default);
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -113,7 +112,8 @@ struct Import<'i, 'a> {
 }
 
 impl PrivateCopies {
-    /// Has the interpreter that is attached load from private copies what refuses it, from now on.
+    /// Has the interpreter that is attached load extension modules from private copies from now on, but for
+    /// the standard library's.
     ///
     /// # Errors
     ///
@@ -187,8 +187,7 @@ impl PrivateCopies {
         };
         let function = init_function(attached, &name)?;
         let is_there = extension.init_functions().contains(&function);
-        let place = (file, function);
-        if !is_there || locked(&SUPPORTING).contains(&place) {
+        if !is_there {
             return Ok(Verdict::CPythons);
         }
         let key = attached.str(&format!("{name}\0{}", path.display()))?;
@@ -208,7 +207,7 @@ impl PrivateCopies {
                 return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
             }
         };
-        let Some(function) = copy.object.symbol(&place.1) else {
+        let Some(function) = copy.object.symbol(&function) else {
             return Ok(Verdict::CPythons);
         };
         let makes_modules = extension.makes_modules();
@@ -222,10 +221,6 @@ impl PrivateCopies {
             false => initialize(),
         };
         let (module, initialization) = match initialized? {
-            Made::Definition(definition) if definition.supports_own_gil() && n_bytes > 0 => {
-                locked(&SUPPORTING).insert(place);
-                return Ok(Verdict::CPythons);
-            }
             Made::Definition(definition) => {
                 // SAFETY: it came from a copy, into which no other interpreter calls.
                 unsafe { definition.allow_own_gil(attached) };
