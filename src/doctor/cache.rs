@@ -129,7 +129,7 @@ impl Cache {
 
 #[cfg(all(test, not(model)))]
 mod tests {
-    use super::super::trial::tests::outcome;
+    use super::super::outcome::tests::outcome;
     use super::*;
 
     fn evidence(file: &Path) -> Evidence {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::outcome::{Ending, Kind, Module, Outcome};
 use super::survey::Found;
-use super::trial::{Children, Kind, Module, Outcome, Probed, Way};
+use super::trial::{Children, Probed, Way};
 use crate::error::Result;
 
 /// What is known of an import from trials.
@@ -109,7 +110,6 @@ impl Evidence {
 
     /// Whether the next trial may end in another way: this one may have been a matter of time.
     pub(super) fn is_fleeting(&self) -> bool {
-        use super::trial::Ending::TimedOut;
         let outcomes = [
             Some(&self.plain),
             self.strict.as_ref(),
@@ -119,7 +119,7 @@ impl Evidence {
             .into_iter()
             .flatten()
             .map(|outcome| &outcome.ending);
-        let probed = |(_, probed): &(String, Probed)| *probed == Probed::Ended(TimedOut);
-        endings.any(|ending| *ending == TimedOut) || self.probed.iter().any(probed)
+        let probed = |(_, probed): &(String, Probed)| *probed == Probed::Ended(Ending::TimedOut);
+        endings.any(|ending| *ending == Ending::TimedOut) || self.probed.iter().any(probed)
     }
 }

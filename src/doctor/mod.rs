@@ -16,6 +16,9 @@
 
 mod cache;
 mod evidence;
+mod native;
+mod outcome;
+mod role;
 mod survey;
 mod trial;
 mod verdict;
@@ -35,7 +38,7 @@ use evidence::Evidence;
 use survey::{Found, Standing, Survey};
 use trial::{Children, Way};
 
-pub use trial::run_trial_if_asked;
+pub use role::run_trial_if_asked;
 
 /// How long one trial may take, unless the doctor is told otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -158,8 +161,10 @@ pub struct Import {
     pub why: String,
     /// The native module that this comes from, if it does.
     pub decisive: Option<String>,
-    /// Native modules that it silently goes on without: with private copies, or else without them.
+    /// Native modules that it silently goes on without where those that refuse stay refused.
     pub left_out: Vec<String>,
+    /// Those that it goes on without even with private copies.
+    pub left_out_with_copies: Vec<String>,
     /// The native modules that it pulls in.
     pub native: Vec<NativeModule>,
     /// Whether this was known from before.

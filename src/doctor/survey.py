@@ -52,7 +52,7 @@ def survey_all():
             found = imports.setdefault(top, _row(top, [top]))
             found["distribution"] = f"{distribution.metadata['Name']} {distribution.version}"
             found["files"] += [_native(file.parts, distribution.locate_file(file)) for file in members]
-    return _report([imports[name] for name in sorted(imports, key=str.lower)])
+    return _report(sorted(imports.values(), key=lambda row: row["distribution"].lower()))
 
 
 def _native(parts, path):

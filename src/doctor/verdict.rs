@@ -1,53 +1,12 @@
 //! Verdict: what an import needs, and why, in words.
 
-use std::path::{Path, PathBuf};
-
-use owngil_ffi::{Extension, Initialization};
+use std::path::PathBuf;
 
 use super::evidence::Evidence;
+use super::native::{first_line, natives, refused_because, signal_text};
+use super::outcome::{Ending, Outcome};
 use super::survey::{Found, Standing};
-use super::trial::{Ending, Outcome, Probed, Way};
 use super::{Import, NativeModule, Need};
-
-/// What the files say of a native module, without loading it.
-struct Symbols {
-    extension: Option<Extension>,
-    /// Why the file is no extension module.
-    trouble: Option<String>,
-}
-
-impl Symbols {
-    fn read(path: &Path) -> Symbols {
-        if path.as_os_str().is_empty() {
-            return Symbols {
-                extension: None,
-                trouble: None,
-            };
-        }
-        match Extension::read(path) {
-            Ok(extension) => Symbols {
-                extension: Some(extension),
-                trouble: None,
-            },
-            Err(error) => Symbols {
-                extension: None,
-                trouble: Some(error.to_string()),
-            },
-        }
-    }
-
-    fn is_single_phase(&self) -> bool {
-        let initialization = self.extension.as_ref().map(Extension::initialization);
-        initialization == Some(Initialization::SinglePhase)
-    }
-
-    /// Bundled libraries that call Python: copies of the extension would share what they keep.
-    fn shared_libraries(&self) -> Vec<String> {
-        let libraries = self.extension.iter().flat_map(Extension::libraries);
-        let shared = libraries.filter(|library| library.uses_python());
-        shared.map(|library| library.name().to_owned()).collect()
-    }
-}
 
 /// What an import needs and why.
 #[derive(Debug, Default)]
@@ -57,6 +16,7 @@ struct Verdict {
     /// The native module that it comes from.
     native: Option<String>,
     left_out: Vec<String>,
+    left_out_with_copies: Vec<String>,
 }
 
 impl Verdict {
@@ -109,6 +69,7 @@ pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: b
         why: verdict.why,
         decisive: verdict.native,
         left_out: verdict.left_out,
+        left_out_with_copies: verdict.left_out_with_copies,
         native,
         is_remembered,
     }
@@ -184,7 +145,8 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     // A trial cannot show what all copies would share.
     let mut loaded = native.iter().filter(|native| private.has(&native.name));
     if let Some(shares) = loaded.find(|native| !native.shared_libraries.is_empty()) {
-        let verdict = Verdict::new(Need::Process, format!("`{}` {}", shares.name, shares.why));
+        let mut verdict = Verdict::new(Need::Process, format!("`{}` {}", shares.name, shares.why));
+        verdict.left_out = refused.left_out;
         return verdict.from(&shares.name);
     }
     let missed = evidence.left_out(private);
@@ -193,7 +155,8 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     if !own.is_empty() {
         let verdict = silent(&found.name, &own).with(Need::Process);
         return Verdict {
-            left_out: missed,
+            left_out: refused.left_out,
+            left_out_with_copies: missed,
             ..verdict
         };
     }
@@ -205,7 +168,7 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
             verdict.why, others[0], found.name
         );
     }
-    verdict.left_out = missed;
+    verdict.left_out_with_copies = missed;
     verdict
 }
 
@@ -288,7 +251,7 @@ fn refusal(outcome: &Outcome, native: &[NativeModule]) -> Verdict {
             let known = native.iter().find(|native| native.name == *name);
             let why = match known.filter(|known| known.need > Need::Strict) {
                 Some(known) => format!("`{name}` {}", known.why),
-                None => format!("`{name}` {}", refused_because(text, None)),
+                None => format!("`{name}` {}", refused_because(text, false)),
             };
             return Verdict::new(Need::Process, why).from(name);
         }
@@ -329,157 +292,111 @@ fn words_after(last_words: &str) -> String {
     }
 }
 
-fn natives(found: &Found, evidence: Option<&Evidence>) -> Vec<NativeModule> {
-    let Some(evidence) = evidence else {
-        let files = found.files.iter();
-        return files.map(|(name, path)| native(name, path, None)).collect();
-    };
-    let loaded = evidence.plain.natives();
-    let mut all: Vec<_> = loaded
-        .map(|module| native(&module.name, Path::new(&module.path), Some(evidence)))
-        .collect();
-    // What was probed besides was not imported, but is there.
-    for (name, path) in &found.files {
-        let is_new = !all.iter().any(|native| native.name == *name);
-        if is_new && evidence.probe_of(name).is_some() {
-            all.push(native(name, path, Some(evidence)));
-        }
-    }
-    // What ended a plain process is not among those that were loaded.
-    for (name, _) in &evidence.plain.failed {
-        let file = found.files.iter().find(|(file, _)| file == name);
-        if let (Some((name, path)), None) = (file, all.iter().find(|native| native.name == *name)) {
-            all.push(native(name, path, Some(evidence)));
-        }
-    }
-    all
-}
+#[cfg(all(test, not(model)))]
+mod tests {
+    use super::super::outcome::tests::outcome;
+    use super::super::trial::Probed;
+    use super::*;
 
-fn native(name: &str, path: &Path, evidence: Option<&Evidence>) -> NativeModule {
-    let symbols = Symbols::read(path);
-    let (need, why) = native_need(name, &symbols, evidence);
-    let plain = evidence.map(|evidence| &evidence.plain);
-    let module = plain.and_then(|plain| plain.modules.iter().find(|module| module.name == name));
-    let tried = plain.filter(|plain| plain.has(name) || plain.failure_of(name).is_some());
-    NativeModule {
-        name: name.to_owned(),
-        is_standard: module.is_some_and(|module| module.is_standard),
-        path: (!path.as_os_str().is_empty()).then(|| path.to_owned()),
-        need,
-        why,
-        chain: tried.map_or_else(Vec::new, |plain| plain.chain(name)),
-        initialization: symbols.extension.as_ref().map(Extension::initialization),
-        uses_gil_state: symbols
-            .extension
-            .as_ref()
-            .is_some_and(Extension::uses_gil_state),
-        has_static_tls: symbols
-            .extension
-            .as_ref()
-            .is_some_and(Extension::has_static_tls),
-        shared_libraries: symbols.shared_libraries(),
-    }
-}
+    const NATIVE: &str = "module\tp._n\textension\t\tnew\t\n";
+    const BORROWED: &str = "module\tother._n\textension\t\tnew\t\n";
 
-fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (Need, String) {
-    if let Some(trouble) = &symbols.trouble {
-        return (Need::Broken, format!("cannot be loaded: {trouble}"));
+    /// A trial that imported all, with these modules there at its end.
+    fn imported(modules: &str) -> Outcome {
+        outcome(&format!("stage\talone\n{modules}done\n"), Some(0), 1)
     }
-    if let Some(text) = evidence.and_then(|evidence| evidence.plain.failure_of(name)) {
-        return (Need::Broken, format!("does not load: {}", first_line(text)));
+
+    fn refused(name: &str) -> Outcome {
+        let failed = format!("failed\t{name}\tImportError\tno\nraised\tImportError\tno\t\n");
+        outcome(&format!("stage\talone\n{failed}done\n"), Some(0), 1)
     }
-    let strict = evidence.and_then(|evidence| evidence.strict.as_ref());
-    if strict.is_some_and(|strict| strict.has(name)) {
-        return (Need::Strict, "loads as it is".to_owned());
+
+    fn verdict(plain: Outcome, strict: Option<Outcome>, private: Option<Outcome>) -> Import {
+        let found = Found {
+            name: "p".to_owned(),
+            targets: vec!["p".to_owned()],
+            kind: Standing::Installed,
+            path: "/p.py".to_owned(),
+            files: Vec::new(),
+            lines: Vec::new(),
+            is_lazy: false,
+            is_optional: false,
+            distribution: String::new(),
+        };
+        let evidence = Evidence {
+            plain,
+            strict,
+            private,
+            probed: vec![("builtin_one".to_owned(), Probed::Accepted)],
+        };
+        judge(&found, Some(&evidence), false)
     }
-    let probed = evidence.and_then(|evidence| evidence.probe_of(name));
-    let failure = strict.and_then(|strict| strict.failure_of(name));
-    let refused = match (failure, probed) {
-        (Some(text), _) => refused_because(text, Some(symbols)),
-        (None, Some(Probed::Accepted)) => {
-            return (
-                Need::Strict,
-                "declares support for interpreters with their own GIL".to_owned(),
-            );
-        }
-        (None, Some(Probed::Refused(text))) => refused_because(text, Some(symbols)),
-        (None, Some(Probed::Ended(Ending::Killed(signal)))) => {
-            format!("crashes in an interpreter: {}", signal_text(*signal))
-        }
-        (None, Some(Probed::Ended(_))) => "ends or halts an interpreter's process".to_owned(),
-        (None, None) if symbols.is_single_phase() => SINGLE_PHASE.to_owned(),
-        (None, None) => return (Need::Unknown, "was not tried".to_owned()),
-    };
-    let private = evidence.and_then(|evidence| evidence.private.as_ref());
-    if !symbols.shared_libraries().is_empty() {
-        let libraries = symbols.shared_libraries().join(", ");
-        return (
-            Need::Process,
-            format!(
-                "{refused}, and uses {libraries}, which may keep Python objects and which all copies would share"
-            ),
+
+    #[test]
+    fn what_loads_as_it_is_needs_nothing() {
+        let both = || imported(NATIVE);
+        assert_eq!(verdict(both(), Some(both()), None).need, Need::Strict);
+        let pure = verdict(imported(""), Some(imported("")), None);
+        assert_eq!((pure.need, &*pure.why), (Need::Strict, "it is pure Python"));
+    }
+
+    #[test]
+    fn what_is_left_out_silently_counts_as_refused() {
+        let quiet = verdict(imported(NATIVE), Some(imported("")), Some(imported(NATIVE)));
+        assert_eq!(
+            (quiet.need, quiet.left_out),
+            (Need::PrivateCopy, vec!["p._n".to_owned()])
+        );
+        assert!(
+            quiet.why.contains("silently goes on without it"),
+            "{}",
+            quiet.why
+        );
+        let still = verdict(imported(NATIVE), Some(imported("")), Some(imported("")));
+        assert_eq!(
+            (still.need, still.decisive.as_deref()),
+            (Need::Process, Some("p._n"))
         );
     }
-    let was_imported = evidence.is_some_and(|evidence| evidence.plain.has(name));
-    let need = match private {
-        Some(private) if private.has(name) => Need::PrivateCopy,
-        Some(private) if private.failure_of(name).is_some() => Need::Process,
-        Some(private) if private.is_imported() && was_imported => Need::Process,
-        // It was not come to, or not tried: by its file nothing speaks against a copy.
-        _ if Way::Private.is_here() && symbols.extension.is_some() => Need::PrivateCopy,
-        _ => Need::Process,
-    };
-    (need, refused)
-}
 
-const SINGLE_PHASE: &str =
-    "is made in one step (single-phase), which no interpreter with its own GIL takes";
-
-/// A refusal in plain words, going by the exception's text.
-fn refused_because(text: &str, symbols: Option<&Symbols>) -> String {
-    if symbols.is_some_and(Symbols::is_single_phase) {
-        return SINGLE_PHASE.to_owned();
+    #[test]
+    fn what_another_package_lacks_is_told_and_does_not_count() {
+        let both = || imported(&[NATIVE, BORROWED].concat());
+        let without = verdict(both(), Some(refused("p._n")), Some(imported(NATIVE)));
+        assert_eq!(without.need, Need::PrivateCopy);
+        assert_eq!(without.left_out_with_copies, ["other._n"]);
+        assert!(
+            without.why.contains("`other._n` has no private copy"),
+            "{}",
+            without.why
+        );
     }
-    let refusals = [
-        (
-            "does not support loading in subinterpreters",
-            "declares no support for interpreters with their own GIL",
-        ),
-        (
-            "cannot load module more than once per process",
-            "lets itself be loaded once per process",
-        ),
-        (
-            "Interpreter change detected",
-            "lets itself be loaded in one interpreter per process",
-        ),
-        (
-            "PyO3 modules do not yet support subinterpreters",
-            "is written with PyO3, which refuses all interpreters but the main one",
-        ),
-    ];
-    let known = refusals.iter().find(|(part, _)| text.contains(part));
-    match known {
-        Some((_, words)) => (*words).to_owned(),
-        None => format!("raises {}", first_line(text)),
+
+    #[test]
+    fn what_nobody_came_to_ask_for_is_not_left_out() {
+        let plain = "module\tbuiltin_one\tbuiltin\t\tnew\tstandard\n";
+        let import = verdict(imported(plain), Some(imported("")), None);
+        assert_eq!((import.need, import.left_out.len()), (Need::Strict, 0));
     }
-}
 
-fn first_line(text: &str) -> &str {
-    text.trim().lines().next().unwrap_or_default()
-}
-
-/// The name of a signal, and what it stands for.
-fn signal_text(signal: i32) -> String {
-    let known = match signal {
-        4 => "SIGILL, an instruction that this processor lacks",
-        6 => "SIGABRT, it gave up by itself",
-        7 => "SIGBUS, memory that is not there",
-        8 => "SIGFPE, a division by zero or the like",
-        9 => "SIGKILL, it was killed from outside",
-        11 => "SIGSEGV, memory that is not its own",
-        15 => "SIGTERM, it was asked to end",
-        _ => return format!("signal {signal}"),
-    };
-    known.to_owned()
+    #[test]
+    fn a_crash_is_told_with_its_place_and_time() {
+        let crashed = outcome("stage\ttogether\nbegin\tp._n\n", Some(6), 3);
+        let ends = outcome("stage\talone\ntarget\tp\ndone\n", Some(11), 3);
+        let import = verdict(imported(NATIVE), Some(crashed.clone()), Some(ends));
+        assert_eq!(import.need, Need::Process);
+        let said = "even from private copies, `p` crashes in an interpreter, when the interpreter ends: SIGSEGV";
+        assert!(import.why.starts_with(said), "{}", import.why);
+        let import = verdict(imported(NATIVE), Some(crashed), None);
+        assert!(
+            import.why.contains("at the same time: SIGABRT"),
+            "{}",
+            import.why
+        );
+        let import = verdict(outcome("stage\talone\ntarget\tp\n", None, 1), None, None);
+        assert_eq!(
+            (import.need, &*import.why),
+            (Need::Broken, "importing `p` does not end")
+        );
+    }
 }

@@ -27,44 +27,42 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
         ));
     }
     let (processes, copies) = (of(Need::Process), of(Need::PrivateCopy));
+    let runs = command(subject);
     if !processes.is_empty() {
-        let them = if processes.len() == 1 { "it" } else { "them" };
-        sentences.push(format!(
-            "{} cannot be had in an interpreter with its own GIL; {} runs {them}, on one GIL.",
-            listed(&processes),
-            command(subject, "--backend thread ")
-        ));
-    } else if !copies.is_empty() {
-        let (they, need) = if copies.len() == 1 {
-            ("its", "needs")
+        let takes = if processes.len() == 1 {
+            "takes"
         } else {
-            ("their", "need")
+            "take"
         };
         sentences.push(format!(
-            "{} {need} private copies of {they} native modules: in a Rust program, \
-             `Extensions::Private` of the pool's builder. {} runs all on one GIL.",
-            listed(&copies),
-            command(subject, "--backend thread ")
+            "{} {takes} worker processes: {runs} starts them by itself when it comes to that, and \
+             `--backend process` from the outset.",
+            listed(&processes)
         ));
-    } else if stopped.is_empty()
-        && report
-            .imports
-            .iter()
-            .all(|import| import.need == Need::Strict)
-    {
+    } else if !copies.is_empty() {
+        let (run, their) = if copies.len() == 1 {
+            ("runs", "its")
+        } else {
+            ("run", "their")
+        };
         sentences.push(format!(
-            "All of it runs in interpreters with their own GIL, in parallel: {}",
-            command(subject, "")
+            "{} {run} in interpreters with their own GIL, in parallel, from private copies of \
+             {their} files: {runs} makes them by itself.",
+            listed(&copies)
+        ));
+    } else if stopped.is_empty() && report.need() == Need::Strict {
+        sentences.push(format!(
+            "All of it runs in interpreters with their own GIL, in parallel: {runs}."
         ));
     }
     sentences.join(" ")
 }
 
 /// What one would type to run the subject.
-fn command(subject: &Subject, options: &str) -> String {
+fn command(subject: &Subject) -> String {
     match subject {
-        Subject::Script(path) => format!("`owngil run {options}{}`", path.display()),
-        _ => format!("`owngil map {options}MODULE:NAME`"),
+        Subject::Script(path) => format!("`owngil run {}`", path.display()),
+        _ => "`owngil map MODULE:NAME`".to_owned(),
     }
 }
 
@@ -86,5 +84,21 @@ fn listed(names: &[&str]) -> String {
             quoted(&names[..N_SHOWN]),
             names.len() - N_SHOWN
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_and_many_are_counted() {
+        assert_eq!(listed(&["a"]), "`a`");
+        assert_eq!(listed(&["a", "b"]), "`a` and `b`");
+        assert_eq!(listed(&["a", "b", "c", "d"]), "`a`, `b`, `c` and `d`");
+        assert_eq!(
+            listed(&["a", "b", "c", "d", "e", "f"]),
+            "`a`, `b`, `c`, `d` and 2 more"
+        );
     }
 }

@@ -27,6 +27,7 @@ struct ImportRecord<'a> {
     needs: &'static str,
     why: &'a str,
     left_out: &'a [String],
+    left_out_with_copies: &'a [String],
     remembered: bool,
     native: Vec<NativeRecord<'a>>,
 }
@@ -77,6 +78,7 @@ fn import(import: &Import) -> ImportRecord<'_> {
         needs: word(import.need),
         why: &import.why,
         left_out: &import.left_out,
+        left_out_with_copies: &import.left_out_with_copies,
         remembered: import.is_remembered,
         native: import.native.iter().map(native).collect(),
     }
