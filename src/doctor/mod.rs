@@ -32,6 +32,7 @@ use std::time::Duration;
 use owngil_ffi::Initialization;
 
 use crate::error::Result;
+use crate::function::{Function, Place};
 
 use cache::Cache;
 use evidence::Evidence;
@@ -56,6 +57,17 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// What a function's file or module imports; none for one from source text.
+    pub fn of(function: &Function) -> Option<Subject> {
+        match function.place() {
+            Place::File { path, .. } | Place::Script { path, .. } => {
+                Some(Subject::Script(path.clone()))
+            }
+            Place::Module { module, .. } => Some(Subject::modules([module.as_str()])),
+            Place::Source { .. } | Place::Malformed { .. } => None,
+        }
+    }
+
     /// Modules by their names: `numpy`, `xml.etree.ElementTree`.
     pub fn modules<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Subject {
         Subject::Modules(names.into_iter().map(Into::into).collect())

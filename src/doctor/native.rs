@@ -130,7 +130,10 @@ fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (N
         }
         (None, Some(Probed::Ended(_))) => "ends or halts an interpreter's process".to_owned(),
         (None, None) if symbols.is_single_phase() => SINGLE_PHASE.to_owned(),
-        (None, None) => return (Need::Unknown, "was not tried".to_owned()),
+        (None, None) if symbols.shared_libraries().is_empty() => {
+            return (Need::Unknown, "was not tried".to_owned());
+        }
+        (None, None) => "was not tried".to_owned(),
     };
     let private = evidence.and_then(|evidence| evidence.private.as_ref());
     if !symbols.shared_libraries().is_empty() {
