@@ -127,7 +127,7 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
             };
             return Verdict::new(Need::Strict, why);
         }
-        true => silent(&found.name, &missed),
+        true => silent("as it is", &found.name, &missed),
         false => refusal(strict, native),
     };
     let refused = Verdict {
@@ -153,7 +153,7 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     let is_own = |name: &String| name.split('.').next() == Some(&*found.name);
     let (own, others): (Vec<_>, Vec<_>) = missed.iter().cloned().partition(is_own);
     if !own.is_empty() {
-        let verdict = silent(&found.name, &own).with(Need::Process);
+        let verdict = silent("even with private copies", &found.name, &own).with(Need::Process);
         return Verdict {
             left_out: refused.left_out,
             left_out_with_copies: missed,
@@ -218,7 +218,7 @@ fn of_plain(found: &Found, plain: &Outcome) -> Verdict {
 }
 
 /// A package that goes on without native modules.
-fn silent(package: &str, left_out: &[String]) -> Verdict {
+fn silent(when: &str, package: &str, left_out: &[String]) -> Verdict {
     let Some(first) = left_out.first() else {
         return Verdict::default();
     };
@@ -227,7 +227,7 @@ fn silent(package: &str, left_out: &[String]) -> Verdict {
         n => (format!(" and {} more are", n - 1), "them"),
     };
     let why = format!(
-        "`{first}`{more} refused, and `{package}` silently goes on without {them}: slower, or \
+        "{when}, `{first}`{more} refused, and `{package}` silently goes on without {them}: slower, or \
          broken later"
     );
     Verdict::new(Need::PrivateCopy, why).from(first)

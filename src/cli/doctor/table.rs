@@ -152,18 +152,17 @@ fn shortened(chain: &[String]) -> String {
 fn standing(import: &Import) -> Option<String> {
     let lines: Vec<String> = import.lines.iter().map(u32::to_string).collect();
     let lines = match &lines[..] {
-        [] => String::new(),
-        [line] => format!(" (line {line})"),
-        lines => format!(" (lines {})", lines.join(", ")),
+        [] => return None,
+        [line] => format!("line {line}"),
+        lines => format!("lines {}", lines.join(", ")),
     };
-    let text = match (import.is_optional, import.is_lazy) {
-        (true, _) => "optional: its ImportError is caught",
-        (false, true) => "late: imported inside a function",
+    match (import.is_optional, import.is_lazy) {
+        (true, _) => Some(format!("optional, its ImportError is caught: {lines}")),
+        (false, true) => Some(format!("late, inside a function: {lines}")),
         // Of what cannot run one wants to know where it is.
-        (false, false) if !import.need.is_met() && !lines.is_empty() => "imported at the top",
-        (false, false) => return None,
-    };
-    Some(format!("{text}{lines}"))
+        (false, false) if !import.need.is_met() => Some(lines),
+        (false, false) => None,
+    }
 }
 
 /// Each native module of an import: those that load as they are in one go, the others with the reason and
