@@ -80,7 +80,7 @@ Exit status: 0 everything runs, 1 something is missing or broken, 2 usage or a s
 
 Examples:
   owngil doctor warm_up.py
-  owngil doctor -v json xml.etree.ElementTree
+  owngil doctor json xml.etree.ElementTree
   owngil doctor --json warm_up.py > imports.json";
 
 /// Python functions and scripts over many inputs, in parallel in one process.
