@@ -152,11 +152,9 @@ pub(super) fn told(run: &Run, n_imports: usize) -> Outcome {
                         .push((name.to_owned(), format!("{kind}: {text}")));
                 }
             }
-            ["found", name, importer] => {
-                if importers.insert(name.to_owned()) {
-                    let edge = (name.to_owned(), importer.to_owned());
-                    outcome.importers.push(edge);
-                }
+            ["found", name, importer] if importers.insert(name.to_owned()) => {
+                let edge = (name.to_owned(), importer.to_owned());
+                outcome.importers.push(edge);
             }
             ["raised", kind, text, name] => {
                 raised.get_or_insert_with(|| {
