@@ -32,6 +32,7 @@
 //! - [`Pool::stats`] and [`Pool::stacks`]: what the workers do and have done. `tracing` events tell the
 //!   life of workers (debug) and of each task (trace).
 //! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
+//! - [`doctor`]: which imports can live in an interpreter with its own GIL, and why not.
 //! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
 //!
 //! # What crosses
@@ -72,6 +73,8 @@ mod post;
 mod interpreter;
 
 mod process;
+
+pub mod doctor;
 
 mod worker;
 

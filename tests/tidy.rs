@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 8] = [
     ],
     &["post"],
     &["interpreter"],
-    &["process"],
+    &["doctor", "process"],
     &["worker"],
     &["pool"],
     &["cli", "main"],

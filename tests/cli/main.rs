@@ -8,10 +8,12 @@
 //! - `signals`: Ctrl-C
 //! - `run`: `owngil run`
 //! - `bench`: `owngil bench`
+//! - `doctor`: `owngil doctor`
 //! - `python`: which Python is used
 //! - `help`: help, version, the examples, and the page about the command
 
 mod bench;
+mod doctor;
 mod errors;
 mod help;
 mod input;
