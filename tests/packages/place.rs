@@ -1,0 +1,63 @@
+//! Place: where packages run, and a pool there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use owngil::{Backend, Pool};
+
+use crate::Result;
+use crate::environment::Environment;
+
+/// How many workers run a package at the same time.
+pub(crate) const N_WORKERS: usize = 4;
+
+/// Where packages run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// An interpreter with its own GIL, as it is.
+    Strict,
+    /// Threads of the main interpreter.
+    Thread,
+}
+
+impl Place {
+    pub(crate) const ALL: [Place; 2] = [Place::Strict, Place::Thread];
+
+    fn name(self) -> &'static str {
+        match self {
+            Place::Strict => "strict",
+            Place::Thread => "thread",
+        }
+    }
+
+    /// Whether its workers run Python code at the same time.
+    pub(crate) fn is_parallel(self) -> bool {
+        self != Place::Thread
+    }
+
+    /// A pool there, over the packages of the environment.
+    pub(crate) fn pool(self, environment: &Environment) -> Result<Pool> {
+        owngil::use_python(environment.python())?;
+        let builder = Pool::builder().workers(N_WORKERS);
+        let builder = match self {
+            Place::Strict => builder.backend(Backend::Interpreter),
+            Place::Thread => builder.backend(Backend::Thread),
+        };
+        Ok(builder.build()?)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Place {
+    type Err = Box<dyn std::error::Error + Send + Sync>;
+
+    fn from_str(name: &str) -> Result<Place> {
+        let place = Place::ALL.into_iter().find(|place| place.name() == name);
+        place.ok_or_else(|| format!("no place {name:?}").into())
+    }
+}
