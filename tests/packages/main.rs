@@ -11,6 +11,8 @@
 mod environment;
 mod place;
 mod process;
+mod record;
+mod soak;
 mod trial;
 mod workload;
 
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["base"] => environment::print_base(),
         ["trial", package, place] => place.parse().and_then(|place| trial::run(package, place)),
+        ["soak", options @ ..] => soak::run(options),
+        ["soak-here", plan] => soak::here(plan),
         _ => return tests(),
     };
     match done {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use owngil::{Backend, Pool};
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::environment::Environment;
@@ -12,7 +13,8 @@ use crate::environment::Environment;
 pub(crate) const N_WORKERS: usize = 4;
 
 /// Where packages run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Place {
     /// An interpreter with its own GIL, as it is.
     Strict,
