@@ -28,7 +28,7 @@ use process::Ended;
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Where the tests run packages.
-const TESTED: Place = Place::Thread;
+const TESTED: Place = Place::Private;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use owngil::{Backend, Pool};
+use owngil::{Backend, Extensions, Pool};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -18,16 +18,19 @@ pub(crate) const N_WORKERS: usize = 4;
 pub(crate) enum Place {
     /// An interpreter with its own GIL, as it is.
     Strict,
+    /// The same, with private copies of the extension modules that refuse it.
+    Private,
     /// Threads of the main interpreter.
     Thread,
 }
 
 impl Place {
-    pub(crate) const ALL: [Place; 2] = [Place::Strict, Place::Thread];
+    pub(crate) const ALL: [Place; 3] = [Place::Strict, Place::Private, Place::Thread];
 
     fn name(self) -> &'static str {
         match self {
             Place::Strict => "strict",
+            Place::Private => "private",
             Place::Thread => "thread",
         }
     }
@@ -43,6 +46,7 @@ impl Place {
         let builder = Pool::builder().workers(N_WORKERS);
         let builder = match self {
             Place::Strict => builder.backend(Backend::Interpreter),
+            Place::Private => builder.extensions(Extensions::Private),
             Place::Thread => builder.backend(Backend::Thread),
         };
         Ok(builder.build()?)
