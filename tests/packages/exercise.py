@@ -89,7 +89,8 @@ def fail(package, seed):
 
 def answers(package, n_seeds):
     values = [work(package, seed) for seed in range(n_seeds)]
-    found = {"missing": missing(package), "values": values, "version": metadata.version(load(package).DISTRIBUTION)}
+    name = load(package).DISTRIBUTION
+    found = {"missing": missing(package), "values": values, "distribution": name, "version": metadata.version(name)}
     return json.dumps(found)
 
 

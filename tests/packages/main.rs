@@ -13,6 +13,7 @@ mod place;
 mod process;
 mod record;
 mod soak;
+mod table;
 mod trial;
 mod workload;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["trial", package, place] => place.parse().and_then(|place| trial::run(package, place)),
         ["soak", options @ ..] => soak::run(options),
         ["soak-here", plan] => soak::here(plan),
+        ["table", options @ ..] => table::run(options),
         _ => return tests(),
     };
     match done {
@@ -72,7 +74,6 @@ fn tests() -> ExitCode {
         let run = move || {
             process::trial(&environment?, &package, TESTED)
                 .and_then(Ended::into_result)
-                .map(drop)
                 .map_err(|error| error.to_string().into())
         };
         Trial::test(name, run).with_ignored_flag(is_ignored)

@@ -35,6 +35,15 @@ impl Place {
         }
     }
 
+    /// As the page says it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Place::Strict => "as it is",
+            Place::Private => "private copy",
+            Place::Thread => "thread",
+        }
+    }
+
     /// Whether its workers run Python code at the same time.
     pub(crate) fn is_parallel(self) -> bool {
         self != Place::Thread

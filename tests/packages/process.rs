@@ -16,7 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(150);
 pub(crate) struct Ended {
     /// None: it did not end in time.
     status: Option<ExitStatus>,
-    output: String,
     errors: String,
 }
 
@@ -35,12 +34,10 @@ pub(crate) fn role(environment: &Environment) -> Result<Command> {
 fn run(command: &mut Command) -> Result<Ended> {
     let command = command
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let output = child.stdout.take().ok_or("no standard output")?;
     let errors = child.stderr.take().ok_or("no standard error")?;
-    let output = thread::spawn(move || std::io::read_to_string(output));
     let errors = thread::spawn(move || std::io::read_to_string(errors));
     let start = Instant::now();
     let mut status = None;
@@ -52,23 +49,29 @@ fn run(command: &mut Command) -> Result<Ended> {
         child.kill()?;
         child.wait()?;
     }
-    let text = |reader: thread::JoinHandle<std::io::Result<String>>| {
-        reader.join().map_err(|_| "what it said could not be read")
-    };
-    Ok(Ended {
-        status,
-        output: text(output)??,
-        errors: text(errors)??,
-    })
+    let errors = errors
+        .join()
+        .map_err(|_| "what it said could not be read")??;
+    Ok(Ended { status, errors })
 }
 
 impl Ended {
-    /// What it printed, or how it failed.
-    pub(crate) fn into_result(self) -> Result<String> {
+    /// How it failed, in one line.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let said = self.errors.lines().find(|line| !line.trim().is_empty());
         match self.status {
-            Some(status) if status.success() => Ok(self.output),
-            Some(status) => Err(format!("{status}\n{}", self.errors).into()),
-            None => Err(format!("not done after {PATIENCE:?}\n{}", self.errors).into()),
+            None => Some(format!("not done after {PATIENCE:?}")),
+            Some(status) if status.success() => None,
+            Some(status) if status.code().is_none() => Some(status.to_string()),
+            Some(status) => Some(said.map_or(status.to_string(), str::to_owned)),
+        }
+    }
+
+    /// Nothing, or all that is known of its failure.
+    pub(crate) fn into_result(self) -> Result<()> {
+        match self.failure() {
+            None => Ok(()),
+            Some(failure) => Err(format!("{failure}\n{}", self.errors).into()),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Table: each package in each place, and the part of docs/compatibility.md that says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-use crate::environment::{Environment, root, scripts};
+use crate::environment::{Environment, root};
 use crate::place::Place;
 use crate::record::{self, Record};
 use crate::{Result, process, workload};
@@ -23,9 +22,14 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     }
     let path = root().join("docs/compatibility.md");
     let text = fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("the page has no beginning mark")?;
+    let (before, rest) = text
+        .split_once(BEGIN)
+        .ok_or("the page has no beginning mark")?;
     let (_, after) = rest.split_once(END).ok_or("the page has no ending mark")?;
-    fs::write(path, format!("{before}{BEGIN}\n{}\n{END}{after}", page()?))?;
+    fs::write(
+        path,
+        format!("{before}{BEGIN}\n{}\n\n{END}{after}", Page::read()?.text()),
+    )?;
     Ok(())
 }
 
@@ -62,15 +66,16 @@ fn try_all(named: &[&str]) -> Result<()> {
 }
 
 fn machine(environment: &Environment) -> Result<Record> {
-    let code = "import sys, time, platform; print('%d.%d.%d' % sys.version_info[:3], platform.machine(), time.strftime('%Y-%m-%d'))";
-    let output = Command::new(environment.python()).args(["-c", code]).output()?;
+    let code =
+        "import sys, time; print('%d.%d.%d' % sys.version_info[:3], time.strftime('%Y-%m-%d'))";
+    let output = Command::new(environment.python())
+        .args(["-c", code])
+        .output()?;
     let told = String::from_utf8(output.stdout)?;
-    let mut words = told.split_whitespace().map(str::to_owned);
-    let mut next = || words.next().ok_or("the Python does not tell what it is");
+    let (python, date) = told.trim().split_once(' ').ok_or("no version")?;
     Ok(Record::Machine {
-        python: next()?,
-        architecture: next()?,
-        date: next()?,
+        python: python.to_owned(),
+        date: date.to_owned(),
     })
 }
 
@@ -79,9 +84,8 @@ fn machine(environment: &Environment) -> Result<Record> {
 struct Known {
     /// Where it works.
     places: Vec<Place>,
-    /// How often and for how long it was soaked in private copies, without a failure.
-    n_soaks: usize,
-    minutes: f64,
+    /// How long it was soaked in private copies, seed by seed, without a failure.
+    soaks: Vec<f64>,
 }
 
 impl Known {
@@ -89,45 +93,117 @@ impl Known {
         let Some(place) = PLACES.iter().find(|place| self.places.contains(place)) else {
             return "nowhere".to_owned();
         };
-        match (place, self.n_soaks) {
-            (Place::Private, n @ 1..) => format!("{}, soaked for {} min", place.words(), (self.minutes * n as f64).round()),
+        match (place, self.soaks.as_slice()) {
+            (Place::Private, [minutes, ..]) => {
+                format!(
+                    "{}, soaked {} × {minutes} min",
+                    place.words(),
+                    self.soaks.len()
+                )
+            }
             (place, _) => place.words().to_owned(),
         }
     }
 }
 
-fn page() -> Result<String> {
-    let mut versions = BTreeMap::new();
-    for file in fs::read_dir(scripts())? {
-        let name = file?.file_name().to_string_lossy().into_owned();
-        if let Some(version) = name.strip_prefix("seen-").and_then(|rest| rest.strip_suffix(".jsonl")) {
-            versions.insert(version.to_owned(), record::read(version)?);
-        }
-    }
-    let mut rows: BTreeMap<(String, String), BTreeMap<&str, Known>> = BTreeMap::new();
-    let mut notes = BTreeSet::new();
-    let mut text = String::new();
-    for (minor, records) in &versions {
-        for record in records {
-            match record {
-                Record::Machine { python, architecture, date } => {
-                    writeln!(text, "- {minor}: CPython {python}, {architecture} Linux, owngil {}, {date}.", env!("CARGO_PKG_VERSION"))?;
-                }
-                Record::Trial { package: _, distribution, version, place, failure } => {
-                    let row = rows.entry((distribution.to_lowercase(), format!("{distribution} {version}"))).or_default();
-                    let known = row.entry(minor).or_default();
-                    match failure {
-                        None => known.places.push(*place),
-                        Some(failure) if *place == Place::Private => {
-                            notes.insert(format!("- {distribution} on {minor}: `{}`", failure.replace('`', "'")));
-                        }
-                        Some(_) => {}
-                    }
-                }
-                Record::Soak { .. } => {}
+/// What was seen on all Pythons.
+#[derive(Default)]
+struct Page {
+    machines: Vec<String>,
+    /// By package, then by Python.
+    rows: BTreeMap<String, BTreeMap<String, Known>>,
+    /// How the packages are shown.
+    titles: BTreeMap<String, String>,
+    refusals: Vec<String>,
+}
+
+impl Page {
+    fn read() -> Result<Page> {
+        let mut page = Page::default();
+        for minor in record::versions()? {
+            for record in record::read(&minor)? {
+                page.enter(&minor, record);
             }
         }
+        Ok(page)
     }
-    let _ = &rows;
-    Ok(text)
+
+    fn enter(&mut self, minor: &str, record: Record) {
+        match record {
+            Record::Machine { python, date } => {
+                let own = env!("CARGO_PKG_VERSION");
+                let machine = format!("CPython {python}, owngil {own}, {date}");
+                self.machines.push(machine);
+            }
+            Record::Trial {
+                package,
+                distribution,
+                version,
+                place,
+                failure,
+            } => {
+                // Entered even if it works nowhere.
+                let known = self.known(minor, &package);
+                match failure {
+                    None => known.places.push(place),
+                    Some(failure) => {
+                        if place == Place::Private {
+                            let failure = failure.replace('`', "'");
+                            self.refusals
+                                .push(format!("- {distribution} on {minor}: `{failure}`"));
+                        }
+                    }
+                }
+                let title = format!("{distribution} {version}");
+                self.titles.insert(package, title);
+            }
+            Record::Soak {
+                place: Place::Private,
+                packages,
+                minutes,
+                soaked,
+                ..
+            } if soaked.failure().is_none() => {
+                for package in packages {
+                    self.known(minor, &package).soaks.push(minutes);
+                }
+            }
+            Record::Soak { .. } => {}
+        }
+    }
+
+    fn known(&mut self, minor: &str, package: &str) -> &mut Known {
+        let row = self.rows.entry(package.to_owned()).or_default();
+        row.entry(minor.to_owned()).or_default()
+    }
+
+    fn text(&self) -> String {
+        let minors: BTreeSet<&String> = self.rows.values().flat_map(BTreeMap::keys).collect();
+        let heads: String = minors.iter().map(|minor| format!(" {minor} |")).collect();
+        let mut lines = vec![
+            format!("Measured on x86-64 Linux: {}.", self.machines.join("; ")),
+            String::new(),
+            format!("| Package |{heads}"),
+            format!("|---|{}", "---|".repeat(minors.len())),
+        ];
+        let mut rows: Vec<(&String, &String)> = self.titles.iter().collect();
+        rows.sort_by_key(|(_, title)| title.to_lowercase());
+        for (package, title) in rows {
+            let of = |minor: &&String| {
+                self.rows[package]
+                    .get(*minor)
+                    .map_or("—".to_owned(), Known::cell)
+            };
+            let cells: String = minors
+                .iter()
+                .map(|minor| format!(" {} |", of(minor)))
+                .collect();
+            lines.push(format!("| {title} |{cells}"));
+        }
+        if !self.refusals.is_empty() {
+            lines.push("\nWhat kept packages from private copies:\n".to_owned());
+            lines.extend(self.refusals.iter().cloned());
+        }
+        lines.join("\n")
+    }
 }

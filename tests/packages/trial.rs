@@ -37,7 +37,7 @@ pub(crate) fn run(package: &str, place: Place) -> Result<()> {
     for text in texts {
         let found: Answers = serde_json::from_str(&text?)?;
         if found != expected {
-            return Err(format!("expected {expected:#?}\nfound {found:#?}").into());
+            return Err(difference(&expected, &found).into());
         }
     }
     if place.is_parallel() {
@@ -54,6 +54,17 @@ pub(crate) fn run(package: &str, place: Place) -> Result<()> {
         }
     }
     pool.shutdown();
-    println!("{}", expected.version);
     Ok(())
+}
+
+/// What differs, in a line.
+fn difference(expected: &Answers, found: &Answers) -> String {
+    if !found.missing.is_empty() {
+        return format!("not loaded: {}", found.missing.join(", "));
+    }
+    let mut both = expected.values.iter().zip(&found.values);
+    match both.find(|(expected, found)| expected != found) {
+        Some((expected, found)) => format!("expected {expected}, found {found}"),
+        None => format!("expected {expected:?}, found {found:?}"),
+    }
 }

@@ -13,7 +13,8 @@ use crate::environment::{Environment, scripts};
 pub(crate) struct Answers {
     pub(crate) missing: Vec<String>,
     pub(crate) values: Vec<String>,
-    /// The version of its distribution.
+    /// What was installed.
+    pub(crate) distribution: String,
     pub(crate) version: String,
 }
 
@@ -27,6 +28,14 @@ pub(crate) fn names() -> Vec<String> {
     let mut names: Vec<String> = names.collect();
     names.sort();
     names
+}
+
+/// The packages that have a few lines in `briefly.py`.
+pub(crate) fn brief_names() -> Result<Vec<String>> {
+    let text = fs::read_to_string(scripts().join("briefly.py"))?;
+    let definitions = text.lines().filter_map(|line| line.strip_prefix("def "));
+    let names = definitions.filter_map(|rest| rest.strip_suffix("(seed):"));
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// A function of `exercise.py`.
