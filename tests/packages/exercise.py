@@ -105,18 +105,16 @@ def meet_and_work(folder, n, package, n_seeds):
     return answers(package, n_seeds)
 
 
-def see_all(path, me, n, rounds, package):
-    """Spins, without letting go of the GIL, until n others that do the same were seen; whether they were."""
+def see_all(path, me, n, package):
+    """Spins, without letting go of the GIL, until all n that do the same were seen."""
     load(package)
     before = sys.getswitchinterval()
     sys.setswitchinterval(100)
     try:
         with open(path, "r+b") as file, mmap.mmap(file.fileno(), n) as seen:
             seen[me] = 1
-            for _ in range(rounds):
-                if seen.find(b"\0") < 0:
-                    return True
-            return False
+            while seen.find(b"\0") >= 0:
+                pass
     finally:
         sys.setswitchinterval(before)
 

@@ -20,18 +20,21 @@ pub(crate) enum Place {
     Strict,
     /// The same, with private copies of the extension modules that refuse it.
     Private,
-    /// Threads of the main interpreter.
-    Thread,
+    /// A worker process.
+    Process,
+    /// An interpreter, with private copies, or else a worker process: wherever owngil puts it by itself.
+    Auto,
 }
 
 impl Place {
-    pub(crate) const ALL: [Place; 3] = [Place::Strict, Place::Private, Place::Thread];
+    pub(crate) const ALL: [Place; 4] = [Place::Strict, Place::Private, Place::Process, Place::Auto];
 
     fn name(self) -> &'static str {
         match self {
             Place::Strict => "strict",
             Place::Private => "private",
-            Place::Thread => "thread",
+            Place::Process => "process",
+            Place::Auto => "auto",
         }
     }
 
@@ -40,13 +43,9 @@ impl Place {
         match self {
             Place::Strict => "as it is",
             Place::Private => "private copy",
-            Place::Thread => "thread",
+            Place::Process => "process",
+            Place::Auto => "by itself",
         }
-    }
-
-    /// Whether its workers run Python code at the same time.
-    pub(crate) fn is_parallel(self) -> bool {
-        self != Place::Thread
     }
 
     /// A pool there, over the packages of the environment.
@@ -56,7 +55,10 @@ impl Place {
         let builder = match self {
             Place::Strict => builder.backend(Backend::Interpreter),
             Place::Private => builder.extensions(Extensions::Private),
-            Place::Thread => builder.backend(Backend::Thread),
+            Place::Process => builder.backend(Backend::Process),
+            Place::Auto => builder
+                .backend(Backend::Auto)
+                .extensions(Extensions::Private),
         };
         Ok(builder.build()?)
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::environment::Environment;
 use crate::place::Place;
+use crate::trial::MOVED;
 
 /// How long a trial may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -70,7 +71,11 @@ impl Ended {
     /// Nothing, or all that is known of its failure.
     pub(crate) fn into_result(self) -> Result<()> {
         match self.failure() {
-            None => Ok(()),
+            None => {
+                let moved = self.errors.lines().find(|line| line.starts_with(MOVED));
+                moved.into_iter().for_each(|line| eprintln!("{line}"));
+                Ok(())
+            }
             Some(failure) => Err(format!("{failure}\n{}", self.errors).into()),
         }
     }

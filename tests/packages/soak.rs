@@ -37,7 +37,7 @@ impl Plan {
         let mut plan = Plan {
             minutes: 10.0,
             seed: 1,
-            place: crate::TESTED,
+            place: Place::Private,
             packages: Vec::new(),
         };
         let mut options = options.iter();

@@ -13,7 +13,7 @@ const BEGIN: &str = "<!-- made by `make compatibility`, from here -->\n";
 const END: &str = "<!-- to here -->\n";
 
 /// The places, the one that is preferred first.
-const PLACES: [Place; 3] = [Place::Strict, Place::Private, Place::Thread];
+const PLACES: [Place; 3] = [Place::Strict, Place::Private, Place::Process];
 
 /// Tries the packages that are named, or all, on this Python, and writes the page. `--page` writes it alone.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
