@@ -82,7 +82,8 @@ fn machine(environment: &Environment) -> Result<Record> {
 /// What is known of one package on one Python.
 #[derive(Default)]
 struct Known {
-    /// Where it works.
+    /// Where it was tried, and where it works.
+    n_trials: usize,
     places: Vec<Place>,
     /// How long it was soaked in private copies, seed by seed, without a failure.
     soaks: Vec<f64>,
@@ -90,6 +91,9 @@ struct Known {
 
 impl Known {
     fn cell(&self) -> String {
+        if self.n_trials == 0 {
+            return "not tried".to_owned();
+        }
         let Some(place) = PLACES.iter().find(|place| self.places.contains(place)) else {
             return "nowhere".to_owned();
         };
@@ -142,8 +146,8 @@ impl Page {
                 place,
                 failure,
             } => {
-                // Entered even if it works nowhere.
                 let known = self.known(minor, &package);
+                known.n_trials += 1;
                 match failure {
                     None => known.places.push(place),
                     Some(failure) => {
@@ -192,7 +196,7 @@ impl Page {
             let of = |minor: &&String| {
                 self.rows[package]
                     .get(*minor)
-                    .map_or("—".to_owned(), Known::cell)
+                    .map_or("not tried".to_owned(), Known::cell)
             };
             let cells: String = minors
                 .iter()
