@@ -38,20 +38,14 @@ fn try_all(named: &[&str]) -> Result<()> {
     let version = environment.version();
     let mut packages = [workload::names(), workload::brief_names()?].concat();
     packages.retain(|package| named.is_empty() || named.contains(&package.as_str()));
-    let mut records = record::read(version)?;
-    // What is tried anew takes the place of what was seen before.
-    records.retain(|record| match record {
-        Record::Machine { .. } => false,
-        Record::Trial { package, .. } => !packages.contains(package),
-        Record::Soak { .. } => true,
-    });
-    records.insert(0, machine(&environment)?);
+    let machine = machine(&environment)?;
     for package in packages {
         let plain = workload::reference(&environment, &package, 1)?;
+        let mut trials = Vec::new();
         for place in PLACES {
             let failure = process::trial(&environment, &package, place)?.failure();
             eprintln!("{package}, {place}: {}", failure.as_deref().unwrap_or("ok"));
-            records.push(Record::Trial {
+            trials.push(Record::Trial {
                 package: package.clone(),
                 distribution: plain.distribution.clone(),
                 version: plain.version.clone(),
@@ -59,7 +53,15 @@ fn try_all(named: &[&str]) -> Result<()> {
                 failure,
             });
         }
-        // What is known so far is kept, whatever comes.
+        // They take the place of what was seen before; a soak may have added to that meanwhile.
+        let mut records = record::read(version)?;
+        records.retain(|record| match record {
+            Record::Machine { .. } => false,
+            Record::Trial { package: other, .. } => *other != package,
+            Record::Soak { .. } => true,
+        });
+        records.insert(0, machine.clone());
+        records.extend(trials);
         record::write(version, &records)?;
     }
     Ok(())
