@@ -9,7 +9,7 @@
 //! Reading order: `setting` is what a run was asked for, `row` lists the rows and runs them, `line` is
 //! what one gives, `contest` has the rounds; `limits`, `peers` and `cores` measure what owngil is
 //! compared with; the rows themselves are in `throughput`, `latency`, `tasks`, `values`, `buffers`,
-//! `start`, `memory`, `instructions` and `scaling`; `report`, `page` and `chart` show it.
+//! `start`, `memory`, `instructions`, `scaling` and `extensions`; `report`, `page` and `chart` show it.
 
 mod buffers;
 mod chart;
@@ -17,6 +17,7 @@ mod child;
 mod contest;
 mod control;
 mod cores;
+mod extensions;
 mod instructions;
 mod latency;
 mod limits;

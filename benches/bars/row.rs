@@ -12,7 +12,8 @@ use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
 use crate::{
-    buffers, control, instructions, latency, memory, scaling, start, tasks, throughput, values,
+    buffers, control, extensions, instructions, latency, memory, scaling, start, tasks, throughput,
+    values,
 };
 
 /// One row of the table.
@@ -109,6 +110,11 @@ pub(crate) const ROWS: &[Row] = &[
         title: "scaling over 21 workloads",
         run: scaling::lines,
     },
+    Row {
+        id: "extensions",
+        title: "extension modules in private copies",
+        run: extensions::lines,
+    },
 ];
 
 /// How long a row may take before it is given up.
@@ -158,6 +164,8 @@ fn run_apart(setting: &Setting, row: &Row) -> Result<Vec<Line>> {
     let mark = format!("{}{}.", setting.mark, row.id);
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--row", row.id]).env(MARK, &mark);
+    // Workers, not the threads of libraries, are what is compared.
+    command.envs([("OPENBLAS_NUM_THREADS", "1"), ("OMP_NUM_THREADS", "1")]);
     if setting.quick {
         command.arg("--quick");
     }

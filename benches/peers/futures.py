@@ -5,6 +5,7 @@ import multiprocessing
 import sys
 from time import perf_counter
 
+import packages
 import work
 import workloads
 from answering import middle, rate, resident, serve, share_of_memory
@@ -78,6 +79,13 @@ def main(n_workers, kind):
             times.append(perf_counter() - began)
         return n_workers * (times[0] + times[2]) / 2 / times[1]
 
+    def together(name, n):
+        function = getattr(packages, name)
+        began = perf_counter()
+        for task in [first().submit(function, n) for _ in range(n_workers)]:
+            task.result()
+        return n_workers * n / (perf_counter() - began)
+
     serve({
         "map": lambda seconds: rate(map_many, seconds),
         "submit": lambda seconds: rate(submit_many, seconds),
@@ -89,6 +97,7 @@ def main(n_workers, kind):
         "start": start,
         "memory": memory,
         "pair": pair,
+        "together": together,
     })
 
 
