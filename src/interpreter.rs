@@ -5,6 +5,7 @@
 
 mod budget;
 mod calling;
+mod copies;
 mod functions;
 mod held;
 mod host;
@@ -15,9 +16,7 @@ mod refused;
 use std::sync::Arc;
 use std::time::Instant;
 
-use owngil_ffi::{
-    Attached, Kept, Loans, PrivateCopies, PyResult, Raised, Runtime, STACK_SIZE, Views,
-};
+use owngil_ffi::{Attached, Kept, Loans, PyResult, Raised, Runtime, STACK_SIZE, Views};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,6 +32,7 @@ use crate::task::{Batch, Collecting, Job, Promise, Results};
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::{Callee, instead, pass_call};
+use copies::install_copies;
 use functions::{Functions, named};
 use held::Held;
 use host::write;
@@ -95,21 +95,16 @@ impl Interpreter {
         Interpreter::with_extensions(Extensions::Strict)
     }
 
-    /// As [`new`](Interpreter::new), and extension modules that refuse interpreters with their own GIL are
-    /// dealt with as the setting says.
+    /// As [`new`](Interpreter::new), with another setting for extension modules.
     ///
     /// # Errors
     ///
     /// [`Error::Start`], and [`Error::Config`] where the system has no private copies.
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Interpreter::new).
     pub fn with_extensions(extensions: Extensions) -> Result<Interpreter> {
         extensions.check()?;
         let capture = Capture::new(OutputPolicy::Inherit);
         let mut python = owngil_ffi::Interpreter::new(runtime::start()?)?;
-        install(&mut python, extensions)?;
+        install_copies(&mut python, extensions, None)?;
         Interpreter::prepare(python, Arc::clone(&capture), capture, None)
     }
 
@@ -140,7 +135,7 @@ impl Interpreter {
 
     /// Has it load extension modules as the setting says, from now on.
     pub(crate) fn set_extensions(&mut self, extensions: Extensions) -> Result<()> {
-        install(&mut self.python, extensions).map(|_| ())
+        install_copies(&mut self.python, extensions, None)
     }
 
     /// An interpreter with its own GIL for a worker on this thread.
@@ -154,9 +149,7 @@ impl Interpreter {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
-        if let Some(copies) = install(&mut python, extensions)? {
-            post.set_copies(copies);
-        }
+        install_copies(&mut python, extensions, Some(post))?;
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture)
     }
@@ -567,20 +560,6 @@ impl State {
         };
         (self.collecting.finish(), ran)
     }
-}
-
-/// Has the interpreter import as the setting says.
-fn install(
-    python: &mut owngil_ffi::Interpreter,
-    extensions: Extensions,
-) -> Result<Option<PrivateCopies>> {
-    if extensions == Extensions::Strict {
-        return Ok(None);
-    }
-    let copies = python.attach(|attached| {
-        PrivateCopies::install(attached).map_err(|raised| python_error(&raised))
-    });
-    copies.map(Some)
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

@@ -87,7 +87,7 @@ fn folder() -> &'static Path {
 }
 
 fn function(name: &str) -> Function {
-    Function::at(&format!("{}/copies.py:{name}", folder().display()))
+    Function::at(format!("{}/copies.py:{name}", folder().display()))
 }
 
 fn pool(extensions: Extensions) -> Pool {

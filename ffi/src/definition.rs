@@ -126,7 +126,7 @@ impl Definition {
         }
         let mut n = 0;
         // SAFETY: slots end with a zero, which has not come yet.
-        while unsafe { (*first.add(n)).slot } != 0 {
+        while unsafe { (*first.wrapping_add(n)).slot } != 0 {
             n += 1;
         }
         // SAFETY: so many were read above; they are the extension's own, or ours that were leaked.
