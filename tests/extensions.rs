@@ -45,7 +45,7 @@ fn folder() -> &'static Path {
             let done = cc.args(arguments).status().unwrap();
             assert!(done.success(), "{name}");
         };
-        for name in ["single", "inner", "provider", "consumer"] {
+        for name in ["single", "inner", "provider", "consumer", "threaded"] {
             compile(name, &format!("{name}.c"), &[]);
         }
         for name in ["raises_at_once", "raises_later", "says_nothing", "is_fine"] {
@@ -138,6 +138,17 @@ fn variables_of_an_extension_are_each_interpreters_own() {
     assert!(found.into_iter().all(|found| found == Ok(3)));
     let found = pool.broadcast::<i64, _>(&function("inner"), ()).unwrap();
     assert!(found.iter().all(|found| *found == Ok(42)), "{found:?}");
+}
+
+#[test]
+fn threads_of_an_extension_call_the_interpreter_that_it_belongs_to() {
+    let pool = pool(Extensions::Private);
+    let found = pool.broadcast::<Vec<i64>, _>(&function("calls_back"), (2000,));
+    for (worker, found) in found.unwrap().into_iter().enumerate() {
+        // Each thread's last result says whose interpreter it ran in.
+        let expected = worker as i64 * 1_000_000 + 1999;
+        assert_eq!(found, Ok(vec![expected; 4]));
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(crate) struct Layout {
     /// The offsets of the bytes that say "one for the whole process" of a symbol (`STB_GNU_UNIQUE`), as
     /// g++ does for statics of templates and of inline functions.
     pub(crate) unique_symbols: Vec<u64>,
+    /// The offsets of the entries of the symbols that a private copy finds replaced.
+    pub(crate) replaceable: Vec<(&'static str, u64)>,
     /// How much memory its variables take, in bytes.
     pub(crate) writable: u64,
 }
@@ -200,6 +202,9 @@ impl Library {
 /// The functions that make a module of a definition, from 3.15 on of its slots (PEP 793).
 const MAKERS: [&str; 2] = ["PyModule_FromDefAndSpec2", "PyModule_FromSlotsAndSpec"];
 
+/// Functions of CPython's that a private copy may have to find others in place of.
+const REPLACEABLE: [&str; 2] = ["PyGILState_Ensure", "PyGILState_Release"];
+
 /// What is read of any shared object.
 struct SharedObject {
     path: PathBuf,
@@ -290,12 +295,13 @@ impl SharedObject {
             } else if symbol.st_bind() != abi::STB_LOCAL {
                 object.exports.push(name.to_owned());
             }
-            if symbol.st_bind() == abi::STB_GNU_UNIQUE && cfg!(target_pointer_width = "64") {
+            let entry = table.0 + table.1 * number as u64;
+            if let Some(name) = REPLACEABLE.iter().find(|known| **known == name) {
+                object.layout.replaceable.push((name, entry));
+            }
+            if symbol.st_bind() == abi::STB_GNU_UNIQUE {
                 // Elf64_Sym starts with four bytes for the name, then comes this one.
-                object
-                    .layout
-                    .unique_symbols
-                    .push(table.0 + table.1 * number as u64 + 4);
+                object.layout.unique_symbols.push(entry + 4);
             }
         }
         object.exports.sort_unstable();

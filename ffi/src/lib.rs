@@ -74,6 +74,7 @@ mod stack;
 mod visit;
 
 mod definition;
+mod foreign;
 mod private_copy;
 mod shared_copy;
 

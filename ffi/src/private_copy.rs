@@ -17,8 +17,11 @@ use std::time::{Duration, Instant};
 
 use crate::attach::Attached;
 use crate::definition::{self, Made};
+use crate::error::StartError;
 use crate::exception::Raised;
 use crate::extension::{Extension, Initialization};
+use crate::foreign::{self, Replacements};
+use crate::interpreter::Interpreter;
 use crate::object::{Borrowed, Object, PyResult};
 use crate::shared_copy::{self, SharedCopy};
 
@@ -45,6 +48,7 @@ pub struct PrivateCopy {
 #[derive(Clone, Debug)]
 pub struct PrivateCopies {
     inner: Arc<Mutex<Inner>>,
+    replacements: Replacements,
 }
 
 #[derive(Debug, Default)]
@@ -117,19 +121,41 @@ impl PrivateCopies {
     ///
     /// # Errors
     ///
-    /// What Python raises; `RuntimeError` in the main interpreter, which nothing refuses.
-    pub fn install(attached: Attached<'_>) -> PyResult<'_, PrivateCopies> {
-        if attached.id() == 0 {
-            return Err(attached.raise_runtime_error("the main interpreter needs no copies"));
+    /// [`StartError::Raised`], and [`StartError::Failed`] in the main interpreter, which nothing refuses,
+    /// and where too many interpreters have had copies.
+    ///
+    /// # Panics
+    ///
+    /// As [`attach`](Interpreter::attach).
+    pub fn install(interpreter: &mut Interpreter) -> Result<PrivateCopies, StartError> {
+        let failed = |message: &str| StartError::Failed {
+            doing: "preparing an interpreter for private copies",
+            message: message.to_owned(),
+        };
+        if !interpreter.has_own_gil() {
+            return Err(failed("the main interpreter needs none"));
         }
+        let replacements = foreign::host(interpreter.visits());
         let copies = PrivateCopies {
             inner: Arc::default(),
+            replacements: replacements.ok_or_else(|| failed("too many have had some"))?,
         };
+        interpreter.attach(|attached| {
+            let hooked = copies.hook(attached);
+            hooked.map_err(|raised| StartError::Raised {
+                doing: "preparing an interpreter for private copies",
+                exception: Box::new(raised.describe()),
+            })
+        })?;
+        Ok(copies)
+    }
+
+    fn hook<'a>(&self, attached: Attached<'a>) -> PyResult<'a, ()> {
         let globals = attached.dict()?;
-        let own = copies.clone();
+        let own = self.clone();
         let create =
             attached.callback(move |attached, arguments| own.create(attached, arguments))?;
-        let own = copies.clone();
+        let own = self.clone();
         let lift = attached.callback(move |attached, arguments| {
             let [check, is_up] = arguments else {
                 return Err(attached.raise_type_error("lift takes two arguments"));
@@ -140,12 +166,8 @@ impl PrivateCopies {
         for (name, value) in [("create", create), ("lift", lift)] {
             globals.insert(&attached.str(name)?, &value)?;
         }
-        attached.exec(
-            include_str!("private_copy.py"),
-            "<owngil imports>",
-            &globals,
-        )?;
-        Ok(copies)
+        let source = include_str!("private_copy.py");
+        attached.exec(source, "<owngil imports>", &globals)
     }
 
     /// What was loaded so far, in the order of time.
@@ -253,7 +275,7 @@ impl PrivateCopies {
                 let _ = shared_copy::load_shared(path);
             }
         }
-        let object = SharedCopy::load(extension.path(), extension.layout())?;
+        let object = SharedCopy::load(extension.path(), extension.layout(), &self.replacements)?;
         let copy = Copy { object };
         locked(&self.inner).copies.insert(file, copy);
         Ok((copy, object.n_bytes()))

@@ -14,6 +14,7 @@ use std::ptr::NonNull;
 
 use crate::address::Address;
 use crate::extension::Layout;
+use crate::foreign::Replacements;
 
 /// A shared object that was loaded from a copy of its file.
 ///
@@ -28,13 +29,17 @@ pub(crate) struct SharedCopy {
 }
 
 impl SharedCopy {
-    /// Loads a copy of the file.
+    /// Loads a copy of the file, which finds these functions in place of CPython's.
     ///
     /// # Errors
     ///
     /// In words: the file cannot be read, there is no memory, the loader says no.
-    pub(crate) fn load(path: &Path, layout: &Layout) -> Result<SharedCopy, String> {
-        let copy = memory::copy(path, layout)
+    pub(crate) fn load(
+        path: &Path,
+        layout: &Layout,
+        replacements: &Replacements,
+    ) -> Result<SharedCopy, String> {
+        let copy = memory::copy(path, layout, replacements)
             .map_err(|error| format!("it cannot be copied into memory: {error}"))?;
         let handle = memory::open(&copy, path)?;
         let segments = layout.segments.iter();
@@ -88,7 +93,7 @@ fn open(path: &CStr) -> Result<Address<c_void>, String> {
     Err(reason.to_string_lossy().into_owned())
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod memory {
     //! Memory files, and the way to have one loaded.
 
@@ -102,7 +107,11 @@ mod memory {
     use rustix::io::{DupFlags, Errno, dup3};
 
     /// A file in memory with what of the file is loaded, which nobody can change any more.
-    pub(super) fn copy(path: &Path, layout: &Layout) -> io::Result<OwnedFd> {
+    pub(super) fn copy(
+        path: &Path,
+        layout: &Layout,
+        replacements: &Replacements,
+    ) -> io::Result<OwnedFd> {
         let original = File::open(path)?;
         let name = path.file_name().unwrap_or_default().as_bytes();
         // The name is for debuggers, and has a limit of 249 bytes.
@@ -124,9 +133,26 @@ mod memory {
             info[0] = info[0] & 0x0f | elf::abi::STB_GLOBAL << 4;
             copy.write_all_at(&info, place)?;
         }
+        for (name, entry) in &layout.replaceable {
+            let found = replacements.iter().find(|(known, _)| known == name);
+            if let Some((_, address)) = found {
+                copy.write_all_at(&local_symbol(*address), entry + 4)?;
+            }
+        }
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
         fcntl_add_seals(&copy, seals)?;
         Ok(copy.into())
+    }
+
+    /// What follows the name in the entry of a symbol (`Elf64_Sym`): a function at this address, and for this
+    /// object alone. For a local symbol the loader looks nowhere else, and an absolute one is taken as it is
+    /// (glibc, elf/dl-reloc.c and sysdeps/generic/ldsodefs.h).
+    fn local_symbol(address: usize) -> [u8; 20] {
+        let mut entry = [0; 20];
+        entry[0] = elf::abi::STB_LOCAL << 4 | elf::abi::STT_FUNC;
+        entry[2..4].copy_from_slice(&elf::abi::SHN_ABS.to_ne_bytes());
+        entry[4..12].copy_from_slice(&(address as u64).to_ne_bytes());
+        entry
     }
 
     fn create(name: &[u8]) -> io::Result<OwnedFd> {
@@ -198,13 +224,13 @@ mod memory {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
 mod memory {
     //! There are no memory files here.
 
     use super::*;
 
-    pub(super) fn copy(_: &Path, _: &Layout) -> io::Result<File> {
+    pub(super) fn copy(_: &Path, _: &Layout, _: &Replacements) -> io::Result<File> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -2,7 +2,6 @@
 
 use owngil_ffi::PrivateCopies;
 
-use super::python_error;
 use crate::error::Result;
 use crate::extensions::Extensions;
 use crate::post::Post;
@@ -16,9 +15,7 @@ pub(super) fn install_copies(
     if extensions == Extensions::Strict {
         return Ok(());
     }
-    let copies = python.attach(|attached| {
-        PrivateCopies::install(attached).map_err(|raised| python_error(&raised))
-    })?;
+    let copies = PrivateCopies::install(python)?;
     if let Some(post) = post {
         post.set_copies(copies);
     }

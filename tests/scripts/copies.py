@@ -52,6 +52,20 @@ def x_of(point):
     return point.x
 
 
+def calls_back(n):
+    import owngil
+    from pack import threaded
+
+    # Objects come and go, so that a thread of another interpreter would be noticed.
+    seen = {}
+
+    def function(i):
+        seen[i] = [str(i)] * 3
+        return owngil.worker_id() * 1_000_000 + int(seen[i][0])
+
+    return threaded.call(function, n)
+
+
 def raises(name):
     importlib.import_module(f"pack.{name}")
 
