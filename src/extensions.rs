@@ -17,12 +17,11 @@ pub enum Extensions {
     /// meant them to be by the only one there was.
     ///
     /// Most packages work so, and in parallel. None of them promises to: it is not what they were made
-    /// for. What keeps Python objects in a library that stays shared, or attaches threads of its own to
-    /// Python, is not safe in it, and some of that is refused with a reason. A crash ends the process with
-    /// all tasks in it. Where that is not to be had, run processes. `docs/private-copies.md` has the whole.
+    /// for. What keeps Python objects in a library that stays shared is not safe in it, and is refused with
+    /// a reason where that can be seen. A crash ends the process with all tasks in it. Where that is not to be had, run processes. `docs/private-copies.md` has the whole.
     ///
     /// Each interpreter takes the memory of its copies, for the rest of the process: an extension is never
-    /// unloaded. On Linux alone.
+    /// unloaded. On 64-bit Linux with glibc alone.
     Private,
 }
 
@@ -38,8 +37,8 @@ impl Extensions {
     ///
     /// [`Error::Config`].
     pub(crate) fn check(self) -> Result<()> {
-        if self == Extensions::Private && !cfg!(target_os = "linux") {
-            let reason = "private copies of extension modules are for Linux alone";
+        if self == Extensions::Private && !owngil_ffi::PrivateCopies::ARE_SUPPORTED {
+            let reason = "private copies of extension modules are for 64-bit Linux with glibc";
             return Err(Error::Config(reason.to_owned()));
         }
         Ok(())

@@ -116,6 +116,13 @@ struct Import<'i, 'a> {
 }
 
 impl PrivateCopies {
+    /// Whether there are any on this system: they count on the loader of glibc, and on 64 bits.
+    pub const ARE_SUPPORTED: bool = cfg!(all(
+        target_os = "linux",
+        target_env = "gnu",
+        target_pointer_width = "64"
+    ));
+
     /// Has the interpreter that is attached load extension modules from private copies from now on, but for
     /// the standard library's.
     ///

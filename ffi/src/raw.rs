@@ -1,7 +1,7 @@
 //! The single door to CPython: every C symbol that this crate touches is named here, and no other
 //! file names `pyo3_ffi`.
 //!
-//! What is absent is absent on purpose. `PyGILState_*` knows the main interpreter only (CPython's
+//! What is absent is absent on purpose. `PyGILState_Ensure` knows the main interpreter only (CPython's
 //! documentation calls it incompatible with sub-interpreters). `PyErr_Print` and
 //! `PyRun_SimpleString` end the process on `SystemExit`. `PyMemoryView_FromMemory` has no owner.
 //! `Py_FinalizeEx` aborts on 3.12 where an interpreter is left, and over a busy one it hangs, or frees

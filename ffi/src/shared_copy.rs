@@ -235,6 +235,6 @@ mod memory {
     }
 
     pub(super) fn open(_: &File, _: &Path) -> Result<Address<c_void>, String> {
-        Err("private copies are for Linux alone".to_owned())
+        Err("this system has no private copies".to_owned())
     }
 }
