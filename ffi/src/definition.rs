@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 use crate::attach::Attached;
 use crate::object::{Object, PyResult};
 use crate::raw;
+use crate::shared_copy::Replacement;
 
 /// What a `PyInit_…` gave.
 pub(crate) enum Made<'a> {
@@ -79,14 +80,16 @@ fn is_a(object: &Object<'_>, class: *mut raw::PyTypeObject) -> bool {
 }
 
 impl Definition {
-    /// Has it say that it may be loaded by an interpreter with its own GIL, whatever it said. It stays the same one, by which modules and types are found.
+    /// Has it say that it may be loaded by an interpreter with its own GIL, whatever it said. It stays the same
+    /// one, by which modules and types are found.
     ///
     /// # Safety
     ///
-    /// The definition is one of a private copy, and no other interpreter than this one uses it.
-    pub(crate) unsafe fn allow_own_gil(self, _attached: Attached<'_>) {
+    /// This thread is attached; the definition is one of a private copy, and no other interpreter than this
+    /// one uses it.
+    unsafe fn allow_own_gil(self) {
         let mut slots: Vec<raw::PyModuleDef_Slot> = self.slots().to_vec();
-        slots.retain(|slot| !is_interpreters(slot));
+        slots.retain(|slot| !is_interpreters(slot.slot));
         slots.push(raw::PyModuleDef_Slot {
             slot: raw::Py_mod_multiple_interpreters,
             value: raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED,
@@ -105,14 +108,17 @@ impl Definition {
 
     /// A module of it, which is still to be executed.
     ///
+    /// # Safety
+    ///
+    /// The definition is one of a private copy, and no other interpreter than this one uses it.
+    ///
     /// # Errors
     ///
-    /// What Python raises, and `ImportError` where the interpreter may not have it.
-    pub(crate) fn module<'a>(self, spec: &Object<'a>) -> PyResult<'a, Object<'a>> {
+    /// What Python raises.
+    pub(crate) unsafe fn module<'a>(self, spec: &Object<'a>) -> PyResult<'a, Object<'a>> {
         const VERSION: c_int = raw::PYTHON_API_VERSION;
-        // SAFETY: attached; the definition is alive by the invariant, and the spec an object.
-        let module =
-            unsafe { raw::PyModule_FromDefAndSpec2(self.0.as_ptr(), spec.as_ptr(), VERSION) };
+        // SAFETY: attached; a definition of this interpreter's copy, by this function's contract.
+        let module = unsafe { from_definition(self.0.as_ptr(), spec.as_ptr(), VERSION) };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
         unsafe { Object::from_new(module) }
     }
@@ -134,11 +140,75 @@ impl Definition {
     }
 }
 
-fn is_interpreters(slot: &raw::PyModuleDef_Slot) -> bool {
+fn is_interpreters(slot: c_int) -> bool {
     // From 3.15 on there is a second number for the same, and the upper half of the field holds flags
     // (PEP 820); before that, it is zero.
-    let number = slot.slot & 0xffff;
+    let number = slot & 0xffff;
     number == 3 || number == raw::Py_mod_multiple_interpreters
+}
+
+/// What private copies find in place of the functions that make modules: some make further ones while they are
+/// loaded, of definitions that nobody else gets to see (pydantic-core does).
+pub(crate) fn replacements() -> impl Iterator<Item = Replacement> {
+    let of_definition = from_definition as *const () as usize;
+    let of_definition = ("PyModule_FromDefAndSpec2", of_definition);
+    #[cfg(Py_3_15)]
+    let of_slots = Some((
+        "PyModule_FromSlotsAndSpec",
+        from_slots as *const () as usize,
+    ));
+    #[cfg(not(Py_3_15))]
+    let of_slots = None;
+    std::iter::once(of_definition).chain(of_slots)
+}
+
+/// `PyModule_FromDefAndSpec2` for definitions of a private copy.
+///
+/// # Safety
+///
+/// As for that function; and no other interpreter than the one that is attached uses the definition.
+unsafe extern "C" fn from_definition(
+    definition: *mut raw::PyModuleDef,
+    spec: *mut raw::PyObject,
+    version: c_int,
+) -> *mut raw::PyObject {
+    if let Some(definition) = NonNull::new(definition) {
+        // SAFETY: by this function's contract.
+        unsafe { Definition(definition).allow_own_gil() };
+    }
+    // SAFETY: by this function's contract.
+    unsafe { raw::PyModule_FromDefAndSpec2(definition, spec, version) }
+}
+
+/// `PyModule_FromSlotsAndSpec` for slots of a private copy (PEP 793).
+///
+/// # Safety
+///
+/// As for that function.
+#[cfg(Py_3_15)]
+unsafe extern "C" fn from_slots(
+    slots: *const raw::PySlot,
+    spec: *mut raw::PyObject,
+) -> *mut raw::PyObject {
+    let mut own = Vec::new();
+    for place in 0.. {
+        // SAFETY: slots end with a zero, which has not come yet.
+        let slot = unsafe { *slots.wrapping_add(place) };
+        if slot.sl_id == 0 {
+            break;
+        }
+        if !is_interpreters(c_int::from(slot.sl_id)) {
+            own.push(slot);
+        }
+    }
+    let interpreters = raw::Py_mod_multiple_interpreters;
+    let supported = raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED;
+    own.push(raw::PySlot_DATA(interpreters, supported));
+    own.push(raw::PySlot_END());
+    // The module may refer to them.
+    let own = Box::leak(own.into_boxed_slice());
+    // SAFETY: by this function's contract; the slots are the given ones but for one.
+    unsafe { raw::PyModule_FromSlotsAndSpec(own.as_ptr(), spec) }
 }
 
 /// Notes a module that was made in one phase where its own functions look for it, as CPython's import does.

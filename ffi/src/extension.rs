@@ -35,7 +35,6 @@ pub struct Extension {
     init_functions: Vec<String>,
     uses_gil_state: bool,
     has_static_tls: bool,
-    makes_modules: bool,
     libraries: Vec<Library>,
     layout: Layout,
 }
@@ -128,7 +127,6 @@ impl Extension {
             init_functions,
             uses_gil_state: file.imports("PyGILState_Ensure"),
             has_static_tls: file.has_static_tls,
-            makes_modules: MAKERS.iter().any(|maker| file.imports(maker)),
             libraries,
             layout: file.layout,
         })
@@ -165,11 +163,6 @@ impl Extension {
         self.has_static_tls
     }
 
-    /// Whether it makes further modules of definitions, beside its own.
-    pub fn makes_modules(&self) -> bool {
-        self.makes_modules
-    }
-
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -199,11 +192,13 @@ impl Library {
     }
 }
 
-/// The functions that make a module of a definition, from 3.15 on of its slots (PEP 793).
-const MAKERS: [&str; 2] = ["PyModule_FromDefAndSpec2", "PyModule_FromSlotsAndSpec"];
-
 /// Functions of CPython's that a private copy may have to find others in place of.
-const REPLACEABLE: [&str; 2] = ["PyGILState_Ensure", "PyGILState_Release"];
+const REPLACEABLE: [&str; 4] = [
+    "PyGILState_Ensure",
+    "PyGILState_Release",
+    "PyModule_FromDefAndSpec2",
+    "PyModule_FromSlotsAndSpec",
+];
 
 /// What is read of any shared object.
 struct SharedObject {

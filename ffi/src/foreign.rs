@@ -14,10 +14,8 @@ use std::thread;
 
 use crate::memory::Owner;
 use crate::raw;
+use crate::shared_copy::Replacement;
 use crate::visit::{self, Visits};
-
-/// What a private copy finds in place of CPython's functions: names and addresses.
-pub(crate) type Replacements = [(&'static str, usize); 2];
 
 /// How many interpreters of a process may load private copies. Their copies stay in memory when they end, so
 /// that memory is short long before.
@@ -28,7 +26,7 @@ static HOSTS: [OnceLock<Visits>; N_HOSTS_MAX] = [const { OnceLock::new() }; N_HO
 static N_HOSTS: AtomicUsize = AtomicUsize::new(0);
 
 /// The functions for the copies of one more interpreter; `None` if there are too many.
-pub(crate) fn host(visits: &Visits) -> Option<Replacements> {
+pub(crate) fn host(visits: &Visits) -> Option<[Replacement; 2]> {
     let number = N_HOSTS.fetch_add(1, Ordering::Relaxed);
     HOSTS.get(number)?.set(visits.clone()).ok()?;
     let ensure = ENSURE[number / N_PLACES][number % N_PLACES];

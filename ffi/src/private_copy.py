@@ -1,15 +1,13 @@
 """Has extension modules loaded from private copies: see private_copy.rs.
 
-The host gives `create(name, path, spec, made, check)`, which returns None for a file that CPython is to load by
-itself, a text for one that cannot be had here, or the module and whether `lift(check, is_up)` is to be called around
-its execution.
+The host gives `create(name, path, spec, made)`, which returns None for a file that CPython is to load by itself, a
+text for one that cannot be had here, or the module.
 """
 
 import sys
-from _imp import _override_multi_interp_extensions_check as _check
 from _frozen_importlib_external import ExtensionFileLoader as _Loader
 
-_create_module, _exec_module = _Loader.create_module, _Loader.exec_module
+_create_module = _Loader.create_module
 
 # What was made in one phase, by name and file: made once, as CPython does.
 _made = {}
@@ -19,26 +17,15 @@ def create_module(self, spec):
     # The standard library's own follow the rules, or belong to the process (readline, curses).
     if spec.name.partition(".")[0] in sys.stdlib_module_names:
         return _create_module(self, spec)
-    made = create(spec.name, spec.origin, spec, _made, _check)
+    made = create(spec.name, spec.origin, spec, _made)
     if made is None:
         return _create_module(self, spec)
     if isinstance(made, str):
         raise ImportError(made, name=spec.name, path=spec.origin)
     if spec.name.startswith("numpy."):
         _hear_no_warning()
-    module, self._owngil_lifts = made
-    _rename(module, spec.name)
-    return module
-
-
-def exec_module(self, module):
-    if not getattr(self, "_owngil_lifts", False):
-        return _exec_module(self, module)
-    lift(_check, True)
-    try:
-        return _exec_module(self, module)
-    finally:
-        lift(_check, False)
+    _rename(made, spec.name)
+    return made
 
 
 def _hear_no_warning():
@@ -51,7 +38,8 @@ def _hear_no_warning():
 
 def _rename(module, name):
     """A module that was made in one phase knows the last part of its name alone; CPython tells it by a side door."""
-    names = vars(module)
+    # What a create function returns may be any object (PEP 489).
+    names = getattr(module, "__dict__", {})
     short = names.get("__name__")
     if short == name or name.rpartition(".")[2] != short:
         return
@@ -61,7 +49,7 @@ def _rename(module, name):
             value.__module__ = name
 
 
-_Loader.create_module, _Loader.exec_module = create_module, exec_module
+_Loader.create_module = create_module
 
 
 class _Faulthandler:

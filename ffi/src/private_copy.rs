@@ -20,10 +20,10 @@ use crate::definition::{self, Made};
 use crate::error::StartError;
 use crate::exception::Raised;
 use crate::extension::{Extension, Initialization};
-use crate::foreign::{self, Replacements};
+use crate::foreign;
 use crate::interpreter::Interpreter;
 use crate::object::{Borrowed, Object, PyResult};
-use crate::shared_copy::{self, SharedCopy};
+use crate::shared_copy::{self, Replacement, SharedCopy};
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub struct PrivateCopy {
 #[derive(Clone, Debug)]
 pub struct PrivateCopies {
     inner: Arc<Mutex<Inner>>,
-    replacements: Replacements,
+    /// What each copy finds in place of CPython's functions.
+    replacements: Arc<[Replacement]>,
 }
 
 #[derive(Debug, Default)]
@@ -57,8 +58,6 @@ struct Inner {
     copies: HashMap<File, Copy>,
     /// What was loaded from them.
     loaded: Vec<PrivateCopy>,
-    /// How many executions of modules have CPython's check lifted right now.
-    n_lifts: usize,
 }
 
 /// The copy of a file that this interpreter has.
@@ -102,17 +101,8 @@ enum Verdict<'a> {
     CPythons,
     /// It cannot be had in this interpreter, for this reason.
     Refused(String),
-    /// The module, and whether it makes others while it is executed.
-    Module(Object<'a>, bool),
-}
-
-/// What private_copy.py hands over with an import.
-struct Import<'i, 'a> {
-    spec: &'i Object<'a>,
-    /// What was made in one phase, for it to be found again.
-    made: &'i Object<'a>,
-    /// See [`PrivateCopies::lift`].
-    check: &'i Object<'a>,
+    /// The module.
+    Module(Object<'a>),
 }
 
 impl PrivateCopies {
@@ -142,10 +132,12 @@ impl PrivateCopies {
         if !interpreter.has_own_gil() {
             return Err(failed("the main interpreter needs none"));
         }
-        let replacements = foreign::host(interpreter.visits());
+        let foreign = foreign::host(interpreter.visits());
+        let foreign = foreign.ok_or_else(|| failed("too many have had some"))?;
+        let replacements = foreign.into_iter().chain(definition::replacements());
         let copies = PrivateCopies {
             inner: Arc::default(),
-            replacements: replacements.ok_or_else(|| failed("too many have had some"))?,
+            replacements: replacements.collect(),
         };
         interpreter.attach(|attached| {
             let hooked = copies.hook(attached);
@@ -162,17 +154,7 @@ impl PrivateCopies {
         let own = self.clone();
         let create =
             attached.callback(move |attached, arguments| own.create(attached, arguments))?;
-        let own = self.clone();
-        let lift = attached.callback(move |attached, arguments| {
-            let [check, is_up] = arguments else {
-                return Err(attached.raise_type_error("lift takes two arguments"));
-            };
-            own.lift(check, is_up.is_true_constant())?;
-            Ok(attached.none())
-        })?;
-        for (name, value) in [("create", create), ("lift", lift)] {
-            globals.insert(&attached.str(name)?, &value)?;
-        }
+        globals.insert(&attached.str("create")?, &create)?;
         let source = include_str!("private_copy.py");
         attached.exec(source, "<owngil imports>", &globals)
     }
@@ -188,26 +170,24 @@ impl PrivateCopies {
         attached: Attached<'a>,
         arguments: &[Borrowed<'a>],
     ) -> Result<Object<'a>, Raised<'a>> {
-        let [name, path, spec, made, check] = arguments else {
-            return Err(attached.raise_type_error("create takes five arguments"));
+        let [name, path, spec, made] = arguments else {
+            return Err(attached.raise_type_error("create takes four arguments"));
         };
-        let import = Import { spec, made, check };
-        match self.load(attached, name.text()?, path.text()?, &import)? {
+        match self.load(name.text()?, path.text()?, spec, made)? {
             Verdict::CPythons => Ok(attached.none()),
             Verdict::Refused(reason) => attached.str(&reason),
-            Verdict::Module(module, makes_modules) => {
-                attached.tuple([module, attached.bool(makes_modules)])
-            }
+            Verdict::Module(module) => Ok(module),
         }
     }
 
     fn load<'a>(
         &self,
-        attached: Attached<'a>,
         name: String,
         path: String,
-        import: &Import<'_, 'a>,
+        spec: &Object<'a>,
+        made: &Object<'a>,
     ) -> PyResult<'a, Verdict<'a>> {
+        let attached = spec.attached();
         let started = Instant::now();
         let path = Path::new(&path);
         // What is no extension of this machine gets CPython's own error.
@@ -220,8 +200,8 @@ impl PrivateCopies {
             return Ok(Verdict::CPythons);
         }
         let key = attached.str(&format!("{name}\0{}", path.display()))?;
-        if let Some(module) = import.made.lookup(&key)? {
-            return Ok(Verdict::Module(module, false));
+        if let Some(module) = made.lookup(&key)? {
+            return Ok(Verdict::Module(module));
         }
         let libraries = extension.libraries();
         if let Some(library) = libraries.iter().find(|library| library.uses_python()) {
@@ -239,25 +219,18 @@ impl PrivateCopies {
         let Some(function) = copy.object.symbol(&function) else {
             return Ok(Verdict::CPythons);
         };
-        let makes_modules = extension.makes_modules();
-        let initialize = || {
-            // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
-            // invariant of `Copy` no other interpreter calls into that.
-            unsafe { definition::initialize(attached, function) }
-        };
-        let initialized = match makes_modules {
-            true => self.lifted(import.check, initialize),
-            false => initialize(),
-        };
-        let (module, initialization) = match initialized? {
+        // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
+        // invariant of `Copy` no other interpreter calls into that.
+        let (module, initialization) = match unsafe { definition::initialize(attached, function) }?
+        {
             Made::Definition(definition) => {
                 // SAFETY: it came from a copy, into which no other interpreter calls.
-                unsafe { definition.allow_own_gil(attached) };
-                (definition.module(import.spec)?, Initialization::MultiPhase)
+                let module = unsafe { definition.module(spec) }?;
+                (module, Initialization::MultiPhase)
             }
             Made::Module(module) => {
                 definition::note_single_phase(&module)?;
-                import.made.insert(&key, &module)?;
+                made.insert(&key, &module)?;
                 (module, Initialization::SinglePhase)
             }
         };
@@ -268,7 +241,7 @@ impl PrivateCopies {
             load_time: started.elapsed(),
             n_bytes,
         });
-        Ok(Verdict::Module(module, makes_modules))
+        Ok(Verdict::Module(module))
     }
 
     /// This interpreter's copy of a file, and how much memory it took just now.
@@ -287,44 +260,7 @@ impl PrivateCopies {
         locked(&self.inner).copies.insert(file, copy);
         Ok((copy, object.n_bytes()))
     }
-
-    /// Runs `work` while CPython lets this interpreter make modules of definitions that do not allow it.
-    ///
-    /// Some extensions make modules inside of modules, of definitions that nobody else gets to see. What
-    /// else is imported meanwhile comes through here as well, but for the standard library.
-    fn lifted<'a, R>(
-        &self,
-        check: &Object<'a>,
-        work: impl FnOnce() -> PyResult<'a, R>,
-    ) -> PyResult<'a, R> {
-        self.lift(check, true)?;
-        let result = work();
-        self.lift(check, false)?;
-        result
-    }
-
-    /// Lifts CPython's check, or puts it back once nobody needs it lifted: `check` is
-    /// `_imp._override_multi_interp_extensions_check`, which acts on this interpreter alone.
-    fn lift<'a>(&self, check: &Object<'a>, is_up: bool) -> PyResult<'a, ()> {
-        let n_lifts = {
-            let mut inner = locked(&self.inner);
-            inner.n_lifts = if is_up {
-                inner.n_lifts + 1
-            } else {
-                inner.n_lifts - 1
-            };
-            inner.n_lifts
-        };
-        // The GIL is not let go of between counting and this: it is a function written in C.
-        let setting = if n_lifts > 0 { LIFTED } else { AS_CONFIGURED };
-        let setting = check.attached().int(setting)?;
-        check.call(&[setting]).map(drop)
-    }
 }
-
-/// What the function takes for "nothing is refused", and for "as the interpreter was made".
-const LIFTED: i64 = -1;
-const AS_CONFIGURED: i64 = 0;
 
 /// By what all reasons of this file are known, which name the module before it and say why after it.
 const REFUSAL: &str = "cannot have a private copy";

@@ -48,3 +48,6 @@ pub(crate) use pyo3_ffi::{
 
 // Before 3.13 it is `_PyThreadState_UncheckedGet`.
 pub(crate) use pyo3_ffi::compat::PyThreadState_GetUnchecked;
+
+#[cfg(Py_3_15)]
+pub(crate) use pyo3_ffi::{PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA, PySlot_END};

@@ -14,7 +14,10 @@ use std::ptr::NonNull;
 
 use crate::address::Address;
 use crate::extension::Layout;
-use crate::foreign::Replacements;
+
+/// What a copy finds under the name of one of CPython's functions: the address of another. Both are functions of
+/// the same type.
+pub(crate) type Replacement = (&'static str, usize);
 
 /// A shared object that was loaded from a copy of its file.
 ///
@@ -37,7 +40,7 @@ impl SharedCopy {
     pub(crate) fn load(
         path: &Path,
         layout: &Layout,
-        replacements: &Replacements,
+        replacements: &[Replacement],
     ) -> Result<SharedCopy, String> {
         let copy = memory::copy(path, layout, replacements)
             .map_err(|error| format!("it cannot be copied into memory: {error}"))?;
@@ -110,7 +113,7 @@ mod memory {
     pub(super) fn copy(
         path: &Path,
         layout: &Layout,
-        replacements: &Replacements,
+        replacements: &[Replacement],
     ) -> io::Result<OwnedFd> {
         let original = File::open(path)?;
         let name = path.file_name().unwrap_or_default().as_bytes();
@@ -230,7 +233,7 @@ mod memory {
 
     use super::*;
 
-    pub(super) fn copy(_: &Path, _: &Layout, _: &Replacements) -> io::Result<File> {
+    pub(super) fn copy(_: &Path, _: &Layout, _: &[Replacement]) -> io::Result<File> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
