@@ -12,8 +12,8 @@ use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
 use crate::{
-    buffers, control, extensions, instructions, latency, memory, scaling, start, tasks, throughput,
-    values,
+    buffers, control, extensions, instructions, latency, memory, processes, scaling, start, tasks,
+    throughput, values,
 };
 
 /// One row of the table.
@@ -104,6 +104,11 @@ pub(crate) const ROWS: &[Row] = &[
         id: "limits",
         title: "what a time limit costs",
         run: control::limits,
+    },
+    Row {
+        id: "processes",
+        title: "worker processes",
+        run: processes::lines,
     },
     Row {
         id: "scaling",

@@ -47,6 +47,10 @@ def main(n_workers, kind):
         blob = bytes(size)
         return middle(lambda: call(work.take, blob), n)
 
+    def both(size, n):
+        blob = bytes(size)
+        return middle(lambda: call(work.same, blob), n)
+
     def frame(size, n, way):
         if way == "in":
             value = work.Frame(1024, bytearray(size))
@@ -93,6 +97,7 @@ def main(n_workers, kind):
         "tasks": lambda sizes: work.share(run_all, sizes),
         "in": bytes_in,
         "out": lambda size, n: middle(lambda: call(work.give, size), n),
+        "both": both,
         "frame": frame,
         "start": start,
         "memory": memory,
