@@ -3,6 +3,7 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
+mod alone;
 mod budget;
 mod calling;
 mod copies;
@@ -29,6 +30,7 @@ use crate::post::{Post, Ran, Sampling, Unmeasured};
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Promise, Results};
 
+pub(crate) use alone::Progress;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::{Callee, instead, pass_call};
@@ -75,6 +77,7 @@ struct State {
     refused: Option<Refused>,
     budget: Budget,
     sampling: Sampling,
+    progress: Option<Box<dyn Progress>>,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
 }
@@ -158,22 +161,6 @@ impl Interpreter {
     pub(crate) fn on_main(runtime: &'static Runtime, post: &Post) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
         Interpreter::at(post, python, Capture::of_nobody())
-    }
-
-    /// The main interpreter of a worker process, whose only worker is on this thread.
-    pub(crate) fn on_main_alone(
-        runtime: &'static Runtime,
-        post: &Post,
-        memory: MemorySetting,
-    ) -> Result<Interpreter> {
-        let python = match memory {
-            MemorySetting::NotCounted => owngil_ffi::Interpreter::on_main(runtime),
-            MemorySetting::Counted(limit) => {
-                owngil_ffi::Interpreter::on_main_accounted(runtime, limit)
-            }
-        }?;
-        let capture = Arc::clone(post.capture());
-        Interpreter::at(post, python, capture)
     }
 
     fn at(
@@ -380,36 +367,6 @@ impl Interpreter {
         });
     }
 
-    /// Makes this thread stand for the main thread of a worker process, and has `forked` called in each
-    /// process that Python code forks off there.
-    pub(crate) fn stand_alone(&mut self, forked: impl Fn() + Send + Sync + 'static) -> Result<()> {
-        self.python.attach(|attached| {
-            let run = || {
-                let forked = attached.callback(move |attached, _| {
-                    forked();
-                    Ok(attached.none())
-                })?;
-                let globals = attached.dict()?;
-                globals.insert(&attached.str("forked")?, &forked)?;
-                let source = include_str!("python/process.py");
-                attached.exec(source, "<owngil process>", &globals)
-            };
-            run().map_err(|raised| python_error(&raised))
-        })
-    }
-
-    /// Runs the last of Python's own code in a process that has no other worker: joins the threads that
-    /// Python code started, runs exit functions.
-    pub(crate) fn wind_down_alone(&mut self) {
-        let _entered = self.capture.enter();
-        self.python.wind_down_main();
-    }
-
-    /// What it has in use, if that is counted.
-    pub(crate) fn memory(&self) -> Option<owngil_ffi::Memory> {
-        self.python.memory().cloned()
-    }
-
     /// Whether it should run no further tasks.
     pub(crate) fn is_worn(&self) -> bool {
         self.is_worn
@@ -497,6 +454,7 @@ impl State {
             refused: None,
             budget: Budget::default(),
             sampling: Sampling::default(),
+            progress: None,
             globals: globals.keep(),
         })
     }
@@ -515,6 +473,9 @@ impl State {
             self.collecting.end_call(Err(error.clone()));
         }
         self.collecting.expect(batch);
+        if let Some(progress) = &mut self.progress {
+            progress.begins();
+        }
         let mut reader = batch.calls();
         let mut n_calls = batch.len();
         for made in 0..batch.len() {
@@ -547,6 +508,11 @@ impl State {
                 instead(error, post);
             }
             self.collecting.end_call(outcome);
+            if let Some(progress) = &mut self.progress
+                && batch.len() > 1
+            {
+                progress.ended(self.collecting.n(), self.collecting.values());
+            }
             if post.capture().is_dirty()
                 && let Some(output) = attached.detach(|| post.capture().finish())
             {

@@ -527,3 +527,60 @@ fn an_initializer_that_ends_its_process_is_an_error_of_the_pool() {
 fn ways_to_die_are_ten() {
     assert_eq!(DIE.matches("if way ==").count(), N_WAYS);
 }
+
+#[test]
+fn only_the_call_that_ran_is_lost_of_a_batch() {
+    let pool = pool(1);
+    let die = f(DIE);
+    // So many have run that they travel in batches.
+    let inputs = (0..40_000_usize).map(|n| if n == 30_000 { 1 } else { 100 + n });
+    for (number, result) in pool.map::<usize, _>(&die, inputs).enumerate() {
+        match number {
+            30_000 => drop(lost(result)),
+            _ => assert_eq!(result, Ok(100 + number)),
+        }
+    }
+    // Where values are large, those of the batch may be lost with it; all is told, and nothing runs twice.
+    let source = "
+import os
+def f(path, n):
+    with open(path, 'a') as file: file.write(f'{n} ')
+    if n == 300: os._exit(1)
+    return bytes(n)";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ran");
+    let inputs: Vec<_> = (0..400).map(|n| (path.to_str().unwrap(), n)).collect();
+    let mut n_lost = 0;
+    for (number, result) in pool.map::<ByteBuf, _>(&f(source), inputs).enumerate() {
+        match result {
+            Ok(value) => assert_eq!(value.len(), number),
+            Err(Error::WorkerLost(_)) => n_lost += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(n_lost >= 1);
+    let ran = std::fs::read_to_string(&path).unwrap();
+    let ran: Vec<u32> = ran.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    assert_eq!(ran, (0..400).collect::<Vec<u32>>());
+}
+
+#[test]
+fn a_function_whose_module_ends_the_process_is_not_tried_for_each_call() {
+    let pool = pool(1);
+    let nothing = f("def f(x): return x");
+    for result in pool.map::<u32, _>(&nothing, 0..40_000_u32) {
+        result.unwrap();
+    }
+    let before = pool.stats().workers[0].n_restarts;
+    let broken = f("import os\nos._exit(4)\ndef f(x): return x");
+    assert!(matches!(pool.load(&broken), Err(Error::WorkerLost(_))));
+    let results: Vec<_> = pool.map::<u32, _>(&broken, 0..200_u32).collect();
+    assert_eq!(results.len(), 200);
+    assert!(
+        results
+            .iter()
+            .all(|result| matches!(result, Err(Error::WorkerLost(_))))
+    );
+    let n_restarts = pool.stats().workers[0].n_restarts - before;
+    assert!(n_restarts < 150, "{n_restarts}");
+}

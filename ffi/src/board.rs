@@ -143,37 +143,3 @@ impl fmt::Debug for Board {
         f.debug_struct("Board").finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::Ordering;
-
-    use super::*;
-
-    #[test]
-    fn both_sides_see_the_same() {
-        let (mut ours, file) = Board::create().unwrap();
-        let mut theirs = Board::open(&file).unwrap();
-        ours.number(0).store(7, Ordering::Release);
-        theirs.number(N_NUMBERS - 1).store(8, Ordering::Release);
-        assert_eq!(theirs.number(0).load(Ordering::Acquire), 7);
-        assert_eq!(ours.number(N_NUMBERS - 1).load(Ordering::Acquire), 8);
-        assert!(theirs.write(3, b"bytes"));
-        assert_eq!(ours.read(3, 5).unwrap(), b"bytes");
-        assert_eq!(ours.number(0).load(Ordering::Acquire), 7);
-    }
-
-    #[test]
-    fn what_is_outside_of_it_is_refused() {
-        let (mut board, file) = Board::create().unwrap();
-        assert!(board.write(Board::ROOM - 1, b"x"));
-        for at in [Board::ROOM, usize::MAX] {
-            assert!(!board.write(at, b"x") && board.read(at, 1).is_none());
-        }
-        assert!(rustix::fs::ftruncate(&file, 0).is_err());
-        assert!(Board::open(&crate::Mapping::file_of(&[b"x"]).unwrap()).is_err());
-        let beyond =
-            std::panic::AssertUnwindSafe(|| board.number(N_NUMBERS).load(Ordering::Relaxed));
-        assert!(std::panic::catch_unwind(beyond).is_err());
-    }
-}

@@ -115,39 +115,3 @@ impl fmt::Debug for Mapping {
         write!(f, "Mapping({} bytes)", self.length)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_mapped_is_what_was_written_and_stays_so() {
-        let file = Mapping::file_of(&[b"one", b"", b"two"]).unwrap();
-        let again = file.try_clone().unwrap();
-        assert!(rustix::io::write(&again, b"x").is_err());
-        assert!(rustix::fs::ftruncate(&again, 0).is_err());
-        let mapping = Mapping::open(file).unwrap();
-        assert_eq!(mapping.as_ref(), b"onetwo");
-        let two = &mapping.as_ref()[3..];
-        assert_eq!(mapping.range_of(two), Some(3..6));
-        assert_eq!(mapping.range_of(b"two"), None);
-    }
-
-    #[test]
-    fn a_file_that_could_change_is_refused() {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let open = || rustix::fs::memfd_create(c"open", flags).unwrap();
-        let file = open();
-        rustix::io::write(&file, b"bytes").unwrap();
-        assert!(Mapping::open(file).is_err());
-        for missing in [SealFlags::WRITE, SealFlags::SHRINK] {
-            let file = open();
-            rustix::io::write(&file, b"bytes").unwrap();
-            rustix::fs::fcntl_add_seals(&file, SEALS.difference(missing)).unwrap();
-            assert!(Mapping::open(file).is_err());
-        }
-        let pipe = std::io::pipe().unwrap().0;
-        assert!(Mapping::open(OwnedFd::from(pipe)).is_err());
-        assert!(Mapping::open(Mapping::file_of(&[]).unwrap()).is_err());
-    }
-}

@@ -11,7 +11,7 @@ use owngil_ffi::Stack;
 
 use super::{Post, Ran};
 use crate::output::{Output, Stream};
-use crate::task::{Batch, Promise, Why};
+use crate::task::{Batch, Promise, Results, Why};
 
 /// A process that runs a worker's jobs.
 pub(crate) trait Away: fmt::Debug + Send + Sync {
@@ -80,6 +80,19 @@ impl Post {
     /// As [`end`](Post::end), for a job that ran in another process.
     pub(crate) fn end_away(&self, ran: Option<Ran>) -> (Duration, Option<Promise>) {
         self.end_with(ran, || ())
+    }
+
+    /// The process is gone that ran a job, of which so many calls have ended with these results, the last of
+    /// them lost with it. Gives the promise for the rest of its calls, if there are any, which did not
+    /// begin.
+    pub(crate) fn lose_some(&self, results: Results) -> Option<Promise> {
+        let promise = self.take_lost()?;
+        self.lock().tally.told(results.len(), 1);
+        if results.len() < promise.len() {
+            return Some(promise.after(results));
+        }
+        self.keep(promise, results);
+        None
     }
 
     /// The running job's number in the other process, if it is at that epoch.

@@ -324,22 +324,19 @@ impl Post {
 
     /// The worker is lost while it runs a job, of which this is the outcome then.
     pub(crate) fn lose(&self, error: &Error) {
-        let promise = {
-            let mut state = self.lock();
-            let running = state.running.take();
-            let promise = running.and_then(|running| {
-                state.tally.busy += running.began.elapsed();
-                running.promise
-            });
-            if let Some(promise) = &promise {
-                state.tally.told(promise.len(), promise.len());
-            }
-            promise
-        };
-        if let Some(promise) = promise {
+        if let Some(promise) = self.take_lost() {
+            self.lock().tally.told(promise.len(), promise.len());
             let results = Results::all_failed(promise.len().max(1), error);
             self.keep(promise, results);
         }
+    }
+
+    /// The worker is lost while it runs a job: its promise, unless somebody has taken that.
+    pub(crate) fn take_lost(&self) -> Option<Promise> {
+        let mut state = self.lock();
+        let running = state.running.take()?;
+        state.tally.busy += running.began.elapsed();
+        running.promise
     }
 
     /// What an interrupted job's failed call gives instead of its exception.

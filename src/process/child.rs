@@ -15,7 +15,7 @@ use super::frame::{Ended, JobHead, News, PlaceRecord, Setup, Shape, Word};
 use super::life::{Control, Life, told};
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::role::{ARGUMENT, VERSION};
-use super::turn::Turn;
+use super::turn::{Remains, Turn};
 use super::values::{self, Sent};
 use crate::error::{Error, Result};
 use crate::interpreter::MemorySetting;
@@ -47,7 +47,7 @@ pub(crate) struct Settings<'s> {
 #[derive(Debug)]
 pub(crate) struct Child {
     life: Arc<Life>,
-    turn: Arc<Turn>,
+    turn: Turn,
     writer: Writer,
     reader: Reader,
     revision: u16,
@@ -92,7 +92,7 @@ impl Child {
         let (ours, theirs) = link::pair()?;
         let (control, their_control) = link::pair()?;
         let (turn, board) = Turn::create()?;
-        let turn = Arc::new(turn);
+        let seen = Turn::open(&board)?;
         let mut command = Command::new(program);
         // Not in the terminal's group: Ctrl-C is for the pool's process, which ends its workers.
         command.arg(ARGUMENT).process_group(0);
@@ -106,7 +106,7 @@ impl Child {
             MemorySetting::NotCounted => (false, None),
             MemorySetting::Counted(limit) => (true, limit),
         };
-        let life = Life::new(child, control, Arc::clone(&turn), memory)?;
+        let life = Life::new(child, control, seen, memory)?;
         let python = Runtime::running().and_then(Runtime::python);
         let setup = Setup {
             parent: std::process::id(),
@@ -179,6 +179,11 @@ impl Child {
     /// Its number.
     pub(crate) fn process(&self) -> u32 {
         self.life.process()
+    }
+
+    /// How far the job had come that began last, once the process has ended.
+    pub(crate) fn remains(&mut self) -> Remains {
+        self.turn.remains()
     }
 
     /// Which job began last; 0 for none.

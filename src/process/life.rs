@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, ExitStatus};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use owngil_ffi::{ProcessClock, Stack};
@@ -30,7 +30,7 @@ pub(crate) struct Life {
     state: Mutex<State>,
     clock: Option<ProcessClock>,
     control: Mutex<Control>,
-    turn: Arc<Turn>,
+    turn: Turn,
     counts_memory: bool,
 }
 
@@ -93,7 +93,7 @@ impl Life {
     pub(super) fn new(
         child: process::Child,
         control: Control,
-        turn: Arc<Turn>,
+        turn: Turn,
         counts_memory: bool,
     ) -> io::Result<Life> {
         let number = child.id();

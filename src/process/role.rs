@@ -19,7 +19,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::frame::{Ask, Ended, JobHead, News, Request, Setup, Shape, Word, path_of, why};
 use super::link::{self, Read, Reader, Writer, malformed};
-use super::turn::Turn;
+use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
 use crate::error::Result;
 use crate::function::{Function, Place};
@@ -56,10 +56,8 @@ static IS_FORKED: AtomicBool = AtomicBool::new(false);
 /// [`PoolBuilder::worker_program`](crate::PoolBuilder::worker_program); the command `owngil` is one.
 ///
 /// ```
-/// fn main() {
-///     owngil::become_worker_if_asked();
-///     // What the program does.
-/// }
+/// // First of all that `main` does:
+/// owngil::become_worker_if_asked();
 /// ```
 pub fn become_worker_if_asked() {
     if !is_asked() {
@@ -88,6 +86,7 @@ fn is_asked() -> bool {
 struct Role {
     setup: Setup,
     turn: Turn,
+    diary: Option<Diary>,
     jobs: Reader,
     news: Arc<Mutex<Writer>>,
     words: Arc<Mutex<Writer>>,
@@ -109,6 +108,7 @@ impl Role {
         asked.take_by::<Shape>(until)?.ok_or_else(cut_off)?;
         let (data, board) = (asked.take_file()?, asked.take_file()?);
         let turn = Turn::open(&board)?;
+        let diary = Some(Diary::new(Turn::open(&board)?));
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let parent = getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
         if parent as u32 != setup.parent {
@@ -118,6 +118,7 @@ impl Role {
         let role = Role {
             setup,
             turn,
+            diary,
             jobs,
             news: Arc::new(Mutex::new(news)),
             words: Arc::new(Mutex::new(words)),
@@ -148,7 +149,7 @@ impl Role {
     }
 
     /// The life of the thread that runs jobs.
-    fn work(self, post: &Arc<Post>) {
+    fn work(mut self, post: &Arc<Post>) {
         let made = self.interpreter(post);
         let word = match &made {
             Ok(_) => Word::Ready,
@@ -156,6 +157,9 @@ impl Role {
         };
         say(&self.words, &word, &[]);
         let Ok(mut interpreter) = made else { return };
+        if let Some(diary) = self.diary.take() {
+            interpreter.set_progress(Box::new(diary));
+        }
         let news = Arc::clone(&self.news);
         let mut runner = Runner {
             role: self,

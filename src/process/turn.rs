@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use owngil_ffi::Board;
 
+use crate::interpreter::Progress;
+use crate::payload::Encoding;
+
 /// How many bits of the number are the job's. Jobs count from 1, and have enough of them for a century.
 const JOB_BITS: u32 = 48;
 
@@ -21,9 +24,71 @@ const TURN: usize = 0;
 /// And where it is told how much memory is in use.
 const MEMORY: usize = 1;
 
+/// And how many calls of the running job have ended.
+const ENDED: usize = 2;
+
+/// And of how many the values are in the board's bytes, in the upper half; in the lower, how long those are.
+const SAVED: usize = 3;
+
+/// And whether the job makes its calls, its function having been loaded.
+const CALLS: usize = 4;
+
 /// One side of it.
 #[derive(Debug)]
 pub(crate) struct Turn(Board);
+
+/// How far a job had come when its process ended.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// Whether its function was loaded.
+    pub(crate) is_loaded: bool,
+    /// How many of its calls had ended. The next one ran.
+    pub(crate) n_ended: u32,
+    /// The values of the first ones.
+    pub(crate) n_saved: u32,
+    pub(crate) values: Vec<u8>,
+}
+
+/// Writes down how far a job has come, call by call, and the values: small ones, as long as there is room.
+#[derive(Debug)]
+pub(super) struct Diary {
+    turn: Turn,
+    n_written: usize,
+    is_full: bool,
+}
+
+impl Diary {
+    pub(super) fn new(turn: Turn) -> Diary {
+        Diary {
+            turn,
+            n_written: 0,
+            is_full: false,
+        }
+    }
+}
+
+impl Progress for Diary {
+    #[inline]
+    fn begins(&mut self) {
+        (self.n_written, self.is_full) = (0, false);
+        self.turn.0.number(CALLS).store(1, Ordering::Release);
+    }
+
+    #[inline]
+    fn ended(&mut self, n: u32, values: &Encoding) {
+        let new = values.get(self.n_written..).unwrap_or_default();
+        self.is_full |= !values.buffers().is_empty();
+        self.is_full = self.is_full || !self.turn.0.write(self.n_written, new);
+        let numbers = &self.turn.0;
+        // The bytes are there before it is said that they are.
+        if !self.is_full {
+            self.n_written += new.len();
+            let saved = u64::from(n) << 32 | self.n_written as u64;
+            numbers.number(SAVED).store(saved, Ordering::Release);
+        }
+        numbers.number(ENDED).store(n.into(), Ordering::Release);
+    }
+}
 
 impl Turn {
     /// The pool's side, and the file by which the other is opened.
@@ -37,9 +102,12 @@ impl Turn {
         Ok(Turn(Board::open(file)?))
     }
 
-    /// Begins a job, unless it was taken back.
+    /// Begins a job, unless it was taken back. What the one before has given is on its way.
     #[inline]
     pub(super) fn begin(&self, job: u64, revision: u16) -> bool {
+        self.0.number(CALLS).store(0, Ordering::Relaxed);
+        self.0.number(ENDED).store(0, Ordering::Relaxed);
+        self.0.number(SAVED).store(0, Ordering::Relaxed);
         let number = self.number();
         let mut now = number.load(Ordering::Acquire);
         while split(now).1 == revision {
@@ -69,6 +137,26 @@ impl Turn {
                 Ok(_) => return (begun, next),
                 Err(other) => now = other,
             }
+        }
+    }
+
+    /// How far the job had come that began last, once the process has ended.
+    pub(super) fn remains(&mut self) -> Remains {
+        let is_loaded = self.0.number(CALLS).load(Ordering::Acquire) > 0;
+        let n_ended = self.0.number(ENDED).load(Ordering::Acquire) as u32;
+        let saved = self.0.number(SAVED).load(Ordering::Acquire);
+        match self.0.read(0, saved as u32 as usize) {
+            Some(values) => Remains {
+                is_loaded,
+                n_ended,
+                n_saved: n_ended.min((saved >> 32) as u32),
+                values,
+            },
+            None => Remains {
+                is_loaded,
+                n_ended,
+                ..Remains::default()
+            },
         }
     }
 

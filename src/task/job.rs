@@ -100,6 +100,22 @@ impl Batch {
         &self.calls
     }
 
+    /// The calls after the first `n`, if there are any.
+    pub(crate) fn after(&self, n: u32) -> Option<Batch> {
+        let left = self.n.checked_sub(n).filter(|left| *left > 0)?;
+        let mut reader = self.calls();
+        for _ in 0..n {
+            payload::skip_call(&mut reader).ok()?;
+        }
+        let rest = self.calls.get(reader.position()..)?.to_vec();
+        let calls = Bytes::of(rest, self.calls.buffers().to_vec());
+        Some(Batch {
+            calls,
+            n: left,
+            ..self.clone()
+        })
+    }
+
     /// Sets how long it may run.
     pub(crate) fn with_limit(mut self, limit: Option<Duration>) -> Batch {
         self.limit = limit;
@@ -183,6 +199,8 @@ pub(crate) enum Recipient {
     Collector(u64, Sender<(u64, Results)>),
     /// Another process, which knows the job by that number, and is told by whoever keeps the promise.
     Elsewhere(u64),
+    /// Whoever gets these results, and then those of the job.
+    After(Box<(Results, Promise)>),
 }
 
 /// The duty to tell a batch's results, once.
@@ -227,6 +245,15 @@ impl Promise {
         self.submitted.until(now)
     }
 
+    /// A promise for the rest of the calls, after these results of the first ones.
+    pub(crate) fn after(self, first: Results) -> Promise {
+        Promise {
+            n: self.n.saturating_sub(first.len()),
+            submitted: self.submitted,
+            recipient: Some(Recipient::After(Box::new((first, self)))),
+        }
+    }
+
     /// How many calls it is for.
     pub(crate) fn len(&self) -> u32 {
         self.n
@@ -238,6 +265,7 @@ impl Promise {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),
             Some(Recipient::Collector(number, _) | Recipient::Elsewhere(number)) => *number,
+            Some(Recipient::After(first)) => first.1.number(),
             None => 0,
         }
     }
@@ -269,6 +297,7 @@ impl Promise {
     pub(crate) fn is_open(&self) -> bool {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.results().is_none(),
+            Some(Recipient::After(first)) => first.1.is_open(),
             Some(_) => true,
             None => false,
         }
@@ -287,6 +316,10 @@ impl Promise {
                 // A collector that went away has no more use for results.
                 let _ = sender.send((number, results));
                 true
+            }
+            Some(Recipient::After(first)) => {
+                let (first, promise) = *first;
+                promise.keep(first.followed_by(results))
             }
             Some(Recipient::Elsewhere(_)) | None => true,
         }

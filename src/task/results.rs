@@ -62,6 +62,18 @@ impl Collecting {
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
     }
 
+    /// How many calls have ended.
+    #[inline]
+    pub(crate) fn n(&self) -> u32 {
+        self.n
+    }
+
+    /// What they gave, failures included.
+    #[inline]
+    pub(crate) fn values(&self) -> &Encoding {
+        &self.bytes
+    }
+
     /// How many of the calls so far have failed.
     #[inline]
     pub(crate) fn n_failed(&self) -> u32 {
@@ -114,6 +126,21 @@ impl Results {
         let mut collecting = Collecting::default();
         (0..n).for_each(|_| collecting.end_call(Err(error.clone())));
         collecting.finish()
+    }
+
+    /// These, and then those. They refer to no buffers.
+    pub(crate) fn followed_by(self, others: Results) -> Results {
+        let bytes = [&self.bytes[..], &others.bytes[..]].concat();
+        let mut outputs = self.outputs.unwrap_or_default().0;
+        let later = others.outputs().iter();
+        outputs.extend(later.map(|(place, output)| (self.n + place, output.clone())));
+        let mut joined = Results::of(
+            Bytes::of(bytes, others.bytes.buffers().to_vec()),
+            self.n + others.n,
+            outputs,
+        );
+        joined.nanoseconds = others.nanoseconds;
+        joined
     }
 
     /// The error of a batch whose values do not matter, or that only loaded its function.

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::output::Stream;
 use crate::post::{Post, Ran};
@@ -348,11 +349,44 @@ impl ProcessWorker {
         if let Some(first) = self.window.front()
             && first.number <= self.child.begun()
         {
-            self.window.pop_front();
-            self.post.lose(&Error::WorkerLost(reason));
-            self.post.capture().finish();
+            self.lose_first(Error::WorkerLost(reason), back);
         }
         self.give_back(back);
+    }
+
+    /// Of the first job the call is lost that ran. What those before it gave is there if it was small; those
+    /// after it are for another process.
+    fn lose_first(&mut self, error: Error, back: &dyn Fn(Back)) {
+        let Some(Sent { batch, is_own, .. }) = self.window.pop_front() else {
+            return;
+        };
+        let remains = self.child.remains();
+        // One whose function cannot even be loaded is not tried again for each of its calls.
+        let n_begun = match remains.is_loaded {
+            true => (remains.n_ended + 1).min(batch.len()),
+            false => batch.len(),
+        };
+        let n_saved = remains.n_saved.min(n_begun.saturating_sub(1));
+        let values = match n_saved {
+            0 => Vec::new(),
+            _ => remains.values,
+        };
+        let saved = Results::of(Bytes::of(values, Vec::new()), n_saved, Vec::new());
+        let lost = Results::all_failed(n_begun - n_saved, &error);
+        self.post.capture().finish();
+        // A batch without calls, which only loads its function, has one outcome too.
+        let lost = match batch.len() {
+            0 => Results::all_failed(1, &error),
+            _ => lost,
+        };
+        let rest = self.post.lose_some(saved.followed_by(lost));
+        if let (Some(promise), Some(batch)) = (rest, batch.after(n_begun)) {
+            let job = Job { batch, promise };
+            back(match is_own {
+                true => Back::Own(job),
+                false => Back::Queued(job),
+            });
+        }
     }
 
     fn print(&self, stream: Stream, text: &[u8], is_last: bool) {
