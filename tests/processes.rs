@@ -43,8 +43,6 @@ def f(way):
     return way
 ";
 
-const N_WAYS: usize = 10;
-
 fn processes_of(pool: &Pool) -> Vec<u32> {
     let stacks = pool.stacks();
     let numbers = stacks.workers.iter().filter_map(|worker| worker.process);
@@ -70,6 +68,16 @@ fn soon(what: &str, holds: impl Fn() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// kill -9; by the shell, since the command is not everywhere.
+fn kill(process: u32) -> bool {
+    let mut shell = Command::new("sh");
+    let status = shell
+        .args(["-c", "kill -9 \"$0\"", &process.to_string()])
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap().success()
 }
 
 fn lost(outcome: owngil::Result<usize>) -> String {
@@ -142,7 +150,7 @@ fn each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die() 
     if alone("each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die") {
         return;
     }
-    let n_rounds = 30;
+    let n_rounds = std::env::var("OWNGIL_TEST_ROUNDS").map_or(30, |n| n.parse().unwrap());
     let mut seed = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move |below: u64| {
         seed ^= seed << 13;
@@ -172,9 +180,7 @@ fn each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die() 
             // And one that is killed from outside, at any moment.
             let killed = processes.get(random(8) as usize);
             if let Some(killed) = killed {
-                let _ = Command::new("kill")
-                    .args(["-9", &killed.to_string()])
-                    .status();
+                kill(*killed);
             }
             let mut n_lost = 0;
             for (number, task) in tasks.into_iter().enumerate() {
@@ -200,7 +206,8 @@ fn each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die() 
         .filter(|process| is_alive(*process))
         .collect();
     assert_eq!(left, []);
-    assert_eq!(descriptors().len(), before, "{:?}", descriptors());
+    // Threads of the pool's that nobody waits for hold on to it for another moment.
+    soon("descriptors", || descriptors().len() == before);
 }
 
 #[test]
@@ -231,18 +238,12 @@ fn a_worker_that_was_killed_while_it_was_idle_loses_nothing() {
     let pool = pool(1);
     let id = f("import os\ndef f(): return os.getpid()");
     let first: u32 = pool.call(&id, ()).unwrap();
-    let status = Command::new("kill")
-        .args(["-9", &first.to_string()])
-        .status();
-    assert!(status.unwrap().success());
+    assert!(kill(first));
     soon("killed", || !is_alive(first));
     let second: u32 = pool.call(&id, ()).unwrap();
     assert_ne!(first, second);
     // What is for each worker is not lost either.
-    let status = Command::new("kill")
-        .args(["-9", &second.to_string()])
-        .status();
-    assert!(status.unwrap().success());
+    assert!(kill(second));
     soon("killed", || !is_alive(second));
     let all = pool.broadcast::<u32, _>(&id, ()).unwrap();
     assert!(
@@ -524,11 +525,6 @@ fn an_initializer_that_ends_its_process_is_an_error_of_the_pool() {
 }
 
 #[test]
-fn ways_to_die_are_ten() {
-    assert_eq!(DIE.matches("if way ==").count(), N_WAYS);
-}
-
-#[test]
 fn only_the_call_that_ran_is_lost_of_a_batch() {
     let pool = pool(1);
     let die = f(DIE);
@@ -560,7 +556,8 @@ def f(path, n):
     }
     assert!(n_lost >= 1);
     let ran = std::fs::read_to_string(&path).unwrap();
-    let ran: Vec<u32> = ran.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    let mut ran: Vec<u32> = ran.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    ran.sort_unstable();
     assert_eq!(ran, (0..400).collect::<Vec<u32>>());
 }
 

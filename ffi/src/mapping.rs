@@ -22,6 +22,10 @@ const SEALS: SealFlags = SealFlags::SHRINK
     .union(SealFlags::WRITE)
     .union(SealFlags::SEAL);
 
+/// From how many bytes on a mapping keeps its file, to be sent on. There are only so many descriptors, and
+/// smaller ones may be kept in large numbers.
+const KEPT_FROM: usize = 8 << 20;
+
 /// A sealed memory file in this process's memory.
 ///
 /// # Invariant
@@ -31,7 +35,7 @@ const SEALS: SealFlags = SealFlags::SHRINK
 pub struct Mapping {
     start: Address<u8>,
     length: usize,
-    file: OwnedFd,
+    file: Option<OwnedFd>,
 }
 
 impl Mapping {
@@ -76,13 +80,13 @@ impl Mapping {
         Ok(Mapping {
             start,
             length,
-            file,
+            file: (length >= KEPT_FROM).then_some(file),
         })
     }
 
-    /// The file, to be sent on.
-    pub fn file(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+    /// The file, to be sent on; large ones have it.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
     }
 
     /// Where these bytes are in it, if they are.

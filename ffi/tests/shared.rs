@@ -26,6 +26,11 @@ fn what_is_mapped_is_what_was_written_and_stays_so() {
     let two = &mapping.as_ref()[3..];
     assert_eq!(mapping.range_of(two), Some(3..6));
     assert_eq!(mapping.range_of(b"two"), None);
+    // Only large ones keep a descriptor.
+    assert!(mapping.file().is_none());
+    let large = Mapping::open(Mapping::file_of(&[&vec![1; 8 << 20]]).unwrap()).unwrap();
+    let again = large.file().unwrap().try_clone_to_owned().unwrap();
+    assert_eq!(Mapping::open(again).unwrap().as_ref(), large.as_ref());
 }
 
 #[test]

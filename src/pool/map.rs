@@ -272,7 +272,9 @@ where
 
     #[inline]
     fn take(&mut self, input: &I::Item) {
-        if let Err(error) = payload::encode_call(input, &mut self.calls) {
+        let calls = &mut self.calls;
+        let encode = || payload::encode_call(input, calls);
+        if let Err(error) = self.pool.shared.encoding(encode) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
             let number = self.line.push(self.n_taken, 1);

@@ -33,6 +33,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::error::Result;
 use crate::function::Function;
+use crate::payload;
 use crate::post::{Settled, Target};
 use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
@@ -171,6 +172,17 @@ impl Desk for Shared {
 
     fn interrupt(self: Arc<Self>, flag: &Arc<AtomicBool>, why: Why) {
         self.request(Target::Map(Arc::clone(flag)), why);
+    }
+}
+
+impl Shared {
+    /// Encodes arguments the way that suits the pool's workers.
+    #[inline]
+    fn encoding<R>(&self, encode: impl FnOnce() -> R) -> R {
+        match self.settings.worker.backend {
+            Backend::Process => payload::shared::preferred(true, encode),
+            _ => encode(),
+        }
     }
 }
 

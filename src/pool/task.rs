@@ -141,8 +141,9 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     }
 
     fn made(&self) -> Result<Made<'p>> {
-        let batch = Batch::of_one(&self.function, &self.arguments)?;
         let home = self.pool.shared.home(&self.function)?;
+        let encode = || Batch::of_one(&self.function, &self.arguments);
+        let batch = home.encoding(encode)?;
         if self.time_limit.is_some() {
             home.start_watch();
         }

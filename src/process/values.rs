@@ -1,27 +1,23 @@
 //! Values: encoded values on their way to another process.
 //!
 //! Their bytes go over the socket. So do small buffers; large ones go as one sealed memory file, which the
-//! other side maps: it reads the very pages that were written here. A buffer that came that way goes on as
-//! the file that it is in, and is not copied at all.
+//! other side maps: it reads the very pages that were written here. A large one that came that way, or was
+//! written into a file to begin with, goes on as the file that it is in, and is not copied at all.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 
 use owngil_ffi::{Mapping, Owner};
 
 use super::frame::Shape;
 use super::link::{Reader, malformed};
 use crate::bytes::Bytes;
-use crate::payload::Buffer;
+use crate::payload::{Buffer, shared};
 
 /// From how many bytes of buffers on they go as a file. Up to there, to write them twice and read them
 /// twice costs less than to make a file and to map it.
 const FILE_FROM: usize = 128 << 10;
-
-/// The files that are mapped here, by where they are.
-static MAPPED: Mutex<BTreeMap<usize, Weak<Mapping>>> = Mutex::new(BTreeMap::new());
 
 /// What is sent of encoded values: how they follow, the buffers that go over the socket, and the file with
 /// the others.
@@ -35,9 +31,11 @@ pub(super) struct Sent<'b> {
 pub(super) fn send(values: &Bytes) -> io::Result<Sent<'_>> {
     let buffers: Vec<&[u8]> = values.buffers().iter().map(|buffer| &**buffer).collect();
     let n_bytes: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-    let known = (n_bytes >= FILE_FROM).then(|| mapped(&buffers)).flatten();
+    let known = (n_bytes >= FILE_FROM)
+        .then(|| shared::found(&buffers))
+        .flatten();
     let (file, starts) = match known {
-        Some((mapping, starts)) => (Some(mapping.file().try_clone_to_owned()?), starts),
+        Some((file, starts)) => (Some(file), starts),
         None => {
             let starts = buffers.iter().scan(0, |end, buffer| {
                 let start = *end;
@@ -70,7 +68,7 @@ pub(super) fn send(values: &Bytes) -> io::Result<Sent<'_>> {
 pub(super) fn receive(shape: &Shape, body: &mut Vec<u8>, reader: &mut Reader) -> io::Result<Bytes> {
     let n_bytes = length(shape.n_bytes)?;
     let whole = match shape.has_file {
-        true => Some(map(reader.take_file()?)?),
+        true => Some(shared::map(reader.take_file()?)?),
         false => None,
     };
     if body.len() < n_bytes {
@@ -108,39 +106,13 @@ fn length(n: u64) -> io::Result<usize> {
     usize::try_from(n).map_err(malformed)
 }
 
-/// Maps a file, and remembers where.
-fn map(file: OwnedFd) -> io::Result<Arc<Mapping>> {
-    let mapping = Arc::new(Mapping::open(file)?);
-    let mut known = all_mapped();
-    known.retain(|_, mapping| mapping.strong_count() > 0);
-    let bytes: &[u8] = (*mapping).as_ref();
-    known.insert(bytes.as_ptr().addr(), Arc::downgrade(&mapping));
-    Ok(mapping)
-}
-
-/// The file that all of these are in, if that is one, and where in it each starts.
-fn mapped(buffers: &[&[u8]]) -> Option<(Arc<Mapping>, Vec<u64>)> {
-    let first = buffers.iter().find(|buffer| !buffer.is_empty())?;
-    let known = all_mapped();
-    let (_, mapping) = known.range(..=first.as_ptr().addr()).next_back()?;
-    let mapping = mapping.upgrade()?;
-    drop(known);
-    let starts = buffers.iter().map(|buffer| match buffer.is_empty() {
-        true => Some(0),
-        false => mapping.range_of(buffer).map(|range| range.start as u64),
-    });
-    let starts: Option<Vec<u64>> = starts.collect();
-    starts.map(|starts| (mapping, starts))
-}
-
-fn all_mapped() -> MutexGuard<'static, BTreeMap<usize, Weak<Mapping>>> {
-    MAPPED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::link;
     use super::*;
+    use crate::payload::{Encoding, encode_call};
+
+    const LARGE: usize = 9 << 20;
 
     fn through(values: &Bytes) -> Bytes {
         let (ours, theirs) = link::pair().unwrap();
@@ -178,17 +150,36 @@ mod tests {
 
     #[test]
     fn what_is_in_a_file_goes_on_in_it() {
-        let large = Buffer::from(vec![1; 2 * FILE_FROM]);
+        let large = Buffer::from(vec![1; LARGE]);
         let first = through(&Bytes::of(vec![0], vec![large]));
         let part = first.buffers()[0].slice(5..5 + FILE_FROM);
         let Sent { shape, file, .. } = send(&Bytes::of(vec![0], vec![part.clone()])).unwrap();
         assert_eq!(shape.buffers, [(5, FILE_FROM as u64)]);
         let mapping = Mapping::open(file.unwrap()).unwrap();
-        assert_eq!(mapping.as_ref().len(), 2 * FILE_FROM);
+        assert_eq!(mapping.as_ref().len(), LARGE);
         // Beside one that is not, both are written.
         let other = Buffer::from(vec![2; 9]);
         let both = through(&Bytes::of(vec![0], vec![part.clone(), other.clone()]));
         assert_eq!(both.buffers(), [part, other]);
+    }
+
+    #[test]
+    fn smaller_files_are_not_kept_open() {
+        let small = Buffer::from(vec![1; FILE_FROM]);
+        let received = through(&Bytes::of(vec![0], vec![small]));
+        assert_eq!(shared::found(&[&received.buffers()[0]]).map(drop), None);
+    }
+
+    #[test]
+    fn large_bytes_are_written_into_a_file_to_begin_with() {
+        let bytes = vec![3; LARGE];
+        let mut encoding = Encoding::default();
+        shared::preferred(true, || {
+            encode_call(&(serde_bytes::Bytes::new(&bytes),), &mut encoding).unwrap();
+        });
+        let values = Bytes::take_from(&mut encoding);
+        assert!(shared::found(&[&values.buffers()[0]]).is_some());
+        assert_eq!(*through(&values).buffers()[0], bytes[..]);
     }
 
     #[test]
