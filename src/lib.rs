@@ -47,8 +47,8 @@
 //!
 //! Interpreters share the process: the working directory, `os.environ`, signal handlers and what a
 //! crash or `os._exit` ends. They share no Python object. Many extension modules (numpy among them)
-//! refuse interpreters with their own GIL; the error says so, and [`Backend::Thread`] runs them on one
-//! GIL. `os.fork`, `os.exec*`, daemon threads and signal handlers are not available in them.
+//! refuse interpreters with their own GIL; the error says so, [`Backend::Process`] runs them in worker
+//! processes, which a crash ends alone ([`become_worker_if_asked`]), and [`Backend::Thread`] on one GIL. `os.fork`, `os.exec*`, daemon threads and signal handlers are not available in them.
 
 #![forbid(unsafe_code)]
 

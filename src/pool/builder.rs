@@ -124,7 +124,8 @@ impl PoolBuilder {
     ///
     /// A call is to stop when it is cancelled, when its time is up, and when its pool is dropped. Then
     /// `KeyboardInterrupt` is raised in it, again and again if it goes on. When the grace is over, its
-    /// worker is set aside: another one takes its place, and when the call ends after all, it retires.
+    /// worker is set aside: another one takes its place, and when the call ends after all, it retires. A
+    /// worker process is killed instead.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
         self
@@ -152,7 +153,8 @@ impl PoolBuilder {
     /// How many workers may be lost, and not back, at once; by default 32.
     ///
     /// Lost are those that were set aside (see [`grace`](PoolBuilder::grace)) and those that panicked in
-    /// the host's own code. Each of them costs a thread and an interpreter. One more than that is not
+    /// the host's own code. Each of them costs a thread and an interpreter. A worker process that dies or is
+    /// killed costs nothing, and does not count. One more than that is not
     /// replaced; when no worker is left, the pool fails with [`Error::WorkerLost`].
     pub fn lost_limit(mut self, n: usize) -> Self {
         self.lost_limit = n;
