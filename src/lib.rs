@@ -47,8 +47,10 @@
 //!
 //! Interpreters share the process: the working directory, `os.environ`, signal handlers and what a
 //! crash or `os._exit` ends. They share no Python object. Many extension modules (numpy among them)
-//! refuse interpreters with their own GIL; the error says so, [`Backend::Process`] runs them in worker
-//! processes, which a crash ends alone ([`become_worker_if_asked`]), and [`Backend::Thread`] on one GIL. `os.fork`, `os.exec*`, daemon threads and signal handlers are not available in them.
+//! refuse interpreters with their own GIL; the error says so. [`Extensions::Private`] loads most of
+//! them all the same, and [`Backend::Process`] runs all in worker processes, which a crash ends alone
+//! ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`, daemon threads
+//! and signal handlers are not available in interpreters.
 
 #![forbid(unsafe_code)]
 
