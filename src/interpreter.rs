@@ -138,11 +138,6 @@ impl Interpreter {
         })
     }
 
-    /// Has it load extension modules as the setting says, from now on.
-    pub(crate) fn set_extensions(&mut self, extensions: Extensions) -> Result<()> {
-        install(&mut self.python, extensions).map(|_| ())
-    }
-
     /// An interpreter with its own GIL for a worker on this thread.
     pub(crate) fn own_gil(
         runtime: &'static Runtime,
