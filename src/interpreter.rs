@@ -136,11 +136,6 @@ impl Interpreter {
         })
     }
 
-    /// Has it load extension modules as the setting says, from now on.
-    pub(crate) fn set_extensions(&mut self, extensions: Extensions) -> Result<()> {
-        install_copies(&mut self.python, extensions, None)
-    }
-
     /// An interpreter with its own GIL for a worker on this thread.
     pub(crate) fn own_gil(
         runtime: &'static Runtime,

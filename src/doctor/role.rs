@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 
+use owngil_ffi::STACK_SIZE;
+
 use super::trial::{MARK, N_TOGETHER, TRIAL, Way};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::interpreter::Interpreter;
 
@@ -82,13 +84,18 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
     Ok(())
 }
 
-/// Runs `work` in an interpreter of that kind.
+/// Runs `work` in an interpreter of that kind, on a thread of its own.
 fn interpreter<R: Send>(
     way: Way,
     work: impl FnOnce(&mut Interpreter) -> Result<R> + Send,
 ) -> Result<R> {
-    Interpreter::scope(|python| {
-        python.set_extensions(way.extensions())?;
-        work(python)
+    let run = || work(&mut Interpreter::with_extensions(way.extensions())?);
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK_SIZE);
+        let thread = thread.spawn_scoped(scope, run).map_err(|error| {
+            Error::Config(format!("the system gave no thread for a trial: {error}"))
+        })?;
+        let joined = thread.join();
+        joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

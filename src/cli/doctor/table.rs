@@ -215,7 +215,7 @@ fn legend(report: &Report, screen: Screen) -> String {
         ),
         (
             Need::Process,
-            "loads in no such interpreter; it takes a process, or one GIL for all",
+            "loads in no such interpreter, and runs in worker processes",
         ),
         (Need::Unknown, "nobody has tried"),
     ];
