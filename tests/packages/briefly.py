@@ -96,7 +96,10 @@ def cffi(seed):
     import cffi
 
     made = cffi.FFI()
-    made.cdef("int abs(int); struct point { int x; double y; }; void qsort(void *, size_t, size_t, int (*)(const void *, const void *));")
+    made.cdef(
+        "int abs(int); struct point { int x; double y; };"
+        "void qsort(void *, size_t, size_t, int (*)(const void *, const void *));"
+    )
     library = made.dlopen(None)
     ints = made.new("int[]", [(i * 7 + seed) % 50 for i in range(30)])
 
@@ -123,7 +126,10 @@ def contourpy(seed):
     import numpy as np
 
     z = np.sin(np.arange(100).reshape(10, 10) * (seed + 1) / 9)
-    return [len(contourpy.contour_generator(z=z).lines(0.2)), raised(TypeError, contourpy.contour_generator, None, None, [[1]])]
+    return [
+        len(contourpy.contour_generator(z=z).lines(0.2)),
+        raised(TypeError, contourpy.contour_generator, None, None, [[1]]),
+    ]
 
 
 @briefly("duckdb", "_duckdb")
@@ -238,7 +244,10 @@ def httptools(seed):
 def jiter(seed):
     import jiter
 
-    return [jiter.from_json(b'{"a": [1, %d, null, "\\u00e9"], "b": 1.5e3}' % seed), raised(ValueError, jiter.from_json, b"[1")]
+    return [
+        jiter.from_json(b'{"a": [1, %d, null, "\\u00e9"], "b": 1.5e3}' % seed),
+        raised(ValueError, jiter.from_json, b"[1"),
+    ]
 
 
 @briefly("kiwisolver", "kiwisolver._cext")
@@ -250,14 +259,21 @@ def kiwisolver(seed):
     for constraint in (x + y == 10 + seed, x >= 3, (y >= 5) | "weak"):
         solver.addConstraint(constraint)
     solver.updateVariables()
-    return [x.value() + y.value(), raised(kiwisolver.UnsatisfiableConstraint, solver.addConstraint, x <= 1).split(":")[0]]
+    return [
+        x.value() + y.value(),
+        raised(kiwisolver.UnsatisfiableConstraint, solver.addConstraint, x <= 1).split(":")[0],
+    ]
 
 
 @briefly("Levenshtein", "Levenshtein.levenshtein_cpp")
 def levenshtein(seed):
     import Levenshtein
 
-    return [Levenshtein.distance("interpreter", f"int{seed}erpeter"), Levenshtein.ratio("abc", "abd"), Levenshtein.editops("ab", "ba")]
+    return [
+        Levenshtein.distance("interpreter", f"int{seed}erpeter"),
+        Levenshtein.ratio("abc", "abd"),
+        Levenshtein.editops("ab", "ba"),
+    ]
 
 
 @briefly("lz4", "lz4._version", "lz4.block._block", "lz4.frame._frame")
@@ -267,7 +283,10 @@ def lz4(seed):
 
     data = b"text %d" % seed * 500
     assert lz4.frame.decompress(lz4.frame.compress(data)) == data
-    return [digest(lz4.block.compress(data)), raised(RuntimeError, lz4.frame.decompress, b"no frame at all").split(":")[0]]
+    return [
+        digest(lz4.block.compress(data)),
+        raised(RuntimeError, lz4.frame.decompress, b"no frame at all").split(":")[0],
+    ]
 
 
 @briefly("MarkupSafe", "markupsafe._speedups")
@@ -291,7 +310,10 @@ def numexpr(seed):
     import numpy as np
 
     a = np.arange(5000.0)
-    return [round(float(numexpr.evaluate("sum(sin(a) * seed + a ** 2)", {"a": a, "seed": seed})), 3), raised(SyntaxError, numexpr.evaluate, "a +")]
+    return [
+        round(float(numexpr.evaluate("sum(sin(a) * seed + a ** 2)", {"a": a, "seed": seed})), 3),
+        raised(SyntaxError, numexpr.evaluate, "a +"),
+    ]
 
 
 @briefly("opencv-python-headless", "cv2.utils.fs")
@@ -347,7 +369,12 @@ def psutil(seed):
     import psutil
 
     here = psutil.Process()
-    return [here.pid == os.getpid(), here.memory_info().rss > 0, psutil.cpu_count() > 0, raised(psutil.NoSuchProcess, psutil.Process, 1 << 22)]
+    return [
+        here.pid == os.getpid(),
+        here.memory_info().rss > 0,
+        psutil.cpu_count() > 0,
+        raised(psutil.NoSuchProcess, psutil.Process, 1 << 22),
+    ]
 
 
 @briefly("psycopg2-binary", "psycopg2._psycopg")
@@ -356,7 +383,11 @@ def psycopg2(seed):
     from psycopg2 import extensions
 
     refused = raised(psycopg2.OperationalError, psycopg2.connect, "host=127.0.0.1 port=1 connect_timeout=5")
-    return [refused.split(":")[0], extensions.adapt("it's").getquoted().decode(), extensions.make_dsn(dbname=f"d{seed}")]
+    return [
+        refused.split(":")[0],
+        extensions.adapt("it's").getquoted().decode(),
+        extensions.make_dsn(dbname=f"d{seed}"),
+    ]
 
 
 @briefly("pymongo", "bson._cbson", "pymongo._cmessage")
@@ -389,7 +420,11 @@ def pyproj(seed):
 
     there = pyproj.Transformer.from_crs(4326, 32633, always_xy=True).transform(12 + seed / 10, 50)
     length = pyproj.Geod(ellps="WGS84").inv(0, 0, seed + 1, 1)[2]
-    return [[round(x, 3) for x in there], round(length, 3), raised(pyproj.exceptions.CRSError, pyproj.CRS, "nothing").split(":")[0]]
+    return [
+        [round(x, 3) for x in there],
+        round(length, 3),
+        raised(pyproj.exceptions.CRSError, pyproj.CRS, "nothing").split(":")[0],
+    ]
 
 
 @briefly("RapidFuzz", "rapidfuzz.process_cpp_impl", "rapidfuzz.utils_cpp")
@@ -397,7 +432,10 @@ def rapidfuzz(seed):
     from rapidfuzz import fuzz, process
 
     words = [f"word {i * seed % 13} number" for i in range(30)]
-    return [process.extract(f"wrd {seed} number", words, limit=3, scorer=fuzz.WRatio), fuzz.token_sort_ratio("a b", "b a c")]
+    return [
+        process.extract(f"wrd {seed} number", words, limit=3, scorer=fuzz.WRatio),
+        fuzz.token_sort_ratio("a b", "b a c"),
+    ]
 
 
 @briefly("rpds-py", "rpds.rpds")
@@ -406,7 +444,12 @@ def rpds(seed):
 
     made = HashTrieMap({"a": seed}).insert("b", 2)
     assert pickled(made) == made
-    return [sorted(made.items()), list(List([1, 2]).push_front(seed)), len(HashTrieSet([1, 1, 2])), raised(KeyError, lambda: made["c"])]
+    return [
+        sorted(made.items()),
+        list(List([1, 2]).push_front(seed)),
+        len(HashTrieSet([1, 1, 2])),
+        raised(KeyError, lambda: made["c"]),
+    ]
 
 
 @briefly("simplejson", "simplejson._speedups")
@@ -415,7 +458,11 @@ def simplejson(seed):
 
     value = {"a": [seed, 1.5, None, "é"], "b": {"deep": [True] * 5}}
     assert simplejson.loads(simplejson.dumps(value)) == value
-    return [simplejson.dumps(value), raised(simplejson.JSONDecodeError, simplejson.loads, "[1,"), raised(TypeError, simplejson.dumps, {1, 2})]
+    return [
+        simplejson.dumps(value),
+        raised(simplejson.JSONDecodeError, simplejson.loads, "[1,"),
+        raised(TypeError, simplejson.dumps, {1, 2}),
+    ]
 
 
 @briefly("soundfile", "_cffi_backend")
@@ -430,7 +477,11 @@ def soundfile(seed):
     soundfile.write(kept, tone, 8000, format="FLAC")
     kept.seek(0)
     back, rate = soundfile.read(kept)
-    return [rate, bool(np.allclose(back, tone, atol=1e-3)), raised(soundfile.LibsndfileError, soundfile.read, io.BytesIO(b"no sound"))[:20]]
+    return [
+        rate,
+        bool(np.allclose(back, tone, atol=1e-3)),
+        raised(soundfile.LibsndfileError, soundfile.read, io.BytesIO(b"no sound"))[:20],
+    ]
 
 
 @briefly("tiktoken", "tiktoken._tiktoken")
@@ -449,7 +500,9 @@ def tokenizers(seed):
 
     made = Tokenizer(models.BPE(unk_token="?"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.train_from_iterator([f"low lower lowest {seed}"] * 20, trainers.BpeTrainer(vocab_size=40, special_tokens=["?"], show_progress=False))
+    made.train_from_iterator(
+        [f"low lower lowest {seed}"] * 20, trainers.BpeTrainer(vocab_size=40, special_tokens=["?"], show_progress=False)
+    )
     found = made.encode(f"lower {seed} x")
     assert pickled(made).encode("low").ids == made.encode("low").ids
     return [found.tokens, raised(Exception, Tokenizer.from_str, "{")[:20]]
@@ -461,7 +514,11 @@ def ujson(seed):
 
     value = {"a": [seed, 1.5, None, "é"], "b": {"deep": [True] * 5}}
     assert ujson.loads(ujson.dumps(value)) == value
-    return [ujson.dumps(value), raised(ujson.JSONDecodeError, ujson.loads, "[1,"), raised(TypeError, ujson.dumps, object()).partition(" object at")[0]]
+    return [
+        ujson.dumps(value),
+        raised(ujson.JSONDecodeError, ujson.loads, "[1,"),
+        raised(TypeError, ujson.dumps, object()).partition(" object at")[0],
+    ]
 
 
 @briefly("uvloop", "uvloop.loop")
@@ -494,7 +551,11 @@ def websockets(seed):
     from websockets.speedups import apply_mask
 
     masked = apply_mask(b"text %d" % seed * 20, b"mask")
-    return [digest(masked), digest(Frame(Opcode.TEXT, b"%d" % seed).serialize(mask=False)), raised(Exception, apply_mask, b"a", b"b")]
+    return [
+        digest(masked),
+        digest(Frame(Opcode.TEXT, b"%d" % seed).serialize(mask=False)),
+        raised(Exception, apply_mask, b"a", b"b"),
+    ]
 
 
 @briefly("yarl", "yarl._quoting_c")

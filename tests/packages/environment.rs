@@ -71,9 +71,11 @@ impl Environment {
             folder: root().join(format!("target/packages-{version}")),
             version,
         };
-        let mut arguments: Vec<PathBuf> = ["-m", "pip", "install", "--only-binary", ":all:"]
-            .map(PathBuf::from)
-            .into();
+        // Without a network pip would try for many minutes.
+        let limits = ["--retries", "1", "--timeout", "30"];
+        let install = ["-m", "pip", "install", "--only-binary", ":all:"];
+        let mut arguments: Vec<PathBuf> =
+            install.iter().chain(&limits).map(PathBuf::from).collect();
         let mut wanted = String::new();
         for file in files {
             let path = scripts().join(file);

@@ -8,17 +8,21 @@ from exercise import digest, in_threads, raised
 
 DISTRIBUTION = "lxml"
 
-SHEET = etree.XSLT(etree.XML("""
+SHEET = etree.XSLT(
+    etree.XML("""
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:param name="least"/>
   <xsl:template match="/"><list><xsl:apply-templates select="//item[@n &gt; $least]"/></list></xsl:template>
   <xsl:template match="item"><it><xsl:value-of select="concat(@n, '-', .)"/></it></xsl:template>
-</xsl:stylesheet>"""))
+</xsl:stylesheet>""")
+)
 
-SCHEMA = etree.RelaxNG(etree.XML("""
+SCHEMA = etree.RelaxNG(
+    etree.XML("""
 <element name="list" xmlns="http://relaxng.org/ns/structure/1.0">
   <oneOrMore><element name="it"><text/></element></oneOrMore>
-</element>"""))
+</element>""")
+)
 
 
 def native():

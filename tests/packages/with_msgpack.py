@@ -14,7 +14,10 @@ def native():
 
 
 def rows(seed):
-    return [{"id": i * seed, "name": f"näme {i}", "raw": bytes([i] * 9), "deep": [i / 7, {"x": [None, True]}]} for i in range(60)]
+    return [
+        {"id": i * seed, "name": f"näme {i}", "raw": bytes([i] * 9), "deep": [i / 7, {"x": [None, True]}]}
+        for i in range(60)
+    ]
 
 
 def through(seed):

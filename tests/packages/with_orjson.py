@@ -24,7 +24,9 @@ def native():
 
 
 def rows(seed):
-    return [{"id": i * seed, "name": f"näme {i}", "tags": ["a", None, True], "deep": {"x": [i / 7, -i]}} for i in range(80)]
+    return [
+        {"id": i * seed, "name": f"näme {i}", "tags": ["a", None, True], "deep": {"x": [i / 7, -i]}} for i in range(80)
+    ]
 
 
 def through(seed):
@@ -55,10 +57,11 @@ def work(seed):
         "named": orjson.dumps(named, default=other).decode(),
         "keys": orjson.dumps({2: 1, "a": 2, None: 3, 1.5: seed}, option=options).decode(),
         "array": digest(orjson.dumps(np.arange(seed, seed + 50).reshape(5, 10) / 8, option=orjson.OPT_SERIALIZE_NUMPY)),
-        "text": digest(*orjson.loads(orjson.dumps(["\U0001f600", "\\\"\n", "é" * 50]))),
+        "text": digest(*orjson.loads(orjson.dumps(["\U0001f600", '\\"\n', "é" * 50]))),
         "numbers": orjson.loads(b"[1e10, -0.5, 9007199254740993, 1.7976931348623157e308]"),
         "errors": [
-            raised(orjson.JSONDecodeError, orjson.loads, data) for data in (b"", b"{", b'{"a":}', b"[1,]", b"\xff", b"nul")
+            raised(orjson.JSONDecodeError, orjson.loads, data)
+            for data in (b"", b"{", b'{"a":}', b"[1,]", b"\xff", b"nul")
         ]
         + [
             raised(TypeError, orjson.dumps, object()),

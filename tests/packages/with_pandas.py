@@ -16,12 +16,14 @@ def native():
 
 def frame(seed, n):
     random = np.random.default_rng(seed)
-    return pd.DataFrame({
-        "when": pd.date_range("2024-02-28", periods=n, freq="7h"),
-        "kind": random.choice(["red", "green", "blue"], n),
-        "size": random.integers(1, 100, n),
-        "share": random.random(n).round(4),
-    })
+    return pd.DataFrame(
+        {
+            "when": pd.date_range("2024-02-28", periods=n, freq="7h"),
+            "kind": random.choice(["red", "green", "blue"], n),
+            "size": random.integers(1, 100, n),
+            "share": random.random(n).round(4),
+        }
+    )
 
 
 def total(seed):

@@ -15,12 +15,14 @@ def native():
 
 
 def frame(seed, n):
-    return pl.DataFrame({
-        "id": range(n),
-        "kind": [("red", "green", "blue")[i * (seed + 1) % 3] for i in range(n)],
-        "size": [i * i * (seed + 1) % 97 for i in range(n)],
-        "share": [i / 7 for i in range(n)],
-    })
+    return pl.DataFrame(
+        {
+            "id": range(n),
+            "kind": [("red", "green", "blue")[i * (seed + 1) % 3] for i in range(n)],
+            "size": [i * i * (seed + 1) % 97 for i in range(n)],
+            "share": [i / 7 for i in range(n)],
+        }
+    )
 
 
 def total(seed):
@@ -46,7 +48,10 @@ def work(seed):
         "days": [str(day) for day in days.dt.strftime("%d.%m.")],
         "mapped": data["size"].map_elements(lambda x: x % 5, return_dtype=pl.Int64).sum(),
         "batches": data.select(pl.col("size").map_batches(lambda column: column * 2)).sum().item(),
-        "sql": pl.SQLContext(t=data).execute("select kind, max(size) m from t group by kind order by kind").collect().rows(),
+        "sql": pl.SQLContext(t=data)
+        .execute("select kind, max(size) m from t group by kind order by kind")
+        .collect()
+        .rows(),
         "threads": in_threads(total, range(seed, seed + 4)),
         "quantiles": round(data["share"].quantile(0.3), 6),
         "pivot": data.pivot("kind", index="size", values="id", aggregate_function="len").shape[1],

@@ -1,4 +1,4 @@
-"""pyarrow: arrays, tables, compute functions, Python functions among them, Parquet, IPC, CSV, datasets, errors, pickles."""
+"""pyarrow: arrays, tables, compute functions, Parquet, IPC, CSV, datasets, errors, pickles."""
 
 import io
 
@@ -17,12 +17,14 @@ def native():
 
 
 def table(seed, n):
-    return pa.table({
-        "id": list(range(n)),
-        "kind": pa.array([("red", "green", None)[i * (seed + 1) % 3] for i in range(n)]).dictionary_encode(),
-        "size": [i * i * (seed + 1) % 97 for i in range(n)],
-        "tags": [[f"t{i % 4}", "é"] if i % 3 else None for i in range(n)],
-    })
+    return pa.table(
+        {
+            "id": list(range(n)),
+            "kind": pa.array([("red", "green", None)[i * (seed + 1) % 3] for i in range(n)]).dictionary_encode(),
+            "size": [i * i * (seed + 1) % 97 for i in range(n)],
+            "tags": [[f"t{i % 4}", "é"] if i % 3 else None for i in range(n)],
+        }
+    )
 
 
 def total(seed):

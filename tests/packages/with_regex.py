@@ -39,6 +39,8 @@ def work(seed):
         "split": digest(regex.split(r"(?V1)(?<=\))\s", data)),
         "named": regex.search(r"\L<words>", data, words=["wörd3", "wörd5", "a1"]).group(),
         "partial": regex.fullmatch(r"\d{4}-\d\d", "2024-", partial=True).partial,
-        "errors": [raised(regex.error, regex.compile, pattern) for pattern in ("(a", "[b", r"\p{Nonsense}", "(?<a", "*")]
+        "errors": [
+            raised(regex.error, regex.compile, pattern) for pattern in ("(a", "[b", r"\p{Nonsense}", "(?<a", "*")
+        ]
         + [raised(TimeoutError, lambda: regex.match(r"(?:a|aa)+$", "a" * 60 + "b", timeout=0.001))],
     }

@@ -45,7 +45,9 @@ def work(seed):
         "threads": in_threads(least, range(seed, seed + 3)),
         "root": round(optimize.brentq(lambda x: x**3 - seed - 1, 0, 200), 8),
         "linear": round(float(optimize.linprog([1, 2], A_ub=[[-1, -1]], b_ub=[-seed - 1]).fun), 6),
-        "curve": optimize.curve_fit(lambda x, a, b: a * x + b, np.arange(9), 3.0 * np.arange(9) + seed)[0].round(4).tolist(),
+        "curve": optimize.curve_fit(lambda x, a, b: a * x + b, np.arange(9), 3.0 * np.arange(9) + seed)[0]
+        .round(4)
+        .tolist(),
         "area": round(integrate.quad(lambda x: np.sin(x) * seed, 0, np.pi)[0], 8),
         "orbit": integrate.odeint(lambda y, t: [y[1], -y[0]], [1, 0], [0, 1, seed % 5 + 2])[-1].round(4).tolist(),
         "spline": round(float(spline(4.5)), 8),

@@ -1,4 +1,4 @@
-"""SQLAlchemy over SQLite: models, relations, queries, expressions, transactions, errors, its compiled parts, pickles."""
+"""SQLAlchemy over SQLite: models, relations, queries, expressions, transactions, errors, pickles."""
 
 import decimal
 
@@ -59,11 +59,16 @@ def work(seed):
     with orm.Session(filled(seed)) as session:
         rows = session.execute(
             sa.select(Author.name, sa.func.count(Book.id), sa.func.max(Book.price))
-            .join(Author.books).where(Book.price > 3).group_by(Author.name).order_by(Author.name)
+            .join(Author.books)
+            .where(Book.price > 3)
+            .group_by(Author.name)
+            .order_by(Author.name)
         ).all()
         found = {
             "rows": [[name, n, str(most)] for name, n, most in rows],
-            "loaded": [len(a.books) for a in session.scalars(sa.select(Author).options(orm.selectinload(Author.books)))],
+            "loaded": [
+                len(a.books) for a in session.scalars(sa.select(Author).options(orm.selectinload(Author.books)))
+            ],
             "threads": in_threads(total, range(seed, seed + 3)),
             "text": str(sa.select(Book).where(sa.or_(Book.title.like("%1%"), Book.id.in_([1, seed])))),
         }

@@ -57,5 +57,9 @@ def work(seed):
         "tokens": len(list(yaml.scan(stream, Loader=Loader))),
         "merged": yaml.load(f"a: &a {{x: {seed}, y: 2}}\nb: {{<<: *a, y: 3}}", Loader=Loader)["b"],
         "errors": [raised(yaml.YAMLError, lambda data=data: yaml.load(data, Loader=Loader)) for data in broken]
-        + [raised(yaml.representer.RepresenterError, lambda: yaml.dump(object(), Dumper=Dumper)).partition(" object at")[0]],
+        + [
+            raised(yaml.representer.RepresenterError, lambda: yaml.dump(object(), Dumper=Dumper)).partition(
+                " object at"
+            )[0]
+        ],
     }
