@@ -18,12 +18,18 @@ other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(vers
 # How often `make stress` runs.
 RUNS ?= 20
 
+# How long `make soak` takes, with how many seeds and where, and with which packages: all, if none is named.
+MINUTES ?= 10
+SEEDS ?= 3
+PLACE ?= private
+PACKAGES ?=
+
 # Settings for somebody else's Python: they change how the embedded one starts and what it prints.
 unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test suite lint fmt docs stress model bench
+.PHONY: help run test suite packages soak compatibility lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile
@@ -39,6 +45,15 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 	@echo "suite: $$('$(python)' --version), $(python)"
 	$(cargo) test --workspace --all-features
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
+
+packages: ## real packages in four workers at once; needs pip and a registry
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --test packages
+
+soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 PLACE=private PACKAGES='numpy lxml'
+	for seed in $$(seq $(SEEDS)); do $(cargo) test --test packages -- soak --minutes $(MINUTES) --seed $$seed --place $(PLACE) $(PACKAGES) || exit; done
+
+compatibility: ## tries the packages of docs/compatibility.md in each place, and writes its table; PACKAGES='numpy lxml'
+	$(cargo) test --test packages -- table $(PACKAGES)
 
 stress: ## the stress tests, RUNS times in a row (20)
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done

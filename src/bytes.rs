@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::payload::{Encoding, Reader};
+use crate::payload::{Buffer, Encoding, Reader};
 
 /// How many bytes fit without an allocation: with length and tag, three quarters of a cache line, which
 /// leaves room for what goes with them.
@@ -47,6 +47,41 @@ impl Bytes {
         let length = buffer.len() as u8;
         buffer.clear();
         Bytes::Short(length, bytes)
+    }
+
+    /// Encoded values that came from elsewhere, and the buffers that they refer to.
+    pub(crate) fn of(bytes: Vec<u8>, buffers: Vec<Buffer>) -> Bytes {
+        match buffers.is_empty() && bytes.len() > INLINE {
+            true => Bytes::Long(bytes),
+            false => Bytes::take_from(&mut Encoding::of(bytes, buffers)),
+        }
+    }
+
+    /// The buffers that they refer to.
+    pub(crate) fn buffers(&self) -> &[Buffer] {
+        match self {
+            Bytes::WithBuffers(encoding) => encoding.buffers(),
+            _ => &[],
+        }
+    }
+
+    /// What is left after the first `n` bytes, which refers to the same buffers.
+    pub(crate) fn after(self, n: usize) -> Bytes {
+        match self {
+            Bytes::Short(length, bytes) => {
+                let mut rest = [0; INLINE];
+                rest[..INLINE - n].copy_from_slice(&bytes[n..]);
+                Bytes::Short(length - n as u8, rest)
+            }
+            Bytes::Long(mut bytes) => {
+                bytes.drain(..n);
+                Bytes::Long(bytes)
+            }
+            Bytes::WithBuffers(mut encoding) => {
+                encoding.drain(..n);
+                Bytes::WithBuffers(encoding)
+            }
+        }
     }
 
     /// A reader at the start.
@@ -105,6 +140,9 @@ mod tests {
             assert_eq!(*bytes, text[..]);
             assert!(buffer.is_empty());
             assert_eq!(matches!(bytes, Bytes::Short(..)), length <= INLINE);
+            for n in [0, length / 3, length] {
+                assert_eq!(*bytes.clone().after(n), text[n..]);
+            }
         }
         assert_eq!(size_of::<Bytes>(), 48);
     }

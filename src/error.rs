@@ -6,6 +6,7 @@ pub use owngil_ffi::ExceptionKind;
 use owngil_ffi::{Exception, Stack, StartError};
 
 use crate::payload::CrossingError;
+use crate::refusal::{self, Refusal};
 
 /// What owngil's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -56,6 +57,11 @@ impl Error {
         }
     }
 
+    /// Why the call can be made in a worker process, if it can though it failed so.
+    pub(crate) fn needs_process(&self) -> Option<&'static str> {
+        refusal::need(self.python()?.traceback())
+    }
+
     /// Where the task stood when it was ended from outside.
     pub fn stack(&self) -> Option<&Stack> {
         match self {
@@ -68,9 +74,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Load(error) => {
-                let refusal = |cause: &PythonError| crate::refusal::hint(cause.traceback());
+                let of_cause = |cause: &PythonError| refusal::hint(cause.traceback());
                 let hint = error.hint.clone();
-                hint.or_else(|| error.cause.as_ref().and_then(refusal))
+                hint.or_else(|| error.cause.as_ref().and_then(of_cause))
             }
             Error::Worker { source, .. } => source.hint(),
             Error::Start(error) => match &**error {
@@ -80,7 +86,7 @@ impl Error {
                 )),
                 _ => None,
             },
-            Error::Python(error) => crate::refusal::hint(error.traceback()),
+            Error::Python(error) => refusal::hint(error.traceback()),
             _ => None,
         }
     }
@@ -197,6 +203,12 @@ impl PythonError {
         cause.map(|cause| PythonError(cause.clone()))
     }
 
+    /// What an interpreter with its own GIL would not do, if that is why this was raised; told from the
+    /// texts of CPython, of packages and of private copies, anywhere in the chain.
+    pub fn refusal(&self) -> Option<Refusal> {
+        refusal::of(self.traceback())
+    }
+
     /// For `SystemExit`: the status that the process would have ended with.
     pub fn exit_status(&self) -> Option<i32> {
         self.0.exit_status
@@ -294,7 +306,7 @@ mod tests {
             cause: Some(cause.clone()),
         };
         let hint = Error::from(cause.clone()).hint();
-        assert!(hint.as_ref().is_some_and(|hint| hint.contains("thread")));
+        assert!(hint.as_ref().is_some_and(|hint| hint.contains("auto")));
         assert_eq!(Error::from(load(None)).hint(), hint);
         let own = Error::from(load(Some("another one"))).hint();
         assert_eq!(own.as_deref(), Some("another one"));

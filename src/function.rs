@@ -114,6 +114,11 @@ impl Function {
         })
     }
 
+    /// What is at that place, which another process has told.
+    pub(crate) fn of_place(place: Place) -> Function {
+        Function::new(place)
+    }
+
     fn new(place: Place) -> Function {
         static KNOWN: LazyLock<Mutex<HashMap<Place, Function>>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

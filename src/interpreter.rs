@@ -3,37 +3,43 @@
 //! It owns what every worker on Python needs: the streams, the codec, the functions that are loaded.
 //! A worker is one of these and a queue.
 
+mod alone;
 mod budget;
 mod calling;
+mod copies;
+mod functions;
 mod held;
 mod host;
 mod load_error;
 mod program;
+mod refused;
 
-use std::cell::OnceCell;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Raised, Runtime, STACK_SIZE, Views};
+use owngil_ffi::{Attached, Kept, Loans, PyResult, Raised, Runtime, STACK_SIZE, Views};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, PythonError, Result};
-use crate::function::{Function, Place};
+use crate::extensions::Extensions;
+use crate::function::Function;
 use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
 use crate::post::{Post, Ran, Sampling, Unmeasured};
 use crate::runtime;
-use crate::task::{Batch, Collecting, Job, Results};
+use crate::task::{Batch, Collecting, Job, Promise, Results};
 
+pub(crate) use alone::Progress;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::{Callee, instead, pass_call};
+use copies::install_copies;
+use functions::{Functions, named};
 use held::Held;
-use host::{execute, write};
-use load_error::{load_error, malformed};
-use program::{BOOTSTRAP, SCRIPT};
+use host::write;
+use program::BOOTSTRAP;
+use refused::{Refused, refused};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -64,62 +70,16 @@ pub struct Interpreter {
 #[derive(Debug)]
 struct State {
     codec: Codec,
-    loaders: Loaders,
-    /// What loading gave, by the functions' ids.
-    functions: Vec<Loaded>,
+    functions: Functions,
     /// Serves one batch after the other.
     collecting: Collecting,
+    /// Where the last batch stopped, if it did.
+    refused: Option<Refused>,
     budget: Budget,
     sampling: Sampling,
+    progress: Option<Box<dyn Progress>>,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
-}
-
-/// What loading a function gave.
-#[derive(Debug, Default)]
-enum Loaded {
-    #[default]
-    NotYet,
-    Function(Kept),
-    /// Kept for a moment, so that an import that raises is not run again for every call that
-    /// waits; a person who mends the file and tries again has it loaded anew.
-    Failed(Error, Instant),
-}
-
-/// For how long a function that could not be loaded is not tried again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-#[derive(Debug)]
-struct Loaders {
-    file: Kept,
-    module: Kept,
-    source: Kept,
-    /// Only interpreters that run scripts have it.
-    script: OnceCell<Kept>,
-    /// The namespace of the bootstrap.
-    namespace: Kept,
-}
-
-impl Loaders {
-    fn script<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &Kept> {
-        if let Some(known) = self.script.get() {
-            return Ok(known);
-        }
-        let namespace = self.namespace.get(attached);
-        SCRIPT.run(attached, &namespace)?;
-        let loader = function(attached, &namespace, "load_script")?;
-        Ok(self.script.get_or_init(|| loader.keep()))
-    }
-}
-
-/// The function of that name in the bootstrap's namespace.
-fn function<'a>(
-    attached: Attached<'a>,
-    namespace: &Object<'a>,
-    name: &str,
-) -> PyResult<'a, Object<'a>> {
-    let found = namespace.lookup(&attached.str(name)?)?;
-    found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
 }
 
 impl Interpreter {
@@ -135,8 +95,19 @@ impl Interpreter {
     ///
     /// Inside a callback from Python: that thread is attached to an interpreter already.
     pub fn new() -> Result<Interpreter> {
+        Interpreter::with_extensions(Extensions::Strict)
+    }
+
+    /// As [`new`](Interpreter::new), with another setting for extension modules.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`], and [`Error::Config`] where the system has no private copies.
+    pub fn with_extensions(extensions: Extensions) -> Result<Interpreter> {
+        extensions.check()?;
         let capture = Capture::new(OutputPolicy::Inherit);
-        let python = owngil_ffi::Interpreter::new(runtime::start()?)?;
+        let mut python = owngil_ffi::Interpreter::new(runtime::start()?)?;
+        install_copies(&mut python, extensions, None)?;
         Interpreter::prepare(python, Arc::clone(&capture), capture, None)
     }
 
@@ -170,11 +141,13 @@ impl Interpreter {
         runtime: &'static Runtime,
         post: &Post,
         memory: MemorySetting,
+        extensions: Extensions,
     ) -> Result<Interpreter> {
-        let python = match memory {
+        let mut python = match memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
+        install_copies(&mut python, extensions, Some(post))?;
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture)
     }
@@ -211,7 +184,8 @@ impl Interpreter {
         worker: Option<usize>,
     ) -> Result<Interpreter> {
         let loans = worker.is_some().then(|| python.loans().clone());
-        let is_alone = python.has_own_gil();
+        // It is where others print into its capture too: on the backend `thread` that is nobody's.
+        let is_alone = Arc::ptr_eq(&capture, &fallback);
         let memory = python.memory().cloned();
         let state = python.attach(|attached| {
             let state = State::new(attached, fallback, loans, worker, is_alone);
@@ -300,7 +274,7 @@ impl Interpreter {
         payload::encode_call(&arguments, &mut encoded)?;
         let mut bytes = Encoding::default();
         self.with(|attached, state| {
-            let callable = state.function(attached, function)?;
+            let callable = state.functions.get(attached, function, &state.budget)?;
             let callee = Callee {
                 codec: &state.codec,
                 attached,
@@ -326,6 +300,21 @@ impl Interpreter {
         due: &dyn Fn(Instant),
         next: &mut dyn FnMut() -> Option<Job>,
     ) {
+        self.run_telling(job, post, due, next, |promise, results, _| {
+            post.keep(promise, results);
+        });
+    }
+
+    /// As [`run`](Interpreter::run), where `tell` tells the results.
+    #[inline]
+    pub(crate) fn run_telling(
+        &mut self,
+        job: Job,
+        post: &Post,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        mut tell: impl FnMut(Promise, Results, Ran),
+    ) {
         let _entered = self.capture.enter();
         let Some(state) = self.state.as_mut() else {
             return;
@@ -342,8 +331,9 @@ impl Interpreter {
                 if begun.is_ok() {
                     tracing::trace!(task, function = %batch.function(), n_calls = batch.len(), "begun");
                 }
-                let results = begun.is_ok().then(|| state.run(attached, &batch, post));
+                let mut results = begun.is_ok().then(|| state.run(attached, &batch, post));
                 let ran = results.as_ref().map(|(_, ran)| *ran);
+                let refused = results.as_mut().and_then(|_| state.refused.take());
                 let (elapsed, promise) = post.end(attached, ran);
                 state.sampling.learn(batch.len(), elapsed);
                 if let Some(ran) = ran {
@@ -353,9 +343,14 @@ impl Interpreter {
                 if held.too_long(elapsed) {
                     attached.detach(|| ());
                 }
-                if let (Some(promise), Some((mut results, _))) = (promise, results) {
+                if let (Some(promise), Some((mut results, ran))) = (promise, results) {
                     results.note_elapsed(elapsed);
-                    post.keep(promise, results);
+                    match refused {
+                        None => tell(promise, results, ran),
+                        Some(refused) => {
+                            attached.detach(|| refused.move_on(batch, promise, results, post));
+                        }
+                    }
                 }
                 state.codec.lending().take_back(attached);
                 if state.budget.is_exhausted(attached) {
@@ -433,7 +428,7 @@ impl State {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         BOOTSTRAP.run(attached, &bootstrap)?;
-        let function = |name: &str| function(attached, &bootstrap, name);
+        let function = |name: &str| named(attached, &bootstrap, name);
         let write =
             attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
         function("install_streams")?.call(&[write, attached.bool(loans.is_none())])?;
@@ -449,31 +444,36 @@ impl State {
                 Pickling::new(attached, &function, loans.clone())?,
                 Lending::new(Views::new(attached)?, loans),
             ),
-            loaders: Loaders {
-                file: function("load_file")?.keep(),
-                module: function("load_module")?.keep(),
-                source: function("load_source")?.keep(),
-                script: OnceCell::new(),
-                namespace: bootstrap.keep(),
-            },
-            functions: Vec::new(),
+            functions: Functions::new(attached, &bootstrap)?,
             collecting: Collecting::default(),
+            refused: None,
             budget: Budget::default(),
             sampling: Sampling::default(),
+            progress: None,
             globals: globals.keep(),
         })
     }
 
     /// Makes the calls of a batch one after the other.
     fn run(&mut self, attached: Attached<'_>, batch: &Batch, post: &Post) -> (Results, Ran) {
-        let callable = self.function(attached, batch.function());
-        let callable = callable.map_err(|error| self.not_loaded(batch.function(), error, post));
+        let callable = self.functions.get(attached, batch.function(), &self.budget);
+        let callable = callable.map_err(|mut error| {
+            // What was interrupted while it was loaded may be loaded again.
+            if instead(&mut error, post) {
+                self.functions.forget(batch.function());
+            }
+            error
+        });
         if let (0, Err(error)) = (batch.len(), &callable) {
             self.collecting.end_call(Err(error.clone()));
         }
         self.collecting.expect(batch);
+        if let Some(progress) = &mut self.progress {
+            progress.begins();
+        }
         let mut reader = batch.calls();
-        for _ in 0..batch.len() {
+        let mut n_calls = batch.len();
+        for made in 0..batch.len() {
             let from = reader.position();
             let mut outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
@@ -490,11 +490,24 @@ impl State {
                 Err(error) => Err(error.clone()),
             };
             if let Err(error) = &mut outcome {
+                if let Some(reason) = refused(error, post) {
+                    // What it printed so far, it will print again.
+                    post.capture().forget();
+                    let (n_made, at) = (made, from);
+                    self.refused = Some(Refused { n_made, at, reason });
+                    n_calls = made;
+                    break;
+                }
                 pass_call(&mut reader, from);
                 self.budget.explain(attached, error);
                 instead(error, post);
             }
             self.collecting.end_call(outcome);
+            if let Some(progress) = &mut self.progress
+                && batch.len() > 1
+            {
+                progress.ended(self.collecting.n(), self.collecting.values());
+            }
             if post.capture().is_dirty()
                 && let Some(output) = attached.detach(|| post.capture().finish())
             {
@@ -502,76 +515,11 @@ impl State {
             }
         }
         let ran = Ran {
-            n_calls: batch.len(),
+            n_calls,
             n_failed: self.collecting.n_failed(),
             crossing: self.sampling.take(),
         };
         (self.collecting.finish(), ran)
-    }
-
-    /// What became of a function that was interrupted while it was loaded is no reason not to load it
-    /// again.
-    #[cold]
-    fn not_loaded(&mut self, function: &Function, mut error: Error, post: &Post) -> Error {
-        if instead(&mut error, post) {
-            self.functions[function.id()] = Loaded::NotYet;
-        }
-        error
-    }
-
-    /// The callable, loaded at its first use.
-    #[inline]
-    fn function<'a>(&mut self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        match self.functions.get(function.id()) {
-            Some(Loaded::Function(kept)) => Ok(kept.get(attached)),
-            Some(Loaded::Failed(error, when)) if when.elapsed() < RETRY_AFTER => Err(error.clone()),
-            _ => self.load_now(attached, function),
-        }
-    }
-
-    #[cold]
-    fn load_now<'a>(&mut self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        let loaded = self.load(attached, function);
-        if self.functions.len() <= function.id() {
-            self.functions
-                .resize_with(function.id() + 1, Loaded::default);
-        }
-        self.functions[function.id()] = match &loaded {
-            Ok(callable) => Loaded::Function(callable.keep()),
-            Err(error) => Loaded::Failed(error.clone(), Instant::now()),
-        };
-        loaded
-    }
-
-    fn load<'a>(&self, attached: Attached<'a>, function: &Function) -> Result<Object<'a>> {
-        let loaders = &self.loaders;
-        // A path need not be text.
-        let path_of = |path: &Path| attached.bytes(path.as_os_str().as_encoded_bytes());
-        let word = |word: &str| attached.str(word);
-        let (loader, arguments) = match function.place() {
-            Place::File { path, module, name } => {
-                (&loaders.file, vec![path_of(path), word(module), word(name)])
-            }
-            Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
-            Place::Source { text, module, name } => {
-                let execute = attached.callback(execute);
-                let arguments = vec![word(text), word(module), word(name), execute];
-                (&loaders.source, arguments)
-            }
-            Place::Script { path, shown } => {
-                let loader = loaders.script(attached);
-                let loader = loader.map_err(|raised| load_error(function, &raised))?;
-                (loader, vec![path_of(path), word(shown)])
-            }
-            Place::Malformed { .. } => return Err(malformed(function).into()),
-        };
-        let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
-        let load = |arguments: Vec<_>| {
-            let loader = loader.get(attached);
-            self.budget.hold(|| loader.call(&arguments))
-        };
-        let loaded = arguments.and_then(load);
-        loaded.map_err(|raised| load_error(function, &raised))
     }
 }
 

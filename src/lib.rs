@@ -32,6 +32,7 @@
 //! - [`Pool::stats`] and [`Pool::stacks`]: what the workers do and have done. `tracing` events tell the
 //!   life of workers (debug) and of each task (trace).
 //! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
+//! - [`doctor`]: which imports can live in an interpreter with its own GIL, and why not.
 //! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
 //!
 //! # What crosses
@@ -46,8 +47,10 @@
 //!
 //! Interpreters share the process: the working directory, `os.environ`, signal handlers and what a
 //! crash or `os._exit` ends. They share no Python object. Many extension modules (numpy among them)
-//! refuse interpreters with their own GIL; the error says so, and [`Backend::Thread`] runs them on one
-//! GIL. `os.fork`, `os.exec*`, daemon threads and signal handlers are not available in them.
+//! refuse interpreters with their own GIL; the error says so. [`Extensions::Private`] loads most of
+//! them all the same, and [`Backend::Process`] runs all in worker processes, which a crash ends alone
+//! ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`, daemon threads
+//! and signal handlers are not available in interpreters.
 
 #![forbid(unsafe_code)]
 
@@ -57,6 +60,7 @@ mod payload;
 mod spin;
 mod sync;
 
+mod extensions;
 mod function;
 mod output;
 mod refusal;
@@ -70,6 +74,10 @@ mod post;
 
 mod interpreter;
 
+mod process;
+
+pub mod doctor;
+
 mod worker;
 
 mod pool;
@@ -78,17 +86,20 @@ mod pool;
 mod compile_fail;
 
 pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
+pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;
 pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
-pub use owngil_ffi::{Frame, Stack, StartError, Version};
+pub use owngil_ffi::{Frame, Initialization, PrivateCopy, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
-    Calling, Canceller, CompletedMap, Map, Percentiles, Pool, PoolBuilder, Stacks, Stats,
+    Calling, Canceller, CompletedMap, Map, Moved, Percentiles, Pool, PoolBuilder, Stacks, Stats,
     Submission, TaskBuilder, WorkerStacks, WorkerStats,
 };
 #[cfg(feature = "stream")]
 pub use pool::{Iterated, MapStream};
+pub use process::become_worker_if_asked;
+pub use refusal::Refusal;
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
 pub use task::{Completed, Task};
 pub use worker::Backend;

@@ -109,36 +109,55 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<Capture>>> = const { RefCell::new(None) };
 }
 
+/// Takes output of a task to another process; the last of it where the flag says so.
+pub(crate) type Forward = Box<dyn Fn(Stream, &[u8], bool) + Send + Sync>;
+
 /// The output of the task that runs in one worker.
 ///
 /// Shared by the worker, which takes it after each task, and by the streams of the interpreter,
 /// whose threads write to it.
 pub(crate) struct Capture {
     policy: OutputPolicy,
+    /// Takes what is printed in a worker process to the pool's, instead of the policy.
+    forward: Option<Forward>,
     /// From how many bytes on complete lines are handed on.
     flush_at: usize,
     written: AtomicBool,
+    /// What is printed goes to the process's own streams, at once.
+    is_diverted: AtomicBool,
     output: Mutex<Output>,
 }
 
 impl Capture {
     pub(crate) fn new(policy: OutputPolicy) -> Arc<Capture> {
-        Capture::flushing_at(FLUSH_AT, policy)
+        Capture::made(FLUSH_AT, policy, None)
+    }
+
+    /// For a worker process, of which the pool's hands on what tasks print.
+    pub(crate) fn forwarding(forward: Forward) -> Arc<Capture> {
+        Capture::made(FLUSH_AT, OutputPolicy::Inherit, Some(forward))
     }
 
     /// For what is printed outside of all tasks: each line goes to the process's own streams.
     pub(crate) fn of_nobody() -> Arc<Capture> {
-        Capture::flushing_at(0, OutputPolicy::Inherit)
+        Capture::made(0, OutputPolicy::Inherit, None)
     }
 
-    fn flushing_at(flush_at: usize, policy: OutputPolicy) -> Arc<Capture> {
+    fn made(flush_at: usize, policy: OutputPolicy, forward: Option<Forward>) -> Arc<Capture> {
         let written = AtomicBool::new(false);
         Arc::new(Capture {
             policy,
+            forward,
             flush_at,
             written,
+            is_diverted: AtomicBool::new(false),
             output: Mutex::default(),
         })
+    }
+
+    /// Has what is printed go to the process's own streams, from now on: it belongs to no task any more.
+    pub(crate) fn divert(&self) {
+        self.is_diverted.store(true, Ordering::Relaxed);
     }
 
     /// Makes this the capture of what the calling thread prints, until the guard is dropped.
@@ -167,6 +186,10 @@ impl Capture {
     ///
     /// The text for the `OSError` of a task that prints more than is kept.
     pub(crate) fn write(&self, stream: Stream, text: &[u8]) -> Result<bool, String> {
+        if self.is_diverted.load(Ordering::Relaxed) {
+            inherit(stream, text, Part::Some);
+            return Ok(false);
+        }
         let mut output = self.lock();
         let buffer = output.stream(stream);
         let is_kept = self.is_kept();
@@ -222,9 +245,29 @@ impl Capture {
         None
     }
 
+    /// Drops what the task has printed so far, as far as it has not been handed on.
+    pub(crate) fn forget(&self) {
+        self.written.store(false, Ordering::Release);
+        *self.lock() = Output::default();
+    }
+
+    /// As [`finish`](Capture::finish), for one stream.
+    pub(crate) fn finish_stream(&self, stream: Stream) {
+        let text = std::mem::take(self.lock().stream(stream));
+        if !text.is_empty() {
+            self.deliver(stream, &text, Part::Last);
+        }
+    }
+
     /// Whether output is kept with its task.
     pub(crate) fn is_kept(&self) -> bool {
         matches!(self.policy, OutputPolicy::Capture)
+    }
+
+    /// Takes what was printed so far by a task that is told before it ends, whoever is to get it.
+    pub(crate) fn take(&self) -> Output {
+        self.written.store(false, Ordering::Release);
+        std::mem::take(&mut *self.lock())
     }
 
     /// What is to be kept with a task that is told before it ends.
@@ -241,8 +284,9 @@ impl Capture {
     }
 
     fn deliver(&self, stream: Stream, text: &[u8], part: Part) {
-        match &self.policy {
-            OutputPolicy::Sink(sink) => sink.write(stream, text),
+        match (&self.forward, &self.policy) {
+            (Some(forward), _) => forward(stream, text, part == Part::Last),
+            (None, OutputPolicy::Sink(sink)) => sink.write(stream, text),
             _ => inherit(stream, text, part),
         }
     }

@@ -3,50 +3,111 @@
 //! CPython has no exception type for it, so the texts are all there is to go by
 //! (Python/import.c, Objects/moduleobject.c, Modules/posixmodule.c, Lib/threading.py).
 
-/// Texts by which packages and CPython refuse, and what to say of each.
-const REFUSALS: &[(&str, &str)] = &[
-    ("does not support loading in subinterpreters", EXTENSION),
-    (
-        "failed to import from subinterpreter due to exception",
-        EXTENSION,
-    ),
-    ("cannot load module more than once per process", EXTENSION),
-    (
-        "Interpreter change detected - this module can only be loaded",
-        EXTENSION,
-    ),
-    ("PyO3 modules do not yet support subinterpreters", EXTENSION),
-    ("'datetime' has no attribute 'datetime_CAPI'", EXTENSION),
-    ("SAXReaderNotAvailable: No parsers found", EXTENSION),
-    (
+/// What an interpreter with its own GIL would not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Import an extension module that refuses such interpreters. A private copy of it might do; see
+    /// [`Extensions::Private`](crate::Extensions::Private).
+    Extension,
+    /// Import an extension module that cannot have a private copy, or was refused all the same.
+    PrivateCopy,
+    /// Fork, replace the process, start a daemon thread, handle a signal: what belongs to the process's main
+    /// interpreter.
+    Process,
+}
+
+/// A text by which packages, CPython and private copies refuse.
+struct Known {
+    text: &'static str,
+    refusal: Refusal,
+    /// What to say of it.
+    hint: &'static str,
+    /// What it needs, where a worker process has that.
+    need: Option<&'static str>,
+}
+
+impl Known {
+    const fn extension(text: &'static str) -> Known {
+        Known {
+            text,
+            refusal: Refusal::Extension,
+            hint: "an extension module refuses interpreters with their own GIL; private copies load it in them, and \
+                   the backend `auto` runs what cannot be loaded in worker processes",
+            need: Some("an extension module refuses interpreters with their own GIL"),
+        }
+    }
+
+    const fn process(text: &'static str, hint: &'static str, need: Option<&'static str>) -> Known {
+        Known {
+            text,
+            refusal: Refusal::Process,
+            hint,
+            need,
+        }
+    }
+}
+
+/// A copy's comes first: the chain of an exception may have both.
+const KNOWN: &[Known] = &[
+    Known {
+        text: "cannot have a private copy: ",
+        refusal: Refusal::PrivateCopy,
+        hint: "the backend `auto` runs it in worker processes",
+        need: Some("an extension module cannot have a private copy for each interpreter"),
+    },
+    Known::extension("does not support loading in subinterpreters"),
+    Known::extension("failed to import from subinterpreter due to exception"),
+    Known::extension("cannot load module more than once per process"),
+    Known::extension("Interpreter change detected - this module can only be loaded"),
+    Known::extension("PyO3 modules do not yet support subinterpreters"),
+    Known::extension("'datetime' has no attribute 'datetime_CAPI'"),
+    Known::extension("SAXReaderNotAvailable: No parsers found"),
+    Known::process(
         "fork not supported for isolated subinterpreters",
-        "use subprocess: os.fork works in the main interpreter alone",
+        "use subprocess, or the backend `process`, where os.fork works",
+        Some("it forks"),
     ),
-    (
+    Known::process(
         "exec not supported for isolated subinterpreters",
-        "use subprocess: os.exec* works in the main interpreter alone",
+        "use subprocess: os.exec* would end all workers",
+        None,
     ),
-    (
+    Known::process(
         "preexec_fn not supported within subinterpreters",
-        "subprocess works without preexec_fn",
+        "subprocess works without preexec_fn; with it on the backend `process`",
+        Some("it gives subprocess a preexec_fn"),
     ),
-    (
+    Known::process(
         "daemon threads are disabled in this",
-        "start the thread without daemon=True",
+        "start the thread without daemon=True, or use the backend `process`",
+        Some("it starts daemon threads"),
     ),
-    (
+    Known::process(
         "only works in main thread of the main interpreter",
         "handle signals in the host program",
+        None,
     ),
 ];
 
-const EXTENSION: &str = "an extension module refuses interpreters with their own GIL; the `thread` \
-                         backend runs it, on one GIL";
+/// The refusal in a traceback. Packages wrap it in exceptions of their own, so the whole chain's is
+/// searched.
+fn find(traceback: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| traceback.contains(known.text))
+}
 
-/// What a person could do about an exception that is such a refusal, told from its traceback.
-///
-/// Packages wrap the refusal in exceptions of their own, so the whole chain's is searched.
+/// What an exception refuses, if that is what it does.
+pub(crate) fn of(traceback: &str) -> Option<Refusal> {
+    find(traceback).map(|known| known.refusal)
+}
+
+/// What a person could do about an exception that is such a refusal.
 pub(crate) fn hint(traceback: &str) -> Option<String> {
-    let known = REFUSALS.iter().find(|(text, _)| traceback.contains(text));
-    known.map(|(_, hint)| (*hint).to_owned())
+    find(traceback).map(|known| known.hint.to_owned())
+}
+
+/// What a call that was refused so needs, if worker processes have it: there all extension modules load,
+/// and what CPython allows a process is allowed.
+pub(crate) fn need(traceback: &str) -> Option<&'static str> {
+    find(traceback)?.need
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use owngil_ffi::{Config, Runtime};
+use owngil_ffi::{Config, Runtime, StartError};
 
 use crate::error::Result;
 
@@ -52,6 +52,19 @@ pub(crate) fn start() -> Result<&'static Runtime> {
     })?;
     warn(started);
     Ok(started)
+}
+
+/// Has libraries that compute start no threads of their own, unless the user has said how many.
+pub(crate) fn limit_native_threads() -> Result<()> {
+    let limited = start()?.in_main(|attached| {
+        let source = include_str!("python/native_threads.py");
+        let run = || attached.exec(source, "<owngil native threads>", &attached.dict()?);
+        run().map_err(|raised| StartError::Raised {
+            doing: "limiting the threads of libraries",
+            exception: Box::new(raised.describe()),
+        })
+    });
+    Ok(limited??)
 }
 
 fn start_with(config: &Config) -> Result<RuntimeInfo> {

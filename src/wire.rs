@@ -87,11 +87,18 @@ pub(crate) struct Link {
 
 /// Writes a record.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, WireError> {
-    let mut bytes = vec![VERSION];
-    let config = bincode::config::standard().with_limit::<LIMIT>();
-    bincode::serde::encode_into_std_write(record, &mut bytes, config)
-        .map_err(|error| WireError(error.to_string()))?;
+    let mut bytes = Vec::new();
+    encode_into(record, &mut bytes)?;
     Ok(bytes)
+}
+
+/// Appends a record to what is there.
+pub(crate) fn encode_into<T: Serialize>(record: &T, bytes: &mut Vec<u8>) -> Result<(), WireError> {
+    bytes.push(VERSION);
+    let config = bincode::config::standard().with_limit::<LIMIT>();
+    bincode::serde::encode_into_std_write(record, bytes, config)
+        .map_err(|error| WireError(error.to_string()))?;
+    Ok(())
 }
 
 /// Reads a record that takes up all of `bytes`.

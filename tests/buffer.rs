@@ -14,7 +14,7 @@ use owngil::{
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use support::{BACKENDS, pool, resident_kib};
+use support::{BACKENDS, HERE, pool, resident_kib};
 
 const LARGE: usize = 1 << 20;
 
@@ -56,7 +56,7 @@ fn soon(holds: impl Fn() -> bool) {
 
 #[test]
 fn an_argument_is_a_read_only_view_of_the_very_memory() {
-    for backend in BACKENDS {
+    for backend in HERE {
         let pool = pool(backend, 1);
         let look = Function::source(
             "def look(view):
@@ -242,7 +242,7 @@ fn other_formats_see_bytes() {
 #[test]
 fn memory_lives_as_long_as_python_keeps_a_view_and_no_longer() {
     let alive = Arc::new(AtomicUsize::new(0));
-    for backend in BACKENDS {
+    for backend in HERE {
         let pool = pool(backend, 1);
         let keep = Function::source(
             "kept = []

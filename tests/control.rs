@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,10 @@ const SLACK: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_millis(300);
 
 fn pool(backend: Backend, n_workers: usize) -> Pool {
-    let builder = Pool::builder().backend(backend).workers(n_workers);
+    let builder = Pool::builder()
+        .worker_program(support::WORKER)
+        .backend(backend)
+        .workers(n_workers);
     builder.grace(GRACE).build().unwrap()
 }
 
@@ -424,4 +428,36 @@ fn a_full_queue_can_be_told_from_a_closed_pool() {
     pool.shutdown();
     let refused = pool.try_submit::<(), _>(&sleep, 0).map(drop);
     assert_eq!(refused, Err(Error::ShutDown));
+}
+
+#[test]
+fn a_deadline_holds_for_the_wait_for_room_too() {
+    let pool = Pool::builder().workers(1).queue_limit(1).build().unwrap();
+    let (held, release) = std::io::pipe().unwrap();
+    let read = f("import os\ndef f(fd): os.read(fd, 1)");
+    let running: Task<()> = pool.submit(&read, held.as_raw_fd()).unwrap();
+    while pool.stacks().workers[0].running.is_none() {
+        std::thread::yield_now();
+    }
+    let nothing = f("def f(): pass");
+    let queued: Task<()> = pool.submit(&nothing, ()).unwrap();
+    let limit = Duration::from_millis(20);
+    let late = pool.task(&nothing).deadline(limit).submit::<()>().unwrap();
+    assert_eq!(late.wait(), Err(Error::TimedOut(None)));
+    assert_eq!(pool.stats().queue_len, 1);
+    drop(release);
+    assert_eq!((running.wait(), queued.wait()), (Ok(()), Ok(())));
+}
+
+#[test]
+fn a_pools_deadline_holds_for_calls_on_every_worker() {
+    let builder = Pool::builder().workers(2).grace(GRACE);
+    let pool = builder
+        .deadline(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let source = "import owngil\ndef f():\n    while owngil.worker_id(): pass";
+    let ends = pool.broadcast::<(), _>(&f(source), ()).unwrap();
+    assert_eq!(ends[0], Ok(()));
+    assert!(matches!(ends[1], Err(Error::TimedOut(_))), "{ends:?}");
 }

@@ -53,6 +53,14 @@ fn hello_counts_the_words_of_each_file() {
 }
 
 #[test]
+fn processes_lose_one_call() {
+    let text = example("processes");
+    for part in ["lost: its process ", "signal 11", "[0, 1, 4, 9, 16]\n"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn in_control_ends_what_does_not_end() {
     let text = example("in_control");
     for part in [

@@ -161,6 +161,7 @@ fn a_script_runs_as_main_with_its_arguments_in_a_fresh_namespace() {
     for backend in BACKENDS {
         let pool = Pool::builder()
             .backend(backend)
+            .worker_program(support::WORKER)
             .workers(2)
             .output(OutputPolicy::Capture)
             .build()
@@ -178,10 +179,10 @@ fn a_script_runs_as_main_with_its_arguments_in_a_fresh_namespace() {
         assert_eq!(fine.result, Ok(0));
         // On threads of one interpreter the late thread is nobody's.
         let stdout = String::from_utf8(fine.output.stdout).unwrap();
-        let late = if backend == Backend::Interpreter {
-            "late\n"
-        } else {
+        let late = if backend == Backend::Thread {
             ""
+        } else {
+            "late\n"
         };
         assert_eq!(stdout, format!("['a', 'b c'] True\n{late}"));
         assert_eq!(run(&["exit", "300"]).result, Ok(300 & 0xFF));

@@ -12,7 +12,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use owngil::{Error, Function, Pool, Task};
-use support::{BACKENDS, DEAF, f};
+use support::{DEAF, HERE, f};
 use tokio::task::JoinSet;
 
 /// Holds up calls of `HELD` until it lets them go, or is dropped.
@@ -81,7 +81,7 @@ async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[test]
 fn the_runtime_goes_on_while_a_call_is_awaited() {
-    for backend in BACKENDS {
+    for backend in HERE {
         let pool = support::pool(backend, 1);
         let mut gate = Gate::new();
         runtime().block_on(async {
@@ -102,7 +102,7 @@ fn the_runtime_goes_on_while_a_call_is_awaited() {
 
 #[test]
 fn a_future_that_loses_a_race_is_cancelled() {
-    for backend in BACKENDS {
+    for backend in HERE {
         let pool = support::pool(backend, 1);
         let (mut noted, notes) = pipe().unwrap();
         let noted = runtime().block_on(async {

@@ -80,6 +80,7 @@ fn story(test: &str, tell: impl FnOnce()) -> Ending {
 fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
     let pool = Pool::builder()
         .backend(backend)
+        .worker_program(support::WORKER)
         .workers(2)
         .grace(Duration::from_millis(50))
         .build()
@@ -116,14 +117,14 @@ fn output_is_written_and_the_status_kept_at_exit() {
                 .lines()
                 .filter(|line| *line == format!("out {number}"))
                 .count(),
-            2
+            BACKENDS.len()
         );
         assert_eq!(
             end.stderr
                 .lines()
                 .filter(|line| *line == format!("err {number}"))
                 .count(),
-            2
+            BACKENDS.len()
         );
     }
 }
@@ -135,7 +136,11 @@ fn exit_functions_run_in_every_interpreter_and_print() {
         for backend in BACKENDS {
             // There is no task to keep the last words with.
             for policy in [OutputPolicy::Inherit, OutputPolicy::Capture] {
-                let pool = Pool::builder().backend(backend).workers(2).output(policy);
+                let pool = Pool::builder()
+                    .worker_program(support::WORKER)
+                    .backend(backend)
+                    .workers(2)
+                    .output(policy);
                 for result in pool
                     .build()
                     .unwrap()
@@ -150,7 +155,7 @@ fn exit_functions_run_in_every_interpreter_and_print() {
     });
     assert_eq!(end.status, Some(0), "{}", end.stderr);
     let n_goodbyes = end.stdout.lines().filter(|line| *line == "goodbye").count();
-    assert_eq!(n_goodbyes, 8, "{}", end.stdout);
+    assert_eq!(n_goodbyes, 4 * BACKENDS.len(), "{}", end.stdout);
 }
 
 #[test]
@@ -170,6 +175,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
     assert_eq!(end.status, Some(7), "{}", end.stderr);
     assert!(end.stdout.contains("dropped interpreter"), "{}", end.stdout);
     assert!(end.stdout.contains("dropped thread"), "{}", end.stdout);
+    assert!(end.stdout.contains("dropped process"), "{}", end.stdout);
 }
 
 #[test]

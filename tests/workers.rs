@@ -34,7 +34,11 @@ def f(): return owngil.state.text";
     for backend in BACKENDS {
         let (output, noted) = noting();
         let arguments = owngil::keywords(("hello",), HashMap::from([("mark", "!")]));
-        let builder = Pool::builder().backend(backend).workers(3).output(output);
+        let builder = Pool::builder()
+            .worker_program(support::WORKER)
+            .backend(backend)
+            .workers(3)
+            .output(output);
         let builder = builder.initializer(&at("begin"), arguments);
         let pool = builder.exit_hook(&at("end"), "goodbye").build().unwrap();
         let texts = pool.broadcast::<String, _>(&at("f"), ()).unwrap();

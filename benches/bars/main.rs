@@ -9,7 +9,8 @@
 //! Reading order: `setting` is what a run was asked for, `row` lists the rows and runs them, `line` is
 //! what one gives, `contest` has the rounds; `limits`, `peers` and `cores` measure what owngil is
 //! compared with; the rows themselves are in `throughput`, `latency`, `tasks`, `values`, `buffers`,
-//! `start`, `memory`, `instructions` and `scaling`; `report`, `page` and `chart` show it.
+//! `start`, `memory`, `instructions`, `processes`, `scaling` and `extensions`; `report`, `page` and `chart` show
+//! it.
 
 mod buffers;
 mod chart;
@@ -17,6 +18,7 @@ mod child;
 mod contest;
 mod control;
 mod cores;
+mod extensions;
 mod instructions;
 mod latency;
 mod limits;
@@ -25,6 +27,7 @@ mod machine;
 mod memory;
 mod page;
 mod peers;
+mod processes;
 mod report;
 mod row;
 mod scaling;
@@ -42,6 +45,7 @@ use setting::{Mode, Setting};
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
+    owngil::become_worker_if_asked();
     let done = Setting::from_arguments().and_then(|(setting, mode)| match mode {
         Mode::All(wanted) => row::run_all(&setting, &wanted),
         Mode::Row(id) => row::run_here(&setting, &id).map(|()| true),

@@ -20,6 +20,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Values", &["dicts", "bytes", "buffers", "dataclass"]),
     ("Start", &["start", "command"]),
     ("Memory", &["idle", "thousand", "flat"]),
+    ("Worker processes", &["processes"]),
     ("Control", &["deadlines", "limits"]),
     ("Cost as the pool grows", &["instructions"]),
     ("Scaling of CPU-bound work", &["scaling"]),

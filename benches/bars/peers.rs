@@ -31,6 +31,8 @@ enum Source {
     Since(u32),
     /// A package that is installed into a virtual environment.
     Package(&'static str),
+    /// The virtual environment of `tests/packages`.
+    Packages,
 }
 
 pub(crate) const THREADS: Peer = Peer {
@@ -70,6 +72,11 @@ pub(crate) const MPIRE: Peer = Peer {
     source: Source::Package("mpire"),
 };
 
+pub(crate) const PACKAGES_IN_PROCESSES: Peer = Peer {
+    source: Source::Packages,
+    ..PROCESSES
+};
+
 pub(crate) const ALL: [Peer; 6] = [INTERPRETERS, POOL, PROCESSES, THREADS, JOBLIB, MPIRE];
 
 /// The versions that the rows were measured with are noted, so they are fixed nowhere else.
@@ -96,6 +103,7 @@ impl Peer {
             }
             Source::Since(_) => setting.python.clone(),
             Source::Package(package) => python_with(setting, package)?,
+            Source::Packages => setting.python_with_packages()?,
         };
         let mark = format!("{}{}{}.", setting.mark, self.script, self.argument);
         let mut child = Command::new(python)

@@ -12,7 +12,8 @@ use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
 use crate::{
-    buffers, control, instructions, latency, memory, scaling, start, tasks, throughput, values,
+    buffers, control, extensions, instructions, latency, memory, processes, scaling, start, tasks,
+    throughput, values,
 };
 
 /// One row of the table.
@@ -105,9 +106,19 @@ pub(crate) const ROWS: &[Row] = &[
         run: control::limits,
     },
     Row {
+        id: "processes",
+        title: "worker processes",
+        run: processes::lines,
+    },
+    Row {
         id: "scaling",
         title: "scaling over 21 workloads",
         run: scaling::lines,
+    },
+    Row {
+        id: "extensions",
+        title: "extension modules in private copies",
+        run: extensions::lines,
     },
 ];
 
@@ -158,6 +169,8 @@ fn run_apart(setting: &Setting, row: &Row) -> Result<Vec<Line>> {
     let mark = format!("{}{}.", setting.mark, row.id);
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--row", row.id]).env(MARK, &mark);
+    // Workers, not the threads of libraries, are what is compared.
+    command.envs([("OPENBLAS_NUM_THREADS", "1"), ("OMP_NUM_THREADS", "1")]);
     if setting.quick {
         command.arg("--quick");
     }

@@ -91,6 +91,15 @@ impl Setting {
             .join(format!("target/bench-venv-3.{}", self.minor))
     }
 
+    /// The Python of the virtual environment that `make packages` makes.
+    pub(crate) fn python_with_packages(&self) -> Result<PathBuf> {
+        let folder = self.root.join(format!("target/packages-3.{}", self.minor));
+        match folder.join("installed").exists() {
+            true => Ok(folder.join("bin/python")),
+            false => Err("skipped: `make packages` has not made its environment".into()),
+        }
+    }
+
     /// The JSON file that a run writes.
     pub(crate) fn json(&self) -> PathBuf {
         self.root.join("target/bench.json")

@@ -5,6 +5,7 @@ import multiprocessing
 import sys
 from time import perf_counter
 
+import packages
 import work
 import workloads
 from answering import middle, rate, resident, serve, share_of_memory
@@ -46,6 +47,10 @@ def main(n_workers, kind):
         blob = bytes(size)
         return middle(lambda: call(work.take, blob), n)
 
+    def both(size, n):
+        blob = bytes(size)
+        return middle(lambda: call(work.same, blob), n)
+
     def frame(size, n, way):
         if way == "in":
             value = work.Frame(1024, bytearray(size))
@@ -78,6 +83,13 @@ def main(n_workers, kind):
             times.append(perf_counter() - began)
         return n_workers * (times[0] + times[2]) / 2 / times[1]
 
+    def together(name, n):
+        function = getattr(packages, name)
+        began = perf_counter()
+        for task in [first().submit(function, n) for _ in range(n_workers)]:
+            task.result()
+        return n_workers * n / (perf_counter() - began)
+
     serve({
         "map": lambda seconds: rate(map_many, seconds),
         "submit": lambda seconds: rate(submit_many, seconds),
@@ -85,10 +97,12 @@ def main(n_workers, kind):
         "tasks": lambda sizes: work.share(run_all, sizes),
         "in": bytes_in,
         "out": lambda size, n: middle(lambda: call(work.give, size), n),
+        "both": both,
         "frame": frame,
         "start": start,
         "memory": memory,
         "pair": pair,
+        "together": together,
     })
 
 

@@ -20,6 +20,9 @@ def main(n_workers):
     def map_many(n):
         assert sum(first().imap(work.f, range(n), chunksize=256)) == n * (n + 1) // 2
 
+    def map_unordered(n):
+        assert sum(first().imap_unordered(work.f, range(n), chunksize=256)) == n * (n + 1) // 2
+
     def submit_many(n):
         tasks = [first().apply_async(work.f, (x,)) for x in range(n)]
         assert sum(task.get() for task in tasks) == n * (n + 1) // 2
@@ -35,6 +38,10 @@ def main(n_workers):
         blob = bytes(size)
         return middle(lambda: call(work.take, blob), n)
 
+    def both(size, n):
+        blob = bytes(size)
+        return middle(lambda: call(work.same, blob), n)
+
     def frame(size, n, way):
         if way == "in":
             value = work.Frame(1024, bytearray(size))
@@ -48,11 +55,13 @@ def main(n_workers):
 
     serve({
         "map": lambda seconds: rate(map_many, seconds),
+        "map_unordered": lambda seconds: rate(map_unordered, seconds),
         "submit": lambda seconds: rate(submit_many, seconds),
         "call": lambda n: middle(lambda: call(work.f, 1), n),
         "tasks": lambda sizes: work.share(run_all, sizes),
         "in": bytes_in,
         "out": lambda size, n: middle(lambda: call(work.give, size), n),
+        "both": both,
         "frame": frame,
         "start": start,
     })

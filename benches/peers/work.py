@@ -27,6 +27,10 @@ def take(_):
     return None
 
 
+def same(x):
+    return x
+
+
 def give(n):
     if n not in BLOBS:
         BLOBS[n] = bytes(n)

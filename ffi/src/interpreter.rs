@@ -148,7 +148,29 @@ impl Interpreter {
     /// # Errors
     ///
     /// [`StartError::Failed`] without memory.
-    pub fn on_main(_runtime: &'static Runtime) -> Result<Interpreter, StartError> {
+    pub fn on_main(runtime: &'static Runtime) -> Result<Interpreter, StartError> {
+        Interpreter::make_on_main(runtime, None)
+    }
+
+    /// As [`on_main`](Interpreter::on_main), and what this thread and those that Python code starts from
+    /// now on have in use is counted: see [`Memory`]. For a process whose main interpreter has one worker.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_main`](Interpreter::on_main) and [`new_accounted`](Interpreter::new_accounted).
+    pub fn on_main_accounted(
+        runtime: &'static Runtime,
+        limit: Option<usize>,
+    ) -> Result<Interpreter, StartError> {
+        let memory = Memory::open(limit)?;
+        memory.register(0);
+        Interpreter::make_on_main(runtime, Some(memory))
+    }
+
+    fn make_on_main(
+        _runtime: &'static Runtime,
+        memory: Option<Memory>,
+    ) -> Result<Interpreter, StartError> {
         // SAFETY: CPython runs: `_runtime` exists.
         let main = unsafe { raw::PyInterpreterState_Main() };
         // SAFETY: the main interpreter lives as long as the process.
@@ -159,8 +181,10 @@ impl Interpreter {
         })?;
         // SAFETY: `state` is of the main interpreter, whose id is 0, and was made on this thread; it
         // ends in `end_now`, after its visits, and in `create`, which gives nobody the visits.
-        let visits = unsafe { Visits::new(0, not_null(main), state, None) };
-        Ok(Interpreter::of(state, 0, Kind::MainThread, visits))
+        let visits = unsafe { Visits::new(0, not_null(main), state, memory.clone()) };
+        let mut made = Interpreter::of(state, 0, Kind::MainThread, visits);
+        made.memory = memory;
+        Ok(made)
     }
 
     fn of(state: NonNull<raw::PyThreadState>, id: i64, kind: Kind, visits: Visits) -> Interpreter {
@@ -259,6 +283,17 @@ impl Interpreter {
         }
     }
 
+    /// As [`wind_down`](Interpreter::wind_down), for the one thread of the main interpreter that a process
+    /// uses.
+    ///
+    /// # Panics
+    ///
+    /// As [`attach`](Interpreter::attach).
+    pub fn wind_down_main(&mut self) {
+        self.lift_limit();
+        self.attach(run_last_code);
+    }
+
     /// Nothing that ends is written for a want of memory.
     fn lift_limit(&self) {
         if let Some(memory) = &self.memory {
@@ -321,6 +356,9 @@ impl Interpreter {
                 unsafe { raw::PyThreadState_Clear(state) };
                 // SAFETY: the attached state was cleared in the line above.
                 unsafe { raw::PyThreadState_DeleteCurrent() };
+                if let Some(memory) = &memory {
+                    memory.unregister(id);
+                }
             }
         }
         Ended::Ended

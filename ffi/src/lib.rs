@@ -15,6 +15,7 @@
 //! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to
 //!   interrupt it. [`ThreadClock`]: the CPU time of another thread.
 //! - [`Memory`]: the bytes that an interpreter has in use, and a limit to them.
+//! - [`Mapping`], [`Board`]: memory that is shared with worker processes. [`ProcessClock`]: their CPU time.
 //!
 //! # What callers may rely on
 //!
@@ -42,11 +43,14 @@
 mod raw;
 
 mod address;
+mod board;
 mod clock;
+mod mapping;
 mod version;
 
 mod error;
 mod executable;
+mod extension;
 
 mod allocator;
 mod memory;
@@ -69,6 +73,11 @@ mod nudge;
 mod stack;
 mod visit;
 
+mod definition;
+mod foreign;
+mod private_copy;
+mod shared_copy;
+
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
@@ -78,17 +87,21 @@ mod runtime;
 mod compile_fail;
 
 pub use attach::Attached;
+pub use board::Board;
 pub use buffer::{Owner, Views};
 pub use callback::Body;
-pub use clock::ThreadClock;
+pub use clock::{ProcessClock, ThreadClock};
 pub use container::{Inside, Items, Pairs};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;
+pub use extension::{Extension, ExtensionError, Initialization, Library};
 pub use interpreter::{Ended, Interpreter};
 pub use loan::{Lent, Loans};
+pub use mapping::Mapping;
 pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
-pub use runtime::{Config, Runtime, STACK_SIZE, exit};
+pub use private_copy::{PrivateCopies, PrivateCopy};
+pub use runtime::{Config, Runtime, STACK_SIZE, exit, leave};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

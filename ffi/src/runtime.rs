@@ -90,6 +90,11 @@ impl Runtime {
         Err(StartError::AlreadyStarted { running, asked })
     }
 
+    /// The Python that was named when it was started, if one was.
+    pub fn python(&self) -> Option<&std::path::Path> {
+        self.config.python.as_deref()
+    }
+
     /// The version of CPython.
     pub fn version(&self) -> Version {
         Version::running()
@@ -355,6 +360,13 @@ fn flush_within(limit: Duration) {
     }
 }
 
+/// Ends the process at once, with this status: nothing of Python's, of Rust's or of C's is run or flushed.
+/// For a process that was forked off and must not go on.
+pub fn leave(status: i32) -> ! {
+    // SAFETY: ends the process; nothing of it runs afterwards.
+    unsafe { libc::_exit(status) }
+}
+
 /// Ends the process with this status: runs the main interpreter's exit functions, flushes its
 /// streams and Rust's, and leaves without finalizing CPython.
 ///
@@ -374,7 +386,7 @@ pub fn exit(status: i32) -> ! {
         });
     }
     flush_within(LAST_WORDS);
-    // SAFETY: ends the process; nothing of it runs afterwards. C's own exit handlers are left out
-    // on purpose: they would destroy statics under threads that still run.
-    unsafe { libc::_exit(status) }
+    // C's own exit handlers are left out on purpose: they would destroy statics under threads that still
+    // run.
+    leave(status)
 }

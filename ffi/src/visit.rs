@@ -149,6 +149,25 @@ impl Visits {
         }))
     }
 
+    /// Counts one more that is inside, until it [leaves](Visits::leave); `false` where nobody is let in.
+    pub(crate) fn enter(&self) -> bool {
+        Inside::enter(&self.0).map(std::mem::forget).is_some()
+    }
+
+    /// Takes back an [`enter`](Visits::enter).
+    pub(crate) fn leave(&self) {
+        drop(Inside(&self.0));
+    }
+
+    /// What this thread allocates from now on is the interpreter's.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::visiting(self.0.memory.as_ref())
+    }
+
+    pub(crate) fn interpreter(&self) -> *mut raw::PyInterpreterState {
+        self.0.interpreter.0.as_ptr()
+    }
+
     /// Lets nobody in from now on, and waits until nobody is inside. To be called detached: who is
     /// inside needs the GIL to leave.
     pub(crate) fn close(&self) {

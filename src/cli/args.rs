@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use owngil::{Backend, Version};
+use owngil::{Backend, Extensions, Version};
 
 /// owngil's version, and that of the Python that it is linked with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -22,8 +22,9 @@ Examples:
   seq 5 | owngil map math:sqrt --input jsonl -k
   owngil run resize.py --size 200 {} ::: photos/*.jpg
   owngil bench --quick text.py:shout hello > report.txt
+  owngil doctor warm_up.py
 
-`owngil map --help`, `owngil run --help` and `owngil bench --help` tell more.";
+`owngil map --help` tells more of `map`, and so it is with the others.";
 
 const MAP_EXAMPLES: &str = "\
 Text or JSON Lines:
@@ -65,6 +66,23 @@ Examples:
   owngil bench --quick scoring.py:score -i people.jsonl --svg score.svg --json score.json
   seq 5 | owngil bench --quick math:sqrt --input jsonl -j 2";
 
+const DOCTOR_EXAMPLES: &str = "\
+What an import needs:
+  strict        it loads in an interpreter with its own GIL as it is
+  private copy  it loads there from a copy of its files that belongs to the interpreter
+  process       it needs a process
+  missing       it is not installed, or something that it imports is not
+  broken        it works nowhere: it raises, crashes or hangs in a plain Python too
+What was found out is kept in owngil/doctor in XDG_CACHE_HOME or ~/.cache, until a file changes.
+
+Exit status: 0 everything runs, 1 something is missing or broken, 2 usage or a script that cannot be
+  read, 4 no usable Python, 130 interrupted.
+
+Examples:
+  owngil doctor warm_up.py
+  owngil doctor json xml.etree.ElementTree
+  owngil doctor --json warm_up.py > imports.json";
+
 /// Python functions and scripts over many inputs, in parallel in one process.
 #[derive(Debug, Parser)]
 #[command(
@@ -84,6 +102,7 @@ pub(crate) enum Command {
     Map(MapArgs),
     Run(RunArgs),
     Bench(BenchArgs),
+    Doctor(DoctorArgs),
 }
 
 /// Call a Python function once for each input; print the results as JSON Lines.
@@ -186,6 +205,49 @@ pub(crate) struct BenchArgs {
     pub(crate) process: ProcessArgs,
 }
 
+/// Tell what a script or a module imports, where it can run, and why.
+///
+/// The script itself does not run. Its imports are tried in processes that are thrown away, so one
+/// that crashes is a row of the table. Native modules that a package silently goes on without are
+/// told.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = DOCTOR_EXAMPLES,
+    override_usage = "owngil doctor [OPTIONS] <SCRIPT.py|MODULE...|--all>"
+)]
+pub(crate) struct DoctorArgs {
+    /// A script, or modules; `:NAME` after it is passed over
+    #[arg(value_name = "SCRIPT.py|MODULE", required_unless_present = "all")]
+    pub(crate) words: Vec<String>,
+
+    /// Every installed package that has native modules
+    #[arg(long, conflicts_with = "words")]
+    pub(crate) all: bool,
+
+    /// Print JSON in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Find everything out anew
+    #[arg(long)]
+    pub(crate) refresh: bool,
+
+    /// Neither use nor keep what was found out
+    #[arg(long, conflicts_with = "refresh")]
+    pub(crate) no_cache: bool,
+
+    /// How long one import may take before it counts as hanging
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = seconds)]
+    pub(crate) time_limit: f64,
+
+    /// How many imports are tried at once [default: one per core]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
@@ -200,9 +262,16 @@ pub(crate) struct CommonArgs {
     pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
-    /// `thread` a thread of the main interpreter, on one GIL
-    #[arg(long, value_name = "BACKEND", default_value_t)]
+    /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`
+    /// is `interpreter`, and `process` for what cannot run there
+    #[arg(long, value_name = "BACKEND", default_value_t = Backend::Auto)]
     pub(crate) backend: Backend,
+
+    /// What becomes of extension modules that refuse interpreters with their own GIL (numpy and most
+    /// others): `private` loads a copy of them in each interpreter, `process` runs what imports them in
+    /// processes, `strict` has the import fail
+    #[arg(long, value_name = "HOW", default_value = "private")]
+    pub(crate) extensions: ExtensionsArg,
 
     /// Keep the results in the order of the inputs
     #[arg(short, long)]
@@ -210,6 +279,25 @@ pub(crate) struct CommonArgs {
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
+}
+
+impl CommonArgs {
+    /// Where tasks run.
+    pub(crate) fn backend(&self) -> Backend {
+        match (self.backend, self.extensions) {
+            // What refuses is to fail, and not to go elsewhere.
+            (Backend::Auto, ExtensionsArg::Strict) => Backend::Interpreter,
+            (backend, _) => backend,
+        }
+    }
+
+    /// What becomes of extension modules that refuse.
+    pub(crate) fn extensions(&self) -> Extensions {
+        match self.extensions {
+            ExtensionsArg::Private => Extensions::Private,
+            ExtensionsArg::Process | ExtensionsArg::Strict => Extensions::Strict,
+        }
+    }
 }
 
 #[derive(Debug, Default, ClapArgs)]
@@ -223,9 +311,18 @@ pub(crate) struct ProcessArgs {
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Say which Python is used and why, and what is known of it
+    /// Say which Python is used and why, and what is known of it (`doctor`: each native module too)
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// What becomes of extension modules that refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExtensionsArg {
+    #[default]
+    Private,
+    Process,
+    Strict,
 }
 
 /// What a line of input is.

@@ -46,6 +46,7 @@ pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Re
     }
     let Results { report, ledger, .. } = results_of;
     session.stdout.drain();
+    session.tell_placement(&pool, common);
     let exit = report.finish(session.signals.finish());
     match ledger.trouble() {
         Some(error) => {

@@ -1,22 +1,25 @@
 //! Cli: the command line, from its arguments to an exit status.
 //!
-//! `args` are what was written and `plan` is what it means; `map`, `run` and `bench` do it in a
-//! `session`, which holds the streams, the signals and the pool; `report` tells what came of it, and
+//! `args` are what was written and `plan` is what it means; `map`, `run`, `bench` and `doctor` do it in
+//! a `session`, which holds the streams, the signals and the pool; `report` tells what came of it, and
 //! `exit` has the statuses. `feed` brings inputs and `json` writes results. It sees the library's public API
 //! alone, and Python only through it.
 
 mod args;
 mod bench;
+mod doctor;
 mod exit;
 mod fatal;
 mod feed;
 mod input;
 mod json;
 mod map;
+mod placement;
 mod plan;
 mod python;
 mod report;
 mod run;
+mod screen;
 mod session;
 mod signals;
 mod stderr;
@@ -29,6 +32,7 @@ use clap::Parser;
 
 use args::{Args, Command};
 use bench::BenchPlan;
+use doctor::DoctorPlan;
 use exit::Exit;
 use fatal::Fatal;
 use plan::{CallsPlan, RunPlan};
@@ -76,5 +80,6 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
             let plan = BenchPlan::new(args, io::stdin().is_terminal())?;
             bench::bench(plan, &session)
         }
+        Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, &session),
     }
 }

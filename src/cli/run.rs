@@ -53,6 +53,7 @@ fn for_each_input(
         tell(&report, &label, result, &printed);
     }
     session.stdout.drain();
+    session.tell_placement(&pool, common);
     Ok(report.finish(session.signals.finish()))
 }
 
@@ -77,6 +78,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
         tell(&report, &label, result, b"");
     }
     session.stdout.drain();
+    session.tell_placement(&pool, common);
     Ok(report.finish(session.signals.finish()))
 }
 

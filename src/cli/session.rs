@@ -12,6 +12,7 @@ use owngil::{OutputPolicy, Pool};
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::placement;
 use super::python::Choice;
 use super::report::Report;
 use super::signals::Signals;
@@ -59,10 +60,29 @@ impl Session {
         self.start_python(&common.process)?;
         let jobs = common.jobs.map_or_else(n_cores, NonZeroUsize::get);
         let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
-        let builder = Pool::builder().workers(n_workers).backend(common.backend);
-        let pool = Arc::new(builder.output(output).grace(GRACE).build()?);
+        let builder = Pool::builder().workers(n_workers);
+        let builder = builder
+            .backend(common.backend())
+            .extensions(common.extensions());
+        let mut builder = builder.output(output).grace(GRACE);
+        if !common.process.quiet {
+            let stderr = Arc::clone(&self.stderr);
+            builder = builder.on_move(move |moved| {
+                stderr.write(placement::moved(moved).as_bytes());
+            });
+        }
+        let pool = Arc::new(builder.build()?);
         self.signals.on_look(&pool);
         Ok(pool)
+    }
+
+    /// Says where code ran, where that is not plain.
+    pub(crate) fn tell_placement(&self, pool: &Pool, common: &CommonArgs) {
+        if !common.process.quiet
+            && let Some(note) = placement::private_copies(pool)
+        {
+            self.stderr.write(note.as_bytes());
+        }
     }
 
     /// Starts Python; returns its version.

@@ -35,6 +35,16 @@ impl Mark {
 }
 
 impl Encoding {
+    /// Bytes that came from elsewhere, and the buffers that they refer to.
+    pub(crate) fn of(bytes: Vec<u8>, buffers: Vec<Buffer>) -> Encoding {
+        let n_buffer_bytes = buffers.iter().map(|buffer| buffer.len()).sum();
+        Encoding {
+            bytes,
+            buffers,
+            n_buffer_bytes,
+        }
+    }
+
     /// A reader at the start.
     #[inline]
     pub(crate) fn reader(&self) -> Reader<'_> {

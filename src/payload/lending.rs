@@ -11,6 +11,7 @@ use super::buffer::Buffer;
 use super::encoding::Encoding;
 use super::error::Crossing;
 use super::format::{self, tag};
+use super::shared;
 
 /// From which size on a `bytes` is lent. Up to here a copy costs less than to lend it, to send the
 /// reference back and to wake the worker for that.
@@ -86,7 +87,7 @@ impl Lending {
 #[inline]
 pub(super) fn write_bytes(out: &mut Encoding, bytes: &[u8]) -> Crossing<()> {
     if bytes.len() >= LENT_FROM {
-        return out.write_buffer(tag::BYTES_BUFFER, bytes.to_vec().into());
+        return out.write_buffer(tag::BYTES_BUFFER, shared::copy(bytes));
     }
     format::write_bytes(out, bytes);
     Ok(())

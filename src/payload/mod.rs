@@ -28,6 +28,7 @@ mod lending;
 mod make;
 mod python;
 mod shape;
+pub(crate) mod shared;
 mod skip;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! PoolBuilder: the settings of a pool, and its start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -7,18 +8,22 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use serde::Serialize;
 
+use super::annex::{Annex, Moved, OnMove};
 use super::crew::Crew;
 use super::gate::Gate;
 use super::settings::Settings;
 use super::watch::Watch;
 use super::{Pool, Shared};
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::interpreter::MemorySetting;
 use crate::output::OutputPolicy;
+use crate::post::Settled;
+use crate::process;
 use crate::runtime;
 use crate::task::{Batch, Desk, DeskNumber};
-use crate::worker::{Backend, Queue};
+use crate::worker::{Backend, Queue, WorkerSettings};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
@@ -34,11 +39,14 @@ pub struct PoolBuilder {
     deadline: Option<Duration>,
     time_limit: Option<Duration>,
     lost_limit: usize,
+    program: Option<PathBuf>,
     memory: MemorySetting,
+    extensions: Extensions,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
     is_lazy: bool,
+    on_move: Option<OnMove>,
 }
 
 impl Default for PoolBuilder {
@@ -52,11 +60,14 @@ impl Default for PoolBuilder {
             deadline: None,
             time_limit: None,
             lost_limit: 32,
+            program: None,
             memory: MemorySetting::NotCounted,
+            extensions: Extensions::default(),
             max_tasks_per_worker: None,
             initializer: None,
             exit_hook: None,
             is_lazy: false,
+            on_move: None,
         }
     }
 }
@@ -74,6 +85,15 @@ impl PoolBuilder {
         self
     }
 
+    /// The program that workers of [`Backend::Process`] are; by default this same one, whose `main` must
+    /// begin with [`become_worker_if_asked`](crate::become_worker_if_asked).
+    ///
+    /// The command `owngil` can be one, if it is of the same version of owngil.
+    pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
     /// How many submitted calls may wait in the queue before `submit` waits; by default 1024.
     pub fn queue_limit(mut self, n: usize) -> Self {
         self.queue_limit = n;
@@ -86,11 +106,26 @@ impl PoolBuilder {
         self
     }
 
+    /// What becomes of extension modules that refuse interpreters with their own GIL; by default they stay
+    /// refused.
+    ///
+    /// With [`Extensions::Private`] and several workers, the environment variables `OPENBLAS_NUM_THREADS`,
+    /// `OMP_NUM_THREADS` and `MKL_NUM_THREADS` are set to 1 for the whole process, unless they are set
+    /// already: each worker would start as many threads as there are cores. A library that was loaded before
+    /// has read them before.
+    ///
+    /// On the backend `thread` nothing refuses, and this changes nothing.
+    pub fn extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
+        self
+    }
+
     /// How long a call that is to stop may take for it; by default 2 seconds.
     ///
     /// A call is to stop when it is cancelled, when its time is up, and when its pool is dropped. Then
     /// `KeyboardInterrupt` is raised in it, again and again if it goes on. When the grace is over, its
-    /// worker is set aside: another one takes its place, and when the call ends after all, it retires.
+    /// worker is set aside: another one takes its place, and when the call ends after all, it retires. A
+    /// worker process is killed instead.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
         self
@@ -118,7 +153,8 @@ impl PoolBuilder {
     /// How many workers may be lost, and not back, at once; by default 32.
     ///
     /// Lost are those that were set aside (see [`grace`](PoolBuilder::grace)) and those that panicked in
-    /// the host's own code. Each of them costs a thread and an interpreter. One more than that is not
+    /// the host's own code. Each of them costs a thread and an interpreter. A worker process that dies or is
+    /// killed costs nothing, and does not count. One more than that is not
     /// replaced; when no worker is left, the pool fails with [`Error::WorkerLost`].
     pub fn lost_limit(mut self, n: usize) -> Self {
         self.lost_limit = n;
@@ -129,7 +165,8 @@ impl PoolBuilder {
     /// [`Pool::stats`].
     ///
     /// What Python's own allocators hand out is counted, to the byte; what extension modules and libraries
-    /// such as SQLite allocate by themselves is not. On the backend `interpreter` and on Linux alone.
+    /// such as SQLite allocate by themselves is not. Not on the backend `thread`, and on Linux alone. A
+    /// worker process tells it at the end of each batch.
     pub fn count_memory(mut self) -> Self {
         if matches!(self.memory, MemorySetting::NotCounted) {
             self.memory = MemorySetting::Counted(None);
@@ -182,6 +219,13 @@ impl PoolBuilder {
         self
     }
 
+    /// Is told of each function that moves from interpreters to processes, once, on whatever thread; on
+    /// the backend [`Auto`](Backend::Auto) alone.
+    pub fn on_move(mut self, told: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
+        self.on_move = Some(OnMove(Arc::new(told)));
+        self
+    }
+
     /// Starts CPython if need be, and the workers, at once unless the pool is
     /// [`lazy`](PoolBuilder::lazy); returns when all are ready.
     ///
@@ -194,6 +238,11 @@ impl PoolBuilder {
             Some(n) => n,
             None => thread::available_parallelism().map_or(1, usize::from),
         };
+        if process::has_forgotten() {
+            let reason = "this process was started to be a worker, and builds a pool instead: the first line of \
+                          main must be owngil::become_worker_if_asked()";
+            return Err(Error::Config(reason.to_owned()));
+        }
         if self.queue_limit == 0 {
             return Err(Error::Config(
                 "the queue must hold at least one call".to_owned(),
@@ -215,34 +264,61 @@ impl PoolBuilder {
                 "a memory limit of {limit} bytes leaves no room for a task: an interpreter takes about 3 MB by itself"
             )));
         }
+        self.extensions.check()?;
         let settings = Settings {
             n_workers,
-            backend: self.backend,
+            first_worker: 0,
+            queue_limit: self.queue_limit,
+            worker: WorkerSettings {
+                backend: self.backend,
+                memory: self.memory,
+                extensions: self.extensions,
+                program: self.program,
+                grace: self.grace,
+            },
             output: self.output,
             grace: self.grace,
             deadline: self.deadline,
             time_limit: self.time_limit,
             lost_limit: self.lost_limit,
-            memory: self.memory,
             max_tasks_per_worker: self.max_tasks_per_worker,
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,
         };
+        let on_move = self.on_move;
         // Before the workers, so that they need not wait for one another.
-        runtime::start()?;
-        let shared = Arc::new(Shared {
-            queue: Queue::new(self.queue_limit),
-            crew: Crew::default(),
-            watch: Watch::new(),
-            settled: Arc::default(),
-            gate: Gate::default(),
-            settings,
-            desk: DeskNumber::new(),
-        });
-        let desk: Arc<dyn Desk> = Arc::clone(&shared) as _;
-        shared.desk.open(Arc::downgrade(&desk));
-        let pool = Pool { shared };
-        if !self.is_lazy {
+        if self.backend != Backend::Process {
+            runtime::start()?;
+        }
+        let has_copies = self.extensions == Extensions::Private
+            && matches!(self.backend, Backend::Interpreter | Backend::Auto);
+        if has_copies && n_workers > 1 {
+            runtime::limit_native_threads()?;
+        }
+        let pool = match (
+            settings.worker.backend,
+            Pool::start(settings.clone(), self.is_lazy, &on_move),
+        ) {
+            // Where the initializer cannot run, nothing can.
+            (Backend::Auto, Err(error)) if error.needs_process().is_some() => {
+                Pool::start(settings.on_processes(), self.is_lazy, &None)?
+            }
+            (_, started) => started?,
+        };
+        tracing::debug!(n_workers, backend = %pool.backend(), "pool started");
+        Ok(pool)
+    }
+}
+
+impl Pool {
+    /// Starts a pool; returns when its workers are ready, unless they are to start with their work.
+    fn start(settings: Settings, is_lazy: bool, on_move: &Option<OnMove>) -> Result<Pool> {
+        let n_workers = settings.n_workers;
+        let annex = (settings.worker.backend == Backend::Auto).then(|| Annex::new(on_move.clone()));
+        let pool = Pool {
+            shared: Shared::new(settings, Arc::default(), annex),
+        };
+        if !is_lazy {
             let (ready, started) = unbounded();
             pool.shared.fill_seats(n_workers, Some(&ready))?;
             drop(ready);
@@ -251,7 +327,28 @@ impl PoolBuilder {
                 outcome?;
             }
         }
-        tracing::debug!(n_workers, backend = %self.backend, "pool started");
         Ok(pool)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        settings: Settings,
+        settled: Arc<Settled>,
+        annex: Option<Annex>,
+    ) -> Arc<Shared> {
+        let shared = Arc::new(Shared {
+            queue: Queue::new(settings.queue_limit),
+            crew: Crew::default(),
+            watch: Watch::new(),
+            settled,
+            gate: Gate::default(),
+            settings,
+            desk: DeskNumber::new(),
+            annex,
+        });
+        let desk: Arc<dyn Desk> = Arc::clone(&shared) as _;
+        shared.desk.open(Arc::downgrade(&desk));
+        shared
     }
 }

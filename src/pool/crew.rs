@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::output::Capture;
 use crate::post::{Post, Tally};
 use crate::task::{Batch, Job, Recipient};
-use crate::worker::{self, Left, Lingering, Order, Worker};
+use crate::worker::{self, Back, Left, Lingering, Order, Worker};
 
 /// The workers of a pool.
 #[derive(Debug, Default)]
@@ -86,6 +86,11 @@ impl Crew {
 
     fn seats_mut(&self) -> RwLockWriteGuard<'_, Vec<Handle>> {
         self.seats.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the worker with that post has a seat.
+    fn has(&self, post: &Arc<Post>) -> bool {
+        self.seats().iter().any(|at| Arc::ptr_eq(&at.post, post))
     }
 
     /// Where the workers' jobs stand.
@@ -161,30 +166,49 @@ impl Shared {
     }
 
     /// Puts another worker in the seat of one whose job does not stop, unless it has left that by itself.
+    /// A worker process is killed.
     pub(super) fn set_aside(self: &Arc<Shared>, post: &Arc<Post>) {
-        tracing::warn!("a call does not stop: its worker is set aside");
-        self.replace(post, Some("a call does not stop"));
+        let Some(away) = post.away() else {
+            return self.replace(post, Leaves::Stuck("a call does not stop"));
+        };
+        if self.crew.has(post) {
+            let process = away.process();
+            tracing::warn!(process, "a call does not stop: its worker is killed");
+            away.kill();
+        }
+        self.replace(post, Leaves::Died);
     }
 
-    /// Replaces the worker with that post, unless it has left its seat. `lost` says why it counts as
-    /// lost.
-    fn replace(self: &Arc<Shared>, post: &Arc<Post>, lost: Option<&str>) {
+    /// Gives back to the queue what a worker has taken and not begun.
+    pub(super) fn give_back(&self, job: Job) {
+        self.queue.give_back(job);
+        if matches!(*self.gate.state(), State::Stopping | State::Failed(_)) {
+            // Nobody takes it any more; by its drop it is told to be cancelled.
+            while let Some(job) = self.queue.take() {
+                drop(job);
+            }
+        }
+    }
+
+    /// Replaces the worker with that post, unless it has left its seat.
+    fn replace(self: &Arc<Shared>, post: &Arc<Post>, leaves: Leaves) {
         let gate = self.gate.state();
         let n_aside = self.crew.n_aside();
         let mut seats = self.crew.seats_mut();
         let Some(seat) = seats.iter().position(|at| Arc::ptr_eq(&at.post, post)) else {
             return;
         };
+        if let Leaves::Stuck(why) = leaves {
+            tracing::warn!(worker = post.worker(), "{why}: another one takes its seat");
+        }
         if matches!(*gate, State::Stopping | State::Failed(_)) {
             return;
         }
-        let allowed = lost.is_none() || n_aside < self.settings.lost_limit;
-        let made = match allowed {
-            true => self.spawn(seat, None),
-            false => Err(Error::WorkerLost(format!(
-                "{}, and {n_aside} workers are lost already, as many as may be",
-                lost.unwrap_or_default()
-            ))),
+        let made = match leaves {
+            Leaves::Stuck(why) if n_aside >= self.settings.lost_limit => Err(Error::WorkerLost(
+                format!("{why}, and {n_aside} workers are lost already, as many as may be"),
+            )),
+            _ => self.spawn(seat, None),
         };
         let mut handle = match made {
             Ok(handle) => handle,
@@ -202,7 +226,7 @@ impl Shared {
         let old = &seats[seat];
         handle.before = old.before.clone();
         handle.before.add(&old.post.tally().0);
-        handle.n_restarts = old.n_restarts + u64::from(lost.is_some());
+        handle.n_restarts = old.n_restarts + u64::from(!matches!(leaves, Leaves::Worn));
         let old = std::mem::replace(&mut seats[seat], handle);
         for order in old.take_back_orders() {
             if matches!(order, Order::Run(_)) {
@@ -211,9 +235,9 @@ impl Shared {
         }
         let _ = old.give(Order::Stop);
         drop(seats);
-        let list = match lost {
-            Some(_) => &self.crew.aside,
-            None => &self.crew.retiring,
+        let list = match leaves {
+            Leaves::Stuck(_) => &self.crew.aside,
+            Leaves::Worn | Leaves::Died => &self.crew.retiring,
         };
         let mut list = list.write().unwrap_or_else(PoisonError::into_inner);
         list.retain(|handle| !handle.is_gone());
@@ -247,10 +271,11 @@ impl Shared {
         let (orders, received) = unbounded();
         let untaken = received.clone();
         let ((serving, served), (living, ended)) = (bounded(0), bounded(0));
-        let name = format!("owngil-{seat}");
+        let number = self.settings.first_worker + seat;
+        let name = format!("owngil-{number}");
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
         let post = Post::new(
-            seat,
+            number,
             Capture::new(self.settings.output.clone()),
             &self.settled,
         );
@@ -282,6 +307,17 @@ impl Shared {
             n_restarts: 0,
         })
     }
+}
+
+/// Why a worker leaves its seat without having been told to.
+#[derive(Clone, Copy, Debug)]
+enum Leaves {
+    /// It has made as many calls as it may.
+    Worn,
+    /// Its process is gone, and nothing is left of it.
+    Died,
+    /// It is lost, for this reason, and its thread and its interpreter with it.
+    Stuck(&'static str),
 }
 
 /// After how long a worker that is to replace another and could not be made ready tries again.
@@ -326,8 +362,24 @@ impl Start {
         self.shared.crew.n_ready.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(worker = self.seat, "worker ready");
         let life = Life::begin(&self.post);
+        // Not before: where the initializer cannot run, the worker cannot.
+        if self.shared.annex.is_some() {
+            let shared = Arc::downgrade(&self.shared);
+            self.post.set_elsewhere(move |job, reason| {
+                // Without a pool the job is dropped, which tells its outcome.
+                if let Some(shared) = shared.upgrade() {
+                    shared.move_on(job, reason);
+                }
+            });
+        }
         drop(ready.map(|ready| ready.send(told)));
         let due = |when| self.shared.watch.note(when);
+        let back = |back| match back {
+            Back::Queued(job) => self.shared.give_back(job),
+            Back::Own(job) => {
+                let _ = self.orders.send(Order::Run(job));
+            }
+        };
         let left = catch_unwind(AssertUnwindSafe(|| {
             let n_calls = self.shared.settings.max_tasks_per_worker;
             worker::serve(
@@ -335,21 +387,24 @@ impl Start {
                 &self.shared.queue,
                 &self.received,
                 &due,
+                &back,
                 n_calls,
             )
         }));
-        let is_sound = left.is_ok();
+        let is_sound = matches!(left, Ok(Left::Ordered | Left::Worn));
         match left {
             Ok(Left::Ordered) => {}
             Ok(Left::Worn) => {
                 tracing::debug!(worker = self.seat, "worn, is replaced");
-                self.shared.replace(&self.post, None);
+                self.shared.replace(&self.post, Leaves::Worn);
             }
+            Ok(Left::Lost) => self.shared.replace(&self.post, Leaves::Died),
             Err(panic) => {
                 tracing::error!(worker = self.seat, "panicked, is replaced");
                 discard(panic);
                 self.post.lose(&Error::WorkerLost("it panicked".to_owned()));
-                self.shared.replace(&self.post, Some("it panicked"));
+                self.shared
+                    .replace(&self.post, Leaves::Stuck("it panicked"));
             }
         }
         drop((serving, life));
@@ -391,7 +446,7 @@ impl Start {
     fn make_ready(&self) -> Result<Box<dyn Worker>> {
         let settings = &self.shared.settings;
         let post = Arc::clone(&self.post);
-        let mut worker = worker::start(settings.backend, post, settings.memory, &self.orders)?;
+        let mut worker = worker::start(&settings.worker, post, &self.orders)?;
         if let Some(initializer) = &settings.initializer
             && let Err(error) = run_alone(&mut *worker, initializer)
         {
@@ -426,7 +481,10 @@ impl Drop for Life<'_> {
 fn run_alone(worker: &mut dyn Worker, batch: &Batch) -> Result<()> {
     let (collector, results) = unbounded();
     let job = Job::new(batch.clone(), Recipient::Collector(0, collector));
-    worker.run(job, &|_| (), &mut || None);
+    let lost = || Error::WorkerLost("its process ended before it began".to_owned());
+    worker.run(job, &|_| (), &mut || None, &|back| match back {
+        Back::Queued(job) | Back::Own(job) => job.fail(&lost()),
+    });
     results
         .iter()
         .try_for_each(|(_, results)| results.only_failure())

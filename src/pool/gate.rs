@@ -89,13 +89,19 @@ mod model {
     use crate::function::Function;
     use crate::sync::{check, thread};
     use crate::task::{Batch, Recipient, Results, Slot};
-    use crate::worker::{self, Lingering, Order, Ticket, Worker};
+    use crate::worker::{self, Back, Lingering, Order, Ticket, Worker};
 
     /// Runs nothing, and gives no values.
     struct Idle;
 
     impl Worker for Idle {
-        fn run(&mut self, job: Job, _: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
+        fn run(
+            &mut self,
+            job: Job,
+            _: &dyn Fn(Instant),
+            next: &mut dyn FnMut() -> Option<Job>,
+            _: &dyn Fn(Back),
+        ) {
             let mut job = Some(job);
             while let Some(Job { promise, .. }) = job {
                 promise.keep(Results::default());
@@ -175,7 +181,7 @@ mod model {
             let (orders, received) = unbounded();
             let pool = Arc::clone(self);
             let (worker, serving) = thread::spawn(move || {
-                worker::serve(&mut Idle, &pool.queue, &received, &|_| (), None);
+                worker::serve(&mut Idle, &pool.queue, &received, &|_| (), &|_| (), None);
             });
             let give = move || {
                 orders.send(order).unwrap();

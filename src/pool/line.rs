@@ -19,13 +19,15 @@ pub(super) struct Line {
     n_bytes: usize,
 }
 
-/// One batch, with the index of its first call.
+/// One batch. Its results come in one piece or, when its function moves elsewhere, in several.
 #[derive(Debug)]
-enum Place {
-    Out(u64, u32),
-    /// Its results have come, before those of an earlier one.
-    Early(u64, Results),
-    Done,
+struct Place {
+    /// The index of the first call whose result has not come.
+    next: u64,
+    /// How many have not.
+    n_left: u32,
+    /// Those that have come before the results of an earlier batch.
+    early: Vec<(u64, Results)>,
 }
 
 impl Line {
@@ -42,47 +44,52 @@ impl Line {
 
     /// Adds a batch of `n` calls, the first of which has this index; gives the batch's number.
     pub(super) fn push(&mut self, index: u64, n: u32) -> u64 {
-        self.places.push_back(Place::Out(index, n));
+        self.places.push_back(Place {
+            next: index,
+            n_left: n,
+            early: Vec::new(),
+        });
         self.first + self.places.len() as u64 - 1
     }
 
-    /// Takes the results of the batch of that number.
-    pub(super) fn arrived(&mut self, number: u64, results: Results) {
-        self.put(number, results);
+    /// Takes the next results of the batch of that number; says whether those were the last of it.
+    pub(super) fn arrived(&mut self, number: u64, results: Results) -> bool {
+        let is_whole = self.put((number - self.first) as usize, results);
         self.move_up();
+        is_whole
     }
 
-    fn put(&mut self, number: u64, results: Results) {
+    fn put(&mut self, number: usize, results: Results) -> bool {
         self.n_results += results.len() as usize;
         self.n_bytes += results.n_bytes();
-        let place = &mut self.places[(number - self.first) as usize];
-        let Place::Out(index, _) = *place else {
-            unreachable!("each batch has its results once");
-        };
-        *place = match self.ordered {
-            true => Place::Early(index, results),
-            false => {
-                self.ready.push_back((index, results));
-                Place::Done
-            }
-        };
+        let place = &mut self.places[number];
+        let index = place.next;
+        place.next += u64::from(results.len());
+        place.n_left -= results.len();
+        match self.ordered && number > 0 {
+            true => place.early.push((index, results)),
+            false => self.ready.push_back((index, results)),
+        }
+        place.n_left == 0
     }
 
     fn move_up(&mut self) {
-        while let Some(Place::Early(..) | Place::Done) = self.places.front() {
-            if let Some(Place::Early(index, results)) = self.places.pop_front() {
-                self.ready.push_back((index, results));
+        while let Some(place) = self.places.front_mut() {
+            self.ready.extend(place.early.drain(..));
+            if place.n_left > 0 {
+                return;
             }
+            self.places.pop_front();
             self.first += 1;
         }
     }
 
     /// Ends all calls that are out with this error; their results do not come any more.
     pub(super) fn give_up(&mut self, error: &Error) {
-        for place in 0..self.places.len() {
-            if let Place::Out(_, n) = self.places[place] {
-                let number = self.first + place as u64;
-                self.put(number, Results::all_failed(n, error));
+        for number in 0..self.places.len() {
+            match self.places[number].n_left {
+                0 => {}
+                n_left => drop(self.put(number, Results::all_failed(n_left, error))),
             }
         }
         self.move_up();
@@ -142,6 +149,45 @@ mod tests {
             yielded(true, [1, 0, 2]),
             [vec![], vec![0, 1, 2, 3], vec![4, 5]]
         );
+    }
+
+    #[test]
+    fn a_batch_may_come_in_pieces() {
+        for ordered in [true, false] {
+            let mut line = Line::new(ordered);
+            let numbers = [(0, 3), (3, 2)].map(|(index, n)| line.push(index, n));
+            let pieces = [(1, 1, false), (0, 2, false), (1, 1, true), (0, 1, true)];
+            let mut yielded = Vec::new();
+            for (place, n, is_last) in pieces {
+                assert_eq!(line.arrived(numbers[place], results(n)), is_last);
+                while let Some(mut items) = line.take() {
+                    while let Some(item) = items.next_item::<()>() {
+                        yielded.push(item.index);
+                    }
+                }
+            }
+            let expected = match ordered {
+                true => [0, 1, 2, 3, 4],
+                false => [3, 0, 1, 4, 2],
+            };
+            assert_eq!(yielded, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_after_a_piece_is_the_rest() {
+        let mut line = Line::new(true);
+        let number = line.push(0, 3);
+        line.arrived(number, results(1));
+        line.give_up(&Error::TimedOut(None));
+        let indices = std::iter::from_fn(|| line.take()).map(|mut items| {
+            std::iter::from_fn(|| items.next_item::<()>())
+                .map(|item| (item.index, item.result.unwrap_err()))
+                .collect::<Vec<_>>()
+        });
+        let (cancelled, timed_out) = (Error::Cancelled(None), Error::TimedOut(None));
+        let rest = vec![(1, timed_out.clone()), (2, timed_out)];
+        assert_eq!(indices.collect::<Vec<_>>(), [vec![(0, cancelled)], rest]);
     }
 
     #[test]

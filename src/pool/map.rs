@@ -237,9 +237,9 @@ where
     }
 
     fn arrived(&mut self, number: u64, results: Results) {
-        self.n_in_flight -= 1;
         self.chunk.learn(results.len(), results.elapsed());
-        self.line.arrived(number, results);
+        let is_whole = self.line.arrived(number, results);
+        self.n_in_flight -= usize::from(is_whole);
     }
 
     /// Whether another batch may be handed to the workers.
@@ -272,7 +272,9 @@ where
 
     #[inline]
     fn take(&mut self, input: &I::Item) {
-        if let Err(error) = payload::encode_call(input, &mut self.calls) {
+        let calls = &mut self.calls;
+        let encode = || payload::encode_call(input, calls);
+        if let Err(error) = self.pool.shared.encoding(encode) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
             let number = self.line.push(self.n_taken, 1);
@@ -308,16 +310,16 @@ where
     fn send(&mut self, job: Job) {
         // Every job tells its results, the one that nobody takes included.
         self.n_in_flight += 1;
-        let sent = match self.pool.shared.try_enqueue(job) {
-            Ok(None) => Ok(()),
-            Ok(Some(job)) if self.n_in_flight > 1 => {
+        let home = self.pool.shared.home(&self.function);
+        let sent = home.and_then(|home| match home.try_enqueue(job)? {
+            None => Ok(()),
+            Some(job) if self.n_in_flight > 1 => {
                 self.n_in_flight -= 1;
                 self.waiting = Some(job);
                 Ok(())
             }
-            Ok(Some(job)) => self.pool.shared.enqueue(job, None),
-            Err(error) => Err(error),
-        };
+            Some(job) => home.enqueue(job, None).map(drop),
+        });
         // A pool that is shut down takes no more: there is no use in asking for inputs.
         self.exhausted |= sent.is_err();
     }

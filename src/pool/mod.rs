@@ -4,6 +4,7 @@
 //! batches of a size that suits the calls (see `chunk`). `crew` has the workers, `watch` ends calls that
 //! must not go on, and how a pool ends is in `shutdown`.
 
+mod annex;
 mod builder;
 mod chunk;
 mod crew;
@@ -28,17 +29,22 @@ use crossbeam_channel::{IntoIter, Receiver};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::function::Function;
+use crate::payload;
 use crate::post::{Settled, Target};
 use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
 
+use annex::Annex;
 use crew::Crew;
 use gate::Gate;
 use settings::Settings;
 use watch::Watch;
 
+pub use annex::Moved;
 pub use builder::PoolBuilder;
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
@@ -99,6 +105,8 @@ struct Shared {
     gate: Gate,
     settings: Settings,
     desk: DeskNumber,
+    /// Of a pool that places functions by itself.
+    annex: Option<Annex>,
 }
 
 impl Shared {
@@ -108,12 +116,28 @@ impl Shared {
         self.crew.seats()[seat].give(Order::Run(job))
     }
 
-    /// Puts a job into the queue; waits while that is full, but no longer than until then.
-    fn enqueue(self: &Arc<Shared>, mut job: Job, deadline: Option<Instant>) -> Result<()> {
+    /// Loads a function on every worker.
+    fn load(self: &Arc<Shared>, function: &Function) -> Result<()> {
+        self.fill_seats(self.settings.n_workers, None)?;
+        let (collector, loaded) = crossbeam_channel::unbounded();
+        for seat in 0..self.settings.n_workers {
+            let recipient = Recipient::Collector(0, collector.clone());
+            let job = Job::new(Batch::loading(function), recipient);
+            self.order(seat, job)?;
+        }
+        drop(collector);
+        loaded
+            .into_iter()
+            .try_for_each(|(_, results)| results.only_failure())
+    }
+
+    /// Puts a job into the queue; waits while that is full, but no longer than until then, and gives the
+    /// job back if there is no room yet.
+    fn enqueue(self: &Arc<Shared>, mut job: Job, deadline: Option<Instant>) -> Result<Option<Job>> {
         while let Some(refused) = self.try_enqueue(job)? {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Err(Error::QueueFull);
+                return Ok(Some(refused));
             }
             job = refused;
             // Not under the lock, which whoever closes the pool needs; and not for long, to see
@@ -122,7 +146,7 @@ impl Shared {
             self.queue
                 .wait_for_room(left.map_or(pause, |left| left.min(pause)));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Puts a job into the queue, or gives it back where that is full.
@@ -151,6 +175,17 @@ impl Desk for Shared {
     }
 }
 
+impl Shared {
+    /// Encodes arguments the way that suits the pool's workers.
+    #[inline]
+    fn encoding<R>(&self, encode: impl FnOnce() -> R) -> R {
+        match self.settings.worker.backend {
+            Backend::Process => payload::shared::preferred(true, encode),
+            _ => encode(),
+        }
+    }
+}
+
 impl Pool {
     /// A pool with one worker per core, each with an interpreter of its own.
     ///
@@ -173,7 +208,7 @@ impl Pool {
 
     /// Where its tasks run.
     pub fn backend(&self) -> Backend {
-        self.shared.settings.backend
+        self.shared.settings.worker.backend
     }
 
     /// Calls a function and waits for its value.
@@ -346,7 +381,8 @@ impl Pool {
 
     /// Calls a function once on every worker, and waits for all; one result per worker, in order.
     ///
-    /// A busy worker makes the call when it has finished what it runs.
+    /// A busy worker makes the call when it has finished what it runs. The pool's deadline and time limit
+    /// hold for each call.
     ///
     /// # Errors
     ///
@@ -356,16 +392,9 @@ impl Pool {
         T: DeserializeOwned,
         A: Serialize,
     {
-        self.shared.fill_seats(self.n_workers(), None)?;
-        let tasks: Result<Vec<Task<T>>> = (0..self.n_workers())
-            .map(|seat| {
-                let batch = Batch::of_one(function, &arguments)?;
-                let slot = Arc::new(Slot::new(self.shared.desk));
-                let job = Job::new(batch, Recipient::Task(Arc::clone(&slot)));
-                self.shared.order(seat, job)?;
-                Ok(Task::new(slot))
-            })
-            .collect();
+        let call = self.task(function).args(&arguments);
+        let seats = 0..self.n_workers();
+        let tasks: Result<Vec<Task<T>>> = seats.map(|seat| call.order(seat)).collect();
         Ok(tasks?.into_iter().map(Task::wait).collect())
     }
 
@@ -376,16 +405,11 @@ impl Pool {
     /// [`Error::Load`] with what is wrong: a file or a name that is not there, a syntax error, an
     /// import that raises. [`Error::ShutDown`].
     pub fn load(&self, function: &Function) -> Result<()> {
-        self.shared.fill_seats(self.n_workers(), None)?;
-        let (collector, loaded) = crossbeam_channel::unbounded();
-        for seat in 0..self.n_workers() {
-            let recipient = Recipient::Collector(0, collector.clone());
-            let job = Job::new(Batch::loading(function), recipient);
-            self.shared.order(seat, job)?;
+        match self.shared.home(function)?.load(function) {
+            Err(error) if self.shared.move_unloaded(function, &error) => {
+                self.shared.home(function)?.load(function)
+            }
+            loaded => loaded,
         }
-        drop(collector);
-        loaded
-            .into_iter()
-            .try_for_each(|(_, results)| results.only_failure())
     }
 }

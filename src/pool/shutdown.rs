@@ -59,9 +59,8 @@ impl Pool {
     /// [`shutdown_within`](Pool::shutdown_within) for a limit, and [`cancel`](Pool::cancel) for none at
     /// all. Interpreters get [`PoolBuilder::grace`](super::PoolBuilder::grace) to end.
     pub fn shutdown(&self) {
-        self.shared.drain();
-        self.shared.await_served(None);
-        self.shared.finish();
+        self.shared.drain(None);
+        self.shared.finish_all();
     }
 
     /// As [`shutdown`](Pool::shutdown), but waits no longer than this for the calls; then it cancels
@@ -71,9 +70,8 @@ impl Pool {
     ///
     /// [`Error::TimedOut`] when calls were cancelled.
     pub fn shutdown_within(&self, limit: Duration) -> Result<()> {
-        self.shared.drain();
-        if self.shared.await_served(Instant::now().checked_add(limit)) {
-            self.shared.finish();
+        if self.shared.drain(Instant::now().checked_add(limit)) {
+            self.shared.finish_all();
             return Ok(());
         }
         self.cancel();
@@ -86,22 +84,34 @@ impl Pool {
     /// It returns within about twice [`PoolBuilder::grace`](super::PoolBuilder::grace). Calls that were
     /// not done have the outcome [`Error::Cancelled`]; workers whose call does not stop are left behind.
     pub fn cancel(&self) {
-        self.shared.stop();
+        self.shared.parts().for_each(|part| part.stop());
         let now = Instant::now();
+        let served_by = |deadline| self.shared.parts().all(|part| part.await_served(deadline));
         // Short calls end by themselves.
-        if !self.shared.await_served(now.checked_add(SHORT)) {
+        if !served_by(now.checked_add(SHORT)) {
             self.shared.request(Target::All, Why::Cancelled);
-            let grace = self.shared.settings.grace;
-            self.shared.await_served(now.checked_add(grace));
+            served_by(now.checked_add(self.shared.settings.grace));
         }
-        self.shared.finish();
+        self.shared.finish_all();
     }
 }
 
 impl Shared {
-    fn drain(&self) {
+    /// Takes no more calls, and has those run that are queued; whether all have ended by then.
+    ///
+    /// The annex is last: the others may have calls for it until they have ended.
+    fn drain(self: &Arc<Shared>, deadline: Option<Instant>) -> bool {
         self.gate.close(&self.queue, State::Draining);
         self.order_all(|| Order::Drain);
+        let served = self.await_served(deadline);
+        match self.annex() {
+            Some(annex) if served => annex.drain(deadline),
+            _ => served,
+        }
+    }
+
+    fn finish_all(self: &Arc<Shared>) {
+        self.parts().for_each(Shared::finish);
     }
 
     fn stop(self: &Arc<Shared>) {
@@ -153,9 +163,10 @@ impl Shared {
         let mut n_left = 0;
         for (number, worker) in self.crew.seats().iter().enumerate() {
             let is_done = ended_by(&worker.served, Some(now));
+            // What is for it alone it may never take.
+            worker.take_back_orders().for_each(drop);
             if !is_done {
-                // Its calls have outcomes too; what is for it alone it may never take.
-                worker.take_back_orders().for_each(drop);
+                // Its calls have outcomes too.
                 let _ = worker.give(Order::Stop);
                 if let Some(seen) = worker.post.look() {
                     worker.post.tell(seen.epoch, Why::Cancelled);

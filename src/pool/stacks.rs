@@ -28,8 +28,10 @@ pub struct WorkerStacks {
     pub worker: usize,
     /// The function that it runs, and for how long: for a batch of a map, since the batch began.
     pub running: Option<(String, Duration)>,
+    /// The number of its process, if it is one.
+    pub process: Option<u32>,
     /// The Python stacks of its threads, the worker's own first. `None` where the interpreter could not
-    /// be attached to in time, since C code holds its GIL.
+    /// be attached to in time, since C code holds its GIL, or its process is gone.
     pub threads: Option<Vec<Stack>>,
 }
 
@@ -44,19 +46,22 @@ impl Pool {
         let until = Instant::now() + PATIENCE;
         let asked: Vec<_> = self
             .shared
-            .crew
             .posts()
             .into_iter()
-            .map(|post| (post.look(), post.stacks()))
+            .map(|post| {
+                let process = post.away().map(|away| away.process());
+                (post.look(), process, post.stacks())
+            })
             .collect();
         let workers = asked
             .into_iter()
             .enumerate()
-            .map(|(worker, (seen, stacks))| {
+            .map(|(worker, (seen, process, stacks))| {
                 let running = seen.map(|seen| (seen.function.to_string(), seen.elapsed));
                 WorkerStacks {
                     worker,
                     running,
+                    process,
                     threads: stacks.recv_deadline(until).ok(),
                 }
             });
@@ -74,17 +79,22 @@ impl fmt::Display for Stacks {
 
 impl fmt::Display for WorkerStacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {}", self.worker)?;
+        if let Some(process) = self.process {
+            write!(f, ", process {process}")?;
+        }
         match &self.running {
-            None => writeln!(f, "worker {}: idle", self.worker)?,
-            Some((function, time)) => writeln!(
-                f,
-                "worker {}: {function}, for {:.3} s",
-                self.worker,
-                time.as_secs_f64()
-            )?,
+            None => writeln!(f, ": idle")?,
+            Some((function, time)) => {
+                writeln!(f, ": {function}, for {:.3} s", time.as_secs_f64())?;
+            }
         }
         let Some(threads) = &self.threads else {
-            return writeln!(f, "  no stack: C code holds the GIL");
+            let why = match self.process {
+                Some(_) => "its process does not answer",
+                None => "C code holds the GIL",
+            };
+            return writeln!(f, "  no stack: {why}");
         };
         for thread in threads {
             if thread.frames.is_empty() {

@@ -6,8 +6,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Pool;
+use owngil_ffi::PrivateCopy;
+
+use super::{Pool, Shared};
 use crate::post::{Histogram, Tally};
+use crate::worker::Backend;
 
 /// Numbers of a pool. See [`Pool::stats`]. Its text is a table for a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Stats {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStats {
+    /// Where it runs calls.
+    pub backend: Backend,
     /// Calls that it has begun and that have their outcomes.
     pub n_tasks: u64,
     /// Those of them that gave no value: they raised, were interrupted or timed out, or could not cross.
@@ -94,14 +99,34 @@ impl Pool {
     /// It may be called at any time, and disturbs nobody: it waits for no call and no GIL. Numbers of
     /// different workers are read one after the other, not at one moment.
     pub fn stats(&self) -> Stats {
-        let crew = &self.shared.crew;
         let mut all = Tally::default();
-        let mut workers = Vec::new();
-        for handle in crew.seats().iter() {
+        let (mut workers, mut queue_len, mut n_lost) = (Vec::new(), 0, 0);
+        for part in self.shared.parts() {
+            queue_len += part.queue.len();
+            n_lost += part.crew.n_aside();
+            part.add_stats(&mut workers, &mut all);
+        }
+        Stats {
+            workers,
+            queue_len,
+            n_lost,
+            wait: Percentiles::of(&all.wait),
+            run: Percentiles::of(&all.run),
+        }
+    }
+}
+
+impl Shared {
+    fn add_stats(&self, workers: &mut Vec<WorkerStats>, all: &mut Tally) {
+        for handle in self.crew.seats().iter() {
             let (own, is_busy) = handle.post.tally();
             let mut tally = handle.before.clone();
             tally.add(&own);
             workers.push(WorkerStats {
+                backend: match self.settings.worker.backend {
+                    Backend::Auto => Backend::Interpreter,
+                    backend => backend,
+                },
                 n_tasks: tally.n_calls,
                 n_failed: tally.n_failed,
                 is_busy,
@@ -114,13 +139,15 @@ impl Pool {
             });
             all.add(&tally);
         }
-        Stats {
-            workers,
-            queue_len: self.shared.queue.len(),
-            n_lost: crew.n_aside(),
-            wait: Percentiles::of(&all.wait),
-            run: Percentiles::of(&all.run),
-        }
+    }
+}
+
+impl Pool {
+    /// The extension modules that each worker has loaded from private copies so far, in the workers' order;
+    /// see [`Extensions::Private`](crate::Extensions::Private).
+    pub fn private_copies(&self) -> Vec<Vec<PrivateCopy>> {
+        let posts = self.shared.crew.posts();
+        posts.iter().map(|post| post.private_copies()).collect()
     }
 }
 

@@ -4,11 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
+#[cfg(doc)]
 use super::Pool;
+use super::Shared;
 use super::task::Made;
 use crate::error::{Error, Result};
 use crate::task::Task;
@@ -27,18 +30,19 @@ use crate::worker::Ticket;
 /// As [`Pool::submit`]. A pool that is shut down meanwhile takes no call that waits for room.
 #[must_use = "it is submitted when it is polled"]
 pub struct Submission<'p, T> {
-    pool: &'p Pool,
+    /// Whose queue it waits for; nobody's where it is refused at once.
+    home: Option<&'p Arc<Shared>>,
     /// Until it is ready.
-    made: Option<Result<Made>>,
+    made: Option<Result<Made<'p>>>,
     /// Where it waits for room.
     ticket: Ticket,
     value: PhantomData<fn() -> T>,
 }
 
 impl<'p, T> Submission<'p, T> {
-    pub(super) fn new(pool: &'p Pool, made: Result<Made>) -> Self {
+    pub(super) fn new(made: Result<Made<'p>>) -> Self {
         Submission {
-            pool,
+            home: made.as_ref().ok().map(|made| made.home),
             made: Some(made),
             ticket: Ticket::default(),
             value: PhantomData,
@@ -46,8 +50,15 @@ impl<'p, T> Submission<'p, T> {
     }
 
     fn refused(&mut self, error: Error) -> Poll<Result<Task<T>>> {
-        self.pool.shared.queue.leave(&mut self.ticket, false);
+        self.leave();
         Poll::Ready(Err(error))
+    }
+
+    /// Gives up its place among those who wait for room.
+    fn leave(&mut self) {
+        if let Some(home) = self.home {
+            home.queue.leave(&mut self.ticket, false);
+        }
     }
 }
 
@@ -59,9 +70,9 @@ impl<T> Future for Submission<'_, T> {
     /// When it has been ready before.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Task<T>>> {
         let this = &mut *self;
-        let shared = &this.pool.shared;
         let made = this.made.take();
         let Made {
+            home: shared,
             mut job,
             slot,
             mut deadline,
@@ -86,7 +97,7 @@ impl<T> Future for Submission<'_, T> {
                 shared.expect_by(deadline, &slot);
             }
             if slot.poll(context.waker()).is_some() {
-                shared.queue.leave(&mut this.ticket, false);
+                this.leave();
                 return Poll::Ready(Ok(Task::new(slot)));
             }
             let has_room = shared.queue.poll_room(&mut this.ticket, context.waker());
@@ -96,6 +107,7 @@ impl<T> Future for Submission<'_, T> {
             }
             if !has_room {
                 this.made = Some(Ok(Made {
+                    home: shared,
                     job,
                     slot,
                     deadline,
@@ -108,7 +120,7 @@ impl<T> Future for Submission<'_, T> {
 
 impl<T> Drop for Submission<'_, T> {
     fn drop(&mut self) {
-        self.pool.shared.queue.leave(&mut self.ticket, false);
+        self.leave();
     }
 }
 

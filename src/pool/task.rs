@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Pool, Submission};
+use super::{Pool, Shared, Submission};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::task::{Batch, Job, Recipient, Slot, Task};
@@ -34,7 +34,8 @@ pub struct TaskBuilder<'p, A> {
 }
 
 /// The call's batch and its slot.
-pub(super) struct Made {
+pub(super) struct Made<'p> {
+    pub(super) home: &'p Arc<Shared>,
     pub(super) job: Job,
     pub(super) slot: Arc<Slot>,
     pub(super) deadline: Option<Instant>,
@@ -83,16 +84,19 @@ impl<'p, A> TaskBuilder<'p, A> {
 }
 
 impl<'p, A: Serialize> TaskBuilder<'p, A> {
-    /// Submits the call. Waits while the queue is full.
+    /// Submits the call. Waits while the queue is full, until the deadline if there is one: then the task
+    /// is given with its outcome.
     ///
     /// # Errors
     ///
     /// As [`Pool::submit`].
     pub fn submit<T>(self) -> Result<Task<T>> {
         let made = self.made()?;
-        // Room that comes after the deadline is of no use: the outcome is there by then.
-        self.pool.shared.enqueue(made.job, None)?;
-        Ok(self.expect(made.slot, made.deadline))
+        if let Some(late) = made.home.enqueue(made.job, made.deadline)? {
+            late.fail(&Error::TimedOut(None));
+            return Ok(Task::new(made.slot));
+        }
+        Ok(expect(made.home, made.slot, made.deadline))
     }
 
     /// Submits the call, or does not if the queue is full.
@@ -102,8 +106,8 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     /// As [`Pool::try_submit`].
     pub fn try_submit<T>(self) -> Result<Task<T>> {
         let made = self.made()?;
-        match self.pool.shared.try_enqueue(made.job)? {
-            None => Ok(self.expect(made.slot, made.deadline)),
+        match made.home.try_enqueue(made.job)? {
+            None => Ok(expect(made.home, made.slot, made.deadline)),
             Some(_) => Err(Error::QueueFull),
         }
     }
@@ -116,36 +120,48 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     pub fn submit_timeout<T>(self, limit: Duration) -> Result<Task<T>> {
         let made = self.made()?;
         let until = Instant::now().checked_add(limit);
-        self.pool.shared.enqueue(made.job, until)?;
-        Ok(self.expect(made.slot, made.deadline))
+        match made.home.enqueue(made.job, until)? {
+            None => Ok(expect(made.home, made.slot, made.deadline)),
+            Some(_) => Err(Error::QueueFull),
+        }
     }
 
     /// Submits the call once there is room in the queue, without blocking the thread; see
     /// [`Submission`].
     pub fn submit_async<T>(self) -> Submission<'p, T> {
-        Submission::new(self.pool, self.made())
+        Submission::new(self.made())
     }
 
-    fn made(&self) -> Result<Made> {
-        let shared = &self.pool.shared;
-        let batch = Batch::of_one(&self.function, &self.arguments)?;
+    /// Gives the call to one worker, before what is queued.
+    pub(super) fn order<T>(&self, seat: usize) -> Result<Task<T>> {
+        let made = self.made()?;
+        made.home.fill_seats(made.home.settings.n_workers, None)?;
+        made.home.order(seat, made.job)?;
+        Ok(expect(made.home, made.slot, made.deadline))
+    }
+
+    fn made(&self) -> Result<Made<'p>> {
+        let home = self.pool.shared.home(&self.function)?;
+        let encode = || Batch::of_one(&self.function, &self.arguments);
+        let batch = home.encoding(encode)?;
         if self.time_limit.is_some() {
-            shared.start_watch();
+            home.start_watch();
         }
-        let slot = Arc::new(Slot::new(shared.desk));
+        let slot = Arc::new(Slot::new(home.desk));
         let recipient = Recipient::Task(Arc::clone(&slot));
         let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
         Ok(Made {
+            home,
             job: Job::new(batch.with_limit(self.time_limit), recipient),
             slot,
             deadline: deadline.flatten(),
         })
     }
+}
 
-    fn expect<T>(&self, slot: Arc<Slot>, deadline: Option<Instant>) -> Task<T> {
-        if let Some(deadline) = deadline {
-            self.pool.shared.expect_by(deadline, &slot);
-        }
-        Task::new(slot)
+fn expect<T>(home: &Arc<Shared>, slot: Arc<Slot>, deadline: Option<Instant>) -> Task<T> {
+    if let Some(deadline) = deadline {
+        home.expect_by(deadline, &slot);
     }
+    Task::new(slot)
 }

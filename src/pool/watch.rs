@@ -236,7 +236,7 @@ impl Shared {
     fn end_task(&self, slot: &Arc<Slot>, why: Why, chases: &mut Vec<Chase>, now: Instant) {
         let target = Target::Task(Arc::clone(slot));
         let find = || {
-            let posts = self.crew.posts();
+            let posts = self.posts();
             posts
                 .into_iter()
                 .find_map(|post| post.runs(&target).map(|epoch| (post, epoch)))
@@ -252,7 +252,7 @@ impl Shared {
 
     /// Ends what runs; what is queued sees by itself that it should not begin.
     fn end_running(&self, target: &Target, why: Why, chases: &mut Vec<Chase>, now: Instant) {
-        for post in self.crew.posts() {
+        for post in self.posts() {
             let Some(epoch) = post.runs(target) else {
                 continue;
             };
@@ -277,7 +277,9 @@ impl Shared {
         let aside = chase.since.checked_add(self.settings.grace);
         if aside.is_some_and(|aside| now >= aside) {
             chase.post.tell(chase.epoch, chase.why);
-            self.set_aside(&chase.post);
+            for part in self.parts() {
+                part.set_aside(&chase.post);
+            }
             hand_on(&chase.post);
             return None;
         }

@@ -9,24 +9,27 @@
 //! that very job is still there; the worker takes its job away under the same lock, and then takes back
 //! what has not been raised yet. So an interrupt never reaches another job.
 
+mod away;
 mod histogram;
 mod settled;
 mod tally;
 mod visitor;
 
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use owngil_ffi::{Attached, Memory, Stack, ThreadClock, Visit, Visits};
+use owngil_ffi::{Attached, Memory, PrivateCopies, PrivateCopy, Stack, ThreadClock, Visit, Visits};
 
 use crate::error::Error;
 use crate::function::Function;
 use crate::output::Capture;
 use crate::sync::{Mutex, MutexGuard};
-use crate::task::{Batch, Promise, Results, Slot, Why};
+use crate::task::{Batch, Job, Promise, Results, Slot, Why};
 
+pub(crate) use away::{Answer, Away};
 pub(crate) use histogram::Histogram;
 pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
 
@@ -43,9 +46,23 @@ pub(crate) struct Post {
     settled: Arc<Settled>,
     state: Mutex<State>,
     visits: OnceLock<Visits>,
+    /// The process that the worker runs its jobs in, where that is another one.
+    away: OnceLock<Arc<dyn Away>>,
     memory: OnceLock<Memory>,
+    copies: OnceLock<PrivateCopies>,
     visitor: Mutex<Option<Visitor>>,
+    elsewhere: Mutex<Option<Elsewhere>>,
     own: Weak<Post>,
+}
+
+/// Takes jobs that this worker cannot run, with the reason.
+#[derive(Clone)]
+struct Elsewhere(Arc<dyn Fn(Job, &'static str) + Send + Sync>);
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Elsewhere")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +81,8 @@ struct State {
 struct Running {
     function: Function,
     n_calls: u32,
+    /// Its number in another process, if it runs there.
+    number: u64,
     began: Instant,
     limit: Option<Duration>,
     /// What says that nobody wants the job any more.
@@ -108,8 +127,11 @@ impl Post {
             settled: Arc::clone(settled),
             state: Mutex::default(),
             visits: OnceLock::new(),
+            away: OnceLock::new(),
             memory: OnceLock::new(),
+            copies: OnceLock::new(),
             visitor: Mutex::default(),
+            elsewhere: Mutex::default(),
             own: Weak::clone(own),
         })
     }
@@ -129,6 +151,29 @@ impl Post {
         let _ = self.visits.set(visits);
     }
 
+    /// Says where is noted what the worker has loaded from private copies, if it loads any.
+    pub(crate) fn set_copies(&self, copies: PrivateCopies) {
+        let _ = self.copies.set(copies);
+    }
+
+    /// The extension modules that the worker has loaded from private copies.
+    pub(crate) fn private_copies(&self) -> Vec<PrivateCopy> {
+        self.copies
+            .get()
+            .map(PrivateCopies::loaded)
+            .unwrap_or_default()
+    }
+
+    /// Says that the worker runs its jobs in another process.
+    pub(crate) fn set_away(&self, away: Arc<dyn Away>) {
+        let _ = self.away.set(away);
+    }
+
+    /// The process that it runs its jobs in, where that is another one.
+    pub(crate) fn away(&self) -> Option<&Arc<dyn Away>> {
+        self.away.get()
+    }
+
     /// Says where the worker's memory is counted, if it is.
     pub(crate) fn set_memory(&self, memory: Option<Memory>) {
         if let Some(memory) = memory {
@@ -136,9 +181,39 @@ impl Post {
         }
     }
 
+    /// Says who takes jobs that the worker cannot run, from now until its life ends.
+    pub(crate) fn set_elsewhere(&self, take: impl Fn(Job, &'static str) + Send + Sync + 'static) {
+        *self.elsewhere() = Some(Elsewhere(Arc::new(take)));
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Option<Elsewhere>> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the call that failed so is to be made elsewhere, if it is.
+    #[cold]
+    pub(crate) fn moves(&self, error: &Error) -> Option<&'static str> {
+        self.elsewhere().as_ref()?;
+        error.needs_process()
+    }
+
+    /// Hands a job to whoever runs it elsewhere, and may wait for room there.
+    #[cold]
+    pub(crate) fn move_on(&self, job: Job, reason: &'static str) {
+        let elsewhere = self.elsewhere().clone();
+        if let Some(Elsewhere(take)) = elsewhere {
+            take(job, reason);
+        }
+    }
+
     /// How many bytes the worker's interpreter has in use, if that is counted.
     pub(crate) fn memory_in_use(&self) -> Option<usize> {
-        self.memory.get().map(Memory::in_use)
+        match self.away.get() {
+            Some(away) => away.memory_in_use(),
+            None => self.memory.get().map(Memory::in_use),
+        }
     }
 
     /// The worker's life begins, on this thread.
@@ -151,14 +226,18 @@ impl Post {
 
     /// The worker's life ends, on this thread; what it does to end does not count.
     pub(crate) fn pass_away(&self) {
+        *self.elsewhere() = None;
         let mut state = self.lock();
-        state.last = Some(state.tally_at(Instant::now()));
+        state.last = Some(self.tally_at(&state, Instant::now()));
     }
 
     /// What the worker has done so far, and whether it runs a job.
     pub(crate) fn tally(&self) -> (Tally, bool) {
         let state = self.lock();
-        (state.tally_at(Instant::now()), state.running.is_some())
+        (
+            self.tally_at(&state, Instant::now()),
+            state.running.is_some(),
+        )
     }
 
     /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its
@@ -173,6 +252,7 @@ impl Post {
         let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
+            number: promise.number(),
             began,
             limit: batch.limit(),
             cancelled: batch.cancelled().cloned(),
@@ -244,22 +324,19 @@ impl Post {
 
     /// The worker is lost while it runs a job, of which this is the outcome then.
     pub(crate) fn lose(&self, error: &Error) {
-        let promise = {
-            let mut state = self.lock();
-            let running = state.running.take();
-            let promise = running.and_then(|running| {
-                state.tally.busy += running.began.elapsed();
-                running.promise
-            });
-            if let Some(promise) = &promise {
-                state.tally.told(promise.len(), promise.len());
-            }
-            promise
-        };
-        if let Some(promise) = promise {
+        if let Some(promise) = self.take_lost() {
+            self.lock().tally.told(promise.len(), promise.len());
             let results = Results::all_failed(promise.len().max(1), error);
             self.keep(promise, results);
         }
+    }
+
+    /// The worker is lost while it runs a job: its promise, unless somebody has taken that.
+    pub(crate) fn take_lost(&self) -> Option<Promise> {
+        let mut state = self.lock();
+        let running = state.running.take()?;
+        state.tally.busy += running.began.elapsed();
+        running.promise
     }
 
     /// What an interrupted job's failed call gives instead of its exception.
@@ -355,7 +432,7 @@ impl Post {
     }
 
     fn ask(&self, request: Request) {
-        if self.visits.get().is_none() {
+        if self.visits.get().is_none() && self.away.get().is_none() {
             return;
         }
         let mut visitor = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -390,6 +467,14 @@ impl Post {
         interrupt();
         drop(state);
         tracing::debug!(worker = self.worker, ?why, "interrupted");
+    }
+
+    fn tally_at(&self, state: &State, now: Instant) -> Tally {
+        let mut tally = state.tally_at(now);
+        if let (Some(away), None) = (self.away.get(), &state.last) {
+            tally.cpu = away.cpu();
+        }
+        tally
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -55,12 +55,13 @@ impl Visitor {
 fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
     for request in requests {
         let Some(post) = post.upgrade() else { return };
-        let Some(visits) = post.visits.get() else {
-            continue;
-        };
         match request {
             Request::Interrupt { epoch, why, tell } => {
-                visits.visit(|visit| post.fire(&visit, epoch, why));
+                if let Some(away) = post.away.get() {
+                    post.fire_away(&**away, epoch, why, tell);
+                } else if let Some(visits) = post.visits.get() {
+                    visits.visit(|visit| post.fire(&visit, epoch, why));
+                }
                 if tell && post.is_at(epoch) {
                     // A sink is somebody else's code.
                     let _ = catch_unwind(AssertUnwindSafe(|| post.hand_on()));
@@ -68,7 +69,12 @@ fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
                 }
             }
             Request::Stacks(reply) => {
-                if let Some(stacks) = visits.visit(|visit| visit.stacks()) {
+                let stacks = match (post.away.get(), post.visits.get()) {
+                    (Some(away), _) => away.stacks(),
+                    (None, Some(visits)) => visits.visit(|visit| visit.stacks()),
+                    (None, None) => None,
+                };
+                if let Some(stacks) = stacks {
                     let _ = reply.send(stacks);
                 }
             }

@@ -79,6 +79,43 @@ impl Batch {
         }
     }
 
+    /// A batch of calls that another process has encoded; `cancelled` is for this one alone.
+    pub(crate) fn of_encoded(
+        function: &Function,
+        calls: Bytes,
+        n: u32,
+        cancelled: Option<Arc<AtomicBool>>,
+    ) -> Batch {
+        Batch {
+            function: *function,
+            calls,
+            n,
+            cancelled,
+            limit: None,
+        }
+    }
+
+    /// The arguments, encoded.
+    pub(crate) fn encoded(&self) -> &Bytes {
+        &self.calls
+    }
+
+    /// The calls after the first `n`, if there are any.
+    pub(crate) fn after(&self, n: u32) -> Option<Batch> {
+        let left = self.n.checked_sub(n).filter(|left| *left > 0)?;
+        let mut reader = self.calls();
+        for _ in 0..n {
+            payload::skip_call(&mut reader).ok()?;
+        }
+        let rest = self.calls.get(reader.position()..)?.to_vec();
+        let calls = Bytes::of(rest, self.calls.buffers().to_vec());
+        Some(Batch {
+            calls,
+            n: left,
+            ..self.clone()
+        })
+    }
+
     /// Sets how long it may run.
     pub(crate) fn with_limit(mut self, limit: Option<Duration>) -> Batch {
         self.limit = limit;
@@ -107,6 +144,13 @@ impl Batch {
     /// A reader at the first call's arguments.
     pub(crate) fn calls(&self) -> Reader<'_> {
         self.calls.reader()
+    }
+
+    /// What is left after `n` calls, the arguments of which end there.
+    pub(crate) fn rest(mut self, n: u32, end: usize) -> Batch {
+        self.calls = self.calls.after(end);
+        self.n -= n;
+        self
     }
 
     /// Whether nobody wants the outcomes any more.
@@ -153,6 +197,10 @@ pub(crate) enum Recipient {
     Task(Arc<Slot>),
     /// Somebody who collects several batches, and tells them apart by a number.
     Collector(u64, Sender<(u64, Results)>),
+    /// Another process, which knows the job by that number, and is told by whoever keeps the promise.
+    Elsewhere(u64),
+    /// Whoever gets these results, and then those of the job.
+    After(Box<(Results, Promise)>),
 }
 
 /// The duty to tell a batch's results, once.
@@ -197,6 +245,15 @@ impl Promise {
         self.submitted.until(now)
     }
 
+    /// A promise for the rest of the calls, after these results of the first ones.
+    pub(crate) fn after(self, first: Results) -> Promise {
+        Promise {
+            n: self.n.saturating_sub(first.len()),
+            submitted: self.submitted,
+            recipient: Some(Recipient::After(Box::new((first, self)))),
+        }
+    }
+
     /// How many calls it is for.
     pub(crate) fn len(&self) -> u32 {
         self.n
@@ -207,8 +264,26 @@ impl Promise {
     pub(crate) fn number(&self) -> u64 {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),
-            Some(Recipient::Collector(number, _)) => *number,
+            Some(Recipient::Collector(number, _) | Recipient::Elsewhere(number)) => *number,
+            Some(Recipient::After(first)) => first.1.number(),
             None => 0,
+        }
+    }
+
+    /// Tells the results of the first of its calls; those of the others are still owed.
+    ///
+    /// A task has one call, so none of a task's is ever told alone.
+    pub(crate) fn keep_part(&mut self, results: Results) {
+        if results.len() == 0 {
+            return;
+        }
+        debug_assert!(
+            results.len() < self.n,
+            "the last results are told by `keep`"
+        );
+        self.n -= results.len();
+        if let Some(Recipient::Collector(number, sender)) = &self.recipient {
+            let _ = sender.send((*number, results));
         }
     }
 
@@ -222,7 +297,8 @@ impl Promise {
     pub(crate) fn is_open(&self) -> bool {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.results().is_none(),
-            Some(Recipient::Collector(..)) => true,
+            Some(Recipient::After(first)) => first.1.is_open(),
+            Some(_) => true,
             None => false,
         }
     }
@@ -241,7 +317,11 @@ impl Promise {
                 let _ = sender.send((number, results));
                 true
             }
-            None => true,
+            Some(Recipient::After(first)) => {
+                let (first, promise) = *first;
+                promise.keep(first.followed_by(results))
+            }
+            Some(Recipient::Elsewhere(_)) | None => true,
         }
     }
 }

@@ -62,6 +62,18 @@ impl Collecting {
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
     }
 
+    /// How many calls have ended.
+    #[inline]
+    pub(crate) fn n(&self) -> u32 {
+        self.n
+    }
+
+    /// What they gave, failures included.
+    #[inline]
+    pub(crate) fn values(&self) -> &Encoding {
+        &self.bytes
+    }
+
     /// How many of the calls so far have failed.
     #[inline]
     pub(crate) fn n_failed(&self) -> u32 {
@@ -116,6 +128,21 @@ impl Results {
         collecting.finish()
     }
 
+    /// These, and then those. They refer to no buffers.
+    pub(crate) fn followed_by(self, others: Results) -> Results {
+        let bytes = [&self.bytes[..], &others.bytes[..]].concat();
+        let mut outputs = self.outputs.unwrap_or_default().0;
+        let later = others.outputs().iter();
+        outputs.extend(later.map(|(place, output)| (self.n + place, output.clone())));
+        let mut joined = Results::of(
+            Bytes::of(bytes, others.bytes.buffers().to_vec()),
+            self.n + others.n,
+            outputs,
+        );
+        joined.nanoseconds = others.nanoseconds;
+        joined
+    }
+
     /// The error of a batch whose values do not matter, or that only loaded its function.
     pub(crate) fn only_failure(self) -> Result<()> {
         let reader = self.bytes.reader();
@@ -136,7 +163,8 @@ impl Results {
         printed.map_or_else(Output::default, |(_, output)| output.clone())
     }
 
-    fn outputs(&self) -> &[(u32, Output)] {
+    /// What calls have printed, by their places.
+    pub(crate) fn outputs(&self) -> &[(u32, Output)] {
         self.outputs.as_ref().map_or(&[], |outputs| &outputs.0)
     }
 
@@ -152,6 +180,22 @@ impl Results {
     /// Adds what the first call has printed.
     pub(crate) fn add_output(&mut self, output: Output) {
         self.outputs = Some(Box::new(Outputs(vec![(0, output)])));
+    }
+
+    /// Results that came from another process.
+    pub(crate) fn of(bytes: Bytes, n: u32, outputs: Vec<(u32, Output)>) -> Results {
+        let outputs = (!outputs.is_empty()).then(|| Box::new(Outputs(outputs)));
+        Results {
+            bytes,
+            n,
+            nanoseconds: 0,
+            outputs,
+        }
+    }
+
+    /// The values and failures, encoded.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
     /// How much memory they hold, in values and in what was printed.

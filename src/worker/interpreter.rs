@@ -4,15 +4,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::extensions::Extensions;
 use crate::interpreter::{Interpreter, MemorySetting};
 use crate::post::Post;
 use crate::runtime;
 use crate::task::Job;
-use crate::worker::{Lingering, Worker};
+use crate::worker::{Back, Lingering, Worker};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
-pub(super) fn start(post: Arc<Post>, memory: MemorySetting) -> Result<PythonWorker> {
-    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory)?;
+pub(super) fn start(
+    post: Arc<Post>,
+    memory: MemorySetting,
+    extensions: Extensions,
+) -> Result<PythonWorker> {
+    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory, extensions)?;
     Ok(PythonWorker { interpreter, post })
 }
 
@@ -24,7 +29,13 @@ pub(super) struct PythonWorker {
 }
 
 impl Worker for PythonWorker {
-    fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
+    fn run(
+        &mut self,
+        job: Job,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        _: &dyn Fn(Back),
+    ) {
         self.interpreter.run(job, &self.post, due, next);
     }
 

@@ -4,18 +4,21 @@
 //! takes batches from the pool's queue and orders from its own control channel; orders come first.
 
 mod interpreter;
+mod process;
 mod queue;
 mod thread;
 
 use std::cell::Cell;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
 use crate::interpreter::MemorySetting;
 use crate::post::Post;
 use crate::task::Job;
@@ -32,12 +35,26 @@ pub enum Backend {
     /// Threads of the main interpreter, which share its one GIL: the baseline that everything is
     /// compared with, and the place for extension modules that refuse sub-interpreters.
     Thread,
+    /// Worker processes, one for each worker: a crash ends one task, and every extension module loads.
+    ///
+    /// They are this same program started anew, whose `main` must begin with
+    /// [`become_worker_if_asked`](crate::become_worker_if_asked).
+    Process,
+    /// Sub-interpreters, and worker processes for functions that cannot run in them, which start when the
+    /// first such function is called.
+    ///
+    /// A call that is refused (see [`Pool::moved`](crate::Pool::moved)) is made again in a process, and so
+    /// are all later ones of its function. What it did before it was refused, by an import inside of the
+    /// function for example, it does twice.
+    Auto,
 }
 
 impl Backend {
-    const NAMES: [(&'static str, Backend); 2] = [
+    const NAMES: [(&'static str, Backend); 4] = [
         ("interpreter", Backend::Interpreter),
         ("thread", Backend::Thread),
+        ("process", Backend::Process),
+        ("auto", Backend::Auto),
     ];
 }
 
@@ -55,7 +72,7 @@ impl FromStr for Backend {
         let known = Backend::NAMES.iter().find(|(known, _)| *known == name);
         known.map(|(_, backend)| *backend).ok_or_else(|| {
             Error::Config(format!(
-                "no backend {name:?}: there are interpreter and thread"
+                "no backend {name:?}: there are auto, interpreter, process and thread"
             ))
         })
     }
@@ -67,8 +84,19 @@ pub(crate) trait Worker {
     ///
     /// A job's function is loaded first if need be; a batch without calls only loads it. Each
     /// promise is kept as soon as its batch is done. `due` is told when the time of a job with a limit
-    /// will be up. `next` does not wait.
-    fn run(&mut self, job: Job, due: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>);
+    /// will be up. `next` does not wait. What it has taken and will not run it gives `back`.
+    fn run(
+        &mut self,
+        job: Job,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        back: &dyn Fn(Back),
+    );
+
+    /// Whether it is gone: then another one is to take its place.
+    fn is_lost(&self) -> bool {
+        false
+    }
 
     /// Whether it should run no further jobs, and be replaced; then it has left `next` alone.
     fn is_worn(&self) -> bool {
@@ -85,21 +113,45 @@ pub(crate) trait Worker {
     fn retire(self: Box<Self>) -> Option<Lingering>;
 }
 
+/// A job that a worker gives back.
+#[derive(Debug)]
+pub(crate) enum Back {
+    /// Anybody may run it.
+    Queued(Job),
+    /// It was meant for this worker alone, or may have been: it is for the one that takes its place.
+    Own(Job),
+}
+
 /// Waits until the last of a worker's memory is back, and ends it.
 pub(crate) type Lingering = Box<dyn FnOnce()>;
+
+/// What a worker is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerSettings {
+    pub(crate) backend: Backend,
+    pub(crate) memory: MemorySetting,
+    /// Of interpreters.
+    pub(crate) extensions: Extensions,
+    /// The program that worker processes run; this one by default.
+    pub(crate) program: Option<PathBuf>,
+    /// How long a worker process may take to end by itself.
+    pub(crate) grace: Duration,
+}
 
 /// Makes a worker of that backend, on the thread that is to be its own.
 ///
 /// `orders` tells it of memory that came back while it waits for work.
 pub(crate) fn start(
-    backend: Backend,
+    settings: &WorkerSettings,
     post: Arc<Post>,
-    memory: MemorySetting,
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
-    let worker = match backend {
-        Backend::Interpreter => interpreter::start(post, memory)?,
+    let worker = match settings.backend {
+        Backend::Interpreter | Backend::Auto => {
+            interpreter::start(post, settings.memory, settings.extensions)?
+        }
         Backend::Thread => thread::start(post)?,
+        Backend::Process => return Ok(Box::new(process::start(post, settings)?)),
     };
     let (orders, thread) = (orders.clone(), std::thread::current());
     worker.interpreter.loans().on_return(move || {
@@ -129,6 +181,8 @@ pub(crate) enum Left {
     Ordered,
     /// It has made as many calls as it may, or has no memory left for another.
     Worn,
+    /// Its process is gone.
+    Lost,
 }
 
 /// The life of a worker between its start and its retirement; it makes no more than about `n_calls`.
@@ -137,6 +191,7 @@ pub(crate) fn serve(
     queue: &Queue,
     orders: &Receiver<Order>,
     due: &dyn Fn(Instant),
+    back: &dyn Fn(Back),
     n_calls: Option<u64>,
 ) -> Left {
     let n_left = Cell::new(n_calls.unwrap_or(u64::MAX));
@@ -151,15 +206,19 @@ pub(crate) fn serve(
     loop {
         match queue.wait(orders) {
             Order::Run(job) => {
-                worker.run(counted(job), due, &mut || match orders.is_empty() {
+                let mut next = || match orders.is_empty() {
                     true => take(),
                     false => None,
-                });
+                };
+                worker.run(counted(job), due, &mut next, back);
             }
             Order::TakeBack => worker.take_back(),
             Order::Drain => {
                 if let Some(job) = take() {
-                    worker.run(job, due, &mut || take());
+                    worker.run(job, due, &mut || take(), back);
+                }
+                if worker.is_lost() {
+                    return Left::Lost;
                 }
                 // What is left is for the one that takes its place.
                 if n_left.get() > 0 && !worker.is_worn() || queue.is_empty() {
@@ -167,6 +226,9 @@ pub(crate) fn serve(
                 }
             }
             Order::Stop => return Left::Ordered,
+        }
+        if worker.is_lost() {
+            return Left::Lost;
         }
         if n_left.get() == 0 || worker.is_worn() {
             return Left::Worn;
@@ -184,7 +246,13 @@ mod tests {
     struct Counter(u32);
 
     impl Worker for Counter {
-        fn run(&mut self, job: Job, _: &dyn Fn(Instant), next: &mut dyn FnMut() -> Option<Job>) {
+        fn run(
+            &mut self,
+            job: Job,
+            _: &dyn Fn(Instant),
+            next: &mut dyn FnMut() -> Option<Job>,
+            _: &dyn Fn(Back),
+        ) {
             let mut job = Some(job);
             while let Some(Job { batch, promise }) = job {
                 self.0 += batch.len();
@@ -212,7 +280,7 @@ mod tests {
         control.send(Order::Run(job(3))).unwrap();
         control.send(Order::Drain).unwrap();
         let mut worker = Counter(0);
-        let left = serve(&mut worker, &queue, &orders, &|_| (), None);
+        let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), None);
         assert_eq!((worker.0, left), (3, Left::Ordered));
         let order: Vec<u64> = results.try_iter().map(|(number, _)| number).collect();
         assert_eq!(order, [3, 1, 2]);
@@ -228,14 +296,14 @@ mod tests {
             queue.push(Job::new(batch, Recipient::Task(slot))).unwrap();
         }
         let mut worker = Counter(0);
-        let left = serve(&mut worker, &queue, &orders, &|_| (), Some(2));
+        let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), Some(2));
         assert_eq!((worker.0, left), (2, Left::Worn));
         // Also when it is to drain the queue.
         control.send(Order::Drain).unwrap();
-        let left = serve(&mut worker, &queue, &orders, &|_| (), Some(2));
+        let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), Some(2));
         assert_eq!((worker.0, left), (4, Left::Worn));
         control.send(Order::Drain).unwrap();
-        let left = serve(&mut worker, &queue, &orders, &|_| (), Some(2));
+        let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), Some(2));
         assert_eq!((worker.0, left), (5, Left::Ordered));
     }
 
@@ -245,6 +313,6 @@ mod tests {
             assert_eq!(name.parse::<Backend>(), Ok(backend));
             assert_eq!(backend.to_string(), name);
         }
-        assert!("process".parse::<Backend>().is_err());
+        assert!("fibre".parse::<Backend>().is_err());
     }
 }

@@ -18,7 +18,7 @@
 //! thousands of them, most would find the line full again. A future that was woken and goes away without
 //! having used its place passes it on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Duration;
@@ -36,6 +36,10 @@ use crate::task::Job;
 #[derive(Debug)]
 pub(crate) struct Queue {
     jobs: ArrayQueue<Job>,
+    /// Jobs that were given back; they come first.
+    returned: Mutex<VecDeque<Job>>,
+    /// How many there are, to be read without the lock.
+    n_returned: AtomicUsize,
     n_searching: AtomicUsize,
     /// The length of `parked`, to be read without its lock.
     n_parked: AtomicUsize,
@@ -62,6 +66,8 @@ impl Queue {
     pub(crate) fn new(limit: usize) -> Queue {
         Queue {
             jobs: ArrayQueue::new(limit),
+            returned: Mutex::default(),
+            n_returned: AtomicUsize::new(0),
             n_searching: AtomicUsize::new(0),
             n_parked: AtomicUsize::new(0),
             parked: Mutex::default(),
@@ -82,9 +88,35 @@ impl Queue {
         Ok(())
     }
 
+    /// Puts a job back that was taken and has not begun, before all others. There is always room.
+    pub(crate) fn give_back(&self, job: Job) {
+        {
+            let mut returned = lock(&self.returned);
+            returned.push_back(job);
+            self.n_returned.store(returned.len(), SeqCst);
+        }
+        fence(SeqCst);
+        if self.n_searching.load(SeqCst) == 0 {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn take_returned(&self) -> Option<Job> {
+        let mut returned = lock(&self.returned);
+        let job = returned.pop_front();
+        self.n_returned.store(returned.len(), SeqCst);
+        job
+    }
+
     /// Takes the job that is first in line.
     #[inline]
     pub(crate) fn take(&self) -> Option<Job> {
+        if self.n_returned.load(SeqCst) > 0
+            && let Some(job) = self.take_returned()
+        {
+            return Some(job);
+        }
         let job = self.jobs.pop()?;
         if self.n_blocked.load(SeqCst) > 0 && self.has_room() {
             self.open_up();
@@ -150,11 +182,11 @@ impl Queue {
 
     /// How many jobs wait.
     pub(crate) fn len(&self) -> usize {
-        self.jobs.len()
+        self.jobs.len() + self.n_returned.load(SeqCst)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+        self.jobs.is_empty() && self.n_returned.load(SeqCst) == 0
     }
 
     fn has_room(&self) -> bool {
@@ -192,12 +224,12 @@ impl Queue {
         self.n_searching.fetch_add(1, SeqCst);
         loop {
             if let Some(found) = spin(look) {
-                if self.n_searching.fetch_sub(1, SeqCst) == 1 && !self.jobs.is_empty() {
+                if self.n_searching.fetch_sub(1, SeqCst) == 1 && !self.is_empty() {
                     self.wake_one();
                 }
                 return found;
             }
-            self.park(|| !orders.is_empty() || !self.jobs.is_empty());
+            self.park(|| !orders.is_empty() || !self.is_empty());
         }
     }
 

@@ -40,7 +40,9 @@ fn tiny_calls_do_not_pay_and_are_to_do_more_each() {
     let pays_from = found["pays_from_seconds"].as_f64();
     assert!(pays_from.is_none_or(|from| mean < from), "{found:#}");
     assert!(number(&found, "/own_gils/1/speed_up") < 1.0, "{found:#}");
-    assert_eq!(found["inputs"]["used"], 3);
+    // How many of them are called in a slice of time depends on the machine.
+    assert_eq!(found["inputs"]["given"], 3);
+    assert!((1.0..=3.0).contains(&number(&found, "/inputs/used")));
 }
 
 #[test]

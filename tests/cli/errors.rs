@@ -146,18 +146,16 @@ fn an_import_that_refuses_interpreters_comes_with_a_hint() {
         "import readline\ndef f(x): return x\n",
     )
     .unwrap();
-    let mut command = owngil(["map", "line.py:f", "x"]);
-    let ended = run(command.current_dir(folder.path()));
-    assert!(
-        ended.check(2).stderr.contains("\nhint: "),
-        "{}",
-        ended.stderr
-    );
-    assert!(
-        ended.stderr.contains("`thread` backend"),
-        "{}",
-        ended.stderr
-    );
+    for strict in [["--extensions", "strict"], ["--backend", "interpreter"]] {
+        let mut command = owngil(["map", "line.py:f", "x"]);
+        let ended = run(command.args(strict).current_dir(folder.path()));
+        assert!(
+            ended.check(2).stderr.contains("\nhint: "),
+            "{}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("`auto`"), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -165,7 +163,8 @@ fn a_command_line_that_cannot_be_is_told() {
     for arguments in [
         "map",
         "map text.py:same -j 0 x",
-        "map text.py:same --backend process x",
+        "map text.py:same --backend no-such x",
+        "map text.py:same --extensions no-such x",
         "map text.py:same --input csv x",
         "map text.py:same -i text.py x",
         "map text.py:same --no-such-option",

@@ -6,7 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{command, owngil, run, scripts, words};
 
-const COMMANDS: [&str; 4] = ["--help", "map --help", "run --help", "bench --help"];
+const COMMANDS: [&str; 5] = [
+    "--help",
+    "map --help",
+    "run --help",
+    "bench --help",
+    "doctor --help",
+];
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");

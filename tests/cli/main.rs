@@ -3,18 +3,22 @@
 //! - `map`: what `owngil map` prints, and in which order
 //! - `input`: where inputs come from and what a line is
 //! - `errors`: what is told of failures, and the statuses
+//! - `placement`: where code runs that is refused in interpreters
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
 //! - `signals`: Ctrl-C
 //! - `run`: `owngil run`
 //! - `bench`: `owngil bench`
+//! - `doctor`: `owngil doctor`
 //! - `python`: which Python is used
 //! - `help`: help, version, the examples, and the page about the command
 
 mod bench;
+mod doctor;
 mod errors;
 mod help;
 mod input;
 mod map;
+mod placement;
 mod python;
 mod run;
 mod signals;

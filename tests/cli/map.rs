@@ -14,7 +14,7 @@ fn a_function_is_called_once_for_each_argument() {
 
 #[test]
 fn functions_of_modules_and_methods_can_be_called_on_every_backend() {
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let ended = run(&mut owngil([
             "map",
             "--backend",
@@ -40,7 +40,7 @@ fn functions_of_modules_and_methods_can_be_called_on_every_backend() {
 fn ten_thousand_lines_give_ten_thousand_results_in_order_if_asked() {
     let input: String = (0..10_000).map(|number| format!("{number}\n")).collect();
     let expected: Vec<String> = (0..10_000).map(|number| format!("\"{number}\"")).collect();
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let arguments = ["map", "-j", "3", "--backend", backend, "text.py:same"];
         let ended = run_with(owngil(arguments).arg("--keep-order"), input.as_str());
         assert_eq!(ended.check(0).lines(), expected);

@@ -44,7 +44,7 @@ fn without_braces_the_input_comes_last() {
 
 #[test]
 fn without_inputs_the_script_runs_once_on_every_worker() {
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let options = ["run", "-j", "3", "--backend", backend];
         let ended = run(owngil(options).args(["arguments.py", "{}", "--flag"]));
         let expected = "__main__ 1 ['arguments.py', '{}', '--flag']";
@@ -93,7 +93,7 @@ fn what_a_run_prints_stays_together_and_in_order_if_asked() {
         let lines: String = (0..20).map(|line| format!("{input} {line}\n")).collect();
         lines + "end\n"
     };
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let mut command = owngil(["run", "-k", "-j", "2", "--backend", backend]);
         let ended = run(command.arg(&script).arg(":::").args(&inputs));
         let expected: String = inputs.iter().map(group).collect();

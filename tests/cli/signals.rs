@@ -53,7 +53,7 @@ fn the_first_signal_lets_what_runs_finish_and_begins_nothing_more() {
 
 #[test]
 fn the_second_signal_ends_a_run_that_is_stuck() {
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         for option in ["--keep-order", "--input=lines"] {
             let mut command = owngil(["map", "-j", "2", "--backend", backend, option]);
             command.arg("waiting.py:unless_stuck").stdin(Stdio::piped());
@@ -170,7 +170,7 @@ fn one_signal_ends_a_run_that_waits_for_input() {
 
 #[test]
 fn one_signal_ends_an_import_that_does_not_end() {
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let mut command = owngil(["map", "--backend", backend, "endless_import.py:f", "x"]);
         let mut running = Running::start(&mut command);
         assert_eq!(running.read_error_line(), "importing");

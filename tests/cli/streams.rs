@@ -36,7 +36,7 @@ fn a_result_is_out_while_another_call_takes_long() {
 
 #[test]
 fn a_reader_that_has_had_enough_ends_the_run_quietly() {
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let mut command = owngil(["map", "text.py:same", "--backend", backend]);
         let mut running = Running::start(command.stdin(Stdio::piped()));
         running.feed_without_end(b"y\n");
@@ -99,7 +99,7 @@ fn results_that_are_read_slowly_take_bounded_memory() {
 fn what_tasks_print_comes_in_whole_lines_and_task_by_task() {
     let n_tasks = 1000;
     let input: String = (0..n_tasks).map(|number| format!("{number}\n")).collect();
-    for backend in ["interpreter", "thread"] {
+    for backend in ["auto", "process", "thread"] {
         let mut command = owngil(["map", "-j", "2", "--backend", backend, "printing.py:lines"]);
         let ended = run_with(&mut command, input.as_str());
         assert_eq!(ended.check(0).lines().len(), n_tasks);

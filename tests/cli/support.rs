@@ -34,6 +34,8 @@ pub(crate) fn words(words: &str) -> Command {
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(scripts()).stdin(Stdio::null());
+    // What is remembered from run to run is not to be that of who runs the tests.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     for variable in [
         "OWNGIL_PYTHON",
         "VIRTUAL_ENV",

@@ -5,13 +5,20 @@
 use owngil::{Backend, Function, Pool};
 
 /// The backends that this version of owngil has.
-pub(crate) const BACKENDS: [Backend; 2] = [Backend::Interpreter, Backend::Thread];
+pub(crate) const BACKENDS: [Backend; 3] = [Backend::Interpreter, Backend::Thread, Backend::Process];
+
+/// Those that run in this process, whose tasks see its descriptors.
+pub(crate) const HERE: [Backend; 2] = [Backend::Interpreter, Backend::Thread];
+
+/// What worker processes of tests are, whose own main is the harness's.
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_owngil");
 
 /// A pool with so many workers.
 pub(crate) fn pool(backend: Backend, n_workers: usize) -> Pool {
     Pool::builder()
         .backend(backend)
         .workers(n_workers)
+        .worker_program(WORKER)
         .build()
         .unwrap()
 }

@@ -29,11 +29,11 @@ use super::args::{BenchArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::plan::CallsPlan;
+use super::screen::Screen;
 use super::session::{Session, n_cores};
 use super::stderr::Stderr;
 use advice::Advice;
 use figures::Figures;
-use table::Screen;
 
 /// What `owngil bench` is to do.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use owngil::{Backend, Error, Function, LoadErrorKind, OutputPolicy, Pool, Stream};
+use owngil::{Backend, Error, Extensions, Function, LoadErrorKind, OutputPolicy, Pool, Stream};
 
 use super::{BenchPlan, Progress};
 use crate::cli::fatal::Fatal;
@@ -132,6 +132,8 @@ impl Started {
         // What the function prints would make the report unreadable.
         let nowhere = OutputPolicy::Sink(Arc::new(|_: Stream, _: &[u8]| {}));
         let builder = Pool::builder().backend(backend).workers(n);
+        // As `owngil map` does by itself.
+        let builder = builder.extensions(Extensions::Private);
         let pool = builder.output(nowhere).build()?;
         let start = begun.elapsed();
         pool.load(function)?;

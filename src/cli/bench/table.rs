@@ -1,53 +1,11 @@
 //! Table: the report in a terminal, with the speed-up as bars.
 
-use std::env;
-
+use super::super::screen::{EIGHTHS, MARK, Screen, wrapped};
 use super::advice::Advice;
 use super::figures::{Figures, Point};
 use super::units::{bytes, count, duration, percent, rate, times};
 
-/// The least and the most columns that a report takes.
-const WIDTH: (usize, usize) = (72, 100);
-
-/// What the terminal can show, and how wide it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Screen {
-    width: usize,
-    is_utf8: bool,
-}
-
 impl Screen {
-    /// Of this process; 80 columns where standard output is no terminal.
-    pub(crate) fn find() -> Screen {
-        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-        Screen::new(width, |name| env::var(name).ok())
-    }
-
-    fn new(width: usize, variable: impl Fn(&str) -> Option<String>) -> Screen {
-        let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
-        // The first that is set decides, as in setlocale(3).
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set);
-        let is_utf8 = locale.is_some_and(|locale| {
-            let locale = locale.to_ascii_lowercase();
-            locale.ends_with("utf-8") || locale.ends_with("utf8")
-        });
-        Screen {
-            width: width.clamp(WIDTH.0, WIDTH.1),
-            is_utf8,
-        }
-    }
-
-    /// In plain ASCII where the terminal shows no other.
-    fn fit(self, text: String) -> String {
-        if self.is_utf8 {
-            return text;
-        }
-        let plain = text.replace('µ', "u").replace('–', "-");
-        let plain = plain.replace(EIGHTHS[7], "#").replace(MARK, "|");
-        let ascii = plain.chars().map(|c| if c.is_ascii() { c } else { '?' });
-        ascii.collect()
-    }
-
     /// A bar of that many columns, and what is marked behind it.
     fn bar(self, length: f64, mark: Option<f64>) -> String {
         let eighths = (length.max(0.0) * 8.0).round() as usize;
@@ -73,11 +31,6 @@ impl Screen {
         bar
     }
 }
-
-const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
-
-/// Where a bar would end that had all its cores for itself.
-const MARK: char = '│';
 
 /// The whole report.
 pub(crate) fn report(
@@ -246,27 +199,6 @@ fn costs(figures: &Figures) -> String {
     lines.into_iter().map(line).collect()
 }
 
-/// The text in lines of at most that many characters, as far as its words allow.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut lines = String::new();
-    let mut n_columns = 0;
-    for word in text.split_whitespace() {
-        let n = word.chars().count();
-        if n_columns > 0 && n_columns + 1 + n > width {
-            lines.push('\n');
-            n_columns = 0;
-        }
-        if n_columns > 0 {
-            lines.push(' ');
-            n_columns += 1;
-        }
-        lines.push_str(word);
-        n_columns += n;
-    }
-    lines.push('\n');
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::advice::{advise, warn};
@@ -276,6 +208,7 @@ mod tests {
     const WIDE: Screen = Screen {
         width: 80,
         is_utf8: true,
+        has_color: false,
     };
 
     #[test]
@@ -296,27 +229,6 @@ mod tests {
     }
 
     #[test]
-    fn the_locale_and_the_terminal_say_what_can_be_shown() {
-        let screen = |width, variables: &[(&str, &str)]| {
-            let screen = Screen::new(width, |name| {
-                let known = variables.iter().find(|(known, _)| *known == name);
-                known.map(|(_, value)| (*value).to_owned())
-            });
-            (screen.width, screen.is_utf8)
-        };
-        assert_eq!(screen(80, &[("LANG", "en_GB.UTF-8")]), (80, true));
-        assert_eq!(
-            screen(500, &[("LC_ALL", ""), ("LANG", "C.utf8")]),
-            (100, true)
-        );
-        assert_eq!(
-            screen(20, &[("LC_ALL", "C"), ("LANG", "C.utf8")]),
-            (72, false)
-        );
-        assert_eq!(screen(80, &[]), (80, false));
-    }
-
-    #[test]
     fn a_report_keeps_to_its_width() {
         let own = [(1, 1.0), (2, 1.94), (4, 3.8), (64, 55.0)];
         let mut figures = figures(30e-3, 20e-6, 0.98, &own);
@@ -324,7 +236,11 @@ mod tests {
         let (warnings, advice) = (warn(&figures), advise(&figures));
         for width in [72, 80, 100] {
             for is_utf8 in [true, false] {
-                let screen = Screen { width, is_utf8 };
+                let screen = Screen {
+                    width,
+                    is_utf8,
+                    has_color: false,
+                };
                 let text = report(&figures, &warnings, &advice, screen);
                 for line in text.lines() {
                     assert!(line.chars().count() <= width, "{width}: {line}");

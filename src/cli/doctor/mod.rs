@@ -1,0 +1,144 @@
+//! Doctor: `owngil doctor`, what can run where, and why.
+//!
+//! The library finds it out; `table` shows it, `record` writes it as JSON, and `advice` says what
+//! follows.
+
+mod advice;
+mod record;
+mod table;
+
+use std::env;
+use std::num::NonZeroUsize;
+use std::path::{MAIN_SEPARATOR, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use owngil::doctor::{Doctor, Report, Subject};
+
+use super::args::{DoctorArgs, ProcessArgs};
+use super::exit::Exit;
+use super::fatal::Fatal;
+use super::screen::Screen;
+use super::session::{Session, n_cores};
+
+/// What `owngil doctor` is to do.
+#[derive(Debug)]
+pub(crate) struct DoctorPlan {
+    subject: Subject,
+    is_json: bool,
+    refresh: bool,
+    no_cache: bool,
+    time_limit: Duration,
+    n_at_once: usize,
+    process: ProcessArgs,
+}
+
+impl DoctorPlan {
+    pub(crate) fn new(args: DoctorArgs) -> Result<DoctorPlan, Fatal> {
+        Ok(DoctorPlan {
+            subject: match args.all {
+                true => Subject::Installed,
+                false => subject(&args.words)?,
+            },
+            is_json: args.json,
+            refresh: args.refresh,
+            no_cache: args.no_cache,
+            time_limit: Duration::from_secs_f64(args.time_limit),
+            n_at_once: args.jobs.map_or_else(n_cores, NonZeroUsize::get),
+            process: args.process,
+        })
+    }
+}
+
+/// What the words name: one script, or modules.
+fn subject(words: &[String]) -> Result<Subject, Fatal> {
+    let is_script = |word: &&str| word.ends_with(".py") || word.contains(MAIN_SEPARATOR);
+    let places: Vec<&str> = words.iter().map(|word| without_name(word)).collect();
+    match places.iter().filter(|word| is_script(word)).count() {
+        0 => Ok(Subject::modules(places)),
+        1 if places.len() == 1 => Ok(Subject::Script(PathBuf::from(places[0]))),
+        _ => {
+            let fatal = Fatal::new(Exit::Usage, "a script is examined alone");
+            Err(fatal.hint("name one SCRIPT.py, or one or more modules"))
+        }
+    }
+}
+
+/// `text.py` of `text.py:shout`: who maps a function may ask about it as it is.
+fn without_name(word: &str) -> &str {
+    match word.rsplit_once(':') {
+        Some((place, name)) if !place.is_empty() && !name.contains(MAIN_SEPARATOR) => place,
+        _ => word,
+    }
+}
+
+/// Finds out, and tells.
+pub(crate) fn doctor(plan: DoctorPlan, session: &Session) -> Result<Exit, Fatal> {
+    session.start_python(&plan.process)?;
+    let program = env::current_exe().map_err(|error| {
+        Fatal::new(
+            Exit::Failed,
+            "cannot find this program, to try imports with",
+        )
+        .cause(error)
+    })?;
+    let mut doctor = Doctor::new()
+        .trials_by(program)
+        .time_limit(plan.time_limit)
+        .at_once(plan.n_at_once);
+    if plan.refresh {
+        doctor = doctor.refresh();
+    }
+    if plan.no_cache {
+        doctor = doctor.without_cache();
+    }
+    if session.stderr.is_terminal() && !plan.process.quiet {
+        let stderr = Arc::clone(&session.stderr);
+        doctor = doctor.on_progress(move |name, n_done, n_all| {
+            stderr.set_status(format!("{n_done}/{n_all}  {name}"));
+        });
+    }
+    let examined = doctor.examine(&plan.subject);
+    session.stderr.set_status(String::new());
+    let report = examined?;
+    let text = match plan.is_json {
+        true => record::json(&plan.subject, &report)
+            .map_err(|error| Fatal::new(Exit::Failed, "cannot write JSON").cause(error))?,
+        false => table::table(&plan.subject, &report, plan.process.verbose, Screen::find()),
+    };
+    session
+        .stdout
+        .append(|out| out.extend_from_slice(text.as_bytes()));
+    session.stdout.drain();
+    Ok(exit(&report))
+}
+
+/// Failed where something that is needed does not run anywhere.
+fn exit(report: &Report) -> Exit {
+    match report.need().is_met() {
+        true => Exit::Success,
+        false => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(words: &[&str]) -> Result<Subject, Fatal> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        subject(&words)
+    }
+
+    #[test]
+    fn a_script_is_told_from_modules() {
+        let script = |path: &str| Subject::Script(PathBuf::from(path));
+        assert_eq!(of(&["a.py"]).unwrap(), script("a.py"));
+        assert_eq!(of(&["a.py:f.g"]).unwrap(), script("a.py"));
+        assert_eq!(of(&["./tool"]).unwrap(), script("./tool"));
+        assert_eq!(of(&["C:/a.py"]).unwrap(), script("C:/a.py"));
+        let modules = Subject::modules(["numpy", "xml.etree"]);
+        assert_eq!(of(&["numpy", "xml.etree:f"]).unwrap(), modules);
+        assert_eq!(of(&["a.py", "numpy"]).unwrap_err().exit, Exit::Usage);
+    }
+}

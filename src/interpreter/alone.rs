@@ -1,0 +1,72 @@
+//! Alone: the main interpreter of a worker process, which has no other worker.
+
+use owngil_ffi::{Memory, Runtime};
+
+use super::{Interpreter, MemorySetting, python_error};
+use crate::error::Result;
+use crate::payload::Encoding;
+use crate::post::Post;
+
+/// Is told how far a batch has come, call by call.
+pub(crate) trait Progress: std::fmt::Debug {
+    /// The function is loaded, and the first call begins.
+    fn begins(&mut self);
+
+    /// So many calls have ended, which gave these values, failures included.
+    fn ended(&mut self, n: u32, values: &Encoding);
+}
+
+impl Interpreter {
+    /// The main interpreter of a worker process, whose only worker is on this thread.
+    pub(crate) fn on_main_alone(
+        runtime: &'static Runtime,
+        post: &Post,
+        memory: MemorySetting,
+    ) -> Result<Interpreter> {
+        let python = match memory {
+            MemorySetting::NotCounted => owngil_ffi::Interpreter::on_main(runtime),
+            MemorySetting::Counted(limit) => {
+                owngil_ffi::Interpreter::on_main_accounted(runtime, limit)
+            }
+        }?;
+        let capture = std::sync::Arc::clone(post.capture());
+        Interpreter::at(post, python, capture)
+    }
+
+    /// Makes this thread stand for the main thread of a worker process, and has `forked` called in each
+    /// process that Python code forks off there.
+    pub(crate) fn stand_alone(&mut self, forked: impl Fn() + Send + Sync + 'static) -> Result<()> {
+        self.python.attach(|attached| {
+            let run = || {
+                let forked = attached.callback(move |attached, _| {
+                    forked();
+                    Ok(attached.none())
+                })?;
+                let globals = attached.dict()?;
+                globals.insert(&attached.str("forked")?, &forked)?;
+                let source = include_str!("../python/process.py");
+                attached.exec(source, "<owngil process>", &globals)
+            };
+            run().map_err(|raised| python_error(&raised))
+        })
+    }
+
+    /// Has `progress` told how far each batch of more than one call has come.
+    pub(crate) fn set_progress(&mut self, progress: Box<dyn Progress>) {
+        if let Some(state) = &mut self.state {
+            state.progress = Some(progress);
+        }
+    }
+
+    /// Runs the last of Python's own code in a process that has no other worker: joins the threads that
+    /// Python code started, runs exit functions.
+    pub(crate) fn wind_down_alone(&mut self) {
+        let _entered = self.capture.enter();
+        self.python.wind_down_main();
+    }
+
+    /// What it has in use, if that is counted.
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        self.python.memory().cloned()
+    }
+}

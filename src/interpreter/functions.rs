@@ -1,0 +1,163 @@
+//! Functions: what a worker has loaded, and the Python that loads it.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use owngil_ffi::{Attached, Kept, Object, PyResult};
+
+use super::budget::Budget;
+use super::host::execute;
+use super::load_error::{load_error, malformed};
+use super::program::SCRIPT;
+use crate::error::{Error, Result};
+use crate::function::{Function, Place};
+
+/// What a worker has loaded.
+#[derive(Debug)]
+pub(super) struct Functions {
+    loaders: Loaders,
+    /// By the functions' ids.
+    loaded: Vec<Loaded>,
+}
+
+/// What loading a function gave.
+#[derive(Debug, Default)]
+enum Loaded {
+    #[default]
+    NotYet,
+    Function(Kept),
+    /// Kept for a moment, so that an import that raises is not run again for every call that
+    /// waits; a person who mends the file and tries again has it loaded anew.
+    Failed(Error, Instant),
+}
+
+/// For how long a function that could not be loaded is not tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Loaders {
+    file: Kept,
+    module: Kept,
+    source: Kept,
+    /// Only interpreters that run scripts have it.
+    script: OnceCell<Kept>,
+    /// The namespace of the bootstrap.
+    namespace: Kept,
+}
+
+impl Loaders {
+    fn script<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &Kept> {
+        if let Some(known) = self.script.get() {
+            return Ok(known);
+        }
+        let namespace = self.namespace.get(attached);
+        SCRIPT.run(attached, &namespace)?;
+        let loader = named(attached, &namespace, "load_script")?;
+        Ok(self.script.get_or_init(|| loader.keep()))
+    }
+}
+
+/// The function of that name in the bootstrap's namespace.
+pub(super) fn named<'a>(
+    attached: Attached<'a>,
+    namespace: &Object<'a>,
+    name: &str,
+) -> PyResult<'a, Object<'a>> {
+    let found = namespace.lookup(&attached.str(name)?)?;
+    found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
+}
+
+impl Functions {
+    /// With the loaders that the bootstrap has.
+    pub(super) fn new<'a>(
+        attached: Attached<'a>,
+        bootstrap: &Object<'a>,
+    ) -> PyResult<'a, Functions> {
+        let keep = |name: &str| Ok(named(attached, bootstrap, name)?.keep());
+        Ok(Functions {
+            loaders: Loaders {
+                file: keep("load_file")?,
+                module: keep("load_module")?,
+                source: keep("load_source")?,
+                script: OnceCell::new(),
+                namespace: bootstrap.keep(),
+            },
+            loaded: Vec::new(),
+        })
+    }
+
+    /// Has a function loaded anew when it is used next.
+    pub(super) fn forget(&mut self, function: &Function) {
+        self.loaded[function.id()] = Loaded::NotYet;
+    }
+
+    /// The callable, loaded at its first use.
+    #[inline]
+    pub(super) fn get<'a>(
+        &mut self,
+        attached: Attached<'a>,
+        function: &Function,
+        budget: &Budget,
+    ) -> Result<Object<'a>> {
+        match self.loaded.get(function.id()) {
+            Some(Loaded::Function(kept)) => Ok(kept.get(attached)),
+            Some(Loaded::Failed(error, when)) if when.elapsed() < RETRY_AFTER => Err(error.clone()),
+            _ => self.load_now(attached, function, budget),
+        }
+    }
+
+    #[cold]
+    fn load_now<'a>(
+        &mut self,
+        attached: Attached<'a>,
+        function: &Function,
+        budget: &Budget,
+    ) -> Result<Object<'a>> {
+        let loaded = self.load(attached, function, budget);
+        if self.loaded.len() <= function.id() {
+            self.loaded.resize_with(function.id() + 1, Loaded::default);
+        }
+        self.loaded[function.id()] = match &loaded {
+            Ok(callable) => Loaded::Function(callable.keep()),
+            Err(error) => Loaded::Failed(error.clone(), Instant::now()),
+        };
+        loaded
+    }
+
+    fn load<'a>(
+        &self,
+        attached: Attached<'a>,
+        function: &Function,
+        budget: &Budget,
+    ) -> Result<Object<'a>> {
+        let loaders = &self.loaders;
+        // A path need not be text.
+        let path_of = |path: &Path| attached.bytes(path.as_os_str().as_encoded_bytes());
+        let word = |word: &str| attached.str(word);
+        let (loader, arguments) = match function.place() {
+            Place::File { path, module, name } => {
+                (&loaders.file, vec![path_of(path), word(module), word(name)])
+            }
+            Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
+            Place::Source { text, module, name } => {
+                let execute = attached.callback(execute);
+                let arguments = vec![word(text), word(module), word(name), execute];
+                (&loaders.source, arguments)
+            }
+            Place::Script { path, shown } => {
+                let loader = loaders.script(attached);
+                let loader = loader.map_err(|raised| load_error(function, &raised))?;
+                (loader, vec![path_of(path), word(shown)])
+            }
+            Place::Malformed { .. } => return Err(malformed(function).into()),
+        };
+        let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
+        let load = |arguments: Vec<_>| {
+            let loader = loader.get(attached);
+            budget.hold(|| loader.call(&arguments))
+        };
+        let loaded = arguments.and_then(load);
+        loaded.map_err(|raised| load_error(function, &raised))
+    }
+}

@@ -1,0 +1,187 @@
+//! Annex: the worker processes of a pool that places functions by itself.
+//!
+//! Such a pool has interpreters. A function whose call shows that it cannot run in one, since an
+//! extension module refuses or CPython does not allow what it does, *moves*: that call is made again in a
+//! process, and so are all later ones. The processes are a second set of workers with a queue of their own,
+//! which starts when the first function moves.
+//!
+//! A job that moves keeps its promise, and so its task, its deadline and its cancelling. Between the two it
+//! is nowhere but in the annex's queue, as any other that waits; both sets count tasks that were settled
+//! meanwhile together. Of a batch only the calls from the refused one on move: those before it are done.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::gate::State;
+use super::{Pool, Shared};
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::post::Post;
+use crate::task::Job;
+
+/// For how long a worker waits at a time for room in the annex's queue.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A function that a pool has moved from interpreters to processes. See [`Pool::moved`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Moved {
+    /// The function.
+    pub function: Function,
+    /// What it needs that interpreters do not have, in words.
+    pub reason: String,
+}
+
+/// Who is told of a function that moves.
+#[derive(Clone)]
+pub(super) struct OnMove(pub(super) Arc<dyn Fn(&Moved) + Send + Sync>);
+
+impl fmt::Debug for OnMove {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnMove")
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Annex {
+    moved: RwLock<HashMap<Function, String>>,
+    /// Whether any has moved, to be read without the lock.
+    any: AtomicBool,
+    shared: OnceLock<Result<Arc<Shared>>>,
+    on_move: Option<OnMove>,
+}
+
+impl Annex {
+    pub(super) fn new(on_move: Option<OnMove>) -> Annex {
+        Annex {
+            moved: RwLock::default(),
+            any: AtomicBool::new(false),
+            shared: OnceLock::new(),
+            on_move,
+        }
+    }
+
+    #[cold]
+    fn has(&self, function: &Function) -> bool {
+        let moved = self.moved.read().unwrap_or_else(PoisonError::into_inner);
+        moved.contains_key(function)
+    }
+
+    /// Notes that a function has moved; says so to whoever wants to know, once.
+    fn note(&self, function: Function, reason: &str) {
+        {
+            let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+            if moved.contains_key(&function) {
+                return;
+            }
+            moved.insert(function, reason.to_owned());
+        }
+        self.any.store(true, Ordering::Relaxed);
+        tracing::warn!(%function, reason, "moves to worker processes");
+        if let Some(OnMove(on_move)) = &self.on_move {
+            let reason = reason.to_owned();
+            on_move(&Moved { function, reason });
+        }
+    }
+}
+
+impl Shared {
+    /// Where calls of that function are made.
+    #[inline]
+    pub(super) fn home(self: &Arc<Shared>, function: &Function) -> Result<&Arc<Shared>> {
+        match &self.annex {
+            Some(annex) if annex.any.load(Ordering::Relaxed) && annex.has(function) => {
+                self.open_annex(annex)
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// The annex, if it has been opened.
+    pub(super) fn annex(&self) -> Option<&Arc<Shared>> {
+        self.annex.as_ref()?.shared.get()?.as_ref().ok()
+    }
+
+    /// This, and the annex if it has been opened.
+    pub(super) fn parts(self: &Arc<Shared>) -> impl Iterator<Item = &Arc<Shared>> {
+        [self].into_iter().chain(self.annex())
+    }
+
+    /// Where the jobs of its workers stand, and of the annex's.
+    pub(super) fn posts(&self) -> Vec<Arc<Post>> {
+        let mut posts = self.crew.posts();
+        posts.extend(self.annex().iter().flat_map(|annex| annex.crew.posts()));
+        posts
+    }
+
+    /// The annex, whose processes start without being waited for.
+    fn open_annex<'s>(self: &'s Arc<Shared>, annex: &'s Annex) -> Result<&'s Arc<Shared>> {
+        let opened = annex.shared.get_or_init(|| {
+            let shared = Shared::new(self.settings.in_annex(), Arc::clone(&self.settled), None);
+            // It keeps the times of jobs with a limit.
+            shared.start_watch();
+            shared.fill_seats(shared.settings.n_workers, None)?;
+            Ok(shared)
+        });
+        opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// Makes the calls of a job in the annex, and all later ones of its function.
+    ///
+    /// It may wait until there is room for it. Whoever stops the pool closes the gate first and sees the
+    /// annex then, so that none is opened behind its back.
+    pub(super) fn move_on(self: &Arc<Shared>, mut job: Job, reason: &str) {
+        let Some(annex) = &self.annex else { return };
+        annex.note(*job.batch.function(), reason);
+        loop {
+            let state = self.gate.state();
+            if matches!(*state, State::Stopping | State::Failed(_)) {
+                return drop(job);
+            }
+            let annex = match self.open_annex(annex) {
+                Ok(annex) => annex,
+                Err(error) => return job.fail(&error),
+            };
+            job = match annex.gate.open() {
+                Ok(_open) => match annex.queue.push(job) {
+                    Ok(()) => return,
+                    Err(refused) => refused,
+                },
+                Err(error) => return job.fail(&error),
+            };
+            drop(state);
+            annex.queue.wait_for_room(PAUSE);
+        }
+    }
+
+    /// Notes that a function that cannot be loaded for that reason is to move, if it is.
+    pub(super) fn move_unloaded(&self, function: &Function, error: &Error) -> bool {
+        match (&self.annex, error.needs_process()) {
+            (Some(annex), Some(reason)) => {
+                annex.note(*function, reason);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Pool {
+    /// The functions that have moved from interpreters to processes, with the reasons; none unless the
+    /// backend is [`Backend::Auto`](crate::Backend::Auto).
+    pub fn moved(&self) -> Vec<Moved> {
+        let Some(annex) = &self.shared.annex else {
+            return Vec::new();
+        };
+        let moved = annex.moved.read().unwrap_or_else(PoisonError::into_inner);
+        let all = moved.iter().map(|(function, reason)| Moved {
+            function: *function,
+            reason: reason.clone(),
+        });
+        all.collect()
+    }
+}

@@ -1,0 +1,164 @@
+//! Away: a worker's jobs run in another process, and are seen and ended there.
+//!
+//! The post of such a worker is in the pool's process like any other, and has the promises. The process has
+//! a post too, whose promises are nobody's: it is there to be looked at and interrupted.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use owngil_ffi::Stack;
+
+use super::{Post, Ran};
+use crate::output::{Output, Stream};
+use crate::task::{Batch, Promise, Results, Why};
+
+/// A process that runs a worker's jobs.
+pub(crate) trait Away: fmt::Debug + Send + Sync {
+    /// Has that job of its interrupted if it runs; waits for a moment. With `takes_output`, the answer has
+    /// what was printed so far.
+    fn interrupt(&self, job: u64, why: Why, takes_output: bool) -> Option<Answer>;
+
+    /// The stacks of its threads, home thread first; `None` if it does not answer in time.
+    fn stacks(&self) -> Option<Vec<Stack>>;
+
+    /// Ends it. Does not wait.
+    fn kill(&self);
+
+    /// Its number.
+    fn process(&self) -> u32;
+
+    /// How many bytes its interpreter has in use, if that is counted.
+    fn memory_in_use(&self) -> Option<usize>;
+
+    /// Its CPU time, of all of its threads.
+    fn cpu(&self) -> Option<Duration>;
+}
+
+/// What a process says that was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) stacks: Vec<Stack>,
+    pub(crate) output: Output,
+}
+
+impl Post {
+    /// The worker begins a job that was sent to its process as that number. When its time is up, if it
+    /// has a limit.
+    ///
+    /// It may run there by now. So one that has its outcome already is begun too, and its time is up at
+    /// once, so that it is interrupted.
+    pub(crate) fn begin_away(
+        &self,
+        batch: &Batch,
+        promise: Promise,
+        number: u64,
+    ) -> Option<Instant> {
+        let begun = self.begin(batch, promise);
+        let mut state = self.lock();
+        let running = state.running.as_mut()?;
+        running.number = number;
+        let Err(()) = begun else {
+            return begun.unwrap_or_default();
+        };
+        running.is_settled = false;
+        running.limit = Some(Duration::ZERO);
+        let told = running.promise.take();
+        let due = running.due();
+        drop(state);
+        drop(told);
+        due
+    }
+
+    /// Says by which number the other process knows the running job.
+    pub(crate) fn set_number_away(&self, number: u64) {
+        if let Some(running) = &mut self.lock().running {
+            running.number = number;
+        }
+    }
+
+    /// As [`end`](Post::end), for a job that ran in another process.
+    pub(crate) fn end_away(&self, ran: Option<Ran>) -> (Duration, Option<Promise>) {
+        self.end_with(ran, || ())
+    }
+
+    /// The process is gone that ran a job, of which so many calls have ended with these results, the last of
+    /// them lost with it. Gives the promise for the rest of its calls, if there are any, which did not
+    /// begin.
+    pub(crate) fn lose_some(&self, results: Results) -> Option<Promise> {
+        let promise = self.take_lost()?;
+        self.lock().tally.told(results.len(), 1);
+        if results.len() < promise.len() {
+            return Some(promise.after(results));
+        }
+        self.keep(promise, results);
+        None
+    }
+
+    /// The running job's number in the other process, if it is at that epoch.
+    pub(super) fn number_away(&self, epoch: u64) -> Option<u64> {
+        let state = self.lock();
+        let running = state.running.as_ref().filter(|_| state.epoch == epoch)?;
+        Some(running.number)
+    }
+
+    /// Interrupts the job in the other process, and puts what that has printed with the rest.
+    pub(super) fn fire_away(&self, away: &dyn Away, epoch: u64, why: Why, tell: bool) {
+        let Some(job) = self.number_away(epoch) else {
+            return;
+        };
+        let answer = away.interrupt(job, why, tell);
+        let Answer { mut stacks, output } = answer.unwrap_or_default();
+        let stack = || stacks.pop().map(Box::new);
+        self.fire_with(epoch, why, stack, || ());
+        if self.is_at(epoch) {
+            for (stream, text) in [
+                (Stream::Stdout, output.stdout),
+                (Stream::Stderr, output.stderr),
+            ] {
+                // More than may be kept was refused where it was printed.
+                let _ = self.capture.write(stream, &text);
+            }
+        }
+    }
+
+    /// In a worker process: interrupts the job of that number, if it runs, on this thread, which waits for
+    /// the GIL. Where it stood, and what it has printed so far if that is asked for.
+    pub(crate) fn interrupt_here(&self, number: u64, why: Why, takes_output: bool) -> Answer {
+        let epoch = {
+            let state = self.lock();
+            let running = state.running.as_ref().filter(|run| run.number == number);
+            let Some(running) = running else {
+                return Answer::default();
+            };
+            if let Some(cancelled) = &running.cancelled {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+            state.epoch
+        };
+        if let Some(visits) = self.visits.get() {
+            visits.visit(|visit| self.fire(&visit, epoch, why));
+        }
+        let state = self.lock();
+        let running = state.running.as_ref().filter(|_| state.epoch == epoch);
+        let stopped = running.and_then(|running| running.stopped.as_ref());
+        let stack = stopped.and_then(|(_, stack)| stack.as_deref().cloned());
+        let is_there = running.is_some();
+        drop(state);
+        let output = match takes_output && is_there {
+            true => self.capture.take(),
+            false => Output::default(),
+        };
+        Answer {
+            stacks: stack.into_iter().collect(),
+            output,
+        }
+    }
+
+    /// In a worker process: the stacks of its threads, read on this thread, which waits for the GIL.
+    pub(crate) fn stacks_here(&self) -> Vec<Stack> {
+        let visits = self.visits.get();
+        let stacks = visits.and_then(|visits| visits.visit(|visit| visit.stacks()));
+        stacks.unwrap_or_default()
+    }
+}

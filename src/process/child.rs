@@ -1,0 +1,344 @@
+//! Child: a worker process from the pool's side, from its start to its end.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use owngil_ffi::Runtime;
+
+use super::frame::{Ended, JobHead, News, PlaceRecord, Setup, Shape, Word};
+use super::life::{Control, Life, told};
+use super::link::{self, Read, Reader, Writer, malformed};
+use super::role::{ARGUMENT, VERSION};
+use super::turn::{Remains, Turn};
+use super::values::{self, Sent};
+use crate::error::{Error, Result};
+use crate::interpreter::MemorySetting;
+use crate::output::{Output, Stream};
+use crate::post::{Away, Ran};
+use crate::task::{Batch, Results};
+
+/// How long a program may take to say that it is a worker. It does so first of all.
+const HELLO: Duration = Duration::from_secs(10);
+
+/// How long it may take to start Python.
+const READY: Duration = Duration::from_secs(120);
+
+/// How long the end of a connection may come before the end of its process.
+const DYING: Duration = Duration::from_millis(500);
+
+/// The settings of a worker process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings<'s> {
+    /// What is started; this program itself by default.
+    pub(crate) program: Option<&'s Path>,
+    pub(crate) worker: usize,
+    pub(crate) memory: MemorySetting,
+    /// Output is kept with its task.
+    pub(crate) keeps_output: bool,
+}
+
+/// A worker process.
+#[derive(Debug)]
+pub(crate) struct Child {
+    life: Arc<Life>,
+    turn: Turn,
+    writer: Writer,
+    reader: Reader,
+    revision: u16,
+    /// The functions that it knows, by their ids.
+    known: Vec<bool>,
+}
+
+/// What a worker process tells.
+pub(crate) enum Event {
+    /// A job has ended.
+    Ended(u64, Ran, Results),
+    /// The task that runs has printed this; the last of its call where the flag says so.
+    Printed(Stream, Vec<u8>, bool),
+    /// It runs no more jobs.
+    Worn,
+}
+
+impl Child {
+    /// Starts one, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a program that cannot be started or does not become a worker, and what keeps
+    /// Python from starting there.
+    pub(crate) fn start(settings: Settings<'_>) -> Result<Child> {
+        let program = match settings.program {
+            Some(program) => program.to_owned(),
+            None => PathBuf::from("/proc/self/exe"),
+        };
+        let connected = Child::connect(&program, settings);
+        let child = connected.map_err(|error| {
+            Error::Config(format!(
+                "the worker program {} could not be started: {error}",
+                shown(settings.program)
+            ))
+        })?;
+        child.await_ready(settings.program)?;
+        Ok(child)
+    }
+
+    fn connect(program: &Path, settings: Settings<'_>) -> io::Result<Child> {
+        let (ours, theirs) = link::pair()?;
+        let (control, their_control) = link::pair()?;
+        let (turn, board) = Turn::create()?;
+        let seen = Turn::open(&board)?;
+        let mut command = Command::new(program);
+        // Not in the terminal's group: Ctrl-C is for the pool's process, which ends its workers.
+        command.arg(ARGUMENT).process_group(0);
+        if let (None, Some(name)) = (settings.program, std::env::args_os().next()) {
+            command.arg0(name);
+        }
+        let child = command.stdin(Stdio::from(their_control)).spawn()?;
+        let (writer, reader) = link::both(control);
+        let control = Control::new(writer, reader);
+        let (memory, limit) = match settings.memory {
+            MemorySetting::NotCounted => (false, None),
+            MemorySetting::Counted(limit) => (true, limit),
+        };
+        let life = Life::new(child, control, seen, memory)?;
+        let python = Runtime::running().and_then(Runtime::python);
+        let setup = Setup {
+            parent: std::process::id(),
+            worker: settings.worker as u32,
+            python: python.map(|path| path.as_os_str().as_bytes().to_vec()),
+            counts_memory: memory,
+            memory_limit: limit.map(|limit| limit as u64),
+            keeps_output: settings.keeps_output,
+        };
+        life.control().send_setup(&setup, theirs, board)?;
+        let (writer, reader) = link::both(ours);
+        Ok(Child {
+            life: Arc::new(life),
+            turn,
+            writer,
+            reader,
+            revision: 0,
+            known: Vec::new(),
+        })
+    }
+
+    /// Waits until it is ready.
+    fn await_ready(&self, program: Option<&Path>) -> Result<()> {
+        let word = |limit| {
+            let until = Instant::now() + limit;
+            let word = self.life.control().reader.take_by::<Word>(until);
+            word.ok().flatten().map(|(word, _)| word)
+        };
+        match word(HELLO) {
+            Some(Word::Hello(version)) if version == VERSION => {}
+            Some(Word::Hello(version)) => {
+                return Err(Error::Config(format!(
+                    "the worker program {} has owngil {version}, and this one {VERSION}",
+                    shown(program)
+                )));
+            }
+            _ => return Err(self.is_no_worker(program)),
+        }
+        match word(READY) {
+            Some(Word::Ready) => Ok(()),
+            Some(Word::Failed(failure)) => Err(failure.into()),
+            _ => {
+                let reason = match self.life.wait(DYING) {
+                    true => told(self.process(), self.life.end(DYING)),
+                    false => format!("it did not start Python in {} s", READY.as_secs()),
+                };
+                Err(Error::WorkerLost(reason))
+            }
+        }
+    }
+
+    fn is_no_worker(&self, program: Option<&Path>) -> Error {
+        let what = match self.life.wait(DYING) {
+            true => format!("({})", told(self.process(), self.life.end(DYING))),
+            false => format!("within {} s", HELLO.as_secs()),
+        };
+        Error::Config(format!(
+            "{} was started as a worker process and did not become one {what}: the first line of its main \
+             must be owngil::become_worker_if_asked(), or name another program with \
+             PoolBuilder::worker_program",
+            shown(program)
+        ))
+    }
+
+    /// The process, to be asked and ended by others.
+    pub(crate) fn away(&self) -> Arc<dyn Away> {
+        Arc::clone(&self.life) as _
+    }
+
+    /// Its number.
+    pub(crate) fn process(&self) -> u32 {
+        self.life.process()
+    }
+
+    /// How far the job had come that began last, once the process has ended.
+    pub(crate) fn remains(&mut self) -> Remains {
+        self.turn.remains()
+    }
+
+    /// Which job began last; 0 for none.
+    pub(crate) fn begun(&self) -> u64 {
+        self.turn.begun()
+    }
+
+    /// Takes back what has not begun; which job began last.
+    pub(crate) fn take_back(&mut self) -> u64 {
+        let (begun, revision) = self.turn.take_back();
+        self.revision = revision;
+        begun
+    }
+
+    /// Puts a job behind what is to be sent.
+    pub(crate) fn put(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
+        let function = batch.function();
+        let id = function.id();
+        if self.known.len() <= id {
+            self.known.resize(id + 1, false);
+        }
+        let place = match std::mem::replace(&mut self.known[id], true) {
+            true => None,
+            false => Some(PlaceRecord::from(function.place())),
+        };
+        let Sent {
+            shape,
+            inline,
+            file,
+        } = values::send(batch.encoded())?;
+        let head = JobHead {
+            number,
+            revision: self.revision,
+            function: id as u32,
+            place,
+            n_calls: batch.len(),
+            arguments: shape,
+        };
+        let mut body: Vec<&[u8]> = vec![batch.encoded()];
+        body.extend(inline);
+        self.writer.put(&head, &body, file)
+    }
+
+    /// Sends what it takes.
+    pub(crate) fn send(&mut self) -> io::Result<()> {
+        self.writer.send().map(drop)
+    }
+
+    /// What it has told, if that is there.
+    pub(crate) fn event(&mut self) -> io::Result<Option<Event>> {
+        let Some((news, body)) = self.reader.take::<News>()? else {
+            return Ok(None);
+        };
+        Ok(Some(match news {
+            News::Ended(ended) => self.ended(ended, body)?,
+            News::Printed {
+                is_stderr, is_last, ..
+            } => {
+                let stream = match is_stderr {
+                    true => Stream::Stderr,
+                    false => Stream::Stdout,
+                };
+                Event::Printed(stream, body, is_last)
+            }
+            News::Worn => Event::Worn,
+        }))
+    }
+
+    fn ended(&mut self, ended: Ended, mut body: Vec<u8>) -> io::Result<Event> {
+        let values = values::receive(&ended.values, &mut body, &mut self.reader)?;
+        let mut rest = &body[..];
+        let mut piece = |n: u64| {
+            let n = usize::try_from(n).unwrap_or(usize::MAX);
+            let (piece, after) = rest
+                .split_at_checked(n)
+                .ok_or_else(|| malformed("output"))?;
+            rest = after;
+            Ok::<_, io::Error>(piece.to_vec())
+        };
+        let mut outputs = Vec::new();
+        for (call, n_stdout, n_stderr) in ended.outputs {
+            let (stdout, stderr) = (piece(n_stdout)?, piece(n_stderr)?);
+            outputs.push((call, Output { stdout, stderr }));
+        }
+        let mut results = Results::of(values, ended.n, outputs);
+        results.note_elapsed(Duration::from_nanos(ended.nanoseconds));
+        let ran = Ran {
+            n_calls: ended.n,
+            n_failed: ended.n_failed,
+            crossing: Duration::from_nanos(ended.crossing_nanoseconds),
+        };
+        Ok(Event::Ended(ended.number, ran, results))
+    }
+
+    /// Reads what is there; `false` at the end of the connection.
+    pub(crate) fn read(&mut self) -> io::Result<Read> {
+        self.reader.read()
+    }
+
+    /// Waits until there is something to read or room to send what is left, but no longer than `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> io::Result<bool> {
+        self.reader.wait(!self.writer.is_empty(), limit)
+    }
+
+    /// Whether it has ended, whoever may still hold its connection.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.life.wait(Duration::ZERO)
+    }
+
+    /// What became of it, in words: its connection has ended.
+    pub(crate) fn obituary(&self) -> String {
+        let is_alive = !self.life.wait(DYING);
+        if is_alive {
+            self.life.kill();
+        }
+        let status = self.life.end(DYING);
+        match is_alive {
+            true => format!("its process {} has closed its connection", self.process()),
+            false => told(self.process(), status),
+        }
+    }
+
+    /// Has it end by itself, for no longer than this; hands on what its last code prints.
+    pub(crate) fn retire(mut self, grace: Duration, printed: impl Fn(Stream, &[u8])) {
+        let until = Instant::now() + grace;
+        let _ = self.writer.close();
+        while let Ok(Some((news, body))) = self.reader.take_by::<News>(until) {
+            if let News::Printed { is_stderr, .. } = news {
+                let stream = match is_stderr {
+                    true => Stream::Stderr,
+                    false => Stream::Stdout,
+                };
+                printed(stream, &body);
+            }
+        }
+        self.life
+            .end(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl Control {
+    fn send_setup(&mut self, setup: &Setup, data: OwnedFd, board: OwnedFd) -> io::Result<()> {
+        self.writer.put(setup, &[], Some(data))?;
+        self.writer.put(&Shape::default(), &[], Some(board))?;
+        // It is small, so it fits; a program that has ended already is told of where it is waited for.
+        let _ = self.writer.send();
+        Ok(())
+    }
+}
+
+fn shown(program: Option<&Path>) -> String {
+    let name = || std::env::current_exe().ok();
+    let program = program.map(Path::to_owned).or_else(name);
+    program.map_or_else(
+        || "this program".to_owned(),
+        |path| path.display().to_string(),
+    )
+}

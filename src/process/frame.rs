@@ -1,0 +1,203 @@
+//! Frame: what a pool and a worker process tell each other.
+//!
+//! Each is a record of `wire`, before raw bytes that it describes: encoded values, what was printed.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::function::Place;
+use crate::interpreter::MemorySetting;
+use crate::task::Why;
+use crate::wire::{Failure, StackRecord};
+
+/// What a worker process is told when it starts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Setup {
+    /// Who started it, to be seen whether that is still there.
+    pub(super) parent: u32,
+    /// The worker's place among the others.
+    pub(super) worker: u32,
+    /// The Python that runs in the pool's process, if one was named.
+    pub(super) python: Option<Vec<u8>>,
+    pub(super) counts_memory: bool,
+    pub(super) memory_limit: Option<u64>,
+    /// Output is kept with its task, not handed on.
+    pub(super) keeps_output: bool,
+}
+
+/// What is asked of a worker process while it runs something.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    /// Tells its answer from others.
+    pub(super) id: u64,
+    pub(super) ask: Ask,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Ask {
+    /// Interrupt that job, if it runs.
+    Interrupt {
+        job: u64,
+        timed_out: bool,
+        /// The outcome will be told at once: what was printed so far goes with it.
+        takes_output: bool,
+    },
+    Stacks,
+}
+
+/// What a worker process says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Word {
+    /// It is one, of this version of owngil.
+    Hello(String),
+    Ready,
+    /// It cannot be one.
+    Failed(Failure),
+    /// Stacks that it was asked for, or the one of the job that it has interrupted; and the lengths of what
+    /// was printed, which follows.
+    Answer {
+        id: u64,
+        stacks: Vec<StackRecord>,
+        n_stdout: u64,
+        n_stderr: u64,
+    },
+}
+
+/// A batch, before its arguments.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct JobHead {
+    pub(super) number: u64,
+    /// See `turn`.
+    pub(super) revision: u16,
+    /// The function's number in the pool's process, and at first what it is.
+    pub(super) function: u32,
+    pub(super) place: Option<PlaceRecord>,
+    pub(super) n_calls: u32,
+    pub(super) arguments: Shape,
+}
+
+/// How encoded values follow: bytes, and then the buffers, or a file that they are in.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Shape {
+    pub(super) n_bytes: u64,
+    /// Where each buffer starts in the file, if there is one, and its length.
+    pub(super) buffers: Vec<(u64, u64)>,
+    pub(super) has_file: bool,
+}
+
+/// What a worker process tells of its jobs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum News {
+    Ended(Ended),
+    /// Something was printed, which is handed on before the job ends: this many bytes of it follow.
+    Printed {
+        is_stderr: bool,
+        is_last: bool,
+        n_bytes: u64,
+    },
+    /// It will run no further jobs: it has no memory left for them.
+    Worn,
+}
+
+/// The end of a batch, before its values.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ended {
+    pub(super) number: u64,
+    pub(super) n: u32,
+    pub(super) n_failed: u32,
+    pub(super) nanoseconds: u64,
+    pub(super) crossing_nanoseconds: u64,
+    /// By the place of the call: how much it has printed to either stream; that follows the values.
+    pub(super) outputs: Vec<(u32, u64, u64)>,
+    pub(super) values: Shape,
+}
+
+/// Where a function is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum PlaceRecord {
+    File {
+        path: Vec<u8>,
+        module: String,
+        name: String,
+    },
+    Module {
+        module: String,
+        name: String,
+    },
+    Source {
+        text: String,
+        module: String,
+        name: String,
+    },
+    Script {
+        path: Vec<u8>,
+        shown: String,
+    },
+    Malformed {
+        reference: String,
+    },
+}
+
+impl From<&Place> for PlaceRecord {
+    fn from(place: &Place) -> PlaceRecord {
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        match place.clone() {
+            Place::File { path, module, name } => PlaceRecord::File {
+                path: bytes(&path),
+                module,
+                name,
+            },
+            Place::Module { module, name } => PlaceRecord::Module { module, name },
+            Place::Source { text, module, name } => PlaceRecord::Source { text, module, name },
+            Place::Script { path, shown } => PlaceRecord::Script {
+                path: bytes(&path),
+                shown,
+            },
+            Place::Malformed { reference } => PlaceRecord::Malformed { reference },
+        }
+    }
+}
+
+impl From<PlaceRecord> for Place {
+    fn from(record: PlaceRecord) -> Place {
+        match record {
+            PlaceRecord::File { path, module, name } => Place::File {
+                path: path_of(&path),
+                module,
+                name,
+            },
+            PlaceRecord::Module { module, name } => Place::Module { module, name },
+            PlaceRecord::Source { text, module, name } => Place::Source { text, module, name },
+            PlaceRecord::Script { path, shown } => Place::Script {
+                path: path_of(&path),
+                shown,
+            },
+            PlaceRecord::Malformed { reference } => Place::Malformed { reference },
+        }
+    }
+}
+
+/// A path need not be text.
+pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+impl Setup {
+    pub(super) fn memory(&self) -> MemorySetting {
+        let limit = self.memory_limit.map(|limit| limit as usize);
+        match self.counts_memory {
+            true => MemorySetting::Counted(limit),
+            false => MemorySetting::NotCounted,
+        }
+    }
+}
+
+pub(super) fn why(timed_out: bool) -> Why {
+    match timed_out {
+        true => Why::TimedOut,
+        false => Why::Cancelled,
+    }
+}

@@ -1,0 +1,407 @@
+//! Role: a process that is a worker of another process's pool.
+//!
+//! It has two connections. By one come jobs, and go their results: a thread of its own reads and runs them
+//! in the main interpreter, one after the other. By the other the pool asks while a job runs: the process's
+//! first thread reads that, never waits for a GIL, and ends the process at once when the connection ends,
+//! as it does however the pool's process ends.
+
+use std::collections::HashMap;
+use std::io;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use owngil_ffi::{STACK_SIZE, leave};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+use super::frame::{Ask, Ended, JobHead, News, Request, Setup, Shape, Word, path_of, why};
+use super::link::{self, Read, Reader, Writer, malformed};
+use super::turn::{Diary, Turn};
+use super::values::{self, Sent};
+use crate::error::Result;
+use crate::function::{Function, Place};
+use crate::interpreter::Interpreter;
+use crate::output::{Capture, Forward, Output, OutputPolicy, Stream};
+use crate::post::{Answer, Post, Ran, Settled};
+use crate::runtime;
+use crate::task::{Batch, Job, Promise, Recipient, Results};
+use crate::wire::{Failure, StackRecord};
+
+/// What a worker process finds as its only argument.
+pub(super) const ARGUMENT: &str = "--owngil-worker";
+
+/// Both sides must be of one version: what they tell each other is no format to keep.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long the pool may take to say what is to be done.
+const SETUP: Duration = Duration::from_secs(30);
+
+/// How many requests may wait for a GIL that C code holds. Those after them would find nothing else.
+const N_WAITING: usize = 16;
+
+static IS_WORKER: AtomicBool = AtomicBool::new(false);
+
+/// This process is one that was forked off a worker by Python code.
+static IS_FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Makes this process a worker, if a pool of another process has started it to be one; returns at once if
+/// not.
+///
+/// A pool of [`Backend::Process`](crate::Backend::Process) starts its workers as this same program anew.
+/// So call this in the first line of `main`: what stands before it runs in each worker too. A program that
+/// cannot, such as a test harness, names another one with
+/// [`PoolBuilder::worker_program`](crate::PoolBuilder::worker_program); the command `owngil` is one.
+///
+/// ```
+/// // First of all that `main` does:
+/// owngil::become_worker_if_asked();
+/// ```
+pub fn become_worker_if_asked() {
+    if !is_asked() {
+        return;
+    }
+    IS_WORKER.store(true, Ordering::Relaxed);
+    match Role::take_up() {
+        Ok((role, asked)) => role.live(asked),
+        Err(error) => {
+            eprintln!("error: {ARGUMENT} is for processes that owngil starts by itself ({error})");
+            process::exit(2);
+        }
+    }
+}
+
+/// Whether this process was started to be a worker and is none: its `main` lacks the line.
+pub(crate) fn has_forgotten() -> bool {
+    is_asked() && !IS_WORKER.load(Ordering::Relaxed)
+}
+
+fn is_asked() -> bool {
+    let mut arguments = std::env::args_os().skip(1);
+    arguments.next().is_some_and(|first| first == ARGUMENT)
+}
+
+struct Role {
+    setup: Setup,
+    turn: Turn,
+    diary: Option<Diary>,
+    jobs: Reader,
+    news: Arc<Mutex<Writer>>,
+    words: Arc<Mutex<Writer>>,
+}
+
+impl Role {
+    /// Says what it is, and is told what to do.
+    fn take_up() -> io::Result<(Role, Reader)> {
+        // Python's tasks find standard input empty, and no program that they start gets the connection.
+        let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+        let (mut words, mut asked) = link::both(control);
+        words.put(&Word::Hello(VERSION.to_owned()), &[], None)?;
+        words.send_all()?;
+        let nothing = std::fs::File::open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&nothing)?;
+        let until = Instant::now() + SETUP;
+        let cut_off = || malformed("the connection has ended");
+        let (setup, _) = asked.take_by::<Setup>(until)?.ok_or_else(cut_off)?;
+        asked.take_by::<Shape>(until)?.ok_or_else(cut_off)?;
+        let (data, board) = (asked.take_file()?, asked.take_file()?);
+        let turn = Turn::open(&board)?;
+        let diary = Some(Diary::new(Turn::open(&board)?));
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let parent = getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
+        if parent as u32 != setup.parent {
+            return Err(cut_off());
+        }
+        let (news, jobs) = link::both(data);
+        let role = Role {
+            setup,
+            turn,
+            diary,
+            jobs,
+            news: Arc::new(Mutex::new(news)),
+            words: Arc::new(Mutex::new(words)),
+        };
+        Ok((role, asked))
+    }
+
+    fn live(self, asked: Reader) -> ! {
+        let capture = match self.setup.keeps_output {
+            true => Capture::new(OutputPolicy::Capture),
+            false => Capture::forwarding(printer(&self.news)),
+        };
+        let settled = Arc::new(Settled::default());
+        let post = Post::new(self.setup.worker as usize, capture, &settled);
+        let (requests, received) = bounded(N_WAITING);
+        let (visited, words) = (Arc::clone(&post), Arc::clone(&self.words));
+        let visitor = thread::Builder::new().name("owngil-visitor".to_owned());
+        let worker = thread::Builder::new().name(format!("owngil-{}", self.setup.worker));
+        let worker = worker.stack_size(STACK_SIZE);
+        let started = visitor
+            .spawn(move || visit(&visited, &received, &words))
+            .and_then(|_| worker.spawn(move || self.work(&post)));
+        if let Err(error) = started {
+            eprintln!("error: the system gave no thread for a worker: {error}");
+            leave(1);
+        }
+        listen(asked, &requests)
+    }
+
+    /// The life of the thread that runs jobs.
+    fn work(mut self, post: &Arc<Post>) {
+        let made = self.interpreter(post);
+        let word = match &made {
+            Ok(_) => Word::Ready,
+            Err(error) => Word::Failed(Failure::from(error)),
+        };
+        say(&self.words, &word, &[]);
+        let Ok(mut interpreter) = made else { return };
+        if let Some(diary) = self.diary.take() {
+            interpreter.set_progress(Box::new(diary));
+        }
+        let news = Arc::clone(&self.news);
+        let mut runner = Runner {
+            role: self,
+            functions: HashMap::new(),
+            is_broken: false,
+        };
+        runner.run(&mut interpreter, post);
+        interpreter.wind_down_alone();
+        // There is no task that it could be kept with.
+        if let Some(Output { stdout, stderr }) = post.capture().finish() {
+            let print = printer(&news);
+            print(Stream::Stdout, &stdout, true);
+            print(Stream::Stderr, &stderr, true);
+        }
+        interpreter.retire();
+        runtime::exit(0)
+    }
+
+    fn interpreter(&self, post: &Post) -> Result<Interpreter> {
+        if let Some(python) = &self.setup.python {
+            runtime::use_python(path_of(python))?;
+        }
+        let runtime = runtime::start()?;
+        let mut interpreter = Interpreter::on_main_alone(runtime, post, self.setup.memory())?;
+        let capture = Arc::clone(post.capture());
+        interpreter.stand_alone(move || {
+            IS_FORKED.store(true, Ordering::Relaxed);
+            capture.divert();
+        })?;
+        Ok(interpreter)
+    }
+}
+
+/// Runs jobs as they come.
+struct Runner {
+    role: Role,
+    /// By their numbers in the pool's process.
+    functions: HashMap<u32, Function>,
+    /// The connection has ended.
+    is_broken: bool,
+}
+
+impl Runner {
+    fn run(&mut self, interpreter: &mut Interpreter, post: &Post) {
+        while let Some(job) = self.next_waiting() {
+            self.run_some(interpreter, post, job);
+            if interpreter.is_worn() {
+                put(&self.role.news, &News::Worn, &[]);
+            }
+            // What did not fit into the socket at once.
+            if lock(&self.role.news).send_all().is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Runs a job, and those after it that are there.
+    fn run_some(&mut self, interpreter: &mut Interpreter, post: &Post, job: Job) {
+        let news = Arc::clone(&self.role.news);
+        let counts = self.role.setup.counts_memory;
+        let memory = interpreter.memory();
+        let runner = std::cell::RefCell::new(self);
+        interpreter.run_telling(
+            job,
+            post,
+            &|_| (),
+            &mut || runner.borrow_mut().next_at_hand(),
+            |promise, results, ran| {
+                if IS_FORKED.load(Ordering::Relaxed) {
+                    // Python code that was to end the process has returned instead.
+                    leave(0);
+                }
+                if let (true, Some(memory)) = (counts, &memory) {
+                    runner.borrow().role.turn.note_memory(memory.in_use());
+                }
+                if tell(&news, &promise, &results, ran).is_err() {
+                    runner.borrow_mut().is_broken = true;
+                }
+            },
+        );
+    }
+
+    /// The next job, if it is there, and all that was to be told is on its way.
+    fn next_at_hand(&mut self) -> Option<Job> {
+        if self.is_broken || !lock(&self.role.news).is_empty() {
+            return None;
+        }
+        loop {
+            match self.take() {
+                Ok(Some(job)) => return Some(job),
+                Ok(None) => {}
+                Err(_) => break,
+            }
+            match self.role.jobs.read() {
+                Ok(Read::Some) => {}
+                Ok(Read::Nothing) => return None,
+                Ok(Read::End) | Err(_) => break,
+            }
+        }
+        self.is_broken = true;
+        None
+    }
+
+    /// Waits for the next job; `None` at the end of the connection.
+    fn next_waiting(&mut self) -> Option<Job> {
+        while !self.is_broken {
+            if let Some(job) = self.take().ok()? {
+                return Some(job);
+            }
+            match self.role.jobs.read_waiting() {
+                Ok(Read::Some | Read::Nothing) => {}
+                Ok(Read::End) | Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// The next job that is whole and not taken back; it has begun.
+    fn take(&mut self) -> io::Result<Option<Job>> {
+        let role = &mut self.role;
+        while let Some((head, mut body)) = role.jobs.take::<JobHead>()? {
+            let calls = values::receive(&head.arguments, &mut body, &mut role.jobs)?;
+            if let Some(place) = head.place {
+                let function = Function::of_place(Place::from(place));
+                self.functions.insert(head.function, function);
+            }
+            let function = self.functions.get(&head.function);
+            let function = function.ok_or_else(|| malformed("a function that nobody named"))?;
+            if !role.turn.begin(head.number, head.revision) {
+                continue;
+            }
+            let cancelled = (head.n_calls > 1).then(Arc::default);
+            let batch = Batch::of_encoded(function, calls, head.n_calls, cancelled);
+            return Ok(Some(Job::new(batch, Recipient::Elsewhere(head.number))));
+        }
+        Ok(None)
+    }
+}
+
+/// Tells the results of a job.
+fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) -> io::Result<()> {
+    let Sent {
+        shape,
+        inline,
+        file,
+    } = values::send(results.bytes())?;
+    let outputs = results.outputs().iter().map(|(call, output)| {
+        let (n_stdout, n_stderr) = (output.stdout.len(), output.stderr.len());
+        (*call, n_stdout as u64, n_stderr as u64)
+    });
+    let ended = Ended {
+        number: promise.number(),
+        n: results.len(),
+        n_failed: ran.n_failed,
+        nanoseconds: results.elapsed().as_nanos() as u64,
+        crossing_nanoseconds: ran.crossing.as_nanos() as u64,
+        outputs: outputs.collect(),
+        values: shape,
+    };
+    let mut body: Vec<&[u8]> = vec![results.bytes()];
+    body.extend(inline);
+    for (_, output) in results.outputs() {
+        body.extend([&output.stdout[..], &output.stderr[..]]);
+    }
+    let mut news = lock(news);
+    news.put(&News::Ended(ended), &body, file)?;
+    news.send().map(drop)
+}
+
+/// What tasks print goes to the pool's process, which hands it on.
+fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
+    let news = Arc::clone(news);
+    Box::new(move |stream, text, is_last| {
+        let printed = News::Printed {
+            is_stderr: stream == Stream::Stderr,
+            is_last,
+            n_bytes: text.len() as u64,
+        };
+        let mut news = lock(&news);
+        // Nobody is there to be told that the pool has gone.
+        let _ = news.put(&printed, &[text], None);
+        let _ = news.send_all();
+    })
+}
+
+/// Reads what the pool asks, until it has gone.
+fn listen(mut asked: Reader, requests: &Sender<Request>) -> ! {
+    loop {
+        match asked.take::<Request>() {
+            Ok(Some((request, _))) => match requests.try_send(request) {
+                Ok(()) | Err(TrySendError::Full(_)) => continue,
+                Err(TrySendError::Disconnected(_)) => break,
+            },
+            Ok(None) => {}
+            Err(_) => break,
+        }
+        match asked.read_waiting() {
+            Ok(Read::Some | Read::Nothing) => {}
+            Ok(Read::End) | Err(_) => break,
+        }
+    }
+    // The whole group: programs that the task has started are of no use to anybody.
+    let _ = rustix::process::kill_current_process_group(Signal::KILL);
+    leave(1)
+}
+
+/// Does what is asked, on a thread that may wait for the GIL.
+fn visit(post: &Post, requests: &Receiver<Request>, words: &Mutex<Writer>) {
+    for Request { id, ask } in requests {
+        let answer = match ask {
+            Ask::Interrupt {
+                job,
+                timed_out,
+                takes_output,
+            } => post.interrupt_here(job, why(timed_out), takes_output),
+            Ask::Stacks => Answer {
+                stacks: post.stacks_here(),
+                ..Answer::default()
+            },
+        };
+        let Answer { stacks, output } = answer;
+        let word = Word::Answer {
+            id,
+            stacks: stacks.iter().map(StackRecord::from).collect(),
+            n_stdout: output.stdout.len() as u64,
+            n_stderr: output.stderr.len() as u64,
+        };
+        say(words, &word, &[&output.stdout, &output.stderr]);
+    }
+}
+
+/// Says a word. Where the connection has ended, so will the process.
+fn say(words: &Mutex<Writer>, word: &Word, body: &[&[u8]]) {
+    let mut words = lock(words);
+    let _ = words.put(word, body, None);
+    let _ = words.send_all();
+}
+
+fn put(news: &Mutex<Writer>, what: &News, body: &[&[u8]]) {
+    let _ = lock(news).put(what, body, None);
+}
+
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}

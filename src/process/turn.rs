@@ -1,0 +1,235 @@
+//! Turn: which job a worker process runs, known on both sides at any moment, also when it is dead.
+//!
+//! Several jobs may be on their way to it, so that it never waits for the next. Both sides see one number,
+//! which holds the job that it began last and a *revision*. It begins a job by one step that fails if the
+//! revision is not the one that the job was sent with. To take back what has not begun, the pool takes the
+//! revision one up, in one step too: what was sent before is not begun any more, and what had begun by
+//! then is told.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use owngil_ffi::Board;
+
+use crate::interpreter::Progress;
+use crate::payload::Encoding;
+
+/// How many bits of the number are the job's. Jobs count from 1, and have enough of them for a century.
+const JOB_BITS: u32 = 48;
+
+/// Where on the board it is.
+const TURN: usize = 0;
+
+/// And where it is told how much memory is in use.
+const MEMORY: usize = 1;
+
+/// And how many calls of the running job have ended.
+const ENDED: usize = 2;
+
+/// And of how many the values are in the board's bytes, in the upper half; in the lower, how long those are.
+const SAVED: usize = 3;
+
+/// And whether the job makes its calls, its function having been loaded.
+const CALLS: usize = 4;
+
+/// One side of it.
+#[derive(Debug)]
+pub(crate) struct Turn(Board);
+
+/// How far a job had come when its process ended.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// Whether its function was loaded.
+    pub(crate) is_loaded: bool,
+    /// How many of its calls had ended. The next one ran.
+    pub(crate) n_ended: u32,
+    /// The values of the first ones.
+    pub(crate) n_saved: u32,
+    pub(crate) values: Vec<u8>,
+}
+
+/// Writes down how far a job has come, call by call, and the values: small ones, as long as there is room.
+#[derive(Debug)]
+pub(super) struct Diary {
+    turn: Turn,
+    n_written: usize,
+    is_full: bool,
+}
+
+impl Diary {
+    pub(super) fn new(turn: Turn) -> Diary {
+        Diary {
+            turn,
+            n_written: 0,
+            is_full: false,
+        }
+    }
+}
+
+impl Progress for Diary {
+    #[inline]
+    fn begins(&mut self) {
+        (self.n_written, self.is_full) = (0, false);
+        self.turn.0.number(CALLS).store(1, Ordering::Release);
+    }
+
+    #[inline]
+    fn ended(&mut self, n: u32, values: &Encoding) {
+        let new = values.get(self.n_written..).unwrap_or_default();
+        self.is_full |= !values.buffers().is_empty();
+        self.is_full = self.is_full || !self.turn.0.write(self.n_written, new);
+        let numbers = &self.turn.0;
+        // The bytes are there before it is said that they are.
+        if !self.is_full {
+            self.n_written += new.len();
+            let saved = u64::from(n) << 32 | self.n_written as u64;
+            numbers.number(SAVED).store(saved, Ordering::Release);
+        }
+        numbers.number(ENDED).store(n.into(), Ordering::Release);
+    }
+}
+
+impl Turn {
+    /// The pool's side, and the file by which the other is opened.
+    pub(super) fn create() -> io::Result<(Turn, OwnedFd)> {
+        let (board, file) = Board::create()?;
+        Ok((Turn(board), file))
+    }
+
+    /// The worker's side.
+    pub(super) fn open(file: &OwnedFd) -> io::Result<Turn> {
+        Ok(Turn(Board::open(file)?))
+    }
+
+    /// Begins a job, unless it was taken back. What the one before has given is on its way.
+    #[inline]
+    pub(super) fn begin(&self, job: u64, revision: u16) -> bool {
+        self.0.number(CALLS).store(0, Ordering::Relaxed);
+        self.0.number(ENDED).store(0, Ordering::Relaxed);
+        self.0.number(SAVED).store(0, Ordering::Relaxed);
+        let number = self.number();
+        let mut now = number.load(Ordering::Acquire);
+        while split(now).1 == revision {
+            let next = joined(job, revision);
+            match number.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(other) => now = other,
+            }
+        }
+        false
+    }
+
+    /// Which job began last; 0 for none.
+    pub(crate) fn begun(&self) -> u64 {
+        split(self.number().load(Ordering::Acquire)).0
+    }
+
+    /// Takes back all jobs that have not begun: which one began last, and the revision from now on.
+    pub(crate) fn take_back(&self) -> (u64, u16) {
+        let number = self.number();
+        let mut now = number.load(Ordering::Acquire);
+        loop {
+            let (begun, revision) = split(now);
+            let next = revision.wrapping_add(1);
+            let wanted = joined(begun, next);
+            match number.compare_exchange_weak(now, wanted, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return (begun, next),
+                Err(other) => now = other,
+            }
+        }
+    }
+
+    /// How far the job had come that began last, once the process has ended.
+    pub(super) fn remains(&mut self) -> Remains {
+        let is_loaded = self.0.number(CALLS).load(Ordering::Acquire) > 0;
+        let n_ended = self.0.number(ENDED).load(Ordering::Acquire) as u32;
+        let saved = self.0.number(SAVED).load(Ordering::Acquire);
+        match self.0.read(0, saved as u32 as usize) {
+            Some(values) => Remains {
+                is_loaded,
+                n_ended,
+                n_saved: n_ended.min((saved >> 32) as u32),
+                values,
+            },
+            None => Remains {
+                is_loaded,
+                n_ended,
+                ..Remains::default()
+            },
+        }
+    }
+
+    /// Says how much memory is in use.
+    pub(super) fn note_memory(&self, n_bytes: usize) {
+        self.0
+            .number(MEMORY)
+            .store(n_bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How much memory was in use when it was said last.
+    pub(super) fn memory(&self) -> usize {
+        self.0.number(MEMORY).load(Ordering::Relaxed) as usize
+    }
+
+    fn number(&self) -> &AtomicU64 {
+        self.0.number(TURN)
+    }
+}
+
+fn joined(job: u64, revision: u16) -> u64 {
+    job | u64::from(revision) << JOB_BITS
+}
+
+fn split(number: u64) -> (u64, u16) {
+    let job = number & ((1 << JOB_BITS) - 1);
+    (job, (number >> JOB_BITS) as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_back_does_not_begin_and_what_has_begun_is_told() {
+        let (pool, file) = Turn::create().unwrap();
+        let worker = Turn::open(&file).unwrap();
+        assert!(worker.begin(1, 0) && worker.begin(2, 0));
+        assert_eq!(pool.take_back(), (2, 1));
+        assert!(!worker.begin(3, 0));
+        assert!(worker.begin(3, 1));
+        assert_eq!(pool.begun(), 3);
+        for _ in 0..u16::MAX {
+            pool.take_back();
+        }
+        assert_eq!(pool.take_back(), (3, 1));
+    }
+
+    #[test]
+    fn each_job_is_begun_or_taken_back() {
+        let (pool, file) = Turn::create().unwrap();
+        let worker = Turn::open(&file).unwrap();
+        let (jobs, sent) = std::sync::mpsc::sync_channel::<(u64, u16)>(4);
+        let runner = std::thread::spawn(move || {
+            let begun = sent
+                .iter()
+                .filter(|(job, revision)| worker.begin(*job, *revision));
+            begun.map(|(job, _)| job).collect::<Vec<u64>>()
+        });
+        let mut revision = 0;
+        let mut expected = Vec::new();
+        let mut open = Vec::new();
+        for job in 1..20_000 {
+            jobs.send((job, revision)).unwrap();
+            open.push(job);
+            if job % 7 == 0 {
+                let (begun, next) = pool.take_back();
+                revision = next;
+                expected.extend(open.drain(..).filter(|job| *job <= begun));
+            }
+        }
+        drop(jobs);
+        expected.append(&mut open);
+        assert_eq!(runner.join().unwrap(), expected);
+    }
+}

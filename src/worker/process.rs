@@ -1,0 +1,401 @@
+//! The backend `process`: a worker process for each worker, whose thread sends it jobs and gets results.
+//!
+//! Where jobs are short, several are on their way to the process at once (the *window*), so that it does
+//! not wait for the next while its results travel. The first of them stands at the post as the one that
+//! runs. When that takes longer than expected, those after it are taken back and queued again, since
+//! other workers may be free, and since they are not to begin once they are cancelled.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
+use crate::output::Stream;
+use crate::post::{Post, Ran};
+use crate::process::{Child, Event, Read, Settings};
+use crate::spin::spin;
+use crate::task::{Batch, Job, Promise, Results};
+use crate::worker::{Back, Lingering, Worker, WorkerSettings};
+
+/// How much work may be on its way to a process, going by what the last jobs took.
+const AHEAD: Duration = Duration::from_micros(600);
+
+/// The most jobs that may.
+const WINDOW_MAX: usize = 64;
+
+/// How long a job may take before those after it are taken back.
+const LONG: Duration = Duration::from_millis(2);
+
+/// How often it is looked whether a process is there that says nothing. The end of its connection tells
+/// that at once, unless another process has got hold of that.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Starts a process, and waits until it is ready.
+pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<ProcessWorker> {
+    let child = Child::start(Settings {
+        program: settings.program.as_deref(),
+        worker: post.worker(),
+        memory: settings.memory,
+        keeps_output: post.capture().is_kept(),
+    })?;
+    post.set_away(child.away());
+    tracing::debug!(
+        worker = post.worker(),
+        process = child.process(),
+        "process ready"
+    );
+    Ok(ProcessWorker {
+        child,
+        post,
+        grace: settings.grace,
+        window: VecDeque::new(),
+        n_sent: 0,
+        limit: 1,
+        mean: LONG,
+        state: State::Sound,
+    })
+}
+
+/// A worker whose jobs run in a process.
+#[derive(Debug)]
+pub(super) struct ProcessWorker {
+    child: Child,
+    post: Arc<Post>,
+    grace: Duration,
+    /// Jobs that were sent and whose results are not back, in their order.
+    window: VecDeque<Sent>,
+    /// Counts jobs.
+    n_sent: u64,
+    /// How many jobs may be in the window.
+    limit: usize,
+    /// What a job takes, going by the last ones.
+    mean: Duration,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Sound,
+    /// It runs no more jobs.
+    Worn,
+    /// It is gone.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Sent {
+    number: u64,
+    batch: Batch,
+    /// That of the first lies at the post.
+    promise: Option<Promise>,
+    /// Nobody else may run it.
+    is_own: bool,
+}
+
+impl Worker for ProcessWorker {
+    fn run(
+        &mut self,
+        job: Job,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        back: &dyn Fn(Back),
+    ) {
+        let mut failed = self.take_on(job, true, due);
+        while failed.is_ok() {
+            self.fill(due, next, &mut failed);
+            if self.window.is_empty() {
+                return;
+            }
+            if failed.is_ok() {
+                failed = self.go_on(due, back);
+            }
+            if self.state == State::Worn {
+                return self.give_back(back);
+            }
+        }
+        self.lose(failed.err(), due, back);
+    }
+
+    fn is_worn(&self) -> bool {
+        self.state == State::Worn
+    }
+
+    fn is_lost(&self) -> bool {
+        self.state == State::Lost
+    }
+
+    fn retire(self: Box<Self>) -> Option<Lingering> {
+        let ProcessWorker {
+            child, post, grace, ..
+        } = *self;
+        let capture = post.capture();
+        child.retire(grace, |stream, text| {
+            // There is no task that it could be too much for.
+            let _ = capture.write(stream, text);
+        });
+        capture.finish_last();
+        None
+    }
+}
+
+impl ProcessWorker {
+    /// Sends a job, and has it begin if it is the only one.
+    fn take_on(&mut self, job: Job, is_own: bool, due: &dyn Fn(Instant)) -> io::Result<()> {
+        let Job { batch, promise } = job;
+        self.n_sent += 1;
+        let number = self.n_sent;
+        let mut sent = Sent {
+            number,
+            batch,
+            promise: Some(promise),
+            is_own,
+        };
+        if self.window.is_empty() && !self.begin_unsent(&mut sent, due) {
+            return Ok(());
+        }
+        let put = self.child.put(number, &sent.batch);
+        self.window.push_back(sent);
+        put
+    }
+
+    /// Puts a job at the post that has not been sent; `false` if it is not to run.
+    fn begin_unsent(&self, sent: &mut Sent, due: &dyn Fn(Instant)) -> bool {
+        let Some(promise) = sent.promise.take() else {
+            return true;
+        };
+        match self.post.begin(&sent.batch, promise) {
+            Ok(when) => {
+                self.post.set_number_away(sent.number);
+                when.into_iter().for_each(due);
+                true
+            }
+            Err(()) => {
+                drop(self.post.end_away(None));
+                false
+            }
+        }
+    }
+
+    /// Sends as many jobs as may be on their way.
+    fn fill(
+        &mut self,
+        due: &dyn Fn(Instant),
+        next: &mut dyn FnMut() -> Option<Job>,
+        failed: &mut io::Result<()>,
+    ) {
+        while self.window.len() < self.limit && failed.is_ok() {
+            let Some(job) = next() else {
+                // Others may come for what is queued next.
+                self.limit = self.window.len().max(1);
+                break;
+            };
+            *failed = self.take_on(job, false, due);
+        }
+        if failed.is_ok() {
+            *failed = self.child.send();
+        }
+    }
+
+    /// Waits for what the process tells, and does what follows from it.
+    fn go_on(&mut self, due: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<()> {
+        let found = spin(|| match self.child.read() {
+            Ok(Read::Nothing) => None,
+            found => Some(found),
+        });
+        let found = match found {
+            Some(found) => found?,
+            None => self.wait(due, back)?,
+        };
+        let mut n_ended = 0;
+        while let Some(event) = self.child.event()? {
+            match event {
+                Event::Ended(number, ran, results) => {
+                    self.end(number, ran, results, due, back)?;
+                    n_ended += 1;
+                }
+                Event::Printed(stream, text, is_last) => self.print(stream, &text, is_last),
+                Event::Worn => self.state = State::Worn,
+            }
+        }
+        if n_ended > 0 {
+            self.widen(n_ended);
+        }
+        match found {
+            Read::End => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn wait(&mut self, due: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<Read> {
+        let is_alone = self.window.len() == 1;
+        let limit = if is_alone { LOOK } else { LONG };
+        let is_there = self.child.wait(limit)?;
+        self.child.send()?;
+        if !is_there && !is_alone {
+            self.take_back(due, back)?;
+        }
+        match self.child.read()? {
+            Read::Nothing if !is_there && self.child.has_ended() => Ok(Read::End),
+            found => Ok(found),
+        }
+    }
+
+    /// The first job has ended.
+    fn end(
+        &mut self,
+        number: u64,
+        ran: Ran,
+        results: Results,
+        due: &dyn Fn(Instant),
+        back: &dyn Fn(Back),
+    ) -> io::Result<()> {
+        if self.window.front().is_none_or(|sent| sent.number != number) {
+            let reason = "it told the end of a job that it does not run";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        self.window.pop_front();
+        let elapsed = results.elapsed();
+        self.mean = (7 * self.mean + elapsed) / 8;
+        let (_, promise) = self.post.end_away(Some(ran));
+        if self.post.capture().is_dirty() {
+            // What it printed after the last call that told its end, or was told of by others.
+            self.post.capture().finish();
+        }
+        if let Some(promise) = promise {
+            self.post.keep(promise, results);
+        }
+        let is_unwanted = |next: &Sent| next.promise.as_ref().is_some_and(|own| !own.is_open());
+        if self.window.front().is_some_and(is_unwanted) {
+            self.take_back(due, back)?;
+        }
+        self.begin_first(due);
+        Ok(())
+    }
+
+    /// Has the first job stand at the post, which was sent before and may run by now.
+    fn begin_first(&mut self, due: &dyn Fn(Instant)) {
+        if let Some(first) = self.window.front_mut()
+            && let Some(promise) = first.promise.take()
+        {
+            let when = self.post.begin_away(&first.batch, promise, first.number);
+            when.into_iter().for_each(due);
+        }
+    }
+
+    /// Lets more jobs be on their way, up to twice as many as have just ended.
+    fn widen(&mut self, n_ended: usize) {
+        let mean = self.mean.max(Duration::from_micros(1));
+        let fitting = AHEAD.as_nanos() / mean.as_nanos() + 1;
+        let most = usize::try_from(fitting).unwrap_or(1).min(WINDOW_MAX);
+        // One that takes as long as it takes to send it another is always sent the next.
+        let most = if self.mean < LONG { most.max(2) } else { 1 };
+        self.limit = (self.limit + n_ended).min(most);
+    }
+
+    /// Takes back the jobs that have not begun, and gives them back; one that is at the post stays, and
+    /// is sent again.
+    fn take_back(&mut self, _: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<()> {
+        let begun = self.child.take_back();
+        let mut kept = VecDeque::new();
+        for mut sent in self.window.drain(..) {
+            if sent.number <= begun {
+                kept.push_back(sent);
+                continue;
+            }
+            match sent.promise.take() {
+                Some(promise) => back(Back::Queued(Job {
+                    batch: sent.batch,
+                    promise,
+                })),
+                None => {
+                    self.child.put(sent.number, &sent.batch)?;
+                    kept.push_back(sent);
+                }
+            }
+        }
+        self.window = kept;
+        self.limit = 1;
+        self.child.send()
+    }
+
+    /// The process runs no more jobs.
+    fn give_back(&mut self, back: &dyn Fn(Back)) {
+        for mut sent in std::mem::take(&mut self.window) {
+            let promise = match sent.promise.take() {
+                Some(promise) => Some(promise),
+                None => self.post.end_away(None).1,
+            };
+            if let Some(promise) = promise {
+                let batch = sent.batch;
+                let job = Job { batch, promise };
+                back(match sent.is_own {
+                    true => Back::Own(job),
+                    false => Back::Queued(job),
+                });
+            }
+        }
+    }
+
+    /// The process is gone: the job that ran is lost with it, the others are given back.
+    fn lose(&mut self, error: Option<io::Error>, _: &dyn Fn(Instant), back: &dyn Fn(Back)) {
+        self.state = State::Lost;
+        let mut reason = self.child.obituary();
+        if let Some(error) = error.filter(|error| error.kind() == io::ErrorKind::InvalidData) {
+            reason = format!("{reason}: {error}");
+        }
+        tracing::warn!(worker = self.post.worker(), %reason, "lost");
+        if let Some(first) = self.window.front()
+            && first.number <= self.child.begun()
+        {
+            self.lose_first(Error::WorkerLost(reason), back);
+        }
+        self.give_back(back);
+    }
+
+    /// Of the first job the call is lost that ran. What those before it gave is there if it was small; those
+    /// after it are for another process.
+    fn lose_first(&mut self, error: Error, back: &dyn Fn(Back)) {
+        let Some(Sent { batch, is_own, .. }) = self.window.pop_front() else {
+            return;
+        };
+        let remains = self.child.remains();
+        // One whose function cannot even be loaded is not tried again for each of its calls.
+        let n_begun = match remains.is_loaded {
+            true => (remains.n_ended + 1).min(batch.len()),
+            false => batch.len(),
+        };
+        let n_saved = remains.n_saved.min(n_begun.saturating_sub(1));
+        let values = match n_saved {
+            0 => Vec::new(),
+            _ => remains.values,
+        };
+        let saved = Results::of(Bytes::of(values, Vec::new()), n_saved, Vec::new());
+        let lost = Results::all_failed(n_begun - n_saved, &error);
+        self.post.capture().finish();
+        // A batch without calls, which only loads its function, has one outcome too.
+        let lost = match batch.len() {
+            0 => Results::all_failed(1, &error),
+            _ => lost,
+        };
+        let rest = self.post.lose_some(saved.followed_by(lost));
+        if let (Some(promise), Some(batch)) = (rest, batch.after(n_begun)) {
+            let job = Job { batch, promise };
+            back(match is_own {
+                true => Back::Own(job),
+                false => Back::Queued(job),
+            });
+        }
+    }
+
+    fn print(&self, stream: Stream, text: &[u8], is_last: bool) {
+        let capture = self.post.capture();
+        if capture.write(stream, text) == Ok(true) {
+            capture.hand_on(stream);
+        }
+        if is_last {
+            capture.finish_stream(stream);
+        }
+    }
+}

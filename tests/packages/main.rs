@@ -1,0 +1,83 @@
+//! Packages with extension modules: each does real work in four workers at once, and answers as a plain
+//! Python process does.
+//!
+//! A package is a file with_NAME.py, and each test a process of its own, so that a crash is one failure. They
+//! need pip and a registry, so they run when `OWNGIL_TEST_PACKAGES=1` is set: `make packages`. This program is
+//! also what `make soak` and `make compatibility` run.
+//!
+//! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `trial` is
+//! one package in one place, `soak` all of them for long, `table` what is known of each, for a page.
+
+mod environment;
+mod place;
+mod process;
+mod record;
+mod soak;
+mod table;
+mod trial;
+mod workload;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use environment::{Environment, Unready};
+use place::Place;
+use process::Ended;
+
+/// What goes wrong here, for a person to read.
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// Where the tests run packages.
+const TESTED: Place = Place::Auto;
+
+fn main() -> ExitCode {
+    owngil::become_worker_if_asked();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["base"] => environment::print_base(),
+        ["trial", package, place] => place.parse().and_then(|place| trial::run(package, place)),
+        ["soak", options @ ..] => soak::run(options),
+        ["soak-here", plan] => soak::here(plan),
+        ["table", options @ ..] => table::run(options),
+        _ => return tests(),
+    };
+    match done {
+        Ok(()) => owngil::exit(0),
+        Err(error) => {
+            eprintln!("{error}");
+            owngil::exit(1)
+        }
+    }
+}
+
+fn tests() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // A trial keeps all cores busy.
+    arguments.test_threads.get_or_insert(1);
+    let asked = std::env::var("OWNGIL_TEST_PACKAGES").is_ok_and(|value| value == "1");
+    let environment = match asked && !arguments.list {
+        true => Environment::of_tests(),
+        false => Err(Unready::Unwanted),
+    };
+    let is_ignored = match &environment {
+        Err(Unready::Unwanted) => true,
+        Err(Unready::Unreachable(why)) => {
+            eprintln!("SKIPPED: the tests of packages: {why}");
+            true
+        }
+        _ => false,
+    };
+    let environment = environment.map_err(|unready| unready.to_string());
+    let trials = workload::names().into_iter().map(|package| {
+        let (name, environment) = (package.clone(), environment.clone());
+        let run = move || {
+            process::trial(&environment?, &package, TESTED)
+                .and_then(Ended::into_result)
+                .map_err(|error| error.to_string().into())
+        };
+        Trial::test(name, run).with_ignored_flag(is_ignored)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}

@@ -1,0 +1,82 @@
+//! Process: this program in another role, which may crash or hang.
+
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::environment::Environment;
+use crate::place::Place;
+use crate::trial::MOVED;
+
+/// How long a trial may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How a process ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// None: it did not end in time.
+    status: Option<ExitStatus>,
+    errors: String,
+}
+
+/// Runs a trial in a process of its own.
+pub(crate) fn trial(environment: &Environment, package: &str, place: Place) -> Result<Ended> {
+    run(role(environment)?.args(["trial", package, &place.to_string()]))
+}
+
+/// This program again, with what packages are told.
+pub(crate) fn role(environment: &Environment) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.envs(environment.variables());
+    Ok(command)
+}
+
+fn run(command: &mut Command) -> Result<Ended> {
+    let command = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let errors = child.stderr.take().ok_or("no standard error")?;
+    let errors = thread::spawn(move || std::io::read_to_string(errors));
+    let start = Instant::now();
+    let mut status = None;
+    while status.is_none() && start.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(20));
+        status = child.try_wait()?;
+    }
+    if status.is_none() {
+        child.kill()?;
+        child.wait()?;
+    }
+    let errors = errors
+        .join()
+        .map_err(|_| "what it said could not be read")??;
+    Ok(Ended { status, errors })
+}
+
+impl Ended {
+    /// How it failed, in one line.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let said = self.errors.lines().find(|line| !line.trim().is_empty());
+        match self.status {
+            None => Some(format!("not done after {PATIENCE:?}")),
+            Some(status) if status.success() => None,
+            Some(status) if status.code().is_none() => Some(status.to_string()),
+            Some(status) => Some(said.map_or(status.to_string(), str::to_owned)),
+        }
+    }
+
+    /// Nothing, or all that is known of its failure.
+    pub(crate) fn into_result(self) -> Result<()> {
+        match self.failure() {
+            None => {
+                let moved = self.errors.lines().find(|line| line.starts_with(MOVED));
+                moved.into_iter().for_each(|line| eprintln!("{line}"));
+                Ok(())
+            }
+            Some(failure) => Err(format!("{failure}\n{}", self.errors).into()),
+        }
+    }
+}

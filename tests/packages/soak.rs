@@ -1,0 +1,237 @@
+//! Soak: packages at random, in four workers for minutes, with their answers compared and memory watched.
+
+use std::collections::{HashMap, VecDeque};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use owngil::{Error, Pool, Task};
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Environment;
+use crate::place::{N_WORKERS, Place};
+use crate::record::{Record, Soaked};
+use crate::workload::{function, reference};
+use crate::{Result, process, workload};
+
+/// How many different inputs a package gets.
+const N_SEEDS: u64 = 24;
+
+/// How often memory is looked at, and how often it is told.
+const SAMPLE: Duration = Duration::from_secs(1);
+const TELL: Duration = Duration::from_secs(30);
+
+/// By how much memory may grow from the first third of the time to the end.
+const GROWTH_MAX: f64 = 1.05;
+
+/// What a soak was asked for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Plan {
+    minutes: f64,
+    seed: u64,
+    place: Place,
+    packages: Vec<String>,
+}
+
+impl Plan {
+    fn from_options(options: &[&str]) -> Result<Plan> {
+        let mut plan = Plan {
+            minutes: 10.0,
+            seed: 1,
+            place: Place::Private,
+            packages: Vec::new(),
+        };
+        let mut options = options.iter();
+        while let Some(option) = options.next() {
+            let mut value = || options.next().ok_or(format!("{option} needs a value"));
+            match *option {
+                "--minutes" => plan.minutes = value()?.parse()?,
+                "--seed" => plan.seed = value()?.parse()?,
+                "--place" => plan.place = value()?.parse()?,
+                name if name.starts_with('-') => return Err(format!("no option {name}").into()),
+                package => plan.packages.push(package.to_owned()),
+            }
+        }
+        if plan.packages.is_empty() {
+            plan.packages = workload::names();
+        }
+        Ok(plan)
+    }
+}
+
+/// Runs a soak in a process of its own, and notes how it ended.
+pub(crate) fn run(options: &[&str]) -> Result<()> {
+    let plan = Plan::from_options(options)?;
+    let environment = Environment::of_tests()?;
+    let mut command = process::role(&environment)?;
+    command.args(["soak-here", &serde_json::to_string(&plan)?]);
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let soaked = match output.status.success() {
+        true => serde_json::from_slice(&output.stdout)?,
+        false => Soaked {
+            ended: output.status.to_string(),
+            ..Soaked::default()
+        },
+    };
+    let failure = soaked.failure();
+    let record = Record::Soak {
+        place: plan.place,
+        packages: plan.packages,
+        minutes: plan.minutes,
+        seed: plan.seed,
+        soaked,
+    };
+    eprintln!("{}", serde_json::to_string(&record)?);
+    record.keep(&environment)?;
+    match failure {
+        None => Ok(()),
+        Some(failure) => Err(failure.into()),
+    }
+}
+
+/// A call whose answer is known.
+struct Call<'a> {
+    package: &'a str,
+    seed: u64,
+    /// Whether it raises what it found.
+    raises: bool,
+    task: Task<String>,
+}
+
+/// The role that soaks.
+pub(crate) fn here(plan: &str) -> Result<()> {
+    let plan: Plan = serde_json::from_str(plan)?;
+    let environment = Environment::of_tests()?;
+    let mut expected = HashMap::new();
+    for package in &plan.packages {
+        let answers = reference(&environment, package, N_SEEDS)?;
+        expected.insert(package.as_str(), answers.values);
+    }
+    let pool = plan.place.pool(&environment)?;
+    let mut random = Random(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut running: VecDeque<Call> = VecDeque::new();
+    let mut memory = Memory::begin(Duration::from_secs_f64(plan.minutes * 60.0));
+    let mut soaked = Soaked::default();
+    loop {
+        let goes_on = memory.look(soaked.n_tasks);
+        while goes_on && running.len() < 2 * N_WORKERS {
+            running.push_back(begin(&pool, &plan.packages, &mut random)?);
+        }
+        let Some(call) = running.pop_front() else {
+            break;
+        };
+        soaked.n_tasks += 1;
+        let expected = &expected[call.package][call.seed as usize];
+        let found = match call.task.wait() {
+            Err(Error::Python(error)) if call.raises && error.type_name() == "RuntimeError" => {
+                error.message().to_owned()
+            }
+            Err(error) => error.to_string(),
+            Ok(found) if call.raises => format!("nothing raised: {found}"),
+            Ok(found) => found,
+        };
+        if found != *expected {
+            soaked.n_wrong += 1;
+            if soaked.wrong.len() < 5 {
+                let wrong = format!(
+                    "{}({}): expected {expected}, found {found}",
+                    call.package, call.seed
+                );
+                eprintln!("{wrong}");
+                soaked.wrong.push(wrong);
+            }
+        }
+    }
+    pool.shutdown();
+    (soaked.memory_mib, soaked.is_flat) = memory.judged();
+    soaked.ended = "done".to_owned();
+    println!("{}", serde_json::to_string(&soaked)?);
+    Ok(())
+}
+
+fn begin<'a>(pool: &Pool, packages: &'a [String], random: &mut Random) -> Result<Call<'a>> {
+    let package = packages[random.below(packages.len() as u64) as usize].as_str();
+    let seed = random.below(N_SEEDS);
+    let raises = random.below(8) == 0;
+    let function = function(if raises { "fail" } else { "work" });
+    let task = pool.submit(&function, (package, seed))?;
+    Ok(Call {
+        package,
+        seed,
+        raises,
+        task,
+    })
+}
+
+/// The resident memory of this process, over time.
+struct Memory {
+    start: Instant,
+    limit: Duration,
+    told: Duration,
+    /// When, and how much in MiB.
+    samples: Vec<(Duration, f64)>,
+}
+
+impl Memory {
+    fn begin(limit: Duration) -> Memory {
+        Memory {
+            start: Instant::now(),
+            limit,
+            told: Duration::ZERO,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Looks if it is time to, and says whether there is time left.
+    fn look(&mut self, n_tasks: u64) -> bool {
+        let elapsed = self.start.elapsed();
+        if self
+            .samples
+            .last()
+            .is_none_or(|(last, _)| elapsed - *last > SAMPLE)
+        {
+            self.samples.push((elapsed, resident_mib()));
+        }
+        if elapsed - self.told > TELL {
+            self.told = elapsed;
+            eprintln!(
+                "{:4.0} s: {n_tasks} tasks, {:.0} MiB",
+                elapsed.as_secs_f64(),
+                resident_mib()
+            );
+        }
+        elapsed < self.limit
+    }
+
+    /// The medians of the tenths after a third of the time and before the end, and whether they are alike.
+    fn judged(self) -> ([f64; 2], bool) {
+        let median = |from: f64| {
+            let times = self.limit.mul_f64(from)..self.limit.mul_f64(from + 0.1);
+            let within = self.samples.iter().filter(|(when, _)| times.contains(when));
+            let mut found: Vec<f64> = within.map(|(_, mib)| *mib).collect();
+            found.sort_by(f64::total_cmp);
+            found
+                .get(found.len() / 2)
+                .map_or(f64::NAN, |mib| mib.round())
+        };
+        let [before, after] = [median(0.33), median(0.9)];
+        ([before, after], after <= before * GROWTH_MAX)
+    }
+}
+
+fn resident_mib() -> f64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let resident = pages.split(' ').nth(1).and_then(|n| n.parse::<f64>().ok());
+    resident.unwrap_or(f64::NAN) / 256.0
+}
+
+/// Marsaglia's xorshift: the same numbers for the same seed, everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % n
+    }
+}
