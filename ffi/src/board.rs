@@ -35,8 +35,8 @@ const SEALS: SealFlags = SealFlags::SHRINK
 ///
 /// # Invariant
 ///
-/// `start` is where [`LENGTH`] bytes of a file that cannot shrink are mapped for reading and writing,
-/// page-aligned; it is unmapped by the drop alone. The bytes from [`FRONT`] on are reached by raw copies
+/// `start` is where `LENGTH` bytes of a file that cannot shrink are mapped for reading and writing,
+/// page-aligned; it is unmapped by the drop alone. The bytes from `FRONT` on are reached by raw copies
 /// alone, in this process by one thread at a time.
 pub struct Board {
     start: Address<u8>,
