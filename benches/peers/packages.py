@@ -10,7 +10,7 @@ def numpy(n):
         a = np.arange(20.0) + i
         b = np.sqrt(a * 2 + 1)
         total += b[b > b.mean()].sum() + np.sort(a % 7)[3] + np.dot(a, b)
-    return total
+    return float(total)
 
 
 def pandas(n):
