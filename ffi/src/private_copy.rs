@@ -203,6 +203,9 @@ impl PrivateCopies {
         if let Some(module) = made.lookup(&key)? {
             return Ok(Verdict::Module(module));
         }
+        if let Some(reason) = known_to_fail(&name) {
+            return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
+        }
         let libraries = extension.libraries();
         if let Some(library) = libraries.iter().find(|library| library.uses_python()) {
             return Ok(Verdict::Refused(format!(
@@ -265,6 +268,23 @@ impl PrivateCopies {
 /// By what all reasons of this file are known, which name the module before it and say why after it.
 const REFUSAL: &str = "cannot have a private copy";
 
+/// Packages that were seen to fail in private copies (`docs/compatibility.md`), and how.
+const KNOWN_TO_FAIL: [(&str, &str); 3] = [
+    (
+        "h5py",
+        "all copies share its libhdf5, which has no lock that holds between interpreters",
+    ),
+    ("greenlet", "it corrupts the heap when its interpreter ends"),
+    ("grpc", "its own threads wait for the main interpreter"),
+];
+
+/// Why a module was seen to fail in private copies, if its package was.
+fn known_to_fail(module: &str) -> Option<&'static str> {
+    let package = module.split('.').next().unwrap_or(module);
+    let known = KNOWN_TO_FAIL.iter().find(|(name, _)| *name == package);
+    known.map(|(_, reason)| *reason)
+}
+
 /// The name of the function by which CPython imports a module of that name (PEP 489).
 fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, String> {
     let name = module.rsplit('.').next().unwrap_or(module);
@@ -276,4 +296,20 @@ fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, Strin
         .invoke("encode", &[attached.str("punycode")?])?;
     let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
     Ok(format!("PyInitU_{code}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_that_were_seen_to_fail_are_known_by_their_names_alone() {
+        assert!(
+            known_to_fail("grpc._cython.cygrpc").is_some_and(|reason| reason.contains("threads"))
+        );
+        assert!(
+            known_to_fail("h5py.h5").is_some() && known_to_fail("greenlet._greenlet").is_some()
+        );
+        assert!(known_to_fail("grpcs").is_none() && known_to_fail("numpy.h5py").is_none());
+    }
 }
