@@ -164,13 +164,14 @@ fn a_worker_whose_memory_is_full_is_replaced() {
     // There is room beside it: the interpreter stays.
     pool.call::<u64, _>(&keep, 20 << 20).unwrap();
     assert_eq!(pool.call(&again, ()), Ok(true));
-    // Small objects fill it up, and more.
+    // Small objects fill it up, and more; linked, since a list that grows asks for a large block, which
+    // fails below the limit.
     let fill = f("
 import sys
 def f():
-    sys.held = []
+    sys.held = None
     try:
-        while True: sys.held.append(bytearray(1000))
+        while True: sys.held = sys.held, bytearray(1000)
     except MemoryError:
         pass");
     let _ = pool.call::<(), _>(&fill, ());

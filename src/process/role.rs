@@ -204,9 +204,13 @@ struct Runner {
 
 impl Runner {
     fn run(&mut self, interpreter: &mut Interpreter, post: &Post) {
+        let mut is_told = false;
         while let Some(job) = self.next_waiting() {
             self.run_some(interpreter, post, job);
-            if interpreter.is_worn() {
+            if interpreter.is_worn() && !is_told {
+                is_told = true;
+                // What is on its way by now is for another process.
+                self.role.turn.take_back();
                 put(&self.role.news, &News::Worn, &[]);
             }
             // What did not fit into the socket at once.

@@ -125,7 +125,8 @@ impl Turn {
         split(self.number().load(Ordering::Acquire)).0
     }
 
-    /// Takes back all jobs that have not begun: which one began last, and the revision from now on.
+    /// Takes back all jobs that have not begun: which one began last, and the revision from now on. Either
+    /// side may: a worker that can run no more does so before it says it.
     pub(crate) fn take_back(&self) -> (u64, u16) {
         let number = self.number();
         let mut now = number.load(Ordering::Acquire);

@@ -104,15 +104,14 @@ impl Worker for ProcessWorker {
     ) {
         let mut failed = self.take_on(job, true, due);
         while failed.is_ok() {
-            self.fill(due, next, &mut failed);
+            if self.state != State::Worn {
+                self.fill(due, next, &mut failed);
+            }
             if self.window.is_empty() {
                 return;
             }
             if failed.is_ok() {
                 failed = self.go_on(due, back);
-            }
-            if self.state == State::Worn {
-                return self.give_back(back);
             }
         }
         self.lose(failed.err(), due, back);
@@ -216,7 +215,13 @@ impl ProcessWorker {
                     n_ended += 1;
                 }
                 Event::Printed(stream, text, is_last) => self.print(stream, &text, is_last),
-                Event::Worn => self.state = State::Worn,
+                Event::Worn => {
+                    self.state = State::Worn;
+                    // One may have begun meanwhile: it stays, and is waited for.
+                    let begun = self.child.take_back();
+                    self.give_back(begun, back);
+                    self.begin_first(due);
+                }
             }
         }
         if n_ended > 0 {
@@ -320,9 +325,13 @@ impl ProcessWorker {
         self.child.send()
     }
 
-    /// The process runs no more jobs.
-    fn give_back(&mut self, back: &dyn Fn(Back)) {
+    /// Gives back the jobs after that one, of which the process runs none.
+    fn give_back(&mut self, begun: u64, back: &dyn Fn(Back)) {
         for mut sent in std::mem::take(&mut self.window) {
+            if sent.number <= begun {
+                self.window.push_back(sent);
+                continue;
+            }
             let promise = match sent.promise.take() {
                 Some(promise) => Some(promise),
                 None => self.post.end_away(None).1,
@@ -351,7 +360,7 @@ impl ProcessWorker {
         {
             self.lose_first(Error::WorkerLost(reason), back);
         }
-        self.give_back(back);
+        self.give_back(0, back);
     }
 
     /// Of the first job the call is lost that ran. What those before it gave is there if it was small; those
