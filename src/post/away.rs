@@ -40,6 +40,8 @@ pub(crate) trait Away: fmt::Debug + Send + Sync {
 pub(crate) struct Answer {
     pub(crate) stacks: Vec<Stack>,
     pub(crate) output: Output,
+    /// Whether the job that was interrupted still ran after that. If not, its end is on its way.
+    pub(crate) still_runs: bool,
 }
 
 impl Post {
@@ -102,13 +104,17 @@ impl Post {
         Some(running.number)
     }
 
-    /// Interrupts the job in the other process, and puts what that has printed with the rest.
-    pub(super) fn fire_away(&self, away: &dyn Away, epoch: u64, why: Why, tell: bool) {
+    /// Interrupts the job in the other process, and puts what that has printed with the rest. Whether its
+    /// outcome is to be told from here: not if it has ended, since its end has the rest of its output.
+    pub(super) fn fire_away(&self, away: &dyn Away, epoch: u64, why: Why, tell: bool) -> bool {
         let Some(job) = self.number_away(epoch) else {
-            return;
+            return false;
         };
         let answer = away.interrupt(job, why, tell);
-        let Answer { mut stacks, output } = answer.unwrap_or_default();
+        let is_to_tell = answer.as_ref().is_none_or(|answer| answer.still_runs);
+        let Answer {
+            mut stacks, output, ..
+        } = answer.unwrap_or_default();
         let stack = || stacks.pop().map(Box::new);
         self.fire_with(epoch, why, stack, || ());
         if self.is_at(epoch) {
@@ -120,6 +126,7 @@ impl Post {
                 let _ = self.capture.write(stream, &text);
             }
         }
+        is_to_tell
     }
 
     /// In a worker process: interrupts the job of that number, if it runs, on this thread, which waits for
@@ -136,22 +143,19 @@ impl Post {
             }
             state.epoch
         };
-        if let Some(visits) = self.visits.get() {
-            visits.visit(|visit| self.fire(&visit, epoch, why));
-        }
-        let state = self.lock();
-        let running = state.running.as_ref().filter(|_| state.epoch == epoch);
-        let stopped = running.and_then(|running| running.stopped.as_ref());
-        let stack = stopped.and_then(|(_, stack)| stack.as_deref().cloned());
-        let is_there = running.is_some();
-        drop(state);
-        let output = match takes_output && is_there {
+        // Not looked up afterwards: the job may have ended, and its end come later than this answer.
+        let visits = self.visits.get();
+        let fired = visits.and_then(|visits| visits.visit(|visit| self.fire(&visit, epoch, why)));
+        let stack = fired.flatten().map(|stack| *stack);
+        let still_runs = self.is_at(epoch);
+        let output = match takes_output && still_runs {
             true => self.capture.take(),
             false => Output::default(),
         };
         Answer {
             stacks: stack.into_iter().collect(),
             output,
+            still_runs,
         }
     }
 

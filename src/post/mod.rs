@@ -440,12 +440,12 @@ impl Post {
         visitor.ask(request);
     }
 
-    /// Interrupts the job, attached to the worker's interpreter.
-    fn fire(&self, visit: &Visit<'_>, epoch: u64, why: Why) {
+    /// Interrupts the job, attached to the worker's interpreter. Where it stood, if it was there.
+    fn fire(&self, visit: &Visit<'_>, epoch: u64, why: Why) -> Option<Box<Stack>> {
         let stack = || Some(Box::new(visit.home_stack()));
         self.fire_with(epoch, why, stack, || {
             visit.interrupt();
-        });
+        })
     }
 
     fn fire_with(
@@ -454,19 +454,20 @@ impl Post {
         why: Why,
         stack: impl FnOnce() -> Option<Box<Stack>>,
         interrupt: impl FnOnce(),
-    ) {
+    ) -> Option<Box<Stack>> {
         let mut state = self.lock();
         let at = state.epoch == epoch;
-        let Some(running) = state.running.as_mut().filter(|_| at) else {
-            return;
-        };
+        let running = state.running.as_mut().filter(|_| at)?;
         let stopped = running.stopped.get_or_insert((why, None));
         if stopped.1.is_none() {
             stopped.1 = stack();
         }
+        // Now, since the job may end at once.
+        let stood = stopped.1.clone();
         interrupt();
         drop(state);
         tracing::debug!(worker = self.worker, ?why, "interrupted");
+        stood
     }
 
     fn tally_at(&self, state: &State, now: Instant) -> Tally {

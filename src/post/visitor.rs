@@ -57,12 +57,13 @@ fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
         let Some(post) = post.upgrade() else { return };
         match request {
             Request::Interrupt { epoch, why, tell } => {
+                let mut is_to_tell = tell;
                 if let Some(away) = post.away.get() {
-                    post.fire_away(&**away, epoch, why, tell);
+                    is_to_tell &= post.fire_away(&**away, epoch, why, tell);
                 } else if let Some(visits) = post.visits.get() {
                     visits.visit(|visit| post.fire(&visit, epoch, why));
                 }
-                if tell && post.is_at(epoch) {
+                if is_to_tell && post.is_at(epoch) {
                     // A sink is somebody else's code.
                     let _ = catch_unwind(AssertUnwindSafe(|| post.hand_on()));
                     post.tell(epoch, why);

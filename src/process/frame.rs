@@ -56,10 +56,11 @@ pub(super) enum Word {
     Ready,
     /// It cannot be one.
     Failed(Failure),
-    /// Stacks that it was asked for, or the one of the job that it has interrupted; and the lengths of what
-    /// was printed, which follows.
+    /// Stacks that it was asked for, or the one of the job that it has interrupted; whether that still ran
+    /// afterwards; and the lengths of what was printed, which follows.
     Answer {
         id: u64,
+        still_runs: bool,
         stacks: Vec<StackRecord>,
         n_stdout: u64,
         n_stderr: u64,

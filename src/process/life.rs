@@ -69,6 +69,7 @@ impl Control {
             match word {
                 Word::Answer {
                     id: answered,
+                    still_runs,
                     stacks,
                     n_stdout,
                     ..
@@ -80,7 +81,11 @@ impl Control {
                         stderr,
                     };
                     let stacks = stacks.into_iter().map(Stack::from).collect();
-                    return Ok(Some(Answer { stacks, output }));
+                    return Ok(Some(Answer {
+                        stacks,
+                        output,
+                        still_runs,
+                    }));
                 }
                 _ => {}
             }

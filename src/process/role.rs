@@ -384,9 +384,14 @@ fn visit(post: &Post, requests: &Receiver<Request>, words: &Mutex<Writer>) {
                 ..Answer::default()
             },
         };
-        let Answer { stacks, output } = answer;
+        let Answer {
+            stacks,
+            output,
+            still_runs,
+        } = answer;
         let word = Word::Answer {
             id,
+            still_runs,
             stacks: stacks.iter().map(StackRecord::from).collect(),
             n_stdout: output.stdout.len() as u64,
             n_stderr: output.stderr.len() as u64,
