@@ -1,12 +1,13 @@
 //! Args: the command line as it is written. What it means is decided in `plan`.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use owngil::{Backend, Extensions, Version};
+
+use super::jobs::Jobs;
 
 /// owngil's version, and that of the Python that it is linked with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -156,18 +157,21 @@ pub(crate) struct CallsArgs {
     override_usage = "owngil run [OPTIONS] SCRIPT.py [ARGS]... [::: INPUT...]"
 )]
 pub(crate) struct RunArgs {
-    /// The script, its arguments, and the inputs after `:::`
-    #[arg(
-        value_name = "SCRIPT.py",
-        required = true,
-        num_args = 1..,
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
-    pub(crate) words: Vec<OsString>,
+    #[command(subcommand)]
+    pub(crate) script: Option<ScriptArg>,
 
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// The script, and all that follows it.
+///
+/// To `clap` it is an unknown command: of what follows one of those nothing is looked at, while what
+/// stands before it are options and nothing else.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScriptArg {
+    #[command(external_subcommand)]
+    Words(Vec<OsString>),
 }
 
 /// Measure whether workers with a GIL of their own pay for a function, and from when.
@@ -197,9 +201,9 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// The most workers [default: one per core]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The most workers: a number, or as for `map` [default: one per core]
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) jobs: Option<Jobs>,
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
@@ -241,8 +245,8 @@ pub(crate) struct DoctorArgs {
     pub(crate) time_limit: f64,
 
     /// How many imports are tried at once [default: one per core]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) jobs: Option<Jobs>,
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
@@ -257,9 +261,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct CommonArgs {
-    /// How many workers run tasks [default: one per core]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    /// How many workers run tasks: a number, a share of the cores (50%), or more (+1) or fewer (-1) than
+    /// there are cores [default: one per core]
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) jobs: Option<Jobs>,
 
     /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
     /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`
@@ -345,15 +350,47 @@ mod tests {
 
     #[test]
     fn everything_after_the_script_belongs_to_it() {
-        let words = "owngil run -j 2 s.py -j 3 --python x -- -k ::: -q".split(' ');
-        let Command::Run(run) = Args::try_parse_from(words).unwrap().command else {
-            panic!("it is a run")
-        };
-        assert_eq!(run.common.jobs.unwrap().get(), 2);
-        assert!(!run.common.keep_order && !run.common.process.quiet);
-        assert!(run.common.process.python.is_none());
-        let expected = ["s.py", "-j", "3", "--python", "x", "--", "-k", ":::", "-q"];
-        assert_eq!(run.words, expected);
+        let words = "s.py -j 3 --python x -- -k ::: -q".split(' ');
+        let words: Vec<&str> = words.collect();
+        for options in ["-j 2", "-j2", "-j=2", "--jobs 2", "--jobs=2"] {
+            let all = ["owngil", "run"].into_iter().chain(options.split(' '));
+            let all = all.chain(words.iter().copied());
+            let Command::Run(run) = Args::try_parse_from(all).unwrap().command else {
+                panic!("it is a run")
+            };
+            assert_eq!(run.common.jobs, Some(Jobs::Exactly(2)), "{options}");
+            assert!(!run.common.keep_order && !run.common.process.quiet);
+            assert!(run.common.process.python.is_none());
+            let Some(ScriptArg::Words(script)) = run.script else {
+                panic!("there is a script")
+            };
+            assert_eq!(script, words);
+        }
+    }
+
+    #[test]
+    fn short_options_of_a_run_may_be_bundled_and_unknown_ones_are_no_script() {
+        for (options, jobs) in [
+            ("-kvj3", Jobs::Exactly(3)),
+            ("-kv -j -1", Jobs::Beside(-1)),
+            ("-kvj-1", Jobs::Beside(-1)),
+            ("-j +1 -vk", Jobs::Beside(1)),
+            ("-kvj50%", Jobs::Percent(50.0)),
+        ] {
+            let words = format!("owngil run {options} s.py");
+            let Command::Run(run) = Args::try_parse_from(words.split(' ')).unwrap().command else {
+                panic!("it is a run")
+            };
+            assert!(
+                run.common.keep_order && run.common.process.verbose,
+                "{words}"
+            );
+            assert_eq!(run.common.jobs, Some(jobs));
+        }
+        for words in ["owngil run -x s.py", "owngil run --no-such s.py"] {
+            let error = Args::try_parse_from(words.split(' ')).unwrap_err();
+            assert!(error.to_string().contains("unexpected argument"), "{error}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod exit;
 mod fatal;
 mod feed;
 mod input;
+mod jobs;
 mod json;
 mod map;
 mod placement;
@@ -74,7 +75,7 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
         }
         Command::Run(mut args) => {
             let common = std::mem::take(&mut args.common);
-            run::run(RunPlan::new(args), &common, &session)
+            run::run(RunPlan::new(args)?, &common, &session)
         }
         Command::Bench(args) => {
             let plan = BenchPlan::new(args, io::stdin().is_terminal())?;

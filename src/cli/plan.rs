@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use owngil::Function;
 
-use super::args::{Args, CallsArgs, FormatArg, RunArgs};
+use super::args::{Args, CallsArgs, FormatArg, RunArgs, ScriptArg};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::feed::Source;
@@ -80,15 +80,27 @@ fn open(path: &Path) -> Result<Source, Fatal> {
 
 /// The mistake of naming no inputs.
 pub(crate) fn no_inputs(name: &str) -> Fatal {
-    let mut command = Args::command();
-    command.build();
-    let command = command.find_subcommand_mut(name);
-    let usage = command.map(|command| command.render_usage().to_string());
     Fatal::new(Exit::Usage, "there are no inputs")
         .hint(
             "name them after the function, or in a file with -i FILE, or send them through a pipe",
         )
-        .usage(usage.unwrap_or_default() + "\n\nFor more information, try '--help'.")
+        .usage(usage_of(name))
+}
+
+/// The mistake of naming no script.
+fn no_script() -> Fatal {
+    Fatal::new(Exit::Usage, "there is no script")
+        .hint("name it after the options, and before what belongs to it")
+        .usage(usage_of("run"))
+}
+
+/// How a command is to be used.
+fn usage_of(name: &str) -> String {
+    let mut command = Args::command();
+    command.build();
+    let command = command.find_subcommand_mut(name);
+    let usage = command.map(|command| command.render_usage().to_string());
+    usage.unwrap_or_default() + "\n\nFor more information, try '--help'."
 }
 
 fn named_json(path: &Path) -> bool {
@@ -110,19 +122,21 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    pub(crate) fn new(args: RunArgs) -> RunPlan {
-        let mut words = args.words.into_iter();
-        let script = Function::script(words.next().unwrap_or_default());
+    pub(crate) fn new(args: RunArgs) -> Result<RunPlan, Fatal> {
+        let words = args.script.map(|ScriptArg::Words(words)| words);
+        let mut words = words.unwrap_or_default().into_iter();
+        let script = words.next().filter(|word| word != ":::");
+        let script = Function::script(script.ok_or_else(no_script)?);
         let words: Vec<Vec<u8>> = words.map(bytes).collect();
         let (arguments, inputs) = match words.iter().position(|word| word == b":::") {
             Some(at) => (&words[..at], Some(words[at + 1..].to_vec())),
             None => (&words[..], None),
         };
-        RunPlan {
+        Ok(RunPlan {
             script,
             arguments: Template(arguments.to_vec()),
             inputs,
-        }
+        })
     }
 }
 
@@ -174,7 +188,7 @@ mod tests {
 
     fn run(words: &str) -> (Vec<String>, Option<Vec<String>>) {
         let plan = match Args::try_parse_from(words.split(' ')).unwrap().command {
-            Command::Run(args) => RunPlan::new(args),
+            Command::Run(args) => RunPlan::new(args).unwrap(),
             other => panic!("{other:?}"),
         };
         let texts = |words: Vec<Vec<u8>>| -> Vec<String> {

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use owngil::{OutputPolicy, Pool};
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::jobs::Jobs;
 use super::placement;
 use super::python::Choice;
 use super::report::Report;
@@ -58,7 +58,7 @@ impl Session {
         output: OutputPolicy,
     ) -> Result<Arc<Pool>, Fatal> {
         self.start_python(&common.process)?;
-        let jobs = common.jobs.map_or_else(n_cores, NonZeroUsize::get);
+        let jobs = common.jobs.map_or_else(n_cores, Jobs::n_workers);
         let n_workers = n_tasks.map_or(jobs, |n_tasks| jobs.min(n_tasks).max(1));
         let builder = Pool::builder().workers(n_workers);
         let builder = builder

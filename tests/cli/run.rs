@@ -139,3 +139,28 @@ fn a_script_that_cannot_be_loaded_ends_the_run() {
             .contains("\nhint: did you mean arguments.py?\n")
     );
 }
+
+#[test]
+fn options_before_the_script_may_be_bundled_and_a_script_must_be_named() {
+    for options in ["-kj2", "-kqj2", "-qk -j 50%", "-kj-1"] {
+        let ended = run(&mut words(&format!(
+            "run {options} arguments.py -j9 ::: a b"
+        )));
+        let line = |input| format!("__main__ 1 ['arguments.py', '-j9', '{input}']");
+        assert_eq!(ended.check(0).lines(), [line("a"), line("b")], "{options}");
+    }
+    for arguments in ["run", "run -k", "run ::: a"] {
+        let ended = run(&mut words(arguments));
+        ended.check(2);
+        let start = "error: there is no script\nhint: ";
+        assert!(ended.stderr.starts_with(start), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("Usage: owngil run"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let ended = run(&mut words("run --no-such arguments.py"));
+    ended.check(2);
+    assert!(ended.stderr.contains("unexpected argument '--no-such'"));
+}

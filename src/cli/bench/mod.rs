@@ -18,7 +18,6 @@ mod units;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +27,7 @@ use serde::Serialize;
 use super::args::{BenchArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::jobs::Jobs;
 use super::plan::CallsPlan;
 use super::screen::Screen;
 use super::session::{Session, n_cores};
@@ -62,7 +62,7 @@ impl BenchPlan {
         Ok(BenchPlan {
             calls: CallsPlan::new("bench", args.calls, stdin_is_terminal)?,
             process: args.process,
-            n_workers: args.jobs.map_or_else(n_cores, NonZeroUsize::get),
+            n_workers: args.jobs.map_or_else(n_cores, Jobs::n_workers),
             seconds,
             n_rounds,
             svg: args.svg.map(Target::open).transpose()?,

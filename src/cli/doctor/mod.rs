@@ -8,7 +8,6 @@ mod record;
 mod table;
 
 use std::env;
-use std::num::NonZeroUsize;
 use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use owngil::doctor::{Doctor, Report, Subject};
 use super::args::{DoctorArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::jobs::Jobs;
 use super::screen::Screen;
 use super::session::{Session, n_cores};
 
@@ -44,7 +44,7 @@ impl DoctorPlan {
             refresh: args.refresh,
             no_cache: args.no_cache,
             time_limit: Duration::from_secs_f64(args.time_limit),
-            n_at_once: args.jobs.map_or_else(n_cores, NonZeroUsize::get),
+            n_at_once: args.jobs.map_or_else(n_cores, Jobs::n_workers),
             process: args.process,
         })
     }
