@@ -94,16 +94,61 @@ fn pool_map_tells_values_errors_and_output_apart() {
 fn one_gil_or_many_finds_the_same_both_ways_and_prints_both_times() {
     let text = example("one_gil_or_many");
     assert!(text.contains("Both found the same "), "{text}");
-    let has = |line: &str, words: &str| line.contains(words);
-    let times = text.lines().find(|line| has(line, "median")).unwrap();
-    assert_eq!(times.matches(" s").count(), 2, "{text}");
-    // How large the ratio is, no test can say: others may run beside it.
-    let ratio = text.lines().find(|line| has(line, "times as fast"));
+    has_comparison(&text, 2);
+}
+
+#[test]
+fn plugins_survive_each_misbehaviour() {
+    let text = example("plugins");
+    for part in [
+        "invoices: 22.75 by money 1.4\n",
+        "reports: 15.75 EUR, 7.00 USD by money 2.0\n",
+        "in one interpreter, reports: module 'money' has no attribute 'Money'\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let survived: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_suffix("; both answer"))
+        .collect();
+    assert_eq!(survived.len(), 11, "{text}");
+    let is_lost = |how: &str| {
+        survived
+            .iter()
+            .any(|line| line.contains(how) && line.contains("worker lost"))
+    };
+    assert!(is_lost("leave_at_once") && is_lost("crash"), "{text}");
+    has_comparison(&text, 2);
+}
+
+#[test]
+fn data_engine_shares_its_columns_and_computes_what_rust_does() {
+    let text = example("data_engine");
+    assert!(text.contains("it is the same memory.\n"), "{text}");
     assert!(
-        ratio.is_some_and(|line| line.contains("GILs are ")),
+        text.contains("as Rust does; 15385 rows are null.\n"),
         "{text}"
     );
-    assert!(text.lines().any(|line| has(line, "cores were")), "{text}");
+    has_comparison(&text, 3);
+}
+
+/// Whether it prints the times of so many places, and whether the cores were free.
+fn has_comparison(text: &str, n_places: usize) {
+    let row = |name: &str| {
+        let line = text.lines().find(|line| line.trim().starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name}: {text}"))
+    };
+    assert_eq!(row("median").matches('s').count(), n_places, "{text}");
+    // How large the ratios are, no test can say: others may run beside it.
+    let ratios = row("speed-up").split_whitespace().skip(1);
+    let n_ratios = ratios
+        .filter(|ratio| ratio.parse::<f64>().is_ok_and(|ratio| ratio > 0.0))
+        .count();
+    assert_eq!(n_ratios, n_places, "{text}");
+    assert!(
+        text.contains("cores were") || text.contains("cannot be told"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -132,6 +177,25 @@ fn the_readme_shows_the_example_that_runs() {
     assert_eq!(blocks("rust"), [code], "README.md and examples/hello.rs");
     assert!(code.lines().count() <= 20);
     assert_eq!(blocks("python"), [read("examples/wordcount.py")]);
+}
+
+/// Each example has a line in their own README, with the command that runs it.
+#[test]
+fn the_list_of_examples_has_them_all() {
+    let list = read("examples/README.md");
+    for entry in std::fs::read_dir(Path::new(ROOT).join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let is_example = path.extension().is_some_and(|extension| extension == "rs")
+            || path.join("main.rs").is_file();
+        if is_example {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            let command = format!("cargo run --release --example {name}`");
+            assert!(
+                list.contains(&command),
+                "examples/README.md lacks {command}"
+            );
+        }
+    }
 }
 
 /// Runs each `$ owngil …` and `$ cargo run --example …` of the README.
