@@ -6,6 +6,7 @@
 mod alone;
 mod budget;
 mod calling;
+mod clock;
 mod copies;
 mod functions;
 mod held;
@@ -34,6 +35,7 @@ pub(crate) use alone::Progress;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::{Callee, instead, pass_call};
+use clock::Clock;
 use copies::install_copies;
 use functions::{Functions, named};
 use held::Held;
@@ -473,8 +475,10 @@ impl State {
         }
         let mut reader = batch.calls();
         let mut n_calls = batch.len();
+        let mut clock = batch.is_timed().then(|| Clock::start(post.worker()));
         for made in 0..batch.len() {
             let from = reader.position();
+            post.capture().begin_call(made);
             let mut outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
                 Ok(callable) => {
@@ -503,6 +507,9 @@ impl State {
                 instead(error, post);
             }
             self.collecting.end_call(outcome);
+            if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
+                self.collecting.timed(clock.lap());
+            }
             if let Some(progress) = &mut self.progress
                 && batch.len() > 1
             {

@@ -89,7 +89,7 @@ pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Res
 pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;
-pub use output::{OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Stream};
+pub use output::{Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Speaker, Stream};
 pub use owngil_ffi::{Frame, Initialization, PrivateCopy, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
@@ -101,5 +101,5 @@ pub use pool::{Iterated, MapStream};
 pub use process::become_worker_if_asked;
 pub use refusal::Refusal;
 pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
-pub use task::{Completed, Task};
+pub use task::{Completed, Task, Timing};
 pub use worker::Backend;

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,43 @@ impl Output {
 pub trait OutputSink: Send + Sync {
     /// Takes some output. The last line of a task may lack its newline.
     fn write(&self, stream: Stream, text: &[u8]);
+
+    /// As [`write`](OutputSink::write), and tells whose output it is; this is what is called.
+    fn write_of(&self, _speaker: Speaker, stream: Stream, text: &[u8]) {
+        self.write(stream, text);
+    }
+
+    /// When the output of a task that runs is handed on.
+    fn handover(&self) -> Handover {
+        Handover::Blocks
+    }
+}
+
+/// Whose output it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Speaker {
+    /// The worker's number, as `owngil.worker_id()` gives it.
+    pub worker: usize,
+    /// The place of the call's input among the inputs of its map, from 0; a number of its own for a call
+    /// that was submitted alone. `None` for what is printed when no call runs, such as by threads that
+    /// were left behind.
+    ///
+    /// All that a call prints until its end is handed on before the map yields it.
+    pub index: Option<u64>,
+}
+
+/// When the output of a task that runs is handed on. At its end all is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Handover {
+    /// As soon as there are some tens of kilobytes, in whole lines.
+    #[default]
+    Blocks,
+    /// Line by line.
+    Lines,
+    /// As it is printed.
+    Pieces,
 }
 
 impl<F: Fn(Stream, &[u8]) + Send + Sync> OutputSink for F {
@@ -109,8 +146,11 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<Capture>>> = const { RefCell::new(None) };
 }
 
-/// Takes output of a task to another process; the last of it where the flag says so.
-pub(crate) type Forward = Box<dyn Fn(Stream, &[u8], bool) + Send + Sync>;
+/// Takes output of a call to another process: its place in the batch, and whether it is the last of it.
+pub(crate) type Forward = Box<dyn Fn(u32, Stream, &[u8], bool) + Send + Sync>;
+
+/// That no call runs.
+const NO_CALL: u64 = u64::MAX;
 
 /// The output of the task that runs in one worker.
 ///
@@ -120,8 +160,13 @@ pub(crate) struct Capture {
     policy: OutputPolicy,
     /// Takes what is printed in a worker process to the pool's, instead of the policy.
     forward: Option<Forward>,
-    /// From how many bytes on complete lines are handed on.
-    flush_at: usize,
+    handover: Handover,
+    /// What is printed belongs to no task.
+    is_nobodys: bool,
+    worker: usize,
+    /// The index of the running job's first call, and the place of the running call after it.
+    first: AtomicU64,
+    call: AtomicU32,
     written: AtomicBool,
     /// What is printed goes to the process's own streams, at once.
     is_diverted: AtomicBool,
@@ -130,29 +175,81 @@ pub(crate) struct Capture {
 
 impl Capture {
     pub(crate) fn new(policy: OutputPolicy) -> Arc<Capture> {
-        Capture::made(FLUSH_AT, policy, None)
+        Capture::of_worker(0, policy)
+    }
+
+    pub(crate) fn of_worker(worker: usize, policy: OutputPolicy) -> Arc<Capture> {
+        let handover = match &policy {
+            OutputPolicy::Sink(sink) => sink.handover(),
+            _ => Handover::Blocks,
+        };
+        Arc::new(Capture {
+            worker,
+            ..Capture::made(handover, policy, None)
+        })
     }
 
     /// For a worker process, of which the pool's hands on what tasks print.
-    pub(crate) fn forwarding(forward: Forward) -> Arc<Capture> {
-        Capture::made(FLUSH_AT, OutputPolicy::Inherit, Some(forward))
+    pub(crate) fn forwarding(handover: Handover, forward: Forward) -> Arc<Capture> {
+        let policy = OutputPolicy::Inherit;
+        Arc::new(Capture::made(handover, policy, Some(forward)))
     }
 
     /// For what is printed outside of all tasks: each line goes to the process's own streams.
     pub(crate) fn of_nobody() -> Arc<Capture> {
-        Capture::made(0, OutputPolicy::Inherit, None)
+        Arc::new(Capture {
+            is_nobodys: true,
+            ..Capture::made(Handover::Lines, OutputPolicy::Inherit, None)
+        })
     }
 
-    fn made(flush_at: usize, policy: OutputPolicy, forward: Option<Forward>) -> Arc<Capture> {
-        let written = AtomicBool::new(false);
-        Arc::new(Capture {
+    fn made(handover: Handover, policy: OutputPolicy, forward: Option<Forward>) -> Capture {
+        Capture {
             policy,
             forward,
-            flush_at,
-            written,
+            handover,
+            is_nobodys: false,
+            worker: 0,
+            first: AtomicU64::new(NO_CALL),
+            call: AtomicU32::new(0),
+            written: AtomicBool::new(false),
             is_diverted: AtomicBool::new(false),
             output: Mutex::default(),
-        })
+        }
+    }
+
+    /// A job begins, whose first call has this index.
+    #[inline]
+    pub(crate) fn begin_job(&self, first: u64) {
+        self.call.store(0, Ordering::Relaxed);
+        self.first.store(first, Ordering::Relaxed);
+    }
+
+    /// The call at that place of the job begins.
+    #[inline]
+    pub(crate) fn begin_call(&self, place: u32) {
+        self.call.store(place, Ordering::Relaxed);
+    }
+
+    /// As [`begin_call`](Capture::begin_call), with what is left of the call before handed on.
+    pub(crate) fn turn_to_call(&self, place: u32) {
+        if self.call.load(Ordering::Relaxed) != place {
+            if self.is_dirty() {
+                self.finish();
+            }
+            self.begin_call(place);
+        }
+    }
+
+    /// The job has ended: what is printed now is no call's.
+    #[inline]
+    pub(crate) fn end_job(&self) {
+        self.first.store(NO_CALL, Ordering::Relaxed);
+    }
+
+    /// When output is handed on; `None` where it is kept with its task.
+    pub(crate) fn handover(&self) -> Option<Handover> {
+        (!self.is_kept()).then_some(self.handover)
     }
 
     /// Has what is printed go to the process's own streams, from now on: it belongs to no task any more.
@@ -199,7 +296,11 @@ impl Capture {
         buffer.extend_from_slice(text);
         self.written.store(true, Ordering::Release);
         // Only a new newline makes a line complete: what was there before is not searched again.
-        let is_much = buffer.len() >= self.flush_at && text.contains(&b'\n');
+        let is_much = match self.handover {
+            Handover::Blocks => buffer.len() >= FLUSH_AT && text.contains(&b'\n'),
+            Handover::Lines => text.contains(&b'\n'),
+            Handover::Pieces => true,
+        };
         Ok(!is_kept && (is_much || buffer.len() >= LINE_MAX))
     }
 
@@ -209,6 +310,7 @@ impl Capture {
         let mut output = self.lock();
         let buffer = output.stream(stream);
         let end = match buffer.iter().rposition(|&byte| byte == b'\n') {
+            _ if self.handover == Handover::Pieces => buffer.len(),
             Some(newline) => newline + 1,
             None if buffer.len() >= LINE_MAX => last_character(buffer),
             None => return,
@@ -221,7 +323,7 @@ impl Capture {
 
     /// Hands on an unfinished line too, where it belongs to no task.
     pub(crate) fn flush(&self) {
-        if self.flush_at == 0 {
+        if self.is_nobodys {
             self.finish();
         }
     }
@@ -285,9 +387,21 @@ impl Capture {
 
     fn deliver(&self, stream: Stream, text: &[u8], part: Part) {
         match (&self.forward, &self.policy) {
-            (Some(forward), _) => forward(stream, text, part == Part::Last),
-            (None, OutputPolicy::Sink(sink)) => sink.write(stream, text),
+            (Some(forward), _) => {
+                let call = self.call.load(Ordering::Relaxed);
+                forward(call, stream, text, part == Part::Last);
+            }
+            (None, OutputPolicy::Sink(sink)) => sink.write_of(self.speaker(), stream, text),
             _ => inherit(stream, text, part),
+        }
+    }
+
+    fn speaker(&self) -> Speaker {
+        let first = self.first.load(Ordering::Relaxed);
+        let call = self.call.load(Ordering::Relaxed);
+        Speaker {
+            worker: self.worker,
+            index: (first != NO_CALL).then(|| first + u64::from(call)),
         }
     }
 

@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use owngil::{Backend, Error, OutputPolicy, Pool, Stream, Task};
+use owngil::{Backend, Error, Handover, OutputPolicy, OutputSink, Pool, Speaker, Stream, Task};
 use support::{BACKENDS, f, pool};
 
 const IDENTITY: &str = "def f(x):\n    return x\n";
@@ -192,4 +192,75 @@ fn what_is_printed_counts_towards_what_a_map_keeps_early() {
     let mut map = pool.map::<Option<u32>, _>(&print, (0..400).map(|n| (n, path.clone())));
     let n_ahead = map.next().unwrap().unwrap().unwrap();
     assert!(n_ahead < 200, "{n_ahead} calls of 4 MiB each");
+}
+
+/// Notes who says what, piece by piece.
+struct Listener(Handover, Mutex<Vec<(Option<u64>, String)>>);
+
+impl OutputSink for Listener {
+    fn write(&self, _: Stream, _: &[u8]) {
+        unreachable!("`write_of` takes all of it");
+    }
+
+    fn write_of(&self, speaker: Speaker, _: Stream, text: &[u8]) {
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        self.1.lock().unwrap().push((speaker.index, text));
+    }
+
+    fn handover(&self) -> Handover {
+        self.0
+    }
+}
+
+fn listened(backend: Backend, handover: Handover) -> (Pool, Arc<Listener>) {
+    let listener = Arc::new(Listener(handover, Mutex::default()));
+    let pool = Pool::builder()
+        .backend(backend)
+        .worker_program(support::WORKER)
+        .workers(3)
+        .output(OutputPolicy::Sink(Arc::clone(&listener) as _))
+        .build()
+        .unwrap();
+    (pool, listener)
+}
+
+#[test]
+fn a_sink_is_told_which_call_prints_before_the_call_is_yielded() {
+    let print = f("def f(n):\n    if n % 3 == 0:\n        print(n)\n        print('x' * (n % 7))");
+    for backend in BACKENDS {
+        let (pool, listener) = listened(backend, Handover::Blocks);
+        for completed in pool.map_unordered::<(), _>(&print, 0..3000u64).completed() {
+            let n = completed.index;
+            let heard = std::mem::take(&mut *listener.1.lock().unwrap());
+            let (own, others): (Vec<_>, Vec<_>) =
+                heard.into_iter().partition(|(index, _)| *index == Some(n));
+            let expected = format!("{n}\n{}\n", "x".repeat((n % 7) as usize));
+            let own: Vec<String> = own.into_iter().map(|(_, text)| text).collect();
+            assert_eq!(own, if n % 3 == 0 { vec![expected] } else { vec![] });
+            listener.1.lock().unwrap().extend(others);
+        }
+        assert_eq!(*listener.1.lock().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_sink_may_have_lines_and_pieces_while_the_call_runs() {
+    let print = f(
+        "import sys\ndef f(n):\n    print('a', n)\n    sys.stdout.write('b')\n    \
+                   sys.stdout.write('c\\nd')",
+    );
+    let expected = [
+        (Handover::Lines, vec!["a 0\n", "bc\n", "d"]),
+        (Handover::Pieces, vec!["a", " ", "0", "\n", "b", "c\nd"]),
+    ];
+    for backend in BACKENDS {
+        for (handover, expected) in &expected {
+            let (pool, listener) = listened(backend, *handover);
+            assert_eq!(pool.map::<(), _>(&print, [0]).count(), 1);
+            let heard = listener.1.lock().unwrap().clone();
+            assert!(heard.iter().all(|(index, _)| *index == Some(0)));
+            let pieces: Vec<&str> = heard.iter().map(|(_, text)| text.as_str()).collect();
+            assert_eq!(pieces, *expected, "{backend} {handover:?}");
+        }
+    }
 }

@@ -5,11 +5,11 @@ mod support;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use owngil::{Backend, Error, ExceptionKind, Payload, Pool, Task, Value, keywords};
 use serde::{Deserialize, Serialize};
-use support::{BACKENDS, f, pool};
+use support::{BACKENDS, WORKER, f, pool};
 
 const IDENTITY: &str = "def f(x):\n    return x\n";
 
@@ -459,4 +459,46 @@ fn a_payload_is_handed_on_unread() {
     assert!(payload.contains_opaque());
     let (year, n, plain): (u32, String, Vec<u8>) = pool.call(&read, (payload,)).unwrap();
     assert_eq!((year, n.as_str(), plain), (2026, "1.5", vec![1, 2]));
+}
+
+#[test]
+fn a_timed_map_tells_when_and_where_each_call_ran() {
+    let sleep = f("import time, owngil\n\
+                   def f(ms):\n    time.sleep(ms / 1000)\n    if ms == 7: 1 / 0\n    return owngil.worker_id()");
+    for backend in BACKENDS {
+        let pool = pool(backend, 2);
+        let began = SystemTime::now();
+        let inputs = (0..10u64).chain(vec![0; 500]);
+        for completed in pool.map::<usize, _>(&sleep, inputs).timed().completed() {
+            let timing = completed.timing.unwrap();
+            let ms = Some(completed.index).filter(|ms| *ms < 10).unwrap_or(0);
+            assert!(timing.elapsed >= Duration::from_millis(ms) && timing.began >= began);
+            match completed.result {
+                Ok(worker) => assert_eq!(worker, timing.worker),
+                Err(error) => assert!(ms == 7 && error.python().is_some()),
+            }
+        }
+        let mut others = pool.map::<usize, _>(&sleep, [0]).completed();
+        assert_eq!(others.next().unwrap().timing, None);
+    }
+}
+
+#[test]
+fn a_call_that_is_interrupted_or_lost_has_its_time_too() {
+    let wait = f("import os, time\ndef f(how):\n    if how: os._exit(1)\n    time.sleep(60)");
+    for backend in BACKENDS {
+        let builder = Pool::builder().backend(backend).worker_program(WORKER);
+        let limit = Duration::from_millis(50);
+        let pool = builder.workers(1).time_limit(limit).build().unwrap();
+        let ways = [false, true];
+        let ways = &ways[..if backend == Backend::Process { 2 } else { 1 }];
+        for completed in pool.map::<(), _>(&wait, ways).timed().completed() {
+            assert!(completed.result.is_err());
+            let timing = completed.timing.unwrap();
+            assert!(
+                timing.elapsed >= limit || completed.index == 1,
+                "{timing:?}"
+            );
+        }
+    }
 }

@@ -276,7 +276,7 @@ impl Shared {
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
         let post = Post::new(
             number,
-            Capture::new(self.settings.output.clone()),
+            Capture::of_worker(number, self.settings.output.clone()),
             &self.settled,
         );
         let start = Start {

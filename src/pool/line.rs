@@ -9,8 +9,6 @@ use crate::task::{Items, Results};
 #[derive(Debug)]
 pub(super) struct Line {
     ordered: bool,
-    /// The number of the batch in the first place.
-    first: u64,
     places: VecDeque<Place>,
     /// Results that may be yielded, each with the index of its first.
     ready: VecDeque<(u64, Results)>,
@@ -22,6 +20,8 @@ pub(super) struct Line {
 /// One batch. Its results come in one piece or, when its function moves elsewhere, in several.
 #[derive(Debug)]
 struct Place {
+    /// The index of its first call.
+    first: u64,
     /// The index of the first call whose result has not come.
     next: u64,
     /// How many have not.
@@ -34,7 +34,6 @@ impl Line {
     pub(super) fn new(ordered: bool) -> Self {
         Line {
             ordered,
-            first: 0,
             places: VecDeque::new(),
             ready: VecDeque::new(),
             n_results: 0,
@@ -42,19 +41,21 @@ impl Line {
         }
     }
 
-    /// Adds a batch of `n` calls, the first of which has this index; gives the batch's number.
-    pub(super) fn push(&mut self, index: u64, n: u32) -> u64 {
+    /// Adds a batch of `n` calls, the first of which has this index, by which the batch is known.
+    pub(super) fn push(&mut self, index: u64, n: u32) {
         self.places.push_back(Place {
+            first: index,
             next: index,
             n_left: n,
             early: Vec::new(),
         });
-        self.first + self.places.len() as u64 - 1
     }
 
-    /// Takes the next results of the batch of that number; says whether those were the last of it.
-    pub(super) fn arrived(&mut self, number: u64, results: Results) -> bool {
-        let is_whole = self.put((number - self.first) as usize, results);
+    /// Takes the next results of the batch whose first call has that index; says whether those were the
+    /// last of it.
+    pub(super) fn arrived(&mut self, first: u64, results: Results) -> bool {
+        let after = self.places.partition_point(|place| place.first <= first);
+        let is_whole = self.put(after - 1, results);
         self.move_up();
         is_whole
     }
@@ -80,7 +81,6 @@ impl Line {
                 return;
             }
             self.places.pop_front();
-            self.first += 1;
         }
     }
 
@@ -126,9 +126,10 @@ mod tests {
     fn yielded(ordered: bool, order: [usize; 3]) -> Vec<Vec<u64>> {
         let mut line = Line::new(ordered);
         let sizes = [3, 1, 2];
-        let numbers = [(0, 3), (3, 1), (4, 2)].map(|(index, n)| line.push(index, n));
+        let firsts = [0, 3, 4];
+        (0..3).for_each(|place| line.push(firsts[place], sizes[place]));
         let yielded = order.map(|place| {
-            line.arrived(numbers[place], results(sizes[place]));
+            line.arrived(firsts[place], results(sizes[place]));
             let mut indices = Vec::new();
             while let Some(mut items) = line.take() {
                 while let Some(item) = items.next_item::<()>() {
@@ -137,7 +138,8 @@ mod tests {
             }
             indices
         });
-        assert_eq!((line.n_results(), line.n_bytes(), line.first), (0, 0, 3));
+        assert_eq!((line.n_results(), line.n_bytes()), (0, 0));
+        assert!(line.places.is_empty());
         yielded.into()
     }
 
@@ -155,11 +157,13 @@ mod tests {
     fn a_batch_may_come_in_pieces() {
         for ordered in [true, false] {
             let mut line = Line::new(ordered);
-            let numbers = [(0, 3), (3, 2)].map(|(index, n)| line.push(index, n));
+            let firsts = [0, 3];
+            line.push(0, 3);
+            line.push(3, 2);
             let pieces = [(1, 1, false), (0, 2, false), (1, 1, true), (0, 1, true)];
             let mut yielded = Vec::new();
             for (place, n, is_last) in pieces {
-                assert_eq!(line.arrived(numbers[place], results(n)), is_last);
+                assert_eq!(line.arrived(firsts[place], results(n)), is_last);
                 while let Some(mut items) = line.take() {
                     while let Some(item) = items.next_item::<()>() {
                         yielded.push(item.index);
@@ -177,8 +181,8 @@ mod tests {
     #[test]
     fn what_is_given_up_after_a_piece_is_the_rest() {
         let mut line = Line::new(true);
-        let number = line.push(0, 3);
-        line.arrived(number, results(1));
+        line.push(0, 3);
+        line.arrived(0, results(1));
         line.give_up(&Error::TimedOut(None));
         let indices = std::iter::from_fn(|| line.take()).map(|mut items| {
             std::iter::from_fn(|| items.next_item::<()>())

@@ -47,6 +47,7 @@ pub struct Map<'p, I: Iterator, T> {
     /// The index of the next input that goes into a batch.
     n_taken: u64,
     n_in_flight: usize,
+    /// Results come with the index of their batch's first call.
     collector: Sender<(u64, Results)>,
     arriving: Receiver<(u64, Results)>,
     /// The batches that are out, and the results that have come.
@@ -56,6 +57,7 @@ pub struct Map<'p, I: Iterator, T> {
     /// Whether a result showed that there is no use in waiting for others.
     hopeless: bool,
     cancelled: Arc<AtomicBool>,
+    is_timed: bool,
     /// When it ends, whatever is left to do.
     deadline: Option<Instant>,
     /// The deadline has passed, and interrupted calls may tell until then where they stood.
@@ -145,6 +147,7 @@ where
             current: Items::default(),
             hopeless: false,
             cancelled,
+            is_timed: false,
             deadline: None,
             over: None,
             value: PhantomData,
@@ -167,6 +170,13 @@ where
     /// interrupted.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = Instant::now().checked_add(limit);
+        self
+    }
+
+    /// Has it told of each call when and where it ran: [`Completed::timing`]. This costs a look at the
+    /// clock for each.
+    pub fn timed(mut self) -> Self {
+        self.is_timed = true;
         self
     }
 
@@ -230,15 +240,15 @@ where
 
     /// The next results to be yielded, if they have come.
     fn take_ready(&mut self) -> Option<Items> {
-        while let Ok((number, results)) = self.arriving.try_recv() {
-            self.arrived(number, results);
+        while let Ok((first, results)) = self.arriving.try_recv() {
+            self.arrived(first, results);
         }
         self.line.take()
     }
 
-    fn arrived(&mut self, number: u64, results: Results) {
+    fn arrived(&mut self, first: u64, results: Results) {
         self.chunk.learn(results.len(), results.elapsed());
-        let is_whole = self.line.arrived(number, results);
+        let is_whole = self.line.arrived(first, results);
         self.n_in_flight -= usize::from(is_whole);
     }
 
@@ -277,9 +287,9 @@ where
         if let Err(error) = self.pool.shared.encoding(encode) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
-            let number = self.line.push(self.n_taken, 1);
+            self.line.push(self.n_taken, 1);
             let failed = Results::all_failed(1, &error.into());
-            self.line.arrived(number, failed);
+            self.line.arrived(self.n_taken, failed);
             self.n_taken += 1;
             return;
         }
@@ -294,9 +304,10 @@ where
         let n = std::mem::take(&mut self.n_calls);
         if n > 0 {
             let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled)
+                .timed(self.is_timed)
                 .with_limit(self.pool.shared.settings.time_limit);
-            let number = self.line.push(self.n_taken, n);
-            let recipient = Recipient::Collector(number, self.collector.clone());
+            self.line.push(self.n_taken, n);
+            let recipient = Recipient::Collector(self.n_taken, self.collector.clone());
             self.n_taken += u64::from(n);
             self.send(Job::new(batch, recipient));
         }
@@ -348,7 +359,7 @@ where
             },
         };
         match (result, self.over) {
-            (Some((number, results)), _) => self.arrived(number, results),
+            (Some((first, results)), _) => self.arrived(first, results),
             (None, Some(over)) if over <= Instant::now() => self.give_up(),
             (None, _) => {}
         }

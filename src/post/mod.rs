@@ -18,7 +18,7 @@ mod visitor;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
 use owngil_ffi::{Attached, Memory, PrivateCopies, PrivateCopy, Stack, ThreadClock, Visit, Visits};
@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::output::Capture;
 use crate::sync::{Mutex, MutexGuard};
-use crate::task::{Batch, Job, Promise, Results, Slot, Why};
+use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
 
 pub(crate) use away::{Answer, Away};
 pub(crate) use histogram::Histogram;
@@ -85,6 +85,7 @@ struct Running {
     number: u64,
     began: Instant,
     limit: Option<Duration>,
+    is_timed: bool,
     /// What says that nobody wants the job any more.
     cancelled: Option<Arc<AtomicBool>>,
     /// Taken by whoever tells the outcome.
@@ -249,12 +250,15 @@ impl Post {
     pub(crate) fn begin(&self, batch: &Batch, promise: Promise) -> Result<Option<Instant>, ()> {
         let began = Instant::now();
         let waited = promise.waited(began);
+        let first = promise.number().wrapping_add(batch.n_skipped().into());
+        self.capture.begin_job(first);
         let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
             number: promise.number(),
             began,
             limit: batch.limit(),
+            is_timed: batch.is_timed(),
             cancelled: batch.cancelled().cloned(),
             promise: Some(promise),
             is_settled: false,
@@ -301,6 +305,7 @@ impl Post {
             return (Duration::ZERO, None);
         };
         let time = now - running.began;
+        self.capture.end_job();
         if let Some(ran) = ran {
             state.tally.ended(ran.n_calls, time, ran.crossing);
             if running.promise.is_some() {
@@ -324,9 +329,11 @@ impl Post {
 
     /// The worker is lost while it runs a job, of which this is the outcome then.
     pub(crate) fn lose(&self, error: &Error) {
+        let timing = self.timing();
         if let Some(promise) = self.take_lost() {
             self.lock().tally.told(promise.len(), promise.len());
-            let results = Results::all_failed(promise.len().max(1), error);
+            let mut results = Results::all_failed(promise.len().max(1), error);
+            results.add_timing(timing);
             self.keep(promise, results);
         }
     }
@@ -398,21 +405,42 @@ impl Post {
             let running = state.running.as_mut().filter(|_| at);
             let told = running.and_then(|running| {
                 let (why, stack) = running.stopped.get_or_insert((why, None));
-                Some((running.promise.take()?, why.error(stack.clone())))
+                let error = why.error(stack.clone());
+                let timing = self.timing_of(running);
+                Some((running.promise.take()?, error, timing))
             });
-            if let Some((promise, _)) = &told {
+            if let Some((promise, ..)) = &told {
                 state.tally.told(promise.len(), promise.len());
             }
             told
         };
-        if let Some((promise, error)) = told {
+        if let Some((promise, error, timing)) = told {
             tracing::debug!(worker = self.worker, task = promise.number(), ?why, "told");
             let mut results = Results::all_failed(promise.len().max(1), &error);
             if let Some(output) = self.capture.take_kept() {
                 results.add_output(output);
             }
+            results.add_timing(timing);
             self.keep(promise, results);
         }
+    }
+
+    /// As `timing_of`, of what runs.
+    pub(crate) fn timing(&self) -> Option<Timing> {
+        let state = self.lock();
+        self.timing_of(state.running.as_ref()?)
+    }
+
+    /// When and where the job's call ran, until now, if that is asked for and it has one alone.
+    fn timing_of(&self, running: &Running) -> Option<Timing> {
+        (running.is_timed && running.n_calls == 1).then(|| {
+            let elapsed = running.began.elapsed();
+            Timing {
+                worker: self.worker,
+                began: SystemTime::now() - elapsed,
+                elapsed,
+            }
+        })
     }
 
     /// Hands on what the running job has printed so far, where that is not kept with its outcome. May

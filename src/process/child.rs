@@ -19,7 +19,7 @@ use super::turn::{Remains, Turn};
 use super::values::{self, Sent};
 use crate::error::{Error, Result};
 use crate::interpreter::MemorySetting;
-use crate::output::{Output, Stream};
+use crate::output::{Handover, Output, Stream};
 use crate::post::{Away, Ran};
 use crate::task::{Batch, Results};
 
@@ -40,7 +40,7 @@ pub(crate) struct Settings<'s> {
     pub(crate) worker: usize,
     pub(crate) memory: MemorySetting,
     /// Output is kept with its task.
-    pub(crate) keeps_output: bool,
+    pub(crate) handover: Option<Handover>,
 }
 
 /// A worker process.
@@ -50,6 +50,7 @@ pub(crate) struct Child {
     turn: Turn,
     writer: Writer,
     reader: Reader,
+    worker: usize,
     revision: u16,
     /// The functions that it knows, by their ids.
     known: Vec<bool>,
@@ -59,8 +60,8 @@ pub(crate) struct Child {
 pub(crate) enum Event {
     /// A job has ended.
     Ended(u64, Ran, Results),
-    /// The task that runs has printed this; the last of its call where the flag says so.
-    Printed(Stream, Vec<u8>, bool),
+    /// The call at that place has printed this; the last of it where the flag says so.
+    Printed(u32, Stream, Vec<u8>, bool),
     /// It runs no more jobs.
     Worn,
 }
@@ -114,7 +115,7 @@ impl Child {
             python: python.map(|path| path.as_os_str().as_bytes().to_vec()),
             counts_memory: memory,
             memory_limit: limit.map(|limit| limit as u64),
-            keeps_output: settings.keeps_output,
+            handover: settings.handover,
         };
         life.control().send_setup(&setup, theirs, board)?;
         let (writer, reader) = link::both(ours);
@@ -123,6 +124,7 @@ impl Child {
             turn,
             writer,
             reader,
+            worker: settings.worker,
             revision: 0,
             known: Vec::new(),
         })
@@ -220,6 +222,7 @@ impl Child {
             function: id as u32,
             place,
             n_calls: batch.len(),
+            is_timed: batch.is_timed(),
             arguments: shape,
         };
         let mut body: Vec<&[u8]> = vec![batch.encoded()];
@@ -240,13 +243,16 @@ impl Child {
         Ok(Some(match news {
             News::Ended(ended) => self.ended(ended, body)?,
             News::Printed {
-                is_stderr, is_last, ..
+                call,
+                is_stderr,
+                is_last,
+                ..
             } => {
                 let stream = match is_stderr {
                     true => Stream::Stderr,
                     false => Stream::Stdout,
                 };
-                Event::Printed(stream, body, is_last)
+                Event::Printed(call, stream, body, is_last)
             }
             News::Worn => Event::Worn,
         }))
@@ -268,7 +274,8 @@ impl Child {
             let (stdout, stderr) = (piece(n_stdout)?, piece(n_stderr)?);
             outputs.push((call, Output { stdout, stderr }));
         }
-        let mut results = Results::of(values, ended.n, outputs);
+        let timings = ended.timings.iter().map(|record| record.of(self.worker));
+        let mut results = Results::of(values, ended.n, outputs, timings.collect());
         results.note_elapsed(Duration::from_nanos(ended.nanoseconds));
         let ran = Ran {
             n_calls: ended.n,

@@ -5,12 +5,14 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::function::Place;
 use crate::interpreter::MemorySetting;
-use crate::task::Why;
+use crate::output::Handover;
+use crate::task::{Timing, Why};
 use crate::wire::{Failure, StackRecord};
 
 /// What a worker process is told when it starts.
@@ -24,8 +26,8 @@ pub(super) struct Setup {
     pub(super) python: Option<Vec<u8>>,
     pub(super) counts_memory: bool,
     pub(super) memory_limit: Option<u64>,
-    /// Output is kept with its task, not handed on.
-    pub(super) keeps_output: bool,
+    /// When output is handed on; `None` where it is kept with its task.
+    pub(super) handover: Option<Handover>,
 }
 
 /// What is asked of a worker process while it runs something.
@@ -77,6 +79,8 @@ pub(super) struct JobHead {
     pub(super) function: u32,
     pub(super) place: Option<PlaceRecord>,
     pub(super) n_calls: u32,
+    /// When each call runs is to be told.
+    pub(super) is_timed: bool,
     pub(super) arguments: Shape,
 }
 
@@ -95,6 +99,8 @@ pub(super) enum News {
     Ended(Ended),
     /// Something was printed, which is handed on before the job ends: this many bytes of it follow.
     Printed {
+        /// The place of the call in its batch.
+        call: u32,
         is_stderr: bool,
         is_last: bool,
         n_bytes: u64,
@@ -113,7 +119,37 @@ pub(super) struct Ended {
     pub(super) crossing_nanoseconds: u64,
     /// By the place of the call: how much it has printed to either stream; that follows the values.
     pub(super) outputs: Vec<(u32, u64, u64)>,
+    pub(super) timings: Vec<TimingRecord>,
     pub(super) values: Shape,
+}
+
+/// When a call ran: its place, when it began, in nanoseconds since 1970, and how long it took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct TimingRecord {
+    call: u32,
+    began: u64,
+    nanoseconds: u64,
+}
+
+impl TimingRecord {
+    pub(super) fn new(call: u32, timing: &Timing) -> TimingRecord {
+        let began = timing.began.duration_since(UNIX_EPOCH);
+        TimingRecord {
+            call,
+            began: began.unwrap_or_default().as_nanos() as u64,
+            nanoseconds: timing.elapsed.as_nanos() as u64,
+        }
+    }
+
+    /// As that worker's.
+    pub(super) fn of(self, worker: usize) -> (u32, Timing) {
+        let timing = Timing {
+            worker,
+            began: UNIX_EPOCH + Duration::from_nanos(self.began),
+            elapsed: Duration::from_nanos(self.nanoseconds),
+        };
+        (self.call, timing)
+    }
 }
 
 /// Where a function is.

@@ -17,7 +17,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use owngil_ffi::{STACK_SIZE, leave};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::frame::{Ask, Ended, JobHead, News, Request, Setup, Shape, Word, path_of, why};
+use super::frame::{
+    Ask, Ended, JobHead, News, Request, Setup, Shape, TimingRecord, Word, path_of, why,
+};
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
@@ -127,9 +129,9 @@ impl Role {
     }
 
     fn live(self, asked: Reader) -> ! {
-        let capture = match self.setup.keeps_output {
-            true => Capture::new(OutputPolicy::Capture),
-            false => Capture::forwarding(printer(&self.news)),
+        let capture = match self.setup.handover {
+            None => Capture::new(OutputPolicy::Capture),
+            Some(handover) => Capture::forwarding(handover, printer(&self.news)),
         };
         let settled = Arc::new(Settled::default());
         let post = Post::new(self.setup.worker as usize, capture, &settled);
@@ -171,8 +173,8 @@ impl Role {
         // There is no task that it could be kept with.
         if let Some(Output { stdout, stderr }) = post.capture().finish() {
             let print = printer(&news);
-            print(Stream::Stdout, &stdout, true);
-            print(Stream::Stderr, &stderr, true);
+            print(0, Stream::Stdout, &stdout, true);
+            print(0, Stream::Stderr, &stderr, true);
         }
         interpreter.retire();
         runtime::exit(0)
@@ -297,6 +299,7 @@ impl Runner {
             }
             let cancelled = (head.n_calls > 1).then(Arc::default);
             let batch = Batch::of_encoded(function, calls, head.n_calls, cancelled);
+            let batch = batch.timed(head.is_timed);
             return Ok(Some(Job::new(batch, Recipient::Elsewhere(head.number))));
         }
         Ok(None)
@@ -314,6 +317,8 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
         let (n_stdout, n_stderr) = (output.stdout.len(), output.stderr.len());
         (*call, n_stdout as u64, n_stderr as u64)
     });
+    let timings = results.timings().iter();
+    let timings = timings.map(|(call, timing)| TimingRecord::new(*call, timing));
     let ended = Ended {
         number: promise.number(),
         n: results.len(),
@@ -321,6 +326,7 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
         nanoseconds: results.elapsed().as_nanos() as u64,
         crossing_nanoseconds: ran.crossing.as_nanos() as u64,
         outputs: outputs.collect(),
+        timings: timings.collect(),
         values: shape,
     };
     let mut body: Vec<&[u8]> = vec![results.bytes()];
@@ -336,8 +342,9 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
 /// What tasks print goes to the pool's process, which hands it on.
 fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
     let news = Arc::clone(news);
-    Box::new(move |stream, text, is_last| {
+    Box::new(move |call, stream, text, is_last| {
         let printed = News::Printed {
+            call,
             is_stderr: stream == Stream::Stderr,
             is_last,
             n_bytes: text.len() as u64,

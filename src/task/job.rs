@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,8 +23,12 @@ pub(crate) struct Batch {
     calls: Bytes,
     n: u32,
     cancelled: Option<Arc<AtomicBool>>,
-    /// How long it may run.
-    limit: Option<Duration>,
+    /// How many calls there were before these, in the batch that these are the rest of.
+    n_skipped: u32,
+    /// When and where each call runs is to be told.
+    is_timed: bool,
+    /// How long it may run, in nanoseconds: with all of this a job has two cache lines in the queue.
+    limit: Option<NonZeroU64>,
 }
 
 impl Batch {
@@ -34,6 +39,8 @@ impl Batch {
             calls: Bytes::default(),
             n: 0,
             cancelled: None,
+            n_skipped: 0,
+            is_timed: false,
             limit: None,
         }
     }
@@ -57,6 +64,8 @@ impl Batch {
             calls,
             n: 1,
             cancelled: None,
+            n_skipped: 0,
+            is_timed: false,
             limit: None,
         })
     }
@@ -75,6 +84,8 @@ impl Batch {
             calls,
             n,
             cancelled: Some(Arc::clone(cancelled)),
+            n_skipped: 0,
+            is_timed: false,
             limit: None,
         }
     }
@@ -91,6 +102,8 @@ impl Batch {
             calls,
             n,
             cancelled,
+            n_skipped: 0,
+            is_timed: false,
             limit: None,
         }
     }
@@ -112,19 +125,38 @@ impl Batch {
         Some(Batch {
             calls,
             n: left,
+            n_skipped: self.n_skipped + n,
             ..self.clone()
         })
     }
 
     /// Sets how long it may run.
     pub(crate) fn with_limit(mut self, limit: Option<Duration>) -> Batch {
-        self.limit = limit;
+        let nanoseconds = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        self.limit =
+            limit.map(|limit| NonZeroU64::new(nanoseconds(limit)).unwrap_or(NonZeroU64::MIN));
         self
+    }
+
+    /// Has told when and where each call runs.
+    pub(crate) fn timed(mut self, is_timed: bool) -> Batch {
+        self.is_timed = is_timed;
+        self
+    }
+
+    /// Whether it is to be told when and where each call runs.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
+    /// How many calls there were before these.
+    pub(crate) fn n_skipped(&self) -> u32 {
+        self.n_skipped
     }
 
     /// How long it may run.
     pub(crate) fn limit(&self) -> Option<Duration> {
-        self.limit
+        self.limit.map(|limit| Duration::from_nanos(limit.get()))
     }
 
     /// What says that nobody wants its outcomes any more, where there is such a thing.
@@ -150,6 +182,7 @@ impl Batch {
     pub(crate) fn rest(mut self, n: u32, end: usize) -> Batch {
         self.calls = self.calls.after(end);
         self.n -= n;
+        self.n_skipped += n;
         self
     }
 
@@ -195,7 +228,7 @@ impl Job {
 pub(crate) enum Recipient {
     /// A task's handle.
     Task(Arc<Slot>),
-    /// Somebody who collects several batches, and tells them apart by a number.
+    /// Somebody who collects several batches, and tells them apart by the indices of their first calls.
     Collector(u64, Sender<(u64, Results)>),
     /// Another process, which knows the job by that number, and is told by whoever keeps the promise.
     Elsewhere(u64),
@@ -259,8 +292,8 @@ impl Promise {
         self.n
     }
 
-    /// Tells it from others, in events: of a task, which has it as long as it lives; or the batch's number
-    /// in its map.
+    /// Tells it from others: of a task, which has it as long as it lives; of a batch, the index of its
+    /// first call in its map.
     pub(crate) fn number(&self) -> u64 {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),

@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::de::DeserializeOwned;
 
@@ -60,6 +60,21 @@ pub struct Completed<T> {
     pub result: Result<T>,
     /// What the call printed, under [`OutputPolicy::Capture`](crate::OutputPolicy::Capture).
     pub output: Output,
+    /// When and where the call ran, in a map that is [`timed`](crate::Map::timed); `None` for one that did
+    /// not, or of which that is not known.
+    pub timing: Option<Timing>,
+}
+
+/// When and where a call ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// The worker's number, as `owngil.worker_id()` gives it.
+    pub worker: usize,
+    /// When it began.
+    pub began: SystemTime,
+    /// How long it took, with its arguments' and its value's crossing.
+    pub elapsed: Duration,
 }
 
 impl<T> Task<T> {
@@ -112,6 +127,7 @@ impl<T: DeserializeOwned> Task<T> {
             index: 0,
             result: results.only_result(),
             output: results.only_output(),
+            timing: None,
         }
     }
 

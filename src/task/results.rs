@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Batch, Completed};
+use super::{Batch, Completed, Timing};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::output::Output;
@@ -20,7 +20,7 @@ pub(crate) struct Collecting {
     bytes: Encoding,
     n: u32,
     n_failed: u32,
-    outputs: Vec<(u32, Output)>,
+    beside: Beside,
 }
 
 impl Collecting {
@@ -48,7 +48,13 @@ impl Collecting {
     /// Adds what the call that ended last has printed.
     #[cold]
     pub(crate) fn printed(&mut self, output: Output) {
-        self.outputs.push((self.n - 1, output));
+        self.beside.outputs.push((self.n - 1, output));
+    }
+
+    /// Adds when and where the call that ended last ran.
+    #[cold]
+    pub(crate) fn timed(&mut self, timing: Timing) {
+        self.beside.timings.push((self.n - 1, timing));
     }
 
     #[cold]
@@ -87,7 +93,7 @@ impl Collecting {
             bytes: Bytes::take_from(&mut self.bytes),
             n: self.take_n(),
             nanoseconds: 0,
-            outputs: self.take_outputs(),
+            beside: std::mem::take(&mut self.beside).boxed(),
         }
     }
 
@@ -95,12 +101,6 @@ impl Collecting {
     fn take_n(&mut self) -> u32 {
         self.n_failed = 0;
         std::mem::take(&mut self.n)
-    }
-
-    #[inline]
-    fn take_outputs(&mut self) -> Option<Box<Outputs>> {
-        let outputs = std::mem::take(&mut self.outputs);
-        (!outputs.is_empty()).then(|| Box::new(Outputs(outputs)))
     }
 }
 
@@ -113,12 +113,24 @@ pub(crate) struct Results {
     n: u32,
     /// How long the calls took, up to four seconds, where somebody wants to know.
     nanoseconds: u32,
-    outputs: Option<Box<Outputs>>,
+    beside: Option<Box<Beside>>,
 }
 
-/// What was printed, by the place of the call; calls that printed nothing are left out.
+/// What few batches have, by the places of the calls that have it.
 #[derive(Clone, Debug, Default)]
-struct Outputs(Vec<(u32, Output)>);
+struct Beside {
+    /// What was printed.
+    outputs: Vec<(u32, Output)>,
+    timings: Vec<(u32, Timing)>,
+}
+
+impl Beside {
+    #[inline]
+    fn boxed(self) -> Option<Box<Beside>> {
+        let is_empty = self.outputs.is_empty() && self.timings.is_empty();
+        (!is_empty).then(|| Box::new(self))
+    }
+}
 
 impl Results {
     /// `n` calls that all ended in the same way.
@@ -131,16 +143,23 @@ impl Results {
     /// These, and then those. They refer to no buffers.
     pub(crate) fn followed_by(self, others: Results) -> Results {
         let bytes = [&self.bytes[..], &others.bytes[..]].concat();
-        let mut outputs = self.outputs.unwrap_or_default().0;
-        let later = others.outputs().iter();
-        outputs.extend(later.map(|(place, output)| (self.n + place, output.clone())));
-        let mut joined = Results::of(
-            Bytes::of(bytes, others.bytes.buffers().to_vec()),
-            self.n + others.n,
-            outputs,
-        );
-        joined.nanoseconds = others.nanoseconds;
-        joined
+        let mut beside = self.beside.unwrap_or_default();
+        let later = others.beside.unwrap_or_default();
+        let place = |place| self.n + place;
+        let outputs = later.outputs.into_iter();
+        beside
+            .outputs
+            .extend(outputs.map(|(at, output)| (place(at), output)));
+        let timings = later.timings.into_iter();
+        beside
+            .timings
+            .extend(timings.map(|(at, timing)| (place(at), timing)));
+        Results {
+            bytes: Bytes::of(bytes, others.bytes.buffers().to_vec()),
+            n: self.n + others.n,
+            nanoseconds: others.nanoseconds,
+            beside: beside.boxed(),
+        }
     }
 
     /// The error of a batch whose values do not matter, or that only loaded its function.
@@ -165,7 +184,12 @@ impl Results {
 
     /// What calls have printed, by their places.
     pub(crate) fn outputs(&self) -> &[(u32, Output)] {
-        self.outputs.as_ref().map_or(&[], |outputs| &outputs.0)
+        self.beside.as_ref().map_or(&[], |beside| &beside.outputs)
+    }
+
+    /// When and where calls ran, by their places.
+    pub(crate) fn timings(&self) -> &[(u32, Timing)] {
+        self.beside.as_ref().map_or(&[], |beside| &beside.timings)
     }
 
     /// How long the calls took, up to four seconds, if that was noted.
@@ -179,17 +203,28 @@ impl Results {
 
     /// Adds what the first call has printed.
     pub(crate) fn add_output(&mut self, output: Output) {
-        self.outputs = Some(Box::new(Outputs(vec![(0, output)])));
+        self.beside.get_or_insert_default().outputs = vec![(0, output)];
+    }
+
+    /// Adds when and where the first call ran, where that is known.
+    pub(crate) fn add_timing(&mut self, timing: Option<Timing>) {
+        if let Some(timing) = timing {
+            self.beside.get_or_insert_default().timings = vec![(0, timing)];
+        }
     }
 
     /// Results that came from another process.
-    pub(crate) fn of(bytes: Bytes, n: u32, outputs: Vec<(u32, Output)>) -> Results {
-        let outputs = (!outputs.is_empty()).then(|| Box::new(Outputs(outputs)));
+    pub(crate) fn of(
+        bytes: Bytes,
+        n: u32,
+        outputs: Vec<(u32, Output)>,
+        timings: Vec<(u32, Timing)>,
+    ) -> Results {
         Results {
             bytes,
             n,
             nanoseconds: 0,
-            outputs,
+            beside: Beside { outputs, timings }.boxed(),
         }
     }
 
@@ -210,6 +245,7 @@ impl Results {
 
     /// Reads the results; `first` is the index of the first.
     pub(crate) fn into_items(self, first: u64) -> Items {
+        let beside = self.beside.map_or_else(Beside::default, |beside| *beside);
         Items {
             bytes: self.bytes,
             position: 0,
@@ -217,7 +253,8 @@ impl Results {
             n: self.n,
             first,
             is_late: false,
-            outputs: self.outputs.unwrap_or_default().0.into_iter(),
+            outputs: beside.outputs.into_iter(),
+            timings: beside.timings.into_iter(),
         }
     }
 }
@@ -233,6 +270,7 @@ pub(crate) struct Items {
     /// Calls that were cancelled were so because their time was up.
     is_late: bool,
     outputs: std::vec::IntoIter<(u32, Output)>,
+    timings: std::vec::IntoIter<(u32, Timing)>,
 }
 
 impl Items {
@@ -263,23 +301,23 @@ impl Items {
     pub(crate) fn next_item<T: DeserializeOwned>(&mut self) -> Option<Completed<T>> {
         let at = self.at;
         let result = self.next_result()?;
-        // Outputs of calls that `next_result` alone has passed are passed here.
-        let output = loop {
-            match self.outputs.as_slice().first() {
-                Some((place, _)) if *place <= at => {
-                    let (place, output) = self.outputs.next()?;
-                    if place == at {
-                        break output;
-                    }
-                }
-                _ => break Output::default(),
-            }
-        };
         Some(Completed {
             index: self.first + u64::from(at),
             result,
-            output,
+            output: take_at(&mut self.outputs, at).unwrap_or_default(),
+            timing: take_at(&mut self.timings, at),
         })
+    }
+}
+
+/// What the call at that place has; that of calls before it, which `next_result` alone has passed, is passed.
+fn take_at<T>(items: &mut std::vec::IntoIter<(u32, T)>, at: u32) -> Option<T> {
+    while items.as_slice().first()?.0 < at {
+        items.next();
+    }
+    match items.as_slice().first()?.0 == at {
+        true => items.next().map(|(_, item)| item),
+        false => None,
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<Proces
         program: settings.program.as_deref(),
         worker: post.worker(),
         memory: settings.memory,
-        keeps_output: post.capture().is_kept(),
+        handover: post.capture().handover(),
     })?;
     post.set_away(child.away());
     tracing::debug!(
@@ -214,7 +214,9 @@ impl ProcessWorker {
                     self.end(number, ran, results, due, back)?;
                     n_ended += 1;
                 }
-                Event::Printed(stream, text, is_last) => self.print(stream, &text, is_last),
+                Event::Printed(call, stream, text, is_last) => {
+                    self.print(call, stream, &text, is_last);
+                }
                 Event::Worn => {
                     self.state = State::Worn;
                     // One may have begun meanwhile: it stays, and is waited for.
@@ -263,11 +265,11 @@ impl ProcessWorker {
         self.window.pop_front();
         let elapsed = results.elapsed();
         self.mean = (7 * self.mean + elapsed) / 8;
-        let (_, promise) = self.post.end_away(Some(ran));
         if self.post.capture().is_dirty() {
             // What it printed after the last call that told its end, or was told of by others.
             self.post.capture().finish();
         }
+        let (_, promise) = self.post.end_away(Some(ran));
         if let Some(promise) = promise {
             self.post.keep(promise, results);
         }
@@ -380,8 +382,10 @@ impl ProcessWorker {
             0 => Vec::new(),
             _ => remains.values,
         };
-        let saved = Results::of(Bytes::of(values, Vec::new()), n_saved, Vec::new());
-        let lost = Results::all_failed(n_begun - n_saved, &error);
+        let bytes = Bytes::of(values, Vec::new());
+        let saved = Results::of(bytes, n_saved, Vec::new(), Vec::new());
+        let mut lost = Results::all_failed(n_begun - n_saved, &error);
+        lost.add_timing(self.post.timing());
         self.post.capture().finish();
         // A batch without calls, which only loads its function, has one outcome too.
         let lost = match batch.len() {
@@ -398,8 +402,9 @@ impl ProcessWorker {
         }
     }
 
-    fn print(&self, stream: Stream, text: &[u8], is_last: bool) {
+    fn print(&self, call: u32, stream: Stream, text: &[u8], is_last: bool) {
         let capture = self.post.capture();
+        capture.turn_to_call(call);
         if capture.write(stream, text) == Ok(true) {
             capture.hand_on(stream);
         }
