@@ -46,8 +46,9 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 	$(cargo) test --workspace --all-features
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
 
-packages: ## real packages in four workers at once; needs pip and a registry
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --test packages
+packages: ## real packages in four workers at once, and the examples with packages; needs pip and a registry
+	$(cargo) build --examples
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --no-fail-fast --test packages --test examples
 
 soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 PLACE=private PACKAGES='numpy lxml'
 	for seed in $$(seq $(SEEDS)); do $(cargo) test --test packages -- soak --minutes $(MINUTES) --seed $$seed --place $(PLACE) $(PACKAGES) || exit; done
