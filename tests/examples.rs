@@ -195,6 +195,24 @@ fn library_work_is_the_same_everywhere() {
     );
 }
 
+#[test]
+fn web_server_loses_no_request_to_those_that_get_stuck() {
+    let Some(text) = example_with_packages("web_server") else {
+        return;
+    };
+    let (function, application) = text.split_once("A Flask application").unwrap();
+    has_comparison(function, 2);
+    has_comparison(application, 3);
+    assert_eq!(
+        text.matches("; every request got its answer\n").count(),
+        5,
+        "{text}"
+    );
+    let end = "2 stuck requests: 504 each; 2 workers were set aside and replaced.\n\
+               20 of 20 other requests were answered meanwhile.\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
 /// Whether it prints the times of so many places, and whether the cores were free.
 fn has_comparison(text: &str, n_places: usize) {
     let row = |name: &str| {
