@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use owngil::{Backend, Extensions, Version};
 
+use super::config::ProjectArgs;
 use super::jobs::Jobs;
+use super::shell::{CompletionsArgs, ManArgs};
+use super::topics::HelpArgs;
 
 /// owngil's version, and that of the Python that it is linked with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -25,7 +28,7 @@ Examples:
   owngil bench --quick text.py:shout hello > report.txt
   owngil doctor warm_up.py
 
-`owngil map --help` tells more of `map`, and so it is with the others.";
+`owngil help map` tells more of `map`, and so it is with the others; `owngil help` lists topics.";
 
 const MAP_EXAMPLES: &str = "\
 Text or JSON Lines:
@@ -104,6 +107,22 @@ pub(crate) enum Command {
     Run(RunArgs),
     Bench(BenchArgs),
     Doctor(DoctorArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+    Help(HelpArgs),
+}
+
+impl Command {
+    /// What is asked of the process, where Python runs.
+    pub(crate) fn process(&mut self) -> Option<&mut ProcessArgs> {
+        match self {
+            Command::Map(args) => Some(&mut args.common.process),
+            Command::Run(args) => Some(&mut args.common.process),
+            Command::Bench(args) => Some(&mut args.process),
+            Command::Doctor(args) => Some(&mut args.process),
+            Command::Completions(_) | Command::Man(_) | Command::Help(_) => None,
+        }
+    }
 }
 
 /// Call a Python function once for each input; print the results as JSON Lines.
@@ -172,6 +191,14 @@ pub(crate) struct RunArgs {
 pub(crate) enum ScriptArg {
     #[command(external_subcommand)]
     Words(Vec<OsString>),
+}
+
+impl ScriptArg {
+    /// The script.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let ScriptArg::Words(words) = self;
+        words.first().map(PathBuf::from)
+    }
 }
 
 /// Measure whether workers with a GIL of their own pay for a function, and from when.
@@ -308,7 +335,8 @@ impl CommonArgs {
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct ProcessArgs {
     /// The Python whose packages are used: an executable or a virtual environment
-    /// [default: OWNGIL_PYTHON, VIRTUAL_ENV, CONDA_PREFIX, .venv here or above]
+    /// [default: OWNGIL_PYTHON, [tool.owngil], the script's PEP 723 block through uv, VIRTUAL_ENV,
+    /// CONDA_PREFIX, .venv here or above]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
 
@@ -319,6 +347,13 @@ pub(crate) struct ProcessArgs {
     /// Say which Python is used and why, and what is known of it (`doctor`: each native module too)
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    /// The script that runs, or the file of the function, which may say which Python it needs.
+    #[arg(skip)]
+    pub(crate) script: Option<PathBuf>,
 }
 
 /// What becomes of extension modules that refuse.

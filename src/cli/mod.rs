@@ -7,6 +7,7 @@
 
 mod args;
 mod bench;
+mod config;
 mod doctor;
 mod exit;
 mod fatal;
@@ -14,7 +15,9 @@ mod feed;
 mod input;
 mod jobs;
 mod json;
+mod log;
 mod map;
+mod metadata;
 mod placement;
 mod plan;
 mod python;
@@ -22,17 +25,21 @@ mod report;
 mod run;
 mod screen;
 mod session;
+mod shell;
 mod signals;
 mod stderr;
 mod stdout;
+mod topics;
+mod uv;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
-use args::{Args, Command};
+use args::{Args, Command, ScriptArg};
 use bench::BenchPlan;
+use config::Config;
 use doctor::DoctorPlan;
 use exit::Exit;
 use fatal::Fatal;
@@ -41,19 +48,8 @@ use session::Session;
 
 /// Does what the words of the command line say.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let args = match Args::try_parse_from(words) {
-        Ok(args) => args,
-        Err(error) => {
-            // Help and version are no errors, and go to standard output.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
-        }
-    };
-    match execute(args) {
+    let words = words.into_iter().collect();
+    match read(words).and_then(|read| read.map_or_else(Ok, execute)) {
         Ok(exit) => exit,
         Err(fatal) => {
             // Nobody may be reading.
@@ -63,24 +59,65 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// What the words say, with the defaults of the project; or, where that has been told already, how to end.
+fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
+    let mut command = Args::command();
+    command.build();
+    let refused = |error: clap::Error| {
+        // Help and version are no errors, and go to standard output.
+        let _ = error.print();
+        match error.use_stderr() {
+            true => Exit::Usage,
+            false => Exit::Success,
+        }
+    };
+    let matches = match command.clone().try_get_matches_from(&words) {
+        Ok(matches) => matches,
+        Err(error) => return Ok(Err(refused(error))),
+    };
+    let Some((config, defaults)) = Config::defaults(&command, &matches)? else {
+        return Ok(Args::from_arg_matches(&matches).map_err(refused));
+    };
+    // Before the options of the command, which has no words before its name.
+    words.splice(2..2, defaults.words);
+    let again = command.try_get_matches_from(&words);
+    let again = again.and_then(|matches| Args::from_arg_matches(&matches));
+    let mut args = again.map_err(|error| config.refused(&error))?;
+    if let Some(process) = args.command.process() {
+        process.project.python = defaults.python;
+    }
+    Ok(Ok(args))
+}
+
 fn execute(args: Args) -> Result<Exit, Fatal> {
+    match &args.command {
+        Command::Completions(args) => return shell::completions(args),
+        Command::Man(args) => return shell::man(args),
+        Command::Help(args) => return topics::help(args),
+        _ => {}
+    }
     let session = Session::begin().map_err(|error| {
         Fatal::new(Exit::Failed, "cannot use the standard streams").cause(error)
     })?;
+    log::start(&session.stderr)?;
     match args.command {
         Command::Map(mut args) => {
-            let common = std::mem::take(&mut args.common);
+            let mut common = std::mem::take(&mut args.common);
+            common.process.script = python::file_of(&args.calls.function);
             let plan = CallsPlan::new("map", args.calls, io::stdin().is_terminal())?;
             map::map(plan, &common, &session)
         }
         Command::Run(mut args) => {
-            let common = std::mem::take(&mut args.common);
+            let mut common = std::mem::take(&mut args.common);
+            common.process.script = args.script.as_ref().and_then(ScriptArg::file);
             run::run(RunPlan::new(args)?, &common, &session)
         }
-        Command::Bench(args) => {
+        Command::Bench(mut args) => {
+            args.process.script = python::file_of(&args.calls.function);
             let plan = BenchPlan::new(args, io::stdin().is_terminal())?;
             bench::bench(plan, &session)
         }
         Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, &session),
+        Command::Completions(_) | Command::Man(_) | Command::Help(_) => Ok(Exit::Success),
     }
 }

@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::fatal::Fatal;
 use super::jobs::Jobs;
 use super::placement;
-use super::python::Choice;
+use super::python::{Asked, Choice};
 use super::report::Report;
 use super::signals::Signals;
 use super::stderr::Stderr;
@@ -88,24 +88,27 @@ impl Session {
     /// Starts Python; returns its version.
     pub(crate) fn start_python(&self, args: &ProcessArgs) -> Result<String, Fatal> {
         let folder = env::current_dir().ok();
-        let choice = Choice::find(
-            args.python.as_deref(),
-            |name| env::var_os(name),
-            folder.as_deref(),
-        );
+        let asked = Asked {
+            option: args.python.as_deref(),
+            project: args.project.python.as_deref(),
+            script: args.script.as_deref(),
+            is_shown: self.stderr.is_terminal() && !args.quiet,
+        };
+        let choice = Choice::find(asked, |name| env::var_os(name), folder.as_deref())?;
         let info = choice.start().map_err(|error| match &choice.path {
             Some(path) => Fatal::from(error)
                 .cause(format!("{} was chosen: {}", path.display(), choice.reason))
                 .hint("--python PATH names another Python"),
             None => Fatal::from(error),
         })?;
-        let mut text = String::new();
+        let note = choice.note.as_ref().filter(|_| !args.quiet);
+        let mut text = note.cloned().unwrap_or_default();
         if args.verbose {
             let place = match &choice.path {
                 Some(path) => format!("{}: ", path.display()),
                 None => String::new(),
             };
-            text = format!("python: {} ({place}{})\n", info.version, choice.reason);
+            text += &format!("python: {} ({place}{})\n", info.version, choice.reason);
         }
         if args.verbose || (self.stderr.is_terminal() && !args.quiet) {
             for warning in &info.warnings {

@@ -10,8 +10,10 @@
 //! - `bench`: `owngil bench`
 //! - `doctor`: `owngil doctor`
 //! - `python`: which Python is used
+//! - `around`: help topics, completions, manual pages, a project's defaults, the log
 //! - `help`: help, version, the examples, and the page about the command
 
+mod around;
 mod bench;
 mod doctor;
 mod errors;

@@ -40,6 +40,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         "OWNGIL_PYTHON",
         "VIRTUAL_ENV",
         "CONDA_PREFIX",
+        "OWNGIL_LOG",
         "PYTHONUNBUFFERED",
         "PYTHONDONTWRITEBYTECODE",
     ] {

@@ -73,7 +73,10 @@ fn without_name(word: &str) -> &str {
 }
 
 /// Finds out, and tells.
-pub(crate) fn doctor(plan: DoctorPlan, session: &Session) -> Result<Exit, Fatal> {
+pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fatal> {
+    if let Subject::Script(script) = &plan.subject {
+        plan.process.script = Some(script.clone());
+    }
     session.start_python(&plan.process)?;
     let program = env::current_exe().map_err(|error| {
         Fatal::new(
