@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use owngil::{Backend, Extensions, Version};
 
 use super::config::ProjectArgs;
+use super::input::{GivenArg, InputArgs};
 use super::jobs::Jobs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::topics::HelpArgs;
@@ -21,8 +22,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 const EXAMPLES: &str = "\
 Examples:
   owngil map text.py:shout hello world
-  owngil map text.py:shout -i names.txt > shouted.jsonl
-  owngil map scoring.py:score -k -i people.jsonl
+  owngil map text.py:shout -a names.txt > shouted.jsonl
+  owngil map scoring.py:score -k -a people.jsonl
   seq 5 | owngil map math:sqrt --input jsonl -k
   owngil run resize.py --size 200 {} ::: photos/*.jpg
   owngil bench --quick text.py:shout hello > report.txt
@@ -37,26 +38,37 @@ Text or JSON Lines:
   --input auto    as the file's name says (.jsonl, .ndjson and .json are JSON Lines); else as the
                   first line that is not empty says: a JSON object, array or quoted string makes
                   it JSON Lines, all else is text
+Several groups of inputs after ::: give every combination; :::+ goes side by side with the one before.
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a function that cannot be loaded,
   4 no usable Python, 130 interrupted.
 
 Examples:
   owngil map text.py:shout hello world
-  owngil map text.py:shout -i names.txt > shouted.jsonl
-  owngil map scoring.py:score -k -i people.jsonl
+  owngil map text.py:shout -a names.txt > shouted.jsonl
+  owngil map scoring.py:score -k -a people.jsonl
   cat names.txt | owngil map text.py:shout -j 4
   seq 5 | owngil map math:sqrt --input jsonl -k
-  owngil map text.py:Words.count -i names.txt | sort | uniq -c";
+  owngil map -k operator:add ::: a b ::: x y z
+  owngil map text.py:Words.count -a names.txt | sort | uniq -c";
 
 const RUN_EXAMPLES: &str = "\
+In ARGS, braces are replaced:
+  {}              the input
+  {.} {/} {//} {/.}
+                  without its extension; without its folder; its folder; without both
+  {1} {2} …       what the first, the second group after ::: gives
+  {NAME}          the entry of a JSON object that has this name
+  {#}             the number of the input, from 1
+
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a script that cannot be loaded,
   4 no usable Python, 130 interrupted.
 
 Examples:
   owngil run resize.py ::: photos/*.jpg
   owngil run resize.py --size 200 {} ::: photos/*.jpg
-  owngil run -k -j 2 resize.py --out thumbs/{} ::: a.jpg b.jpg
+  owngil run -k -j 2 resize.py --out thumbs/{/.}.jpg ::: a.jpg b.jpg
+  ls photos | owngil run resize.py photos/{}
   owngil run warm_up.py";
 
 const BENCH_EXAMPLES: &str = "\
@@ -67,7 +79,7 @@ Exit status: 0 measured, 1 a call failed or workers disagree, 2 usage or a funct
 
 Examples:
   owngil bench --quick text.py:shout hello world
-  owngil bench --quick scoring.py:score -i people.jsonl --svg score.svg --json score.json
+  owngil bench --quick scoring.py:score -a people.jsonl --svg score.svg --json score.json
   seq 5 | owngil bench --quick math:sqrt --input jsonl -j 2";
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -151,25 +163,24 @@ pub(crate) struct CallsArgs {
     #[arg(value_name = "ARGS")]
     pub(crate) inputs: Vec<OsString>,
 
-    /// Read inputs from this file, one per line; `-` is standard input
+    /// What the function gets of an input
     #[arg(
-        short,
-        long = "input-file",
-        value_name = "FILE",
-        conflicts_with = "inputs"
+        long = "as",
+        value_name = "WHAT",
+        default_value = "auto",
+        help_heading = "Inputs"
     )]
-    pub(crate) input_file: Option<PathBuf>,
+    pub(crate) given: GivenArg,
 
-    /// What a line is
-    #[arg(long = "input", value_name = "FORMAT", default_value = "auto")]
-    pub(crate) format: FormatArg,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 }
 
 /// Run a Python script once for each input, as `python SCRIPT ARGS…` would.
 ///
-/// Everything after the script belongs to it, up to `:::`; what follows that are the inputs. `{}`
-/// in ARGS stands for the input; without any `{}` the input comes last. Without `:::` the script
-/// runs once on every worker. What one run prints stays together.
+/// Everything after the script belongs to it, up to `:::`; what follows that are the inputs, or they
+/// come from a file or a pipe. `{}` in ARGS stands for the input; without any `{}` the input comes last.
+/// Without inputs the script runs once on every worker. What one run prints stays together.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = RUN_EXAMPLES,
@@ -178,6 +189,9 @@ pub(crate) struct CallsArgs {
 pub(crate) struct RunArgs {
     #[command(subcommand)]
     pub(crate) script: Option<ScriptArg>,
+
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
 
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -363,14 +377,6 @@ pub(crate) enum ExtensionsArg {
     Private,
     Process,
     Strict,
-}
-
-/// What a line of input is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatArg {
-    Auto,
-    Lines,
-    Jsonl,
 }
 
 #[cfg(test)]

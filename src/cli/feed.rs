@@ -6,40 +6,20 @@
 //! waits until blocks whose calls have all ended give theirs back.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::{fs, thread};
+use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::input::{Block, Cutter, Input};
+use super::fatal::Fatal;
+use super::input::{Block, Blocks, Input};
 
-/// How much is read at once.
-const READ_SIZE: usize = 64 << 10;
+/// How much text may be in memory: so much, and as much again for each worker.
+pub(crate) const TEXT_MAX: usize = 4 << 20;
 
 /// How many inputs wait for the map.
 const N_WAITING: usize = 1024;
-
-/// Where inputs come from.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// The command line.
-    Words(Vec<Vec<u8>>),
-    File(PathBuf, fs::File),
-    Stdin,
-}
-
-impl Source {
-    /// What a message calls it.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Source::Words(_) => "the command line".to_owned(),
-            Source::File(path, _) => path.display().to_string(),
-            Source::Stdin => "standard input".to_owned(),
-        }
-    }
-}
 
 /// The reading end.
 #[derive(Debug)]
@@ -56,12 +36,11 @@ pub(crate) struct Feed {
 impl Feed {
     /// Starts to read; `room` is how many bytes of text may be in memory.
     pub(crate) fn start(
-        source: Source,
-        cutter: Cutter,
+        blocks: Blocks,
         room: usize,
     ) -> io::Result<(Arc<Feed>, Receiver<Input>, Ledger)> {
         let (inputs, received) = bounded(N_WAITING);
-        let (blocks, noted) = unbounded();
+        let (notes, noted) = unbounded();
         let feed = Arc::new(Feed {
             inputs: Mutex::new(Some(inputs)),
             room: Mutex::new(room),
@@ -78,11 +57,11 @@ impl Feed {
         thread::Builder::new()
             .name("input".to_owned())
             .spawn(move || {
-                if let Err(error) = reader.read(source, cutter, &blocks) {
-                    let _ = blocks.send(Note::Trouble(error));
+                if let Err(trouble) = reader.read(blocks, &notes) {
+                    let _ = notes.send(Note::Trouble(Box::new(trouble)));
                 }
                 // In this order: who sees the end of the inputs must find the trouble.
-                drop(blocks);
+                drop(notes);
                 reader.close();
             })?;
         Ok((feed, received, ledger))
@@ -96,37 +75,17 @@ impl Feed {
             .take();
     }
 
-    fn read(&self, source: Source, mut cutter: Cutter, blocks: &Sender<Note>) -> io::Result<()> {
-        let mut stream: Box<dyn Read> = match source {
-            Source::Words(words) => {
-                self.send(cutter.words(words), blocks);
-                return Ok(());
-            }
-            Source::File(_, file) => Box::new(file),
-            Source::Stdin => Box::new(io::stdin().lock()),
-        };
-        let mut chunk = vec![0; READ_SIZE];
-        loop {
-            let block = match stream.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(n) => cutter.push(&chunk[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    // What was read before is input all the same.
-                    cutter.finish().map(|block| self.send(block, blocks));
-                    return Err(error);
-                }
-            };
-            if block.is_some_and(|block| !self.send(block, blocks)) {
-                return Ok(());
+    fn read(&self, blocks: Blocks, notes: &Sender<Note>) -> Result<(), Fatal> {
+        for block in blocks {
+            if !self.send(block?, notes) {
+                break;
             }
         }
-        cutter.finish().map(|block| self.send(block, blocks));
         Ok(())
     }
 
     /// Hands over a block's inputs; `false` when no more are wanted.
-    fn send(&self, block: Block, blocks: &Sender<Note>) -> bool {
+    fn send(&self, block: Block, notes: &Sender<Note>) -> bool {
         self.take_room(block.n_bytes());
         let inputs = self
             .inputs
@@ -135,7 +94,7 @@ impl Feed {
             .clone();
         let Some(inputs) = inputs else { return false };
         let block = Arc::new(block);
-        let _ = blocks.send(Note::Block(Arc::clone(&block)));
+        let _ = notes.send(Note::Block(Arc::clone(&block)));
         Input::all(&block).all(|input| inputs.send(input).is_ok())
     }
 
@@ -161,7 +120,7 @@ impl Feed {
 #[derive(Debug)]
 enum Note {
     Block(Arc<Block>),
-    Trouble(io::Error),
+    Trouble(Box<Fatal>),
 }
 
 /// The inputs whose calls have not ended, for messages about those that fail.
@@ -171,7 +130,7 @@ pub(crate) struct Ledger {
     noted: Receiver<Note>,
     /// By their first inputs, with the number of calls that have not ended.
     open: VecDeque<(Arc<Block>, usize)>,
-    trouble: Option<io::Error>,
+    trouble: Option<Box<Fatal>>,
 }
 
 impl Ledger {
@@ -184,7 +143,7 @@ impl Ledger {
                     let n_open = block.len();
                     self.open.push_back((block, n_open));
                 }
-                Ok(Note::Trouble(error)) => self.trouble = Some(error),
+                Ok(Note::Trouble(trouble)) => self.trouble = Some(trouble),
                 // Every block is noted before its first input is sent.
                 Err(_) => break,
             }
@@ -202,46 +161,39 @@ impl Ledger {
     }
 
     /// Why reading ended before the end of the inputs, once all calls have ended.
-    pub(crate) fn trouble(mut self) -> Option<io::Error> {
+    pub(crate) fn trouble(mut self) -> Option<Fatal> {
         for note in self.noted.try_iter() {
-            if let Note::Trouble(error) = note {
-                self.trouble = Some(error);
+            if let Note::Trouble(trouble) = note {
+                self.trouble = Some(trouble);
             }
         }
-        self.trouble
+        self.trouble.map(|trouble| *trouble)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::input::Format;
+    use crate::cli::input::{Format, Inputs, Shape};
+    use std::{env, fs};
 
-    fn words(n: usize) -> Source {
-        Source::Words(
-            (0..n)
-                .map(|number| number.to_string().into_bytes())
-                .collect(),
-        )
-    }
+    /// How much is read at once.
+    const READ_SIZE: usize = 64 << 10;
 
-    fn file(text: &[u8]) -> Source {
-        let mut file = tempfile::tempfile().unwrap();
-        io::Write::write_all(&mut file, text).unwrap();
-        io::Seek::rewind(&mut file).unwrap();
-        Source::File(PathBuf::from("some file"), file)
+    fn file(text: impl Into<Vec<u8>>) -> Blocks {
+        let stream = io::Cursor::new(text.into());
+        Inputs::of_stream(stream, "some file", Some(Format::Text), b'\n').blocks(Shape::Arg)
     }
 
     #[test]
     fn calls_may_end_in_any_order() {
         let text: String = (0..50_000).map(|number| format!("{number}\n")).collect();
-        let cutter = Cutter::new(Some(Format::Text));
-        let (_, inputs, mut ledger) = Feed::start(file(text.as_bytes()), cutter, 1 << 30).unwrap();
+        let (_, inputs, mut ledger) = Feed::start(file(text), 1 << 30).unwrap();
         assert_eq!(inputs.iter().count(), 50_000);
         for index in (0..50_000).rev() {
             let (block, place) = ledger.end_call(index);
             assert_eq!(block.quote(place), format!("\"{index}\""));
-            assert_eq!(block.line(place), index + 1);
+            assert_eq!(block.origin(place), format!("some file:{}", index + 1));
         }
         assert!(ledger.open.is_empty());
         assert!(ledger.trouble().is_none());
@@ -250,8 +202,7 @@ mod tests {
     #[test]
     fn text_in_memory_has_a_limit_and_a_larger_line_passes_alone() {
         let text = format!("{}\n", "x".repeat(READ_SIZE - 1)).repeat(20);
-        let cutter = Cutter::new(Some(Format::Text));
-        let (feed, inputs, mut ledger) = Feed::start(file(text.as_bytes()), cutter, 1000).unwrap();
+        let (feed, inputs, mut ledger) = Feed::start(file(text), 1000).unwrap();
         for index in 0..20 {
             inputs.recv().unwrap();
             assert!(inputs.is_empty());
@@ -265,8 +216,7 @@ mod tests {
     fn closing_ends_the_inputs_while_the_reader_waits() {
         let n_lines = 10 * READ_SIZE / 2;
         let text = "x\n".repeat(n_lines);
-        let cutter = Cutter::new(Some(Format::Text));
-        let (feed, inputs, _ledger) = Feed::start(file(text.as_bytes()), cutter, 10).unwrap();
+        let (feed, inputs, _ledger) = Feed::start(file(text), 10).unwrap();
         inputs.recv().unwrap();
         feed.close();
         // What is left of the block that the reader was sending.
@@ -275,12 +225,13 @@ mod tests {
 
     #[test]
     fn a_folder_cannot_be_read_and_words_can() {
-        let folder = fs::File::open(std::env::temp_dir()).unwrap();
-        let source = Source::File(PathBuf::from("folder"), folder);
-        let (_, inputs, ledger) = Feed::start(source, Cutter::new(None), 10).unwrap();
+        let folder = fs::File::open(env::temp_dir()).unwrap();
+        let blocks = Inputs::of_stream(folder, "folder", None, b'\n').blocks(Shape::Arg);
+        let (_, inputs, ledger) = Feed::start(blocks, 10).unwrap();
         assert!(inputs.recv().is_err());
         assert!(ledger.trouble().is_some());
-        let (_, inputs, _) = Feed::start(words(3), Cutter::new(None), 10).unwrap();
+        let words = Inputs::of_words(vec![b"word".to_vec(); 3], Format::Text);
+        let (_, inputs, _) = Feed::start(words.blocks(Shape::Arg), 10).unwrap();
         assert_eq!(inputs.iter().count(), 3);
     }
 }

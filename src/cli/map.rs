@@ -7,26 +7,21 @@ use owngil::{Completed, Error, Output, OutputPolicy, Value};
 use super::args::CommonArgs;
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::{Feed, Ledger, Source};
-use super::input::{Block, Cutter};
+use super::feed::{Feed, Ledger, TEXT_MAX};
+use super::input::Block;
 use super::json;
 use super::plan::CallsPlan;
 use super::report::{Failure, Report, append_lines};
 use super::session::Session;
 
-/// How much text may be in memory: so much, and as much again for each worker.
-const TEXT_MAX: usize = 4 << 20;
-
 /// Makes the calls.
 pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
-    let n_inputs = plan.n_inputs();
+    let n_inputs = plan.inputs.n;
     let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
     pool.load(&plan.function)?;
 
-    let name = plan.source.name();
-    let lines_matter = !matches!(plan.source, Source::Words(_));
     let room = TEXT_MAX * (1 + pool.n_workers());
-    let (feed, inputs, ledger) = Feed::start(plan.source, Cutter::new(plan.format), room)
+    let (feed, inputs, ledger) = Feed::start(plan.inputs.blocks(plan.shape), room)
         .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
     let results = pool.map_channel::<Value, _>(&plan.function, inputs, common.keep_order);
     let canceller = results.canceller();
@@ -39,7 +34,6 @@ pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Re
         session,
         report: session.report(common, "input", n_inputs),
         ledger,
-        file: lines_matter.then_some(name.as_str()),
     };
     for completed in results.completed() {
         results_of.take(completed);
@@ -49,10 +43,7 @@ pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Re
     session.tell_placement(&pool, common);
     let exit = report.finish(session.signals.finish());
     match ledger.trouble() {
-        Some(error) => {
-            let fatal = Fatal::new(Exit::Failed, format!("cannot read on in {name}"));
-            Err(fatal.cause(error))
-        }
+        Some(trouble) => Err(trouble),
         None => Ok(exit),
     }
 }
@@ -62,8 +53,6 @@ struct Results<'a> {
     session: &'a Session,
     report: Report,
     ledger: Ledger,
-    /// What the inputs are lines of.
-    file: Option<&'a str>,
 }
 
 impl Results<'_> {
@@ -89,7 +78,7 @@ impl Results<'_> {
             }
             Err(error) => Failure::from(&error),
         };
-        self.fail(index, &block, place, failure, &printed(output));
+        self.fail(&block, place, failure, &printed(output));
     }
 
     /// Writes a result, or says why it is none.
@@ -113,18 +102,13 @@ impl Results<'_> {
     }
 
     #[cold]
-    fn fail(&self, index: u64, block: &Arc<Block>, place: usize, failure: Failure, printed: &[u8]) {
-        let label = format!("input {} ({})", index + 1, block.quote(place));
-        let Some(problem) = block.problem(place) else {
-            return self.report.failed(&label, &failure, printed);
-        };
-        let label = match self.file {
-            Some(file) => format!("{file}:{}", block.line(place)),
-            None => label,
-        };
-        let failure = Failure::new(format!("not JSON: {problem}"));
-        let failure = failure.hint("each line must be one JSON value; --input lines reads text");
-        self.report.failed(&label, &failure, printed);
+    fn fail(&self, block: &Arc<Block>, place: usize, failure: Failure, printed: &[u8]) {
+        match block.problem(place) {
+            None => self.report.failed(&block.label(place), &failure, printed),
+            Some(problem) => self
+                .report
+                .failed(&block.origin(place), &problem.into(), printed),
+        }
     }
 }
 

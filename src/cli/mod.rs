@@ -33,7 +33,7 @@ mod topics;
 mod uv;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -43,12 +43,12 @@ use config::Config;
 use doctor::DoctorPlan;
 use exit::Exit;
 use fatal::Fatal;
-use plan::{CallsPlan, RunPlan};
+use plan::{CallsPlan, RunPlan, Stdin};
 use session::Session;
 
 /// Does what the words of the command line say.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let words = words.into_iter().collect();
+    let words = input::guarded(words);
     match read(words).and_then(|read| read.map_or_else(Ok, execute)) {
         Ok(exit) => exit,
         Err(fatal) => {
@@ -104,17 +104,17 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
         Command::Map(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = python::file_of(&args.calls.function);
-            let plan = CallsPlan::new("map", args.calls, io::stdin().is_terminal())?;
+            let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
             map::map(plan, &common, &session)
         }
         Command::Run(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = args.script.as_ref().and_then(ScriptArg::file);
-            run::run(RunPlan::new(args)?, &common, &session)
+            run::run(RunPlan::new(args, Stdin::find())?, &common, &session)
         }
         Command::Bench(mut args) => {
             args.process.script = python::file_of(&args.calls.function);
-            let plan = BenchPlan::new(args, io::stdin().is_terminal())?;
+            let plan = BenchPlan::new(args, Stdin::find())?;
             bench::bench(plan, &session)
         }
         Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, &session),

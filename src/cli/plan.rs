@@ -1,17 +1,43 @@
 //! Plan: what the arguments mean, with what is wrong about them found before Python starts.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
-use std::path::Path;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 
 use clap::CommandFactory;
 use owngil::Function;
 
-use super::args::{Args, CallsArgs, FormatArg, RunArgs, ScriptArg};
+use super::args::{Args, CallsArgs, RunArgs, ScriptArg};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::Source;
-use super::input::Format;
+use super::input::{self, GivenArg, Inputs, Listed, Shape, WordGroup};
+
+/// What standard input is, for those who may read inputs from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    Terminal,
+    /// A pipe or a file.
+    Data,
+    /// Such as `/dev/null`.
+    Other,
+}
+
+impl Stdin {
+    pub(crate) fn find() -> Stdin {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            return Stdin::Terminal;
+        }
+        let owned = stdin.as_fd().try_clone_to_owned().map(File::from);
+        let kind = owned.and_then(|file| Ok(file.metadata()?.file_type()));
+        match kind {
+            Ok(kind) if kind.is_file() || kind.is_fifo() => Stdin::Data,
+            _ => Stdin::Other,
+        }
+    }
+}
 
 /// Which function is to be called, and over which inputs.
 #[derive(Debug)]
@@ -19,71 +45,78 @@ pub(crate) struct CallsPlan {
     /// As it was written.
     pub(crate) reference: String,
     pub(crate) function: Function,
-    pub(crate) source: Source,
-    /// `None` to find out from the first line.
-    pub(crate) format: Option<Format>,
+    pub(crate) inputs: Inputs,
+    /// What becomes of an input.
+    pub(crate) shape: Shape,
 }
 
 impl CallsPlan {
     /// `command` is the one that these are the arguments of.
     pub(crate) fn new(
         command: &str,
-        args: CallsArgs,
-        stdin_is_terminal: bool,
+        mut args: CallsArgs,
+        stdin: Stdin,
     ) -> Result<CallsPlan, Fatal> {
-        let stdin = OsStr::new("-");
-        let source = match (args.input_file, args.inputs) {
-            (Some(path), _) if path == stdin => Source::Stdin,
-            (Some(path), _) => open(&path)?,
-            (None, inputs) if inputs == [stdin] => Source::Stdin,
-            (None, inputs) if inputs.is_empty() && stdin_is_terminal => {
-                return Err(no_inputs(command));
+        let given = args.given;
+        args.input.is_raw = matches!(given, GivenArg::Line | GivenArg::Path | GivenArg::Bytes);
+        let (words, mut groups) = input::split(args.inputs)?;
+        let is_stdin = words == ["-"] && groups.is_empty();
+        if !words.is_empty() && !is_stdin {
+            if !groups.is_empty() {
+                let message = "there are inputs before `:::` and after it";
+                let hint = "::: a b ::: c d gives each combination";
+                return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
-            (None, inputs) if inputs.is_empty() => Source::Stdin,
-            (None, inputs) => Source::Words(inputs.into_iter().map(bytes).collect()),
-        };
-        let format = match args.format {
-            FormatArg::Lines => Some(Format::Text),
-            FormatArg::Jsonl => Some(Format::Json),
-            FormatArg::Auto => match &source {
-                Source::Words(_) => Some(Format::Text),
-                Source::File(path, _) => named_json(path).then_some(Format::Json),
-                Source::Stdin => None,
-            },
+            if let Some(path) = args.input.files.first() {
+                let message = format!("there are inputs beside those in {}", path.display());
+                let hint = "::: before them combines each with each line of the file";
+                return Err(Fatal::new(Exit::Usage, message).hint(hint));
+            }
+            groups.push(WordGroup {
+                words: Listed::Inputs(words.into_iter().map(bytes).collect()),
+                is_linked: false,
+            });
+        }
+        let inputs = match Inputs::open(&args.input, groups)? {
+            Some(inputs) if is_stdin => {
+                let message = format!("`-` is standard input, and {} is to be read", inputs.name);
+                return Err(Fatal::new(Exit::Usage, message).hint("name one of them"));
+            }
+            Some(inputs) => inputs,
+            None if stdin == Stdin::Terminal && !is_stdin => return Err(no_inputs(command)),
+            None => Inputs::of_stdin(&args.input)?,
         };
         Ok(CallsPlan {
             function: Function::at(&args.function),
             reference: args.function,
-            source,
-            format,
+            shape: shape(given, inputs.n_groups)?,
+            inputs,
         })
-    }
-
-    /// How many inputs there are, where that is known.
-    pub(crate) fn n_inputs(&self) -> Option<usize> {
-        match &self.source {
-            Source::Words(words) => Some(words.len()),
-            Source::File(..) | Source::Stdin => None,
-        }
     }
 }
 
-fn open(path: &Path) -> Result<Source, Fatal> {
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.is_dir(), file)));
-    let cannot = || Fatal::new(Exit::Usage, format!("cannot read {}", path.display()));
-    match opened {
-        Ok((false, file)) => Ok(Source::File(path.to_owned(), file)),
-        Ok((true, _)) => Err(cannot().cause("it is a directory")),
-        Err(error) => Err(cannot().cause(error)),
+/// What becomes of an input.
+fn shape(given: GivenArg, n_groups: usize) -> Result<Shape, Fatal> {
+    match given {
+        GivenArg::Auto if n_groups > 1 => Ok(Shape::Args),
+        GivenArg::Auto | GivenArg::Arg => Ok(Shape::Arg),
+        GivenArg::Args => Ok(Shape::Args),
+        _ if n_groups > 1 => {
+            let message = "of several groups only --as args and --as arg can be made";
+            let hint = "without --as each group gives an argument";
+            Err(Fatal::new(Exit::Usage, message).hint(hint))
+        }
+        GivenArg::Kwargs => Ok(Shape::Keywords),
+        GivenArg::Line => Ok(Shape::Arg),
+        GivenArg::Path => Ok(Shape::Path),
+        GivenArg::Bytes => Ok(Shape::Bytes),
     }
 }
 
 /// The mistake of naming no inputs.
 pub(crate) fn no_inputs(name: &str) -> Fatal {
     Fatal::new(Exit::Usage, "there are no inputs")
-        .hint(
-            "name them after the function, or in a file with -i FILE, or send them through a pipe",
-        )
+        .hint("name them after :::, or in a file with -a FILE, or send them through a pipe")
         .usage(usage_of(name))
 }
 
@@ -103,11 +136,6 @@ fn usage_of(name: &str) -> String {
     usage.unwrap_or_default() + "\n\nFor more information, try '--help'."
 }
 
-fn named_json(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    matches!(extension, Some("jsonl" | "ndjson" | "json"))
-}
-
 fn bytes(word: OsString) -> Vec<u8> {
     word.into_encoded_bytes()
 }
@@ -116,60 +144,27 @@ fn bytes(word: OsString) -> Vec<u8> {
 #[derive(Debug)]
 pub(crate) struct RunPlan {
     pub(crate) script: Function,
-    pub(crate) arguments: Template,
+    /// As they are written.
+    pub(crate) arguments: Vec<Vec<u8>>,
     /// `None` to run once on every worker.
-    pub(crate) inputs: Option<Vec<Vec<u8>>>,
+    pub(crate) inputs: Option<Inputs>,
 }
 
 impl RunPlan {
-    pub(crate) fn new(args: RunArgs) -> Result<RunPlan, Fatal> {
-        let words = args.script.map(|ScriptArg::Words(words)| words);
-        let mut words = words.unwrap_or_default().into_iter();
-        let script = words.next().filter(|word| word != ":::");
-        let script = Function::script(script.ok_or_else(no_script)?);
-        let words: Vec<Vec<u8>> = words.map(bytes).collect();
-        let (arguments, inputs) = match words.iter().position(|word| word == b":::") {
-            Some(at) => (&words[..at], Some(words[at + 1..].to_vec())),
-            None => (&words[..], None),
+    pub(crate) fn new(args: RunArgs, stdin: Stdin) -> Result<RunPlan, Fatal> {
+        let script = args.script.map(|ScriptArg::Words(words)| words);
+        let (words, groups) = input::split(script.unwrap_or_default())?;
+        let mut words = words.into_iter();
+        let script = words.next().ok_or_else(no_script)?;
+        let inputs = match Inputs::open(&args.input, groups)? {
+            None if stdin == Stdin::Data => Some(Inputs::of_stdin(&args.input)?),
+            inputs => inputs,
         };
         Ok(RunPlan {
-            script,
-            arguments: Template(arguments.to_vec()),
+            script: Function::script(script),
+            arguments: words.map(bytes).collect(),
             inputs,
         })
-    }
-}
-
-/// A script's arguments, in which `{}` stands for the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Vec<u8>>);
-
-impl Template {
-    /// As they are written.
-    pub(crate) fn as_written(&self) -> &[Vec<u8>] {
-        &self.0
-    }
-
-    /// With the input for each `{}`, or at the end where there is none.
-    pub(crate) fn filled(&self, input: &[u8]) -> Vec<Vec<u8>> {
-        let mut has_place = false;
-        let mut filled: Vec<Vec<u8>> = Vec::with_capacity(self.0.len() + 1);
-        for argument in &self.0 {
-            let mut rest = &argument[..];
-            let mut result = Vec::new();
-            while let Some(at) = rest.windows(2).position(|pair| pair == b"{}") {
-                has_place = true;
-                result.extend_from_slice(&rest[..at]);
-                result.extend_from_slice(input);
-                rest = &rest[at + 2..];
-            }
-            result.extend_from_slice(rest);
-            filled.push(result);
-        }
-        if !has_place {
-            filled.push(input.to_vec());
-        }
-        filled
     }
 }
 
@@ -179,121 +174,94 @@ mod tests {
     use crate::cli::args::Command;
     use clap::Parser;
 
-    fn map(words: &str, stdin_is_terminal: bool) -> Result<CallsPlan, Fatal> {
+    fn map(words: &str, stdin: Stdin) -> Result<CallsPlan, Fatal> {
         match Args::try_parse_from(words.split(' ')).unwrap().command {
-            Command::Map(args) => CallsPlan::new("map", args.calls, stdin_is_terminal),
+            Command::Map(args) => CallsPlan::new("map", args.calls, stdin),
             other => panic!("{other:?}"),
         }
     }
 
-    fn run(words: &str) -> (Vec<String>, Option<Vec<String>>) {
+    fn run(words: &str, stdin: Stdin) -> (Vec<String>, Option<Option<usize>>) {
         let plan = match Args::try_parse_from(words.split(' ')).unwrap().command {
-            Command::Run(args) => RunPlan::new(args).unwrap(),
+            Command::Run(args) => RunPlan::new(args, stdin).unwrap(),
             other => panic!("{other:?}"),
         };
-        let texts = |words: Vec<Vec<u8>>| -> Vec<String> {
-            words
-                .into_iter()
-                .map(|word| String::from_utf8(word).unwrap())
-                .collect()
-        };
-        (texts(plan.arguments.0), plan.inputs.map(texts))
+        let arguments = plan.arguments.into_iter();
+        let arguments = arguments.map(|word| String::from_utf8(word).unwrap());
+        (arguments.collect(), plan.inputs.map(|inputs| inputs.n))
     }
 
     #[test]
     fn inputs_come_from_arguments_a_file_or_standard_input() {
-        let plan = map("owngil map m:f a b", true).unwrap();
-        assert!(matches!(&plan.source, Source::Words(words) if words.len() == 2));
-        assert_eq!(
-            (plan.format, plan.n_inputs()),
-            (Some(Format::Text), Some(2))
-        );
-        for words in ["owngil map m:f", "owngil map m:f -", "owngil map m:f -i -"] {
-            let plan = map(words, false).unwrap();
-            assert!(matches!(plan.source, Source::Stdin), "{words}");
-            assert_eq!(plan.format, None);
+        for words in ["owngil map m:f a b", "owngil map m:f ::: a b"] {
+            let plan = map(words, Stdin::Terminal).unwrap();
+            assert_eq!((plan.inputs.n, plan.inputs.n_groups), (Some(2), 1));
         }
-        assert!(matches!(
-            map("owngil map m:f -i -", true).unwrap().source,
-            Source::Stdin
-        ));
+        for words in ["owngil map m:f", "owngil map m:f -", "owngil map m:f -a -"] {
+            let plan = map(words, Stdin::Other).unwrap();
+            assert_eq!(plan.inputs.name, "standard input", "{words}");
+            assert_eq!(plan.inputs.n, None);
+        }
+        let plan = map("owngil map m:f -i -", Stdin::Terminal).unwrap();
+        assert_eq!(plan.inputs.name, "standard input");
+        let plan = map("owngil map m:f ::: a b ::: 1 2 3", Stdin::Terminal).unwrap();
+        assert_eq!((plan.inputs.n, plan.inputs.n_groups), (Some(6), 2));
+        assert!(matches!(plan.shape, Shape::Args));
+        let plan = map("owngil map m:f ::: a b :::+ 1 2 3", Stdin::Terminal).unwrap();
+        assert_eq!((plan.inputs.n, plan.inputs.n_groups), (Some(2), 2));
+    }
+
+    #[test]
+    fn inputs_that_contradict_one_another_are_a_mistake() {
+        for words in [
+            "owngil map m:f a ::: b",
+            "owngil map m:f - -a Cargo.toml",
+            "owngil map m:f x -a Cargo.toml",
+            "owngil map m:f -a - -a -",
+            "owngil map m:f :::+ a",
+        ] {
+            let fatal = map(words, Stdin::Data).unwrap_err();
+            assert_eq!(fatal.exit, Exit::Usage, "{words}");
+        }
     }
 
     #[test]
     fn no_inputs_at_a_terminal_are_a_mistake() {
-        let fatal = map("owngil map m:f", true).unwrap_err();
+        let fatal = map("owngil map m:f", Stdin::Terminal).unwrap_err();
         assert_eq!(fatal.exit, Exit::Usage);
         let text = fatal.to_string();
         assert!(
-            text.contains("Usage: owngil map") && text.contains("-i FILE"),
+            text.contains("Usage: owngil map") && text.contains("-a FILE"),
             "{text}"
         );
     }
 
     #[test]
-    fn the_name_of_a_file_tells_its_format_unless_an_option_does() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, option, format) in [
-            ("a.jsonl", "auto", Some(Format::Json)),
-            ("a.ndjson", "auto", Some(Format::Json)),
-            ("a.json", "auto", Some(Format::Json)),
-            ("a.txt", "auto", None),
-            ("a.jsonl", "lines", Some(Format::Text)),
-            ("a.txt", "jsonl", Some(Format::Json)),
-        ] {
-            let path = folder.path().join(name);
-            std::fs::write(&path, "").unwrap();
-            let words = format!("owngil map m:f --input {option} -i {}", path.display());
-            assert_eq!(
-                map(&words, true).unwrap().format,
-                format,
-                "{name} as {option}"
-            );
-        }
-    }
-
-    #[test]
     fn a_file_that_cannot_be_read_is_found_at_once() {
         for path in ["/nowhere/at/all", "/"] {
-            let fatal = map(&format!("owngil map m:f -i {path}"), true).unwrap_err();
+            let words = format!("owngil map m:f -a {path}");
+            let fatal = map(&words, Stdin::Terminal).unwrap_err();
             assert_eq!(fatal.exit, Exit::Usage);
             assert!(fatal.to_string().contains(path), "{fatal}");
         }
     }
 
     #[test]
-    fn inputs_of_a_script_follow_three_colons() {
+    fn inputs_of_a_script_follow_three_colons_or_are_what_is_piped_in() {
         let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
-        assert_eq!(run("owngil run s.py"), (words(&[]), None));
+        let other = Stdin::Other;
+        assert_eq!(run("owngil run s.py", other), (words(&[]), None));
         assert_eq!(
-            run("owngil run s.py -a :::"),
-            (words(&["-a"]), Some(words(&[])))
+            run("owngil run s.py", Stdin::Data),
+            (words(&[]), Some(None))
         );
         assert_eq!(
-            run("owngil run s.py --x {} ::: 1 ::: 2"),
-            (words(&["--x", "{}"]), Some(words(&["1", ":::", "2"])))
+            run("owngil run s.py -a :::", Stdin::Data),
+            (words(&["-a"]), Some(Some(0)))
         );
-    }
-
-    #[test]
-    fn the_input_replaces_each_pair_of_braces_or_comes_last() {
-        let filled = |arguments: &[&str], input: &str| -> Vec<String> {
-            let arguments = arguments
-                .iter()
-                .map(|word| word.as_bytes().to_vec())
-                .collect();
-            let filled = Template(arguments).filled(input.as_bytes()).into_iter();
-            filled
-                .map(|word| String::from_utf8(word).unwrap())
-                .collect()
-        };
-        assert_eq!(filled(&[], "x"), ["x"]);
-        assert_eq!(filled(&["-v", "a"], "x y"), ["-v", "a", "x y"]);
         assert_eq!(
-            filled(&["{}", "--out={}.{}", "b"], "x"),
-            ["x", "--out=x.x", "b"]
+            run("owngil run s.py --x {} ::: 1 2 ::: 2", other),
+            (words(&["--x", "{}"]), Some(Some(2)))
         );
-        // What is put in is not looked at again.
-        assert_eq!(filled(&["{}{}", "{"], "{}"), ["{}{}", "{"]);
     }
 }

@@ -9,14 +9,19 @@ use serde::ser::{Serialize, SerializeTuple, Serializer};
 use super::args::CommonArgs;
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::input::{shortened, text};
+use super::feed::{Feed, TEXT_MAX};
+use super::input::{Inputs, Shape, Template, text};
 use super::plan::RunPlan;
 use super::report::{Failure, Report, append_lines};
 use super::session::Session;
 
 /// Runs the script.
-pub(crate) fn run(plan: RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
-    match &plan.inputs {
+pub(crate) fn run(
+    mut plan: RunPlan,
+    common: &CommonArgs,
+    session: &Session,
+) -> Result<Exit, Fatal> {
+    match plan.inputs.take() {
         Some(inputs) => for_each_input(&plan, inputs, common, session),
         None => on_each_worker(&plan, common, session),
     }
@@ -24,37 +29,47 @@ pub(crate) fn run(plan: RunPlan, common: &CommonArgs, session: &Session) -> Resu
 
 fn for_each_input(
     plan: &RunPlan,
-    inputs: &[Vec<u8>],
+    inputs: Inputs,
     common: &CommonArgs,
     session: &Session,
 ) -> Result<Exit, Fatal> {
-    let pool = session.start_pool(common, Some(inputs.len()), OutputPolicy::Capture)?;
+    let n_inputs = inputs.n;
+    let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
     pool.load(&plan.script)?;
-    let calls = inputs
-        .iter()
-        .map(|input| Words::new(&plan.arguments.filled(input)));
-    let map = match common.keep_order {
-        true => pool.map::<i64, _>(&plan.script, calls),
-        false => pool.map_unordered::<i64, _>(&plan.script, calls),
-    };
-    let canceller = map.canceller();
-    session.signals.on_first(&pool, move || canceller.cancel());
-    let report = session.report(common, "input", Some(inputs.len()));
-    for completed in map.completed() {
+    let template = Arc::new(Template::new(&plan.arguments));
+    let blocks = inputs.blocks(Shape::Script(template));
+    let room = TEXT_MAX * (1 + pool.n_workers());
+    let (feed, inputs, mut ledger) = Feed::start(blocks, room)
+        .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
+    let results = pool.map_channel::<i64, _>(&plan.script, inputs, common.keep_order);
+    let canceller = results.canceller();
+    session.signals.on_first(&pool, move || {
+        canceller.cancel();
+        feed.close();
+    });
+    let report = session.report(common, "input", n_inputs);
+    for completed in results.completed() {
         let Completed {
             index,
             result,
             output,
             ..
         } = completed;
-        let quoted = shortened(&inputs[index as usize]);
-        let label = format!("input {} ({quoted:?})", index + 1);
+        let (block, place) = ledger.end_call(index);
         let printed = pass_on(session, output);
-        tell(&report, &label, result, &printed);
+        let is_refused = matches!(&result, Err(error) if error.python().is_none());
+        match is_refused.then(|| block.problem(place)).flatten() {
+            None => tell(&report, &block.label(place), result, &printed),
+            Some(problem) => report.failed(&block.origin(place), &problem.into(), &printed),
+        }
     }
     session.stdout.drain();
     session.tell_placement(&pool, common);
-    Ok(report.finish(session.signals.finish()))
+    let exit = report.finish(session.signals.finish());
+    match ledger.trouble() {
+        Some(trouble) => Err(trouble),
+        None => Ok(exit),
+    }
 }
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
@@ -71,7 +86,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
     pool.load(&plan.script)?;
     session.signals.on_first(&pool, || {});
     let report = session.report(common, "worker", Some(pool.n_workers()));
-    let arguments = Words::new(plan.arguments.as_written());
+    let arguments = Words::new(&plan.arguments);
     let statuses = pool.broadcast::<i64, _>(&plan.script, arguments)?;
     for (worker, result) in statuses.into_iter().enumerate() {
         let label = format!("worker {}", worker + 1);

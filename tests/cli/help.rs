@@ -93,7 +93,7 @@ fn the_page_names_every_option_and_every_status() {
         let words = help
             .split_whitespace()
             .filter(|word| word.starts_with("--"));
-        options.extend(words.map(|word| word.trim_end_matches([',', '.']).to_owned()));
+        options.extend(words.map(|word| word.trim_end_matches([',', '.', ']']).to_owned()));
     }
     assert!(options.len() >= 9, "{options:?}");
     for option in options {

@@ -171,3 +171,155 @@ fn input_that_cannot_be_read_on_is_an_error() {
     let expected = format!("error: cannot read on in {path}\ncaused by: ");
     assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
 }
+
+#[test]
+fn groups_of_inputs_are_combined_or_linked() {
+    let ended = run(&mut words("map -k values.py:all_of ::: a -k ::: 1 2"));
+    let expected = [
+        "[\"a\",\"1\"]",
+        "[\"a\",\"2\"]",
+        "[\"-k\",\"1\"]",
+        "[\"-k\",\"2\"]",
+    ];
+    assert_eq!(ended.check(0).lines(), expected);
+    let ended = run(&mut words(
+        "map -k --input jsonl values.py:all_of ::: 1 2 :::+ [3] 4 5",
+    ));
+    assert_eq!(ended.check(0).lines(), ["[1,[3]]", "[2,4]"]);
+    let ended = run(&mut words(
+        "run -k arguments.py {2}-{1} {#} ::: a b ::: x y",
+    ));
+    let line = |words: &str| format!("__main__ 1 ['arguments.py', {words}]");
+    let expected = ["'x-a', '1'", "'y-a', '2'", "'x-b', '3'", "'y-b', '4'"];
+    assert_eq!(ended.check(0).lines(), expected.map(line));
+    let ended = run(&mut words("run -k arguments.py -v ::: a ::: x y"));
+    let expected = ["'-v', 'a', 'x'", "'-v', 'a', 'y'"];
+    assert_eq!(ended.check(0).lines(), expected.map(line));
+}
+
+#[test]
+fn files_are_groups_too_and_one_of_them_may_be_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.txt"), "one\ntwo\n").unwrap();
+    fs::write(folder.path().join("b.txt"), "x\ny\n").unwrap();
+    let run_here = |arguments: &str, input: &str| {
+        let values = crate::support::scripts().join("values.py:all_of");
+        let mut command = words(arguments);
+        let ended = run_with(command.arg("--").arg(values).current_dir(&folder), input);
+        ended.check(0).stdout.clone()
+    };
+    assert_eq!(
+        run_here("map -k -a a.txt -a b.txt", ""),
+        "[\"one\",\"x\"]\n[\"one\",\"y\"]\n[\"two\",\"x\"]\n[\"two\",\"y\"]\n"
+    );
+    assert_eq!(
+        run_here("map -k -a b.txt -a -", "1\n"),
+        "[\"x\",\"1\"]\n[\"y\",\"1\"]\n"
+    );
+    let mut command = words("run -k arguments.py :::: a.txt ::::+ b.txt");
+    let script = crate::support::scripts().join("arguments.py");
+    let mut command_here = owngil(["run", "-k"]);
+    let ended = run(command_here
+        .arg(script)
+        .args(["{}", "::::", "a.txt", "::::+", "b.txt"])
+        .current_dir(&folder));
+    assert!(
+        ended.check(0).lines()[1].ends_with("'two', 'y']"),
+        "{ended:?}"
+    );
+    // Where there is no such file.
+    let ended = run(&mut command);
+    assert!(
+        ended
+            .check(2)
+            .stderr
+            .starts_with("error: cannot read a.txt\n")
+    );
+}
+
+#[test]
+fn contradictions_are_told_before_python_starts() {
+    for (arguments, message) in [
+        (
+            "map m:f a ::: b",
+            "there are inputs before `:::` and after it",
+        ),
+        ("map m:f :::+ a", ":::+ has no group before it"),
+        ("map m:f -a - -a -", "standard input is named twice"),
+        ("map m:f --as kwargs ::: a ::: b", "of several groups only"),
+        ("run ::: a", "there is no script"),
+        ("run s.py ::::", ":::: names no file"),
+    ] {
+        let ended = run(&mut words(arguments));
+        assert!(
+            ended
+                .check(2)
+                .stderr
+                .starts_with(&format!("error: {message}")),
+            "{arguments}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn inputs_that_nul_ends_may_hold_newlines() {
+    let input = "a\nb\0 c \0-d\0";
+    let ended = run_with(&mut words("map -k -0 text.py:same"), input);
+    assert_eq!(ended.check(0).lines(), ["\"a\\nb\"", "\" c \"", "\"-d\""]);
+    let ended = run_with(&mut words("run -k -0 arguments.py -x {}"), input);
+    let line = |word: &str| format!("__main__ 1 ['arguments.py', '-x', {word}]");
+    let expected = ["'a\\nb'", "' c '", "'-d'"];
+    assert_eq!(ended.check(0).lines(), expected.map(line));
+}
+
+#[test]
+fn a_script_runs_for_each_line_that_is_piped_in() {
+    let ended = run_with(&mut words("run -k arguments.py {} {#}"), "one\n\ntwo words");
+    let line = |words: &str| format!("__main__ 1 ['arguments.py', {words}]");
+    let expected = ["'one', '1'", "'', '2'", "'two words', '3'"];
+    assert_eq!(ended.check(0).lines(), expected.map(line));
+    let ended = run_with(
+        &mut words("run -k -j 2 arguments.py -a - ::: x"),
+        "not this",
+    );
+    let expected = line("'-a', '-', 'x'");
+    assert_eq!(ended.check(0).lines(), [expected]);
+    let objects = "{\"id\": 7, \"name\": \"a b\"}\n{\"id\": 8}\n";
+    let ended = run_with(&mut words("run -k arguments.py {name}={id}"), objects);
+    assert_eq!(ended.check(1).lines(), [line("'a b=7'")]);
+    let expected = "error: standard input:2: there is no column name\nhint: the columns are id\n";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+}
+
+#[test]
+fn what_a_function_gets_can_be_said() {
+    let both = |option: &str, input: &str| {
+        let mut command = words("map -k values.py:call --as");
+        let ended = run_with(command.arg(option), input);
+        let shown: Vec<String> = ended
+            .lines()
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (shown.join("; "), ended.stderr)
+    };
+    let input = "[1, \"x\"]\n[]\n{\"a\": 1}\n";
+    let (shown, stderr) = both("args", input);
+    assert_eq!(shown, "1, 'x'; ");
+    let expected =
+        "error: standard input:3: not a JSON array, whose items are the arguments\nhint: ";
+    assert!(stderr.contains(expected), "{stderr}");
+    let (shown, stderr) = both("kwargs", "{\"a\": 1, \"b\": null}\n{}\n7\n");
+    assert_eq!(shown, "a=1, b=None; ");
+    let expected =
+        "error: standard input:3: not a JSON object, whose entries are keyword arguments\n";
+    assert!(stderr.contains(expected), "{stderr}");
+    assert_eq!(both("arg", input).0, "[1, 'x']; []; {'a': 1}");
+    assert_eq!(both("line", "[1]\n\n").0, "'[1]'; ''");
+    assert_eq!(both("bytes", "[1]\nx\n").0, "b'[1]'; b'x'");
+    let (shown, stderr) = both("path", "text.py\nno such.py\n");
+    assert_eq!(shown, "'text.py'");
+    let expected = "error: standard input:2: no such.py: No such file or directory";
+    assert!(stderr.contains(expected), "{stderr}");
+}

@@ -27,3 +27,12 @@ def made(source):
 
 def evaluated(source):
     return eval(source, globals())
+
+
+def all_of(*values):
+    return values
+
+
+def call(*values, **named):
+    """The arguments as they would be written."""
+    return ", ".join([*map(repr, values), *(f"{name}={value!r}" for name, value in named.items())])

@@ -1,56 +1,53 @@
 //! Inputs: read as `owngil map` reads them, and held in memory up to a limit.
 
-use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
-use crate::cli::feed::Source;
-use crate::cli::input::{Block, Cutter, Format, Input};
+use crate::cli::input::{self, Block, Input, Shape};
 
 /// How much text is read at most.
 pub(crate) const TEXT_MAX: usize = 256 << 20;
-
-/// How much is read at once.
-const READ_SIZE: usize = 1 << 20;
 
 /// All inputs that there are.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     blocks: Vec<Arc<Block>>,
     n: usize,
-    /// What they are lines of, for messages.
-    file: Option<String>,
     /// Whether there were more.
     pub(crate) is_cut: bool,
 }
 
 impl Inputs {
     /// Reads no more than `limit` bytes.
-    pub(crate) fn read(
-        source: Source,
-        format: Option<Format>,
-        limit: usize,
-    ) -> Result<Inputs, Fatal> {
-        let cutter = Cutter::new(format);
-        let name = source.name();
-        let (blocks, is_cut, file) = match source {
-            Source::Words(words) => (vec![cutter.words(words)], false, None),
-            Source::File(_, file) => {
-                let (blocks, is_cut) = cut(file, cutter, limit, &name)?;
-                (blocks, is_cut, Some(name))
-            }
-            Source::Stdin => {
-                let (blocks, is_cut) = cut(io::stdin().lock(), cutter, limit, &name)?;
-                (blocks, is_cut, Some(name))
-            }
+    pub(crate) fn read(inputs: input::Inputs, limit: usize) -> Result<Inputs, Fatal> {
+        let name = inputs.name.clone();
+        let mut found = Inputs {
+            blocks: Vec::new(),
+            n: 0,
+            is_cut: false,
         };
-        Ok(Inputs {
-            n: blocks.iter().map(Block::len).sum(),
-            blocks: blocks.into_iter().map(Arc::new).collect(),
-            file,
-            is_cut,
-        })
+        let mut left = limit;
+        for block in inputs.blocks(Shape::Arg) {
+            let mut block = block?;
+            found.is_cut = block.n_bytes() > left;
+            if found.is_cut {
+                block.shorten(left);
+            }
+            left = left.saturating_sub(block.n_bytes());
+            found.n += block.len();
+            if block.len() > 0 {
+                found.blocks.push(Arc::new(block));
+            }
+            if found.is_cut {
+                break;
+            }
+        }
+        if found.is_cut && found.n == 0 {
+            let message = format!("{name} has no line of less than {} MiB", limit >> 20);
+            return Err(Fatal::new(Exit::Failed, message));
+        }
+        Ok(found)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,9 +60,12 @@ impl Inputs {
         match block.problem(place) {
             None => Ok(Input::at(block, place)),
             Some(problem) => {
-                let message = format!("{}: not JSON: {problem}", self.label(number));
-                let hint = "each line must be one JSON value; --input lines reads text";
-                Err(Fatal::new(Exit::Failed, message).hint(hint))
+                let message = format!("{}: {}", self.label(number), problem.what);
+                let fatal = Fatal::new(Exit::Failed, message);
+                Err(match problem.hint {
+                    Some(hint) => fatal.hint(hint),
+                    None => fatal,
+                })
             }
         }
     }
@@ -73,10 +73,9 @@ impl Inputs {
     /// What a message calls it.
     pub(crate) fn label(&self, number: usize) -> String {
         let (block, place) = self.place(number);
-        let quote = block.quote(place);
-        match &self.file {
-            Some(file) => format!("{file}:{} ({quote})", block.line(place)),
-            None => format!("input {} ({quote})", number + 1),
+        match block.is_of_file() {
+            true => format!("{} ({})", block.origin(place), block.quote(place)),
+            false => block.label(place),
         }
     }
 
@@ -104,57 +103,23 @@ pub(crate) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// The blocks of a stream, and whether it was longer than the limit.
-fn cut(
-    mut stream: impl Read,
-    mut cutter: Cutter,
-    limit: usize,
-    name: &str,
-) -> Result<(Vec<Block>, bool), Fatal> {
-    let mut blocks = Vec::new();
-    let mut chunk = vec![0; READ_SIZE];
-    let mut left = limit;
-    while left > 0 {
-        let size = left.min(READ_SIZE);
-        match stream.read(&mut chunk[..size]) {
-            Ok(0) => break,
-            Ok(n) => {
-                blocks.extend(cutter.push(&chunk[..n]));
-                left -= n;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                let fatal = Fatal::new(Exit::Failed, format!("cannot read on in {name}"));
-                return Err(fatal.cause(error));
-            }
-        }
-    }
-    let is_cut = left == 0 && stream.read(&mut chunk).is_ok_and(|n| n > 0);
-    if !is_cut {
-        blocks.extend(cutter.finish());
-    } else if blocks.is_empty() {
-        let message = format!("{name} has no line of less than {} MiB", limit >> 20);
-        return Err(Fatal::new(Exit::Failed, message));
-    }
-    Ok((blocks, is_cut))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::input::Format;
     use owngil::{Payload, Value};
     use std::collections::BTreeSet;
+    use std::io;
 
     fn words(n: usize) -> Inputs {
         let words = (0..n).map(|n| n.to_string().into_bytes()).collect();
-        Inputs::read(Source::Words(words), None, 0).unwrap()
+        Inputs::read(input::Inputs::of_words(words, Format::Text), TEXT_MAX).unwrap()
     }
 
     fn file(text: &str, format: Format, limit: usize) -> Inputs {
-        let mut file = tempfile::tempfile().unwrap();
-        io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-        io::Seek::rewind(&mut file).unwrap();
-        Inputs::read(Source::File("some.txt".into(), file), Some(format), limit).unwrap()
+        let stream = io::Cursor::new(text.to_owned());
+        let inputs = input::Inputs::of_stream(stream, "some.txt", Some(format), b'\n');
+        Inputs::read(inputs, limit).unwrap()
     }
 
     fn value(inputs: &Inputs, number: usize) -> Value {

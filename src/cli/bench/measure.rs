@@ -38,7 +38,7 @@ pub(crate) fn measure(
 ) -> Result<Figures, Fatal> {
     let pools = Pools::start(&plan, session, progress)?;
     progress.say("reading inputs");
-    let inputs = Inputs::read(plan.calls.source, plan.calls.format, TEXT_MAX)?;
+    let inputs = Inputs::read(plan.calls.inputs, TEXT_MAX)?;
     if inputs.len() == 0 {
         return Err(no_inputs("bench"));
     }

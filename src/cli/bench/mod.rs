@@ -28,7 +28,7 @@ use super::args::{BenchArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::jobs::Jobs;
-use super::plan::CallsPlan;
+use super::plan::{CallsPlan, Stdin};
 use super::screen::Screen;
 use super::session::{Session, n_cores};
 use super::stderr::Stderr;
@@ -50,7 +50,7 @@ pub(crate) struct BenchPlan {
 
 impl BenchPlan {
     /// Opens what will be written: nobody should wait for figures that have no place to go.
-    pub(crate) fn new(args: BenchArgs, stdin_is_terminal: bool) -> Result<BenchPlan, Fatal> {
+    pub(crate) fn new(args: BenchArgs, stdin: Stdin) -> Result<BenchPlan, Fatal> {
         let (seconds, n_rounds) = match args.quick {
             true => (2.0, 3),
             false => (args.seconds, 5),
@@ -59,8 +59,13 @@ impl BenchPlan {
             let fatal = Fatal::new(Exit::Usage, "the picture cannot go to standard output");
             return Err(fatal.hint("--svg FILE writes it to a file"));
         }
+        let calls = CallsPlan::new("bench", args.calls, stdin)?;
+        if calls.inputs.n_groups > 1 {
+            let fatal = Fatal::new(Exit::Usage, "bench takes one group of inputs");
+            return Err(fatal.hint("name them after the function, or in one file with -a FILE"));
+        }
         Ok(BenchPlan {
-            calls: CallsPlan::new("bench", args.calls, stdin_is_terminal)?,
+            calls,
             process: args.process,
             n_workers: args.jobs.map_or_else(n_cores, Jobs::n_workers),
             seconds,

@@ -1,0 +1,238 @@
+//! Block: some inputs that follow one another, and the text that they are in.
+//!
+//! A block holds what one read gave, so that an input costs no allocation of its own and can still be
+//! quoted when its call fails.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::call::Shape;
+use super::text::shortened;
+use crate::cli::exit::Exit;
+use crate::cli::fatal::Fatal;
+use crate::cli::report::Failure;
+
+/// What a record, or a field of it, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A str.
+    Text,
+    /// A JSON value.
+    Json,
+}
+
+/// Some inputs that follow one another.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(super) text: Vec<u8>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) format: Format,
+    /// What each record is made of, where that is not one value alone.
+    pub(super) columns: Option<Columns>,
+    /// Where in the text the fields end, of one record after the other.
+    pub(super) field_ends: Vec<usize>,
+    /// Inputs that are none, in their order.
+    pub(super) problems: Vec<(usize, Problem)>,
+    /// What becomes of an input.
+    pub(super) shape: Shape,
+    /// What the records are lines of.
+    pub(super) file: Option<Arc<str>>,
+    /// The index of the first input.
+    pub(crate) first: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The number of the line in its file, from 1.
+    pub(super) line: u64,
+}
+
+/// The fields that each record has.
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
+    pub(super) n: usize,
+    /// As the header has them.
+    pub(super) names: Option<Arc<[String]>>,
+}
+
+/// Why something is no input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) what: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(what: impl Into<String>) -> Problem {
+        Problem {
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        let failure = Failure::new(problem.what);
+        match problem.hint {
+            Some(hint) => failure.hint(&hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<Problem> for Fatal {
+    fn from(problem: Problem) -> Fatal {
+        let fatal = Fatal::new(Exit::Usage, problem.what);
+        match problem.hint {
+            Some(hint) => fatal.hint(hint),
+            None => fatal,
+        }
+    }
+}
+
+impl Block {
+    /// Records of one value each.
+    pub(super) fn new(text: Vec<u8>, entries: Vec<Entry>, format: Format) -> Block {
+        Block {
+            text,
+            entries,
+            format,
+            columns: None,
+            field_ends: Vec::new(),
+            problems: Vec::new(),
+            shape: Shape::Arg,
+            file: None,
+            first: 0,
+        }
+    }
+
+    /// One input for each word.
+    pub(super) fn of_words(words: impl IntoIterator<Item = Vec<u8>>, format: Format) -> Block {
+        let mut block = Block::new(Vec::new(), Vec::new(), format);
+        for word in words {
+            block.push_record(&word);
+        }
+        block
+    }
+
+    /// Appends a record of one value; its line is its number.
+    pub(super) fn push_record(&mut self, record: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(record);
+        let (end, line) = (self.text.len(), self.entries.len() as u64 + 1);
+        self.entries.push(Entry { start, end, line });
+    }
+
+    /// Notes which of its records name no file that is there.
+    pub(super) fn note_missing_files(&mut self) {
+        for place in 0..self.len() {
+            let path = Path::new(OsStr::from_bytes(self.record(place)));
+            if let Err(error) = path.metadata() {
+                let problem = Problem::new(format!("{}: {error}", path.display()));
+                self.problems.push((place, problem));
+            }
+        }
+    }
+
+    /// How many inputs it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many bytes of text it holds.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Leaves the first inputs alone that so many bytes hold.
+    pub(crate) fn shorten(&mut self, n_bytes: usize) {
+        let n = self.entries.partition_point(|entry| entry.end <= n_bytes);
+        self.entries.truncate(n);
+        self.problems.retain(|(place, _)| *place < n);
+    }
+
+    /// What a message calls the input.
+    pub(crate) fn label(&self, place: usize) -> String {
+        let number = self.first + place as u64 + 1;
+        format!("input {number} ({})", self.quote(place))
+    }
+
+    /// Whether its inputs are those of a file or a stream.
+    pub(crate) fn is_of_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Where it stands in the file that is read, else what a message calls it.
+    pub(crate) fn origin(&self, place: usize) -> String {
+        match &self.file {
+            Some(file) => format!("{file}:{}", self.entries[place].line),
+            None => self.label(place),
+        }
+    }
+
+    /// The input, cut short, as a message shows it.
+    pub(crate) fn quote(&self, place: usize) -> String {
+        if self.columns.is_some() {
+            let fields: Vec<&[u8]> = self.fields(place).collect();
+            return match (self.format, &fields[..]) {
+                (Format::Json, fields) => shortened(&fields.join(&b' ')),
+                (Format::Text, fields) => format!("{:?}", shortened(&fields.join(&b' '))),
+            };
+        }
+        match self.format {
+            Format::Text => format!("{:?}", shortened(self.record(place))),
+            Format::Json => shortened(self.record(place).trim_ascii()),
+        }
+    }
+
+    /// Why it is no input, as far as that was found when it was read.
+    pub(super) fn noted(&self, place: usize) -> Option<&Problem> {
+        let noted = |at: usize| &self.problems[at].1;
+        let found = self.problems.binary_search_by_key(&place, |(at, _)| *at);
+        found.ok().map(noted)
+    }
+
+    pub(super) fn record(&self, place: usize) -> &[u8] {
+        let Entry { start, end, .. } = self.entries[place];
+        &self.text[start..end]
+    }
+
+    /// The record's fields; one that has no columns is its only field.
+    pub(super) fn fields(&self, place: usize) -> impl Iterator<Item = &[u8]> {
+        let Entry { start, end, .. } = self.entries[place];
+        let n = self.columns.as_ref().map_or(0, |columns| columns.n);
+        let ends = &self.field_ends[place * n..(place + 1) * n];
+        let alone = self.columns.is_none().then_some(&self.text[start..end]);
+        let starts = std::iter::once(start).chain(ends.iter().copied());
+        let fields = starts.zip(ends).map(|(start, end)| &self.text[start..*end]);
+        alone.into_iter().chain(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_is_short_and_on_one_line() {
+        let long = "é".repeat(100);
+        let words = ["a \"b\"\n", "x\u{1b}", &long].map(|word| word.as_bytes().to_vec());
+        let block = Block::of_words(words, Format::Text);
+        assert_eq!(block.quote(0), "\"a \\\"b\\\"\\n\"");
+        assert_eq!(block.quote(1), "\"x\\u{1b}\"");
+        assert_eq!(block.quote(2), format!("\"{}…\"", "é".repeat(40)));
+        assert_eq!(block.label(1), "input 2 (\"x\\u{1b}\")");
+        let block = Block::of_words([b" {\"a\": 1} ".to_vec()], Format::Json);
+        assert_eq!(block.quote(0), "{\"a\": 1}");
+    }
+}
