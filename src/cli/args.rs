@@ -8,7 +8,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use owngil::{Backend, Extensions, Version};
 
 use super::config::ProjectArgs;
+use super::course::{CourseArgs, Isolate};
 use super::input::{GivenArg, InputArgs};
+use super::joblog::JoblogArgs;
 use super::jobs::Jobs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::topics::HelpArgs;
@@ -41,7 +43,7 @@ Text or JSON Lines:
 Several groups of inputs after ::: give every combination; :::+ goes side by side with the one before.
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a function that cannot be loaded,
-  4 no usable Python, 130 interrupted.
+  3 ended by --halt, 4 no usable Python, 130 interrupted.
 
 Examples:
   owngil map text.py:shout hello world
@@ -50,7 +52,8 @@ Examples:
   cat names.txt | owngil map text.py:shout -j 4
   seq 5 | owngil map math:sqrt --input jsonl -k
   owngil map -k operator:add ::: a b ::: x y z
-  owngil map text.py:Words.count -a names.txt | sort | uniq -c";
+  owngil map text.py:Words.count -a names.txt | sort | uniq -c
+  owngil map text.py:shout -a names.txt --joblog names.log --resume >> shouted.jsonl";
 
 const RUN_EXAMPLES: &str = "\
 In ARGS, braces are replaced:
@@ -62,13 +65,14 @@ In ARGS, braces are replaced:
   {#}             the number of the input, from 1
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a script that cannot be loaded,
-  4 no usable Python, 130 interrupted.
+  3 ended by --halt, 4 no usable Python, 130 interrupted.
 
 Examples:
   owngil run resize.py ::: photos/*.jpg
   owngil run resize.py --size 200 {} ::: photos/*.jpg
   owngil run -k -j 2 resize.py --out thumbs/{/.}.jpg ::: a.jpg b.jpg
   ls photos | owngil run resize.py photos/{}
+  owngil run --retries 3 --timeout 1m resize.py ::: photos/*.jpg
   owngil run warm_up.py";
 
 const BENCH_EXAMPLES: &str = "\
@@ -189,6 +193,11 @@ pub(crate) struct CallsArgs {
 pub(crate) struct RunArgs {
     #[command(subcommand)]
     pub(crate) script: Option<ScriptArg>,
+
+    /// What each input gets of its own: a namespace, or an interpreter too, which takes some
+    /// milliseconds more
+    #[arg(long, value_name = "WHAT", default_value = "namespace")]
+    pub(crate) isolate: Isolate,
 
     #[command(flatten)]
     pub(crate) input: InputArgs,
@@ -322,6 +331,12 @@ pub(crate) struct CommonArgs {
     /// Keep the results in the order of the inputs
     #[arg(short, long)]
     pub(crate) keep_order: bool,
+
+    #[command(flatten)]
+    pub(crate) course: CourseArgs,
+
+    #[command(flatten)]
+    pub(crate) joblog: JoblogArgs,
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,

@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Failed,
     /// The command line asks for what cannot be, or the function cannot be loaded.
     Usage,
+    /// Ended by `--halt`, because of failures.
+    Halted,
     /// There is no Python that can be used.
     NoPython,
     /// Ended by Ctrl-C (SIGINT).
@@ -24,6 +26,7 @@ impl Exit {
             Exit::Success => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Halted => 3,
             Exit::NoPython => 4,
             Exit::Interrupted => 128 + 2,
             Exit::Terminated => 128 + 15,

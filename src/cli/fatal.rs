@@ -46,13 +46,21 @@ impl Fatal {
 
 impl From<Error> for Fatal {
     fn from(error: Error) -> Fatal {
-        let exit = match &error {
+        // Of a worker's initializer: what is wrong with that says more.
+        let inner = match &error {
+            Error::Worker { source, .. } => source,
+            other => other,
+        };
+        let exit = match inner {
             Error::Start(_) => Exit::NoPython,
             Error::Load(_) | Error::Config(_) => Exit::Usage,
             _ => Exit::Failed,
         };
         let mut fatal = Fatal::new(exit, error.to_string());
         fatal.hint = error.hint();
+        if !std::ptr::eq(inner, &error) && !matches!(inner, Error::Python(_)) {
+            fatal = fatal.cause(inner);
+        }
         match error.python() {
             Some(python) => fatal.cause(python.traceback()),
             None => fatal,

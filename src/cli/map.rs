@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use owngil::{Completed, Error, Output, OutputPolicy, Value};
+use owngil::{Error, Output, OutputPolicy, Value};
 
 use super::args::CommonArgs;
+use super::course::{Calls, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::{Feed, Ledger, TEXT_MAX};
+use super::feed::{Feed, Ledger};
 use super::input::Block;
+use super::joblog::code_of;
 use super::json;
 use super::plan::CallsPlan;
 use super::report::{Failure, Report, append_lines};
@@ -17,31 +19,33 @@ use super::session::Session;
 /// Makes the calls.
 pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
     let n_inputs = plan.inputs.n;
+    let called = (plan.reference.clone(), code_of(&plan.reference));
+    let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
     let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
     pool.load(&plan.function)?;
 
-    let room = TEXT_MAX * (1 + pool.n_workers());
-    let (feed, inputs, ledger) = Feed::start(plan.inputs.blocks(plan.shape), room)
+    let blocks = plan.inputs.blocks(plan.shape);
+    let (feed, inputs, ledger) = Feed::start(blocks, calls.room(&pool))
         .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
-    let results = pool.map_channel::<Value, _>(&plan.function, inputs, common.keep_order);
-    let canceller = results.canceller();
-    session.signals.on_first(&pool, move || {
-        canceller.cancel();
-        feed.close();
-    });
-
-    let mut results_of = Results {
+    if common.course.dry_run {
+        return calls.show(&pool, inputs);
+    }
+    let mut results = Results {
         session,
         report: session.report(common, "input", n_inputs),
         ledger,
     };
-    for completed in results.completed() {
-        results_of.take(completed);
-    }
-    let Results { report, ledger, .. } = results_of;
+    let ending = calls.make(
+        &pool,
+        (feed, inputs),
+        |_| false,
+        |index, ended| results.take(index, ended),
+    );
+    let Results { report, ledger, .. } = results;
     session.stdout.drain();
     session.tell_placement(&pool, common);
     let exit = report.finish(session.signals.finish());
+    let exit = ending.tell(exit, &session.stderr, common.process.quiet)?;
     match ledger.trouble() {
         Some(trouble) => Err(trouble),
         None => Ok(exit),
@@ -56,29 +60,29 @@ struct Results<'a> {
 }
 
 impl Results<'_> {
-    fn take(&mut self, completed: Completed<Value>) {
-        let Completed {
-            index,
-            result,
-            output,
-            ..
-        } = completed;
+    fn take(&mut self, index: u64, ended: Option<(owngil::Result<Value>, Output)>) -> Verdict {
         let (block, place) = self.ledger.end_call(index);
+        let Some((result, output)) = ended else {
+            return Verdict::CutShort;
+        };
         let failure = match result {
             Ok(value) => match self.write(&value) {
                 None => {
                     self.report.succeeded();
-                    return self.report.printed(&printed(output));
+                    self.report.printed(&printed(output));
+                    return Verdict::Succeeded;
                 }
                 Some(failure) => failure,
             },
             Err(Error::Cancelled(stack)) => {
                 self.report.cut_short(stack.is_some());
-                return self.report.printed(&printed(output));
+                self.report.printed(&printed(output));
+                return Verdict::CutShort;
             }
             Err(error) => Failure::from(&error),
         };
         self.fail(&block, place, failure, &printed(output));
+        Verdict::Failed(1)
     }
 
     /// Writes a result, or says why it is none.

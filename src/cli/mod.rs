@@ -2,17 +2,20 @@
 //!
 //! `args` are what was written and `plan` is what it means; `map`, `run`, `bench` and `doctor` do it in
 //! a `session`, which holds the streams, the signals and the pool; `report` tells what came of it, and
-//! `exit` has the statuses. `feed` brings inputs and `json` writes results. It sees the library's public API
+//! `exit` has the statuses. `course` decides which inputs run, when and how often, where that is asked for,
+//! and `joblog` keeps the account of it. `feed` brings inputs and `json` writes results. It sees the library's public API
 //! alone, and Python only through it.
 
 mod args;
 mod bench;
 mod config;
+mod course;
 mod doctor;
 mod exit;
 mod fatal;
 mod feed;
 mod input;
+mod joblog;
 mod jobs;
 mod json;
 mod log;
@@ -21,6 +24,8 @@ mod metadata;
 mod placement;
 mod plan;
 mod python;
+mod quantity;
+mod quoting;
 mod report;
 mod run;
 mod screen;
@@ -104,12 +109,15 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
         Command::Map(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = python::file_of(&args.calls.function);
+            common.process.verbose |= common.course.dry_run && !common.process.quiet;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
             map::map(plan, &common, &session)
         }
         Command::Run(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = args.script.as_ref().and_then(ScriptArg::file);
+            common.process.verbose |= common.course.dry_run && !common.process.quiet;
+            common.course.isolate = args.isolate;
             run::run(RunPlan::new(args, Stdin::find())?, &common, &session)
         }
         Command::Bench(mut args) => {

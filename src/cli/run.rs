@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use owngil::{Completed, Error, Output, OutputPolicy, Stream, Value};
+use owngil::{Error, Output, OutputPolicy, Stream, Value};
 
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use super::args::CommonArgs;
+use super::course::{Calls, Course, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::{Feed, TEXT_MAX};
+use super::feed::Feed;
 use super::input::{Inputs, Shape, Template, text};
+use super::joblog::code_with;
 use super::plan::RunPlan;
 use super::report::{Failure, Report, append_lines};
 use super::session::Session;
@@ -34,38 +36,39 @@ fn for_each_input(
     session: &Session,
 ) -> Result<Exit, Fatal> {
     let n_inputs = inputs.n;
+    let called = plan.script.to_string();
+    let code = code_with(&called, &plan.arguments);
+    let calls = Calls::new((common, session), plan.script, (called, code), n_inputs)?;
     let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
     pool.load(&plan.script)?;
     let template = Arc::new(Template::new(&plan.arguments));
     let blocks = inputs.blocks(Shape::Script(template));
-    let room = TEXT_MAX * (1 + pool.n_workers());
-    let (feed, inputs, mut ledger) = Feed::start(blocks, room)
+    let (feed, inputs, mut ledger) = Feed::start(blocks, calls.room(&pool))
         .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
-    let results = pool.map_channel::<i64, _>(&plan.script, inputs, common.keep_order);
-    let canceller = results.canceller();
-    session.signals.on_first(&pool, move || {
-        canceller.cancel();
-        feed.close();
-    });
+    if common.course.dry_run {
+        return calls.show(&pool, inputs);
+    }
     let report = session.report(common, "input", n_inputs);
-    for completed in results.completed() {
-        let Completed {
-            index,
-            result,
-            output,
-            ..
-        } = completed;
+    let fails = |status: &i64| *status != 0;
+    let ending = calls.make(&pool, (feed, inputs), fails, |index, ended| {
         let (block, place) = ledger.end_call(index);
+        let Some((result, output)) = ended else {
+            return Verdict::CutShort;
+        };
         let printed = pass_on(session, output);
         let is_refused = matches!(&result, Err(error) if error.python().is_none());
         match is_refused.then(|| block.problem(place)).flatten() {
             None => tell(&report, &block.label(place), result, &printed),
-            Some(problem) => report.failed(&block.origin(place), &problem.into(), &printed),
+            Some(problem) => {
+                report.failed(&block.origin(place), &problem.into(), &printed);
+                Verdict::Failed(1)
+            }
         }
-    }
+    });
     session.stdout.drain();
     session.tell_placement(&pool, common);
     let exit = report.finish(session.signals.finish());
+    let exit = ending.tell(exit, &session.stderr, common.process.quiet)?;
     match ledger.trouble() {
         Some(trouble) => Err(trouble),
         None => Ok(exit),
@@ -82,6 +85,10 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
             Stream::Stderr => stderr.write(&lines),
         }
     };
+    if !Course::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
+        let message = "a script that runs once on every worker has no inputs to choose among or to account for";
+        return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
+    }
     let pool = session.start_pool(common, None, OutputPolicy::Sink(Arc::new(sink)))?;
     pool.load(&plan.script)?;
     session.signals.on_first(&pool, || {});
@@ -131,18 +138,24 @@ fn pass_on(session: &Session, output: Output) -> Vec<u8> {
     output.stderr
 }
 
-fn tell(report: &Report, label: &str, result: owngil::Result<i64>, printed: &[u8]) {
-    let failure = match result {
+fn tell(report: &Report, label: &str, result: owngil::Result<i64>, printed: &[u8]) -> Verdict {
+    let (failure, status) = match result {
         Ok(0) => {
             report.succeeded();
-            return report.printed(printed);
+            report.printed(printed);
+            return Verdict::Succeeded;
         }
-        Ok(status) => Failure::new(format!("the script ended with status {status}")),
+        Ok(status) => (
+            Failure::new(format!("the script ended with status {status}")),
+            status as i32,
+        ),
         Err(Error::Cancelled(stack)) => {
             report.cut_short(stack.is_some());
-            return report.printed(printed);
+            report.printed(printed);
+            return Verdict::CutShort;
         }
-        Err(error) => Failure::from(&error),
+        Err(error) => (Failure::from(&error), 1),
     };
     report.failed(label, &failure, printed);
+    Verdict::Failed(status)
 }

@@ -11,6 +11,7 @@ use owngil::{OutputPolicy, Pool};
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::joblog::{Joblog, Past};
 use super::jobs::Jobs;
 use super::placement;
 use super::python::{Asked, Choice};
@@ -50,6 +51,18 @@ impl Session {
         })
     }
 
+    /// Opens the account that a run is to keep, if any. `called` is what the inputs are for, and `code` its
+    /// digest.
+    pub(crate) fn account(
+        &self,
+        common: &CommonArgs,
+        called: String,
+        code: u64,
+    ) -> Result<Option<(Joblog, Past)>, Fatal> {
+        let streams = (&self.stdout, &*self.stderr);
+        Joblog::open(&common.joblog, called, code, streams, common.process.quiet)
+    }
+
     /// Starts Python, and a pool that suits so many tasks.
     pub(crate) fn start_pool(
         &self,
@@ -64,7 +77,7 @@ impl Session {
         let builder = builder
             .backend(common.backend())
             .extensions(common.extensions());
-        let mut builder = builder.output(output).grace(GRACE);
+        let mut builder = common.course.applied(builder.output(output).grace(GRACE));
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);
             builder = builder.on_move(move |moved| {

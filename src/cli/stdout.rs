@@ -4,6 +4,7 @@
 //! out at once when there are few, many go out in one write when there are many, and whoever ends
 //! the process need not wait for a pipe that nobody reads.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -18,7 +19,6 @@ const WAITING_MAX: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_micros(500);
 
 /// Standard output.
-#[derive(Debug)]
 pub(crate) struct Stdout {
     state: Mutex<State>,
     /// There is something to write.
@@ -27,14 +27,29 @@ pub(crate) struct Stdout {
     hurry: Condvar,
     /// Something was written.
     written: Condvar,
+    /// Is told how much has been written, after each write.
+    told: Mutex<Option<Told>>,
 }
+
+/// Takes how many bytes have been written in all.
+type Told = Box<dyn FnMut(u64) + Send>;
 
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
     is_writing: bool,
+    /// How many bytes have been taken from there to be written.
+    n_taken: u64,
     /// How many are waiting for all to be written.
     n_draining: usize,
+}
+
+impl fmt::Debug for Stdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdout")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stdout {
@@ -56,6 +71,7 @@ impl Stdout {
             work: Condvar::new(),
             hurry: Condvar::new(),
             written: Condvar::new(),
+            told: Mutex::default(),
         });
         let inside = Arc::clone(&stdout);
         thread::Builder::new()
@@ -81,6 +97,18 @@ impl Stdout {
             self.work.notify_one();
         }
         result
+    }
+
+    /// How many bytes have been appended in all.
+    pub(crate) fn n_appended(&self) -> u64 {
+        let state = self.lock();
+        state.n_taken + state.waiting.len() as u64
+    }
+
+    /// From now on calls this after each write, with how many bytes have been written in all.
+    pub(crate) fn on_written(&self, told: impl FnMut(u64) + Send + 'static) {
+        let mut place = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Box::new(told));
     }
 
     /// Waits until everything is written.
@@ -121,8 +149,15 @@ impl Stdout {
             }
             std::mem::swap(&mut text, &mut state.waiting);
             state.is_writing = true;
+            state.n_taken += text.len() as u64;
+            let n_written = state.n_taken;
             drop(state);
             target.write_all(&text)?;
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(told) = &mut *told {
+                told(n_written);
+            }
+            drop(told);
             text.clear();
             text.shrink_to(WAITING_MAX);
             let mut state = self.lock();

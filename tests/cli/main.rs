@@ -6,6 +6,9 @@
 //! - `placement`: where code runs that is refused in interpreters
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
 //! - `signals`: Ctrl-C
+//! - `joblog`: the account of a run, and going on with it
+//! - `killed`: a run that is killed at any moment, and gone on with
+//! - `course`: retries, time limits, early ends, shards, orders
 //! - `run`: `owngil run`
 //! - `bench`: `owngil bench`
 //! - `doctor`: `owngil doctor`
@@ -15,10 +18,13 @@
 
 mod around;
 mod bench;
+mod course;
 mod doctor;
 mod errors;
 mod help;
 mod input;
+mod joblog;
+mod killed;
 mod map;
 mod placement;
 mod python;

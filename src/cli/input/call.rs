@@ -8,7 +8,10 @@ use serde::ser::{Error as _, Serialize, SerializeMap, SerializeTuple, Serializer
 use super::block::{Block, Format, Problem};
 use super::template::Template;
 use super::text::text;
+use crate::cli::course::Material;
+use crate::cli::joblog::{digest, digest_on};
 use crate::cli::json;
+use crate::cli::quoting::quoted;
 
 /// How an input becomes the arguments of a call.
 #[derive(Clone, Debug)]
@@ -101,6 +104,27 @@ impl Block {
 fn not_json(problem: &str) -> Problem {
     Problem::new(format!("not JSON: {problem}"))
         .hint("each line must be one JSON value; --input lines reads text")
+}
+
+impl Material for Input {
+    fn fingerprint(&self) -> u64 {
+        let fields = self.block.fields(self.place);
+        fields.fold(digest(b""), |digest, field| {
+            digest_on(digest_on(digest, field), b"\0")
+        })
+    }
+
+    fn shown(&self) -> String {
+        let (block, place) = (&*self.block, self.place);
+        let value = self.value.as_ref().and_then(|value| value.as_ref().ok());
+        let words = match &block.shape {
+            Shape::Script(template) => template.words(block, place, value).ok(),
+            _ => None,
+        };
+        let words = words.unwrap_or_else(|| block.fields(place).map(<[u8]>::to_vec).collect());
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        words.join(" ")
+    }
 }
 
 impl Serialize for Input {

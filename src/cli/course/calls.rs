@@ -1,0 +1,136 @@
+//! Calls: all calls of a run over inputs: a map, where nothing else is asked for, or a course.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use owngil::{Completed, Function, Output, Pool};
+use serde::de::DeserializeOwned;
+
+use super::dispatch::{Dispatch, Target};
+use super::ending::Ending;
+use super::{Course, Event, Verdict, dry};
+use crate::cli::args::CommonArgs;
+use crate::cli::exit::Exit;
+use crate::cli::fatal::Fatal;
+use crate::cli::feed::{Feed, TEXT_MAX};
+use crate::cli::input::Input;
+use crate::cli::joblog::{self, Joblog, Past};
+use crate::cli::session::Session;
+
+/// The calls of a run, before Python starts.
+pub(crate) struct Calls<'a> {
+    common: &'a CommonArgs,
+    session: &'a Session,
+    function: Function,
+    /// As it is written.
+    called: String,
+    /// Its digest.
+    code: u64,
+    course: Course<'a>,
+    account: Option<(Joblog, Past)>,
+}
+
+/// How an input ended: its result, and what was printed; `None` if it is not for this run.
+pub(crate) type Outcome<T> = Option<(owngil::Result<T>, Output)>;
+
+impl<'a> Calls<'a> {
+    /// Finds out what is asked for, and opens the account. `called` is how the function was written, with
+    /// the digest of its code.
+    pub(crate) fn new(
+        (common, session): (&'a CommonArgs, &'a Session),
+        function: Function,
+        (called, code): (String, u64),
+        n_inputs: Option<usize>,
+    ) -> Result<Calls<'a>, Fatal> {
+        let course = Course::new(common, n_inputs)?;
+        let account = match common.course.dry_run {
+            true => None,
+            false => session.account(common, called.clone(), code)?,
+        };
+        Ok(Calls {
+            common,
+            session,
+            function,
+            called,
+            code,
+            course,
+            account,
+        })
+    }
+
+    /// How many bytes of text may be in memory.
+    pub(crate) fn room(&self, pool: &Pool) -> usize {
+        match self.course.holds_all() {
+            true => usize::MAX,
+            false => TEXT_MAX * (1 + pool.n_workers()),
+        }
+    }
+
+    /// Shows the first calls in place of making them, where that is asked for.
+    pub(crate) fn show(self, pool: &Pool, inputs: Receiver<Input>) -> Result<Exit, Fatal> {
+        let past = joblog::look(&self.common.joblog, self.code)?;
+        let target = (pool, &self.function, &*self.called);
+        Ok(dry::show(
+            self.course,
+            target,
+            inputs,
+            past,
+            (self.common, self.session),
+        ))
+    }
+
+    /// Makes the calls. One has failed where it gives no value, or `fails` says so of that. `take` gets
+    /// how each input ended, by its index, and says what was made of that.
+    pub(crate) fn make<T: DeserializeOwned>(
+        self,
+        pool: &Arc<Pool>,
+        (feed, inputs): (Arc<Feed>, Receiver<Input>),
+        fails: fn(&T) -> bool,
+        mut take: impl FnMut(u64, Outcome<T>) -> Verdict,
+    ) -> Ending {
+        let signals = &self.session.signals;
+        if self.course.is_plain() && self.account.is_none() {
+            let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
+            let canceller = results.canceller();
+            signals.on_first(pool, move || {
+                canceller.cancel();
+                feed.close();
+            });
+            for completed in results.completed() {
+                let Completed {
+                    index,
+                    result,
+                    output,
+                    ..
+                } = completed;
+                take(index, Some((result, output)));
+            }
+            return Ending::default();
+        }
+        let target = Target {
+            pool,
+            function: self.function,
+            fails,
+        };
+        let mut dispatch = Dispatch::new(self.course, target, inputs, self.account);
+        let stop = dispatch.stop();
+        signals.on_first(pool, move || {
+            stop.ask();
+            feed.close();
+        });
+        while let Some(event) = dispatch.next() {
+            match event {
+                Event::Passed(index) => {
+                    take(index, None);
+                }
+                Event::Noted(note) if self.common.process.quiet => drop(note),
+                Event::Noted(note) => self.session.stderr.write(note.as_bytes()),
+                Event::Ended(ended) => {
+                    let verdict = take(ended.index, Some((ended.result, ended.output)));
+                    dispatch.settle(ended.trail, verdict);
+                }
+            }
+        }
+        dispatch.finish()
+    }
+}

@@ -1,0 +1,54 @@
+//! Ending: what is said of a run that has a course once it is over, and the status that follows.
+
+use std::env;
+
+use super::dispatch::End;
+use crate::cli::exit::Exit;
+use crate::cli::fatal::Fatal;
+use crate::cli::joblog::{self, Joblog};
+use crate::cli::report::grouped;
+use crate::cli::stderr::Stderr;
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    pub(crate) end: Option<End>,
+    pub(crate) joblog: Option<Joblog>,
+}
+
+impl Ending {
+    /// Says why the run ended early, and how to go on; `exit` is the status that follows from what was run,
+    /// and of a run that was interrupted.
+    pub(crate) fn tell(self, exit: Exit, stderr: &Stderr, is_quiet: bool) -> Result<Exit, Fatal> {
+        if let Some(trouble) = self.joblog.as_ref().and_then(Joblog::trouble) {
+            return Err(trouble);
+        }
+        let mut exit = exit;
+        let mut is_left = matches!(exit, Exit::Interrupted | Exit::Terminated);
+        match self.end {
+            Some(End::Changed(fatal)) => return Err(fatal),
+            Some(End::Halted(halt, tally)) if !is_left => {
+                is_left = true;
+                if halt.is_for_failures() {
+                    exit = Exit::Halted;
+                } else if halt.is_for_success() {
+                    // What it was to find, it has found.
+                    exit = Exit::Success;
+                }
+                let (failed, succeeded) = (grouped(tally.n_failed), grouped(tally.n_succeeded));
+                let text =
+                    format!("halted: {succeeded} succeeded, {failed} failed (--halt {halt})\n");
+                if !is_quiet {
+                    stderr.write(text.as_bytes());
+                }
+            }
+            Some(End::Halted(..) | End::Hopeless) | None => {}
+        }
+        if is_left && self.joblog.is_some() && !is_quiet {
+            let stdout = joblog::stdout_path();
+            let command = joblog::resuming(env::args_os(), stdout.as_deref());
+            stderr.write(format!("hint: to go on: {command}\n").as_bytes());
+        }
+        Ok(exit)
+    }
+}
