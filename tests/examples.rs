@@ -213,6 +213,89 @@ fn web_server_loses_no_request_to_those_that_get_stuck() {
     assert!(text.ends_with(end), "{text}");
 }
 
+#[test]
+fn c_api_tour_shows_what_each_setting_allows() {
+    let text = example("c_api_tour");
+    let hello = "  Hello from the sub-interpreter!\n";
+    assert_eq!(text.matches(hello).count(), 9, "{text}");
+    let part = |title: &str| {
+        let (_, rest) = text.split_once(title).unwrap();
+        rest.lines().skip(2).take(5).collect::<Vec<_>>().join("\n")
+    };
+    let isolated = part("own GIL: what isolates most");
+    assert_eq!(isolated.matches("refused").count(), 4, "{text}");
+    let everything = part("everything shared and allowed");
+    assert_eq!(everything.matches("refused").count(), 0, "{text}");
+    for (title, allowed) in [
+        ("own GIL, daemon threads", "daemons     allowed"),
+        ("own GIL, fork", "fork        allowed"),
+        ("own GIL, exec", "exec        allowed"),
+        ("own GIL, no threads", "threads     refused"),
+    ] {
+        assert!(part(title).contains(allowed), "{title}: {text}");
+    }
+    assert!(text.contains("all zeros\n  not created: "), "{text}");
+    has_comparison(&text, 2);
+}
+
+#[test]
+fn shared_state_tells_what_is_whose() {
+    let text = example("shared_state");
+    for part in [
+        "add_carefully   threads of one interpreter:   200000\n",
+        "add_carelessly  an interpreter each:          200000\n",
+        "threads of one interpreter: 1 of 2\n",
+        "an interpreter each:        2 of 2\n",
+        "  None     one for all\n",
+        "  a class  each has its own\n",
+        "  os.environ                   no\n",
+        "  the environment, of a child  yes: it is the process's\n",
+        "  the umask                    yes: it is the process's\n",
+        "  the working directory        yes: it is the process's\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    has_comparison(&text, 2);
+}
+
+#[test]
+fn downloads_come_as_they_were_sent() {
+    let text = example("downloads");
+    let (fetched, computed) = text.split_once(" bytes came.\n").unwrap();
+    has_comparison(fetched, 3);
+    has_comparison(computed, 4);
+    assert!(
+        text.ends_with("All files came as they were sent.\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn images_are_the_same_wherever_they_are_made() {
+    let Some(text) = example_with_packages("images") else {
+        return;
+    };
+    assert!(
+        text.contains("All wrote the same 6 files, to the byte.\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nauto ran them in "), "{text}");
+    has_comparison(&text, 4);
+}
+
+#[test]
+fn extension_counts_the_same_whatever_it_declares() {
+    let Some(text) = example_with_packages("extension") else {
+        return;
+    };
+    assert!(
+        text.contains("plain does not support loading in subinterpreters\n"),
+        "{text}"
+    );
+    assert!(text.contains("All counted 669 primes.\n"), "{text}");
+    has_comparison(&text, 5);
+}
+
 /// Whether it prints the times of so many places, and whether the cores were free.
 fn has_comparison(text: &str, n_places: usize) {
     let row = |name: &str| {
