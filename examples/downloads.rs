@@ -103,7 +103,7 @@ fn serve() -> Result<u16, AnyError> {
 fn content(number: u32) -> Vec<u8> {
     let length = 20_000 + number * 7;
     (0..length)
-        .map(|place| (place * (number + 3) >> 3) as u8)
+        .map(|place| ((place * (number + 3)) >> 3) as u8)
         .collect()
 }
 

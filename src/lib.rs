@@ -85,6 +85,11 @@ mod pool;
 #[cfg(doctest)]
 mod compile_fail;
 
+/// What the guide shows, run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+mod guide {}
+
 pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
 pub use extensions::Extensions;
 pub use function::Function;

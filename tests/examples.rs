@@ -69,11 +69,11 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
-/// The README's blocks of code in one language.
-fn blocks(language: &str) -> Vec<String> {
-    let readme = read("README.md");
+/// A document's blocks of code in one language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let text = read(document);
     let fence = format!("```{language}\n");
-    let blocks = readme.split(&fence).skip(1);
+    let blocks = text.split(&fence).skip(1);
     blocks
         .map(|block| block.split("```").next().unwrap().to_owned())
         .collect()
@@ -296,6 +296,18 @@ fn extension_counts_the_same_whatever_it_declares() {
     has_comparison(&text, 5);
 }
 
+#[test]
+fn files_are_converted_alike_by_all() {
+    let text = example("files");
+    assert!(text.contains("All converted 200 files of "), "{text}");
+    assert!(
+        text.contains("With a process for each file, one takes "),
+        "{text}"
+    );
+    let has_parallel = text.contains("GNU parallel");
+    has_comparison(&text, if has_parallel { 6 } else { 5 });
+}
+
 /// Whether it prints the times of so many places, and whether the cores were free.
 fn has_comparison(text: &str, n_places: usize) {
     let row = |name: &str| {
@@ -338,9 +350,16 @@ fn http_server_answers_in_time_whatever_its_calls_do() {
 fn the_readme_shows_the_example_that_runs() {
     let hello = read("examples/hello.rs");
     let (_, code) = hello.split_once("\n\n").unwrap();
-    assert_eq!(blocks("rust"), [code], "README.md and examples/hello.rs");
+    assert_eq!(
+        blocks("README.md", "rust"),
+        [code],
+        "README.md and examples/hello.rs"
+    );
     assert!(code.lines().count() <= 20);
-    assert_eq!(blocks("python"), [read("examples/wordcount.py")]);
+    assert_eq!(
+        blocks("README.md", "python"),
+        [read("examples/wordcount.py")]
+    );
 }
 
 /// Each example has a line in their own README, with the command that runs it.
@@ -362,11 +381,24 @@ fn the_list_of_examples_has_them_all() {
     }
 }
 
-/// Runs each `$ owngil …` and `$ cargo run --example …` of the README.
+#[test]
+fn the_guide_shows_the_script_that_runs() {
+    let script = read("examples/moving_over.py");
+    let (_, code) = script.split_once("\n\n").unwrap();
+    assert_eq!(blocks("docs/guide.md", "python"), [code]);
+}
+
+/// Runs each `$ owngil …` and `$ cargo run --example …` of the README, and of the guide.
 #[test]
 fn the_readme_shows_what_its_commands_print() {
+    assert!(shows_what_commands_print("README.md") >= 3);
+    assert!(shows_what_commands_print("docs/guide.md") >= 1);
+}
+
+/// Compares what a document shows with what its commands print; how many they are.
+fn shows_what_commands_print(document: &str) -> usize {
     let mut n_commands = 0;
-    for block in blocks("console") {
+    for block in blocks(document, "console") {
         for shown in block.split("$ ") {
             let (line, expected) = shown.split_once('\n').unwrap_or_default();
             let words: Vec<_> = line.split_whitespace().collect();
@@ -381,5 +413,5 @@ fn the_readme_shows_what_its_commands_print() {
             n_commands += 1;
         }
     }
-    assert!(n_commands >= 3, "the README shows commands");
+    n_commands
 }
