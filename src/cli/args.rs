@@ -12,6 +12,7 @@ use super::course::{CourseArgs, Isolate};
 use super::input::{GivenArg, InputArgs};
 use super::joblog::JoblogArgs;
 use super::jobs::Jobs;
+use super::progress::ProgressArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::topics::HelpArgs;
 
@@ -339,10 +340,18 @@ pub(crate) struct CommonArgs {
     pub(crate) joblog: JoblogArgs,
 
     #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
+
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
 impl CommonArgs {
+    /// Whether all is to be told at the end, what was slow among it.
+    pub(crate) fn wants_summary(&self) -> bool {
+        !self.process.quiet && (self.progress.summary || self.process.verbose)
+    }
+
     /// Where tasks run.
     pub(crate) fn backend(&self) -> Backend {
         match (self.backend, self.extensions) {

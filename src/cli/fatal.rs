@@ -5,6 +5,7 @@ use std::fmt;
 use owngil::Error;
 
 use super::exit::Exit;
+use super::traceback;
 
 /// Why nothing could be run, in words.
 #[derive(Debug)]
@@ -40,6 +41,16 @@ impl Fatal {
 
     pub(crate) fn usage(mut self, usage: String) -> Fatal {
         self.usage = Some(usage);
+        self
+    }
+}
+
+impl Fatal {
+    /// With the user's own frames alone in tracebacks.
+    pub(crate) fn trimmed(mut self) -> Fatal {
+        for cause in &mut self.causes {
+            *cause = traceback::trimmed(cause);
+        }
         self
     }
 }

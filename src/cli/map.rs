@@ -5,7 +5,7 @@ use std::sync::Arc;
 use owngil::{Error, Output, OutputPolicy, Value};
 
 use super::args::CommonArgs;
-use super::course::{Calls, Verdict};
+use super::course::{Calls, Outcome, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::feed::{Feed, Ledger};
@@ -60,11 +60,12 @@ struct Results<'a> {
 }
 
 impl Results<'_> {
-    fn take(&mut self, index: u64, ended: Option<(owngil::Result<Value>, Output)>) -> Verdict {
+    fn take(&mut self, index: u64, ended: Outcome<Value>) -> Verdict {
         let (block, place) = self.ledger.end_call(index);
-        let Some((result, output)) = ended else {
+        let Some((result, output, spent)) = ended else {
             return Verdict::CutShort;
         };
+        self.report.took(spent, || block.label(place));
         let failure = match result {
             Ok(value) => match self.write(&value) {
                 None => {

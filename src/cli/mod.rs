@@ -23,6 +23,7 @@ mod map;
 mod metadata;
 mod placement;
 mod plan;
+mod progress;
 mod python;
 mod quantity;
 mod quoting;
@@ -34,7 +35,10 @@ mod shell;
 mod signals;
 mod stderr;
 mod stdout;
+mod summary;
 mod topics;
+mod traceback;
+mod units;
 mod uv;
 
 use std::ffi::OsString;
@@ -105,27 +109,34 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
         Fatal::new(Exit::Failed, "cannot use the standard streams").cause(error)
     })?;
     log::start(&session.stderr)?;
-    match args.command {
+    let mut command = args.command;
+    let is_verbose = command.process().is_some_and(|process| process.verbose);
+    let done = run_command(command, &session);
+    done.map_err(|fatal| if is_verbose { fatal } else { fatal.trimmed() })
+}
+
+fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
+    match command {
         Command::Map(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = python::file_of(&args.calls.function);
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
-            map::map(plan, &common, &session)
+            map::map(plan, &common, session)
         }
         Command::Run(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = args.script.as_ref().and_then(ScriptArg::file);
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
             common.course.isolate = args.isolate;
-            run::run(RunPlan::new(args, Stdin::find())?, &common, &session)
+            run::run(RunPlan::new(args, Stdin::find())?, &common, session)
         }
         Command::Bench(mut args) => {
             args.process.script = python::file_of(&args.calls.function);
             let plan = BenchPlan::new(args, Stdin::find())?;
-            bench::bench(plan, &session)
+            bench::bench(plan, session)
         }
-        Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, &session),
+        Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, session),
         Command::Completions(_) | Command::Man(_) | Command::Help(_) => Ok(Exit::Success),
     }
 }

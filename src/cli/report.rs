@@ -1,35 +1,61 @@
 //! Report: what a person is told of a run, on standard error.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use owngil::Error;
+use owngil::{Error, Pool};
 
 use super::exit::Exit;
+use super::progress::{Counts, Progress};
 use super::stderr::Stderr;
+use super::summary::{Summary, Total};
+use super::traceback;
 
-/// How often the status line is renewed.
-const TICK: Duration = Duration::from_millis(200);
+/// A run that is over sooner needs no line that says how long it took.
+const WORTH_A_LINE: Duration = Duration::from_secs(1);
+
+/// How much is told of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Detail {
+    /// Neither counts nor warnings.
+    pub(crate) is_quiet: bool,
+    /// Tracebacks with all their frames.
+    pub(crate) has_all_frames: bool,
+    pub(crate) summary: Told,
+}
+
+/// What is told of a run at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Told {
+    #[default]
+    Nothing,
+    /// One line.
+    Line,
+    Everything,
+}
+
+/// What an input took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    /// The last time that it was tried; `None` where that is not known.
+    pub(crate) elapsed: Option<Duration>,
+    pub(crate) n_tries: u32,
+}
 
 /// What is told of a run, and what of it is counted.
 #[derive(Debug)]
 pub(crate) struct Report {
     stderr: Arc<Stderr>,
-    quiet: bool,
+    detail: Detail,
     /// What is counted: `input`.
     noun: &'static str,
     counts: Arc<Counts>,
+    started: Instant,
+    pool: Weak<Pool>,
+    progress: Option<Progress>,
+    summary: Mutex<Summary>,
     n_not_finite: u64,
-}
-
-/// What has ended so far.
-#[derive(Debug, Default)]
-struct Counts {
-    n_ended: AtomicU64,
-    n_failed: AtomicU64,
-    n_cut_short: AtomicU64,
 }
 
 /// Why a task failed, in words.
@@ -40,6 +66,8 @@ pub(crate) struct Failure {
     /// Lines that say more.
     pub(crate) details: String,
     pub(crate) hint: Option<String>,
+    /// What it has in common with others, where that is not `what`.
+    pub(crate) kind: Option<String>,
 }
 
 impl Failure {
@@ -48,6 +76,7 @@ impl Failure {
             what: what.into(),
             details: String::new(),
             hint: None,
+            kind: None,
         }
     }
 
@@ -56,10 +85,10 @@ impl Failure {
         self
     }
 
-    /// The message about the failure of what `label` names.
-    fn message(&self, label: &str) -> String {
+    /// The message about the failure of what `label` names, with so much of the traceback.
+    fn message(&self, label: &str, details: &str) -> String {
         let mut message = format!("error: {label}: {}\n", self.what);
-        message.push_str(&self.details);
+        message.push_str(details);
         end_line(&mut message);
         if let Some(hint) = &self.hint {
             message.push_str(&format!("hint: {hint}\n"));
@@ -81,6 +110,7 @@ impl From<&Error> for Failure {
             what,
             details: python.unwrap_or_default().to_owned(),
             hint: error.hint(),
+            kind: error.python().map(|python| python.type_name().to_owned()),
         }
     }
 }
@@ -100,35 +130,42 @@ pub(crate) fn append_lines(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 impl Report {
-    pub(crate) fn new(stderr: Arc<Stderr>, quiet: bool, noun: &'static str) -> Report {
+    pub(crate) fn new(
+        stderr: Arc<Stderr>,
+        detail: Detail,
+        noun: &'static str,
+        pool: Weak<Pool>,
+    ) -> Report {
         Report {
             stderr,
-            quiet,
+            detail,
             noun,
             counts: Arc::default(),
+            started: Instant::now(),
+            pool,
+            progress: None,
+            summary: Mutex::default(),
             n_not_finite: 0,
         }
     }
 
-    /// Shows how far the run is, until the process ends.
-    pub(crate) fn show_progress(&self, total: Option<u64>) {
-        let (stderr, counts) = (Arc::clone(&self.stderr), Arc::clone(&self.counts));
-        let started = Instant::now();
-        let show = move || {
-            loop {
-                thread::sleep(TICK);
-                let n_ended = counts.n_ended.load(Ordering::Relaxed);
-                let n_failed = counts.n_failed.load(Ordering::Relaxed);
-                if total.is_some_and(|total| n_ended >= total) {
-                    return;
-                }
-                stderr.set_status(status(started.elapsed(), n_ended, n_failed, total));
-            }
-        };
-        // Without it there is no status line, and that is all.
-        let _ = thread::Builder::new()
-            .name("progress".to_owned())
-            .spawn(show);
+    /// Shows how far the run is, to its end.
+    pub(crate) fn show_progress(&mut self, is_json: bool, total: Option<u64>) {
+        let pool = Weak::clone(&self.pool);
+        let progress = Progress::show(is_json, &self.stderr, &self.counts, total, pool);
+        self.progress = Some(progress);
+    }
+
+    /// What the task that `label` names took.
+    pub(crate) fn took(&self, spent: Spent, label: impl FnOnce() -> String) {
+        let n_more = u64::from(spent.n_tries.saturating_sub(1));
+        self.counts.n_retried.fetch_add(n_more, Ordering::Relaxed);
+        if let Some(elapsed) = spent.elapsed
+            && self.detail.summary == Told::Everything
+        {
+            let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.took(elapsed, label);
+        }
     }
 
     /// A task has succeeded.
@@ -145,7 +182,16 @@ impl Report {
     pub(crate) fn failed(&self, label: &str, failure: &Failure, printed: &[u8]) {
         self.counts.n_ended.fetch_add(1, Ordering::Relaxed);
         self.counts.n_failed.fetch_add(1, Ordering::Relaxed);
-        self.tell(printed, &failure.message(label));
+        let details = match self.detail.has_all_frames {
+            true => failure.details.clone(),
+            false => traceback::trimmed(&failure.details),
+        };
+        if self.detail.summary == Told::Everything {
+            let kind = failure.kind.as_ref().unwrap_or(&failure.what);
+            let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.failed(kind, label, &details);
+        }
+        self.tell(printed, &failure.message(label, &details));
     }
 
     /// A task was cancelled; one that had begun counts.
@@ -169,8 +215,9 @@ impl Report {
     }
 
     /// Tells what became of the whole, and what the process is to end with.
-    pub(crate) fn finish(self, interrupted: Option<Exit>) -> Exit {
-        self.stderr.set_status(String::new());
+    pub(crate) fn finish(mut self, interrupted: Option<Exit>) -> Exit {
+        // No line of it may come after what follows.
+        drop(self.progress.take());
         let n_ended = self.counts.n_ended.load(Ordering::Relaxed);
         let n_failed = self.counts.n_failed.load(Ordering::Relaxed);
         let mut text = String::new();
@@ -191,7 +238,8 @@ impl Report {
             };
             text.push_str(&format!("interrupted: {ended} done{cut_short}\n"));
         }
-        if !self.quiet && !text.is_empty() {
+        text = self.summed_up(n_ended, n_failed) + &text;
+        if !self.detail.is_quiet && !text.is_empty() {
             self.stderr.write(text.as_bytes());
         }
         interrupted.unwrap_or(match n_failed {
@@ -199,30 +247,32 @@ impl Report {
             _ => Exit::Failed,
         })
     }
+
+    fn summed_up(&mut self, n_ended: u64, n_failed: u64) -> String {
+        let total = Total {
+            noun: self.noun,
+            elapsed: self.started.elapsed(),
+            n_ended,
+            n_failed,
+        };
+        match self.detail.summary {
+            Told::Nothing => String::new(),
+            Told::Line if total.elapsed < WORTH_A_LINE => String::new(),
+            Told::Line => total.line(),
+            Told::Everything => {
+                let stats = self.pool.upgrade().map(|pool| pool.stats());
+                let summary = self.summary.get_mut();
+                let summary = summary.unwrap_or_else(PoisonError::into_inner);
+                summary.text(total, stats.as_ref())
+            }
+        }
+    }
 }
 
 /// `1 input`, `2 000 inputs`
-fn counted(n: u64, noun: &str) -> String {
+pub(crate) fn counted(n: u64, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(n))
-}
-
-/// `[01:23] 81 204/100 000 done, 3 failed, 6 712/s`
-fn status(elapsed: Duration, n_ended: u64, n_failed: u64, total: Option<u64>) -> String {
-    let seconds = elapsed.as_secs();
-    let total = total.map_or(String::new(), |total| format!("/{}", grouped(total)));
-    let failed = match n_failed {
-        0 => String::new(),
-        n => format!(", {} failed", grouped(n)),
-    };
-    let rate = n_ended as f64 / elapsed.as_secs_f64().max(0.001);
-    let rate = match rate {
-        ..10.0 => format!("{rate:.1}"),
-        _ => grouped(rate as u64),
-    };
-    let (minutes, seconds) = (seconds / 60, seconds % 60);
-    let n_ended = grouped(n_ended);
-    format!("[{minutes:02}:{seconds:02}] {n_ended}{total} done{failed}, {rate}/s")
 }
 
 /// A number with a space between each three digits.
@@ -258,20 +308,10 @@ mod tests {
     }
 
     #[test]
-    fn the_status_line_tells_time_count_failures_and_rate() {
-        let minute = Duration::from_secs(75);
-        assert_eq!(
-            status(minute, 150_000, 3, Some(200_000)),
-            "[01:15] 150 000/200 000 done, 3 failed, 2 000/s"
-        );
-        assert_eq!(status(minute, 150, 0, None), "[01:15] 150 done, 2.0/s");
-    }
-
-    #[test]
     fn a_failure_is_one_line_then_what_says_more() {
         let failure = Failure::new("broken").hint("mend it");
         assert_eq!(
-            failure.message("input 3"),
+            failure.message("input 3", &failure.details),
             "error: input 3: broken\nhint: mend it\n"
         );
         let failure = Failure {
@@ -279,7 +319,7 @@ mod tests {
             ..Failure::new("bad")
         };
         assert_eq!(
-            failure.message("input 3"),
+            failure.message("input 3", &failure.details),
             "error: input 3: bad\nTraceback\nmore\n"
         );
     }

@@ -52,9 +52,10 @@ fn for_each_input(
     let fails = |status: &i64| *status != 0;
     let ending = calls.make(&pool, (feed, inputs), fails, |index, ended| {
         let (block, place) = ledger.end_call(index);
-        let Some((result, output)) = ended else {
+        let Some((result, output, spent)) = ended else {
             return Verdict::CutShort;
         };
+        report.took(spent, || block.label(place));
         let printed = pass_on(session, output);
         let is_refused = matches!(&result, Err(error) if error.python().is_none());
         match is_refused.then(|| block.problem(place)).flatten() {

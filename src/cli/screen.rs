@@ -36,7 +36,11 @@ impl Screen {
         Screen::new(width, io::stdout().is_terminal(), variable)
     }
 
-    fn new(width: usize, is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Screen {
+    pub(crate) fn new(
+        width: usize,
+        is_terminal: bool,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Screen {
         let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
         // The first that is set decides, as in setlocale(3).
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set);

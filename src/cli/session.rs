@@ -1,8 +1,8 @@
 //! Session: the streams and signals of this process, and the pool that it starts.
 
 use std::env;
-use std::io::{self, ErrorKind, IsTerminal};
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use super::fatal::Fatal;
 use super::joblog::{Joblog, Past};
 use super::jobs::Jobs;
 use super::placement;
+use super::progress::How;
 use super::python::{Asked, Choice};
-use super::report::Report;
+use super::report::{Detail, Report, Told};
 use super::signals::Signals;
 use super::stderr::Stderr;
 use super::stdout::Stdout;
@@ -28,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) stdout: Arc<Stdout>,
     pub(crate) stderr: Arc<Stderr>,
     pub(crate) signals: Signals,
+    /// What the run is on; it is the run that holds it.
+    pool: OnceLock<Weak<Pool>>,
 }
 
 impl Session {
@@ -35,7 +38,8 @@ impl Session {
     pub(crate) fn begin() -> io::Result<Session> {
         let stderr = Arc::new(Stderr::open()?);
         let told = Arc::clone(&stderr);
-        let stdout = Stdout::start(move |error| {
+        let beside = Arc::clone(&stderr);
+        let stdout = Stdout::start(beside, move |error| {
             if error.kind() == ErrorKind::BrokenPipe {
                 // Whoever reads has had enough: `owngil map … | head`.
                 owngil::exit(Exit::Success.status());
@@ -48,6 +52,7 @@ impl Session {
             stdout,
             stderr,
             signals,
+            pool: OnceLock::new(),
         })
     }
 
@@ -86,6 +91,7 @@ impl Session {
         }
         let pool = Arc::new(builder.build()?);
         self.signals.on_look(&pool);
+        let _ = self.pool.set(Arc::downgrade(&pool));
         Ok(pool)
     }
 
@@ -134,16 +140,31 @@ impl Session {
         Ok(info.version)
     }
 
-    /// A report on tasks; it shows progress where nothing else is on the screen.
+    /// A report on tasks; it shows progress where there is a screen, or to a machine.
     pub(crate) fn report(
         &self,
         common: &CommonArgs,
         noun: &'static str,
         n_tasks: Option<usize>,
     ) -> Report {
-        let report = Report::new(Arc::clone(&self.stderr), common.process.quiet, noun);
-        if self.stderr.is_terminal() && !io::stdout().is_terminal() && !common.process.quiet {
-            report.show_progress(n_tasks.map(|n| n as u64));
+        let process = &common.process;
+        let on_screen = self.stderr.is_screen() && !process.quiet;
+        let detail = Detail {
+            is_quiet: process.quiet,
+            has_all_frames: process.verbose,
+            summary: match (common.wants_summary(), on_screen) {
+                (true, _) => Told::Everything,
+                (false, true) => Told::Line,
+                (false, false) => Told::Nothing,
+            },
+        };
+        let pool = self.pool.get().cloned().unwrap_or_default();
+        let mut report = Report::new(Arc::clone(&self.stderr), detail, noun, pool);
+        let total = n_tasks.map(|n| n as u64);
+        match common.progress.progress {
+            How::Json => report.show_progress(true, total),
+            How::Auto if on_screen => report.show_progress(false, total),
+            How::Auto | How::None => {}
         }
         report
     }

@@ -6,11 +6,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::stderr::Stderr;
 
 /// How much may wait to be written.
 const WAITING_MAX: usize = 1 << 20;
@@ -34,6 +36,26 @@ pub(crate) struct Stdout {
 /// Takes how many bytes have been written in all.
 type Told = Box<dyn FnMut(u64) + Send>;
 
+/// A terminal that shows standard error too.
+struct Beside {
+    file: File,
+    stderr: Arc<Stderr>,
+}
+
+impl Write for Beside {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.stderr.above_status(|| {
+            self.file.write_all(text)?;
+            Ok(text.ends_with(b"\n"))
+        })?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
@@ -55,11 +77,15 @@ impl fmt::Debug for Stdout {
 impl Stdout {
     /// Starts the thread. When writing fails it calls `failed` with the reason, and ends.
     pub(crate) fn start(
+        stderr: Arc<Stderr>,
         failed: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Arc<Stdout>> {
         // Not Rust's own handle: its lock is held by who waits for a full pipe.
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Stdout::over(file, failed)
+        match stderr.is_screen() && file.is_terminal() {
+            true => Stdout::over(Beside { file, stderr }, failed),
+            false => Stdout::over(file, failed),
+        }
     }
 
     fn over(

@@ -12,6 +12,7 @@
 //! - `run`: `owngil run`
 //! - `bench`: `owngil bench`
 //! - `doctor`: `owngil doctor`
+//! - `terminal`: progress, the summary, and how much is told
 //! - `python`: which Python is used
 //! - `around`: help topics, completions, manual pages, a project's defaults, the log
 //! - `help`: help, version, the examples, and the page about the command
@@ -32,3 +33,4 @@ mod run;
 mod signals;
 mod streams;
 mod support;
+mod terminal;

@@ -1,5 +1,6 @@
 """Functions that fail for some inputs."""
 
+import json
 import sys
 
 
@@ -19,3 +20,7 @@ def check(line):
 
 def leave(line):
     sys.exit(f"no {line}")
+
+
+def parse(line):
+    return json.loads(line)

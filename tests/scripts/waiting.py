@@ -48,3 +48,12 @@ def asleep(folder):
     descriptor = os.open(os.path.join(folder, f"begun-{os.urandom(8).hex()}"), os.O_CREAT)
     os.close(descriptor)
     time.sleep(300)
+
+
+def nap(seconds):
+    time.sleep(float(seconds) if seconds[:1].isdigit() else reject(seconds))
+    return seconds
+
+
+def reject(word):
+    raise ValueError(f"{word} is no number")

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::figures::{Figures, Point};
-use super::units::{bytes, count, duration, percent, rate, times};
+use crate::cli::units::{bytes, count, duration, percent, rate, times};
 
 /// From which speed-up on something brings anything at all.
 const GAIN: f64 = 1.3;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::figures::{Figures, Point};
-use super::units::times;
+use crate::cli::units::times;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 400.0;

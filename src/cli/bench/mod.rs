@@ -13,7 +13,6 @@ mod inputs;
 mod measure;
 mod pools;
 mod table;
-mod units;
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

@@ -3,7 +3,7 @@
 use super::super::screen::{EIGHTHS, MARK, Screen, wrapped};
 use super::advice::Advice;
 use super::figures::{Figures, Point};
-use super::units::{bytes, count, duration, percent, rate, times};
+use crate::cli::units::{bytes, count, duration, percent, rate, times};
 
 impl Screen {
     /// A bar of that many columns, and what is marked behind it.

@@ -15,6 +15,7 @@ use crate::cli::fatal::Fatal;
 use crate::cli::feed::{Feed, TEXT_MAX};
 use crate::cli::input::Input;
 use crate::cli::joblog::{self, Joblog, Past};
+use crate::cli::report::Spent;
 use crate::cli::session::Session;
 
 /// The calls of a run, before Python starts.
@@ -30,8 +31,8 @@ pub(crate) struct Calls<'a> {
     account: Option<(Joblog, Past)>,
 }
 
-/// How an input ended: its result, and what was printed; `None` if it is not for this run.
-pub(crate) type Outcome<T> = Option<(owngil::Result<T>, Output)>;
+/// How an input ended: its result, what was printed and what it took; `None` if it is not for this run.
+pub(crate) type Outcome<T> = Option<(owngil::Result<T>, Output, Spent)>;
 
 impl<'a> Calls<'a> {
     /// Finds out what is asked for, and opens the account. `called` is how the function was written, with
@@ -91,6 +92,10 @@ impl<'a> Calls<'a> {
         let signals = &self.session.signals;
         if self.course.is_plain() && self.account.is_none() {
             let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
+            let results = match self.common.wants_summary() {
+                true => results.timed(),
+                false => results,
+            };
             let canceller = results.canceller();
             signals.on_first(pool, move || {
                 canceller.cancel();
@@ -101,9 +106,14 @@ impl<'a> Calls<'a> {
                     index,
                     result,
                     output,
+                    timing,
                     ..
                 } = completed;
-                take(index, Some((result, output)));
+                let spent = Spent {
+                    elapsed: timing.map(|timing| timing.elapsed),
+                    n_tries: 1,
+                };
+                take(index, Some((result, output, spent)));
             }
             return Ending::default();
         }
@@ -126,7 +136,11 @@ impl<'a> Calls<'a> {
                 Event::Noted(note) if self.common.process.quiet => drop(note),
                 Event::Noted(note) => self.session.stderr.write(note.as_bytes()),
                 Event::Ended(ended) => {
-                    let verdict = take(ended.index, Some((ended.result, ended.output)));
+                    let spent = Spent {
+                        elapsed: Some(ended.trail.elapsed),
+                        n_tries: ended.trail.n_tries,
+                    };
+                    let verdict = take(ended.index, Some((ended.result, ended.output, spent)));
                     dispatch.settle(ended.trail, verdict);
                 }
             }

@@ -32,7 +32,7 @@ use super::fatal::Fatal;
 use shard::Shard;
 
 pub(crate) use args::{CourseArgs, Isolate};
-pub(crate) use calls::Calls;
+pub(crate) use calls::{Calls, Outcome};
 pub(crate) use ending::Ending;
 
 /// An input, as a course needs to know it.

@@ -1,6 +1,6 @@
 //! Units: figures as a person reads them.
 
-use crate::cli::report::grouped;
+use super::report::grouped;
 
 /// `70 ns`, `1.31 µs`, `30.1 ms`, `2.5 s`
 pub(crate) fn duration(seconds: f64) -> String {
