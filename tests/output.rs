@@ -261,6 +261,11 @@ fn a_sink_may_have_lines_and_pieces_while_the_call_runs() {
             assert!(heard.iter().all(|(index, _)| *index == Some(0)));
             let pieces: Vec<&str> = heard.iter().map(|(_, text)| text.as_str()).collect();
             assert_eq!(pieces, *expected, "{backend} {handover:?}");
+            let task = pool.task(&print).args(5).index(7).timed();
+            let completed = task.submit::<()>().unwrap().wait_completed();
+            assert!(completed.result.is_ok() && completed.timing.is_some());
+            let last = listener.1.lock().unwrap().pop().unwrap();
+            assert_eq!(last.0, Some(7));
         }
     }
 }

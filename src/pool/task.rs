@@ -31,6 +31,8 @@ pub struct TaskBuilder<'p, A> {
     arguments: A,
     deadline: Option<Duration>,
     time_limit: Option<Duration>,
+    index: Option<u64>,
+    is_timed: bool,
 }
 
 /// The call's batch and its slot.
@@ -50,6 +52,8 @@ impl<'p> TaskBuilder<'p, ()> {
             arguments: (),
             deadline: settings.deadline,
             time_limit: settings.time_limit,
+            index: None,
+            is_timed: false,
         }
     }
 }
@@ -63,6 +67,8 @@ impl<'p, A> TaskBuilder<'p, A> {
             arguments,
             deadline: self.deadline,
             time_limit: self.time_limit,
+            index: self.index,
+            is_timed: self.is_timed,
         }
     }
 
@@ -79,6 +85,19 @@ impl<'p, A> TaskBuilder<'p, A> {
     /// [`deadline`](TaskBuilder::deadline) otherwise. By default the pool's.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
+        self
+    }
+
+    /// By which an [`OutputSink`](crate::OutputSink) is told whose output it gets
+    /// ([`Speaker::index`](crate::Speaker::index)); a number of the task's own by default.
+    pub fn index(mut self, index: u64) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    /// Has it told when and where the call ran: [`Completed::timing`](crate::Completed::timing).
+    pub fn timed(mut self) -> Self {
+        self.is_timed = true;
         self
     }
 }
@@ -147,12 +166,15 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         if self.time_limit.is_some() {
             home.start_watch();
         }
-        let slot = Arc::new(Slot::new(home.desk));
+        let slot = Arc::new(Slot::new(home.desk, self.index));
         let recipient = Recipient::Task(Arc::clone(&slot));
         let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
         Ok(Made {
             home,
-            job: Job::new(batch.with_limit(self.time_limit), recipient),
+            job: Job::new(
+                batch.with_limit(self.time_limit).timed(self.is_timed),
+                recipient,
+            ),
             slot,
             deadline: deadline.flatten(),
         })

@@ -250,7 +250,7 @@ impl Post {
     pub(crate) fn begin(&self, batch: &Batch, promise: Promise) -> Result<Option<Instant>, ()> {
         let began = Instant::now();
         let waited = promise.waited(began);
-        let first = promise.number().wrapping_add(batch.n_skipped().into());
+        let first = promise.index().wrapping_add(batch.n_skipped().into());
         self.capture.begin_job(first);
         let mut running = Running {
             function: *batch.function(),

@@ -292,6 +292,15 @@ impl Promise {
         self.n
     }
 
+    /// The index of the batch's first call, by which a sink of output knows it.
+    pub(crate) fn index(&self) -> u64 {
+        match &self.recipient {
+            Some(Recipient::Task(slot)) => slot.index(),
+            Some(Recipient::After(first)) => first.1.index(),
+            _ => self.number(),
+        }
+    }
+
     /// Tells it from others: of a task, which has it as long as it lives; of a batch, the index of its
     /// first call in its map.
     pub(crate) fn number(&self) -> u64 {

@@ -60,7 +60,8 @@ pub struct Completed<T> {
     pub result: Result<T>,
     /// What the call printed, under [`OutputPolicy::Capture`](crate::OutputPolicy::Capture).
     pub output: Output,
-    /// When and where the call ran, in a map that is [`timed`](crate::Map::timed); `None` for one that did
+    /// When and where the call ran, where that was asked for ([`Map::timed`](crate::Map::timed),
+    /// [`TaskBuilder::timed`](crate::TaskBuilder::timed)); `None` for one that did
     /// not, or of which that is not known.
     pub timing: Option<Timing>,
 }
@@ -127,7 +128,7 @@ impl<T: DeserializeOwned> Task<T> {
             index: 0,
             result: results.only_result(),
             output: results.only_output(),
-            timing: None,
+            timing: results.only_timing(),
         }
     }
 

@@ -182,6 +182,10 @@ impl Results {
         printed.map_or_else(Output::default, |(_, output)| output.clone())
     }
 
+    pub(super) fn only_timing(&self) -> Option<Timing> {
+        self.timings().first().map(|(_, timing)| *timing)
+    }
+
     /// What calls have printed, by their places.
     pub(crate) fn outputs(&self) -> &[(u32, Output)] {
         self.beside.as_ref().map_or(&[], |beside| &beside.outputs)

@@ -19,12 +19,15 @@ pub(crate) struct Slot {
     arrived: Condvar,
     /// Who can end the call.
     desk: DeskNumber,
+    /// By which a sink of output knows the call, where that was given.
+    index: Option<u64>,
 }
 
 impl Slot {
-    pub(crate) fn new(desk: DeskNumber) -> Slot {
+    pub(crate) fn new(desk: DeskNumber, index: Option<u64>) -> Slot {
         Slot {
             desk,
+            index,
             ..Slot::default()
         }
     }
@@ -32,6 +35,11 @@ impl Slot {
     /// Tells its task from others, in events: where it is.
     pub(crate) fn number(&self) -> u64 {
         std::ptr::from_ref(self).addr() as u64
+    }
+
+    /// By which a sink of output knows the call.
+    pub(crate) fn index(&self) -> u64 {
+        self.index.unwrap_or_else(|| self.number())
     }
 
     /// Who can end the call.
