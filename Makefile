@@ -29,7 +29,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test suite packages soak compatibility lint fmt docs stress model bench
+.PHONY: help run test suite packages huge soak compatibility lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile
@@ -55,6 +55,9 @@ soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 PLACE=priva
 
 compatibility: ## tries the packages of docs/compatibility.md in each place, and writes its table; PACKAGES='numpy lxml'
 	$(cargo) test --test packages -- table $(PACKAGES)
+
+huge: ## the tests of the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
+	OWNGIL_TEST_HUGE=1 $(cargo) test --release --test cli -- --test-threads 1 tools::
 
 stress: ## the stress tests, RUNS times in a row (20)
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done

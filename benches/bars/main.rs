@@ -9,12 +9,13 @@
 //! Reading order: `setting` is what a run was asked for, `row` lists the rows and runs them, `line` is
 //! what one gives, `contest` has the rounds; `limits`, `peers` and `cores` measure what owngil is
 //! compared with; the rows themselves are in `throughput`, `latency`, `tasks`, `values`, `buffers`,
-//! `start`, `memory`, `instructions`, `processes`, `scaling` and `extensions`; `report`, `page` and `chart` show
+//! `start`, `command`, `memory`, `instructions`, `processes`, `scaling` and `extensions`; `report`, `page` and `chart` show
 //! it.
 
 mod buffers;
 mod chart;
 mod child;
+mod command;
 mod contest;
 mod control;
 mod cores;

@@ -12,8 +12,8 @@ use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
 use crate::{
-    buffers, control, extensions, instructions, latency, memory, processes, scaling, start, tasks,
-    throughput, values,
+    buffers, command, control, extensions, instructions, latency, memory, processes, scaling,
+    start, tasks, throughput, values,
 };
 
 /// One row of the table.
@@ -72,8 +72,8 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         id: "command",
-        title: "the command, first result",
-        run: start::command,
+        title: "the command",
+        run: command::lines,
     },
     Row {
         id: "idle",

@@ -12,6 +12,7 @@ use super::course::{CourseArgs, Isolate};
 use super::input::{GivenArg, InputArgs};
 use super::joblog::JoblogArgs;
 use super::jobs::Jobs;
+use super::output::{OutputArgs, ValueArgs};
 use super::progress::ProgressArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::topics::HelpArgs;
@@ -152,6 +153,9 @@ impl Command {
 pub(crate) struct MapArgs {
     #[command(flatten)]
     pub(crate) calls: CallsArgs,
+
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -341,6 +345,9 @@ pub(crate) struct CommonArgs {
 
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -123,6 +123,11 @@ enum Note {
     Trouble(Box<Fatal>),
 }
 
+/// A ledger that whoever wants to know of an input may look into.
+pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The inputs whose calls have not ended, for messages about those that fail.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -134,8 +139,17 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Ends a call: returns the block of its input, and the input's place there.
-    pub(crate) fn end_call(&mut self, index: u64) -> (Arc<Block>, usize) {
+    /// The block of the input of a call that has not ended, and the input's place there.
+    pub(crate) fn find(&mut self, index: u64) -> Option<(Arc<Block>, usize)> {
+        self.note(index);
+        let after = self.open.partition_point(|(block, _)| block.first <= index);
+        let (block, _) = self.open.get(after.checked_sub(1)?)?;
+        let place = (index - block.first) as usize;
+        (place < block.len()).then(|| (Arc::clone(block), place))
+    }
+
+    /// Takes notes until that input is known.
+    fn note(&mut self, index: u64) {
         let known = |(block, _): &(Arc<Block>, usize)| block.first + block.len() as u64;
         while self.open.back().is_none_or(|last| known(last) <= index) {
             match self.noted.try_recv() {
@@ -148,6 +162,11 @@ impl Ledger {
                 Err(_) => break,
             }
         }
+    }
+
+    /// Ends a call: returns the block of its input, and the input's place there.
+    pub(crate) fn end_call(&mut self, index: u64) -> (Arc<Block>, usize) {
+        self.note(index);
         let at = self.open.partition_point(|(block, _)| block.first <= index) - 1;
         let (block, n_open) = &mut self.open[at];
         let block = Arc::clone(block);
@@ -161,13 +180,13 @@ impl Ledger {
     }
 
     /// Why reading ended before the end of the inputs, once all calls have ended.
-    pub(crate) fn trouble(mut self) -> Option<Fatal> {
+    pub(crate) fn trouble(&mut self) -> Option<Fatal> {
         for note in self.noted.try_iter() {
             if let Note::Trouble(trouble) = note {
                 self.trouble = Some(trouble);
             }
         }
-        self.trouble.map(|trouble| *trouble)
+        self.trouble.take().map(|trouble| *trouble)
     }
 }
 
@@ -227,7 +246,7 @@ mod tests {
     fn a_folder_cannot_be_read_and_words_can() {
         let folder = fs::File::open(env::temp_dir()).unwrap();
         let blocks = Inputs::of_stream(folder, "folder", None, b'\n').blocks(Shape::Arg);
-        let (_, inputs, ledger) = Feed::start(blocks, 10).unwrap();
+        let (_, inputs, mut ledger) = Feed::start(blocks, 10).unwrap();
         assert!(inputs.recv().is_err());
         assert!(ledger.trouble().is_some());
         let words = Inputs::of_words(vec![b"word".to_vec(); 3], Format::Text);

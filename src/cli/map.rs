@@ -1,27 +1,34 @@
 //! Map: `owngil map`, one call per input, results as JSON Lines.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use owngil::{Error, Output, OutputPolicy, Value};
+use owngil::{Error, Value};
 
 use super::args::CommonArgs;
 use super::course::{Calls, Outcome, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::{Feed, Ledger};
+use super::feed::{Feed, Ledger, lock};
 use super::input::Block;
 use super::joblog::code_of;
 use super::json;
+use super::output::{Gist, Last, Place, Record, Values, Voices};
 use super::plan::CallsPlan;
-use super::report::{Failure, Report, append_lines};
+use super::report::{Failure, Report};
 use super::session::Session;
 
 /// Makes the calls.
-pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
+pub(crate) fn map(
+    plan: CallsPlan,
+    values: Values,
+    common: &CommonArgs,
+    session: &Session,
+) -> Result<Exit, Fatal> {
     let n_inputs = plan.inputs.n;
     let called = (plan.reference.clone(), code_of(&plan.reference));
     let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
-    let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
+    let voices = session.voices(common, Place::Results)?;
+    let pool = session.start_pool(common, n_inputs, voices.policy())?;
     pool.load(&plan.function)?;
 
     let blocks = plan.inputs.blocks(plan.shape);
@@ -30,23 +37,40 @@ pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Re
     if common.course.dry_run {
         return calls.show(&pool, inputs);
     }
+    let ledger = Arc::new(Mutex::new(ledger));
+    let finding = Arc::clone(&ledger);
+    voices.find_by(move |index| {
+        let (block, place) = lock(&finding).find(index)?;
+        Some(block.bytes(place))
+    });
+    let calls = calls.timed(values.has_envelope());
     let mut results = Results {
         session,
         report: session.report(common, "input", n_inputs),
         ledger,
+        values,
+        voices: Arc::clone(&voices),
     };
     let ending = calls.make(
-        &pool,
+        (&pool, &voices),
         (feed, inputs),
         |_| false,
-        |index, ended| results.take(index, ended),
+        |index, outcome| results.take(index, outcome),
     );
-    let Results { report, ledger, .. } = results;
+    let Results {
+        report,
+        ledger,
+        values,
+        ..
+    } = results;
+    session.stdout.append(|out| values.finish(out));
     session.stdout.drain();
+    voices.finish();
     session.tell_placement(&pool, common);
     let exit = report.finish(session.signals.finish());
     let exit = ending.tell(exit, &session.stderr, common.process.quiet)?;
-    match ledger.trouble() {
+    let trouble = lock(&ledger).trouble();
+    match trouble {
         Some(trouble) => Err(trouble),
         None => Ok(exit),
     }
@@ -56,71 +80,113 @@ pub(crate) fn map(plan: CallsPlan, common: &CommonArgs, session: &Session) -> Re
 struct Results<'a> {
     session: &'a Session,
     report: Report,
-    ledger: Ledger,
+    ledger: Arc<Mutex<Ledger>>,
+    values: Values,
+    voices: Arc<Voices>,
 }
 
 impl Results<'_> {
-    fn take(&mut self, index: u64, ended: Outcome<Value>) -> Verdict {
-        let (block, place) = self.ledger.end_call(index);
-        let Some((result, output, spent)) = ended else {
+    fn take(&mut self, index: u64, outcome: Option<Outcome<Value>>) -> Verdict {
+        let (block, place) = lock(&self.ledger).end_call(index);
+        let Some(outcome) = outcome else {
             return Verdict::CutShort;
         };
-        self.report.took(spent, || block.label(place));
-        let failure = match result {
-            Ok(value) => match self.write(&value) {
-                None => {
-                    self.report.succeeded();
-                    self.report.printed(&printed(output));
-                    return Verdict::Succeeded;
-                }
-                Some(failure) => failure,
-            },
-            Err(Error::Cancelled(stack)) => {
-                self.report.cut_short(stack.is_some());
-                self.report.printed(&printed(output));
-                return Verdict::CutShort;
-            }
-            Err(error) => Failure::from(&error),
+        self.report.took(outcome.spent(), || block.label(place));
+        let result = &outcome.result;
+        if let Err(Error::Cancelled(stack)) = result {
+            let last = self.end(index, &block, place, None, None);
+            self.report.cut_short(stack.is_some());
+            self.report.printed(&last.printed);
+            return Verdict::CutShort;
+        }
+        let problem = match result {
+            Err(error) if error.python().is_none() => block.problem(place),
+            _ => None,
         };
-        self.fail(&block, place, failure, &printed(output));
+        let is_no_input = problem.is_some();
+        let failure = match (result, problem) {
+            (_, Some(problem)) => Some(Failure::from(problem)),
+            (Err(error), None) => Some(Failure::from(error)),
+            (Ok(_), None) => None,
+        };
+        let unfit = self.write(index, &block, place, &outcome, failure.as_ref());
+        let failure = failure.or(unfit);
+        let value = result.as_ref().ok().filter(|_| failure.is_none());
+        let last = self.end(index, &block, place, value, failure.as_ref());
+        let failure = failure.or_else(|| last.trouble.as_ref().map(Failure::unkept));
+        let Some(failure) = failure else {
+            self.report.succeeded();
+            self.report.printed(&last.printed);
+            return Verdict::Succeeded;
+        };
+        let label = match is_no_input {
+            true => block.origin(place),
+            false => block.label(place),
+        };
+        self.report.failed(&label, &failure, &last.printed);
         Verdict::Failed(1)
     }
 
     /// Writes a result, or says why it is none.
-    fn write(&mut self, value: &Value) -> Option<Failure> {
-        let written = self.session.stdout.append(|out| {
-            let start = out.len();
-            let written = json::write(value, out);
-            match written {
-                Ok(_) => out.push(b'\n'),
-                Err(_) => out.truncate(start),
+    fn write(
+        &mut self,
+        index: u64,
+        block: &Block,
+        place: usize,
+        outcome: &Outcome<Value>,
+        failure: Option<&Failure>,
+    ) -> Option<Failure> {
+        let values = &mut self.values;
+        let written = match (values.has_envelope(), &outcome.result) {
+            (false, Ok(value)) => self.session.stdout.append(|out| values.write(value, out)),
+            (false, Err(_)) => return None,
+            (true, _) => {
+                let mut input = Vec::new();
+                block.write_json(place, &mut input);
+                let record = Record {
+                    index,
+                    input: &input,
+                    result: outcome.result.as_ref(),
+                    failure: failure.map(|failure| failure.what.as_str()),
+                    spent: outcome.timing.map(|timing| (timing.worker, timing.elapsed)),
+                    attempt: outcome.attempt,
+                };
+                let stdout = &self.session.stdout;
+                stdout.append(|out| values.write_record(record, out))
             }
-            written
-        });
+        };
         match written {
             Ok(n) => {
                 self.report.not_finite(n);
                 None
             }
-            Err(unfit) => Some(Failure::new(unfit.to_string()).hint(unfit.hint())),
+            Err(failure) => Some(failure),
         }
     }
 
-    #[cold]
-    fn fail(&self, block: &Arc<Block>, place: usize, failure: Failure, printed: &[u8]) {
-        match block.problem(place) {
-            None => self.report.failed(&block.label(place), &failure, printed),
-            Some(problem) => self
-                .report
-                .failed(&block.origin(place), &problem.into(), printed),
+    /// Passes on what the call has printed.
+    fn end(
+        &self,
+        index: u64,
+        block: &Block,
+        place: usize,
+        value: Option<&Value>,
+        failure: Option<&Failure>,
+    ) -> Last {
+        let mut text = Vec::new();
+        let error = failure.filter(|_| self.voices.wants_gist());
+        let error = error.map(|failure| failure.text());
+        if self.voices.wants_gist()
+            && let Some(value) = value
+            && json::write(value, &mut text).is_ok()
+        {
+            text.push(b'\n');
         }
+        self.voices.end(Gist {
+            index,
+            input: &block.bytes(place),
+            value: (!text.is_empty()).then_some(&text[..]),
+            error: error.as_deref(),
+        })
     }
-}
-
-/// All that a function printed: standard output is for results.
-fn printed(output: Output) -> Vec<u8> {
-    let mut text = Vec::new();
-    append_lines(&mut text, &output.stdout);
-    append_lines(&mut text, &output.stderr);
-    text
 }

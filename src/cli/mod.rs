@@ -3,7 +3,8 @@
 //! `args` are what was written and `plan` is what it means; `map`, `run`, `bench` and `doctor` do it in
 //! a `session`, which holds the streams, the signals and the pool; `report` tells what came of it, and
 //! `exit` has the statuses. `course` decides which inputs run, when and how often, where that is asked for,
-//! and `joblog` keeps the account of it. `feed` brings inputs and `json` writes results. It sees the library's public API
+//! and `joblog` keeps the account of it. `feed` brings inputs, and `output` takes away what comes of them,
+//! with `json` for values. It sees the library's public API
 //! alone, and Python only through it.
 
 mod args;
@@ -21,6 +22,7 @@ mod json;
 mod log;
 mod map;
 mod metadata;
+mod output;
 mod placement;
 mod plan;
 mod progress;
@@ -52,6 +54,7 @@ use config::Config;
 use doctor::DoctorPlan;
 use exit::Exit;
 use fatal::Fatal;
+use output::Values;
 use plan::{CallsPlan, RunPlan, Stdin};
 use session::Session;
 
@@ -121,8 +124,9 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = python::file_of(&args.calls.function);
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
+            let values = Values::new(&args.values)?;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
-            map::map(plan, &common, session)
+            map::map(plan, values, &common, session)
         }
         Command::Run(mut args) => {
             let mut common = std::mem::take(&mut args.common);

@@ -1,5 +1,6 @@
 //! Report: what a person is told of a run, on standard error.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -83,6 +84,22 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: &str) -> Failure {
         self.hint = Some(hint.to_owned());
         self
+    }
+
+    /// The failure of an input of which not all that was printed could be kept, or what it gave.
+    pub(crate) fn unkept(error: &io::Error) -> Failure {
+        let failure = Failure::new(format!("its output could not be kept: {error}"));
+        failure.hint("TMPDIR names another place for what waits to be written")
+    }
+
+    /// All of it, as a file has it.
+    pub(crate) fn text(&self) -> String {
+        let mut text = match self.details.is_empty() {
+            true => self.what.clone(),
+            false => self.details.clone(),
+        };
+        end_line(&mut text);
+        text
     }
 
     /// The message about the failure of what `label` names, with so much of the traceback.

@@ -1,8 +1,8 @@
 //! Run: `owngil run`, a script once per input or once per worker.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use owngil::{Error, Output, OutputPolicy, Stream, Value};
+use owngil::{Error, Value};
 
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
@@ -10,11 +10,12 @@ use super::args::CommonArgs;
 use super::course::{Calls, Course, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::Feed;
+use super::feed::{Feed, lock};
 use super::input::{Inputs, Shape, Template, text};
 use super::joblog::code_with;
+use super::output::{Gist, Place, Voices};
 use super::plan::RunPlan;
-use super::report::{Failure, Report, append_lines};
+use super::report::{Failure, Report};
 use super::session::Session;
 
 /// Runs the script.
@@ -39,67 +40,86 @@ fn for_each_input(
     let called = plan.script.to_string();
     let code = code_with(&called, &plan.arguments);
     let calls = Calls::new((common, session), plan.script, (called, code), n_inputs)?;
-    let pool = session.start_pool(common, n_inputs, OutputPolicy::Capture)?;
+    let voices = session.voices(common, Place::Tasks)?;
+    let pool = session.start_pool(common, n_inputs, voices.policy())?;
     pool.load(&plan.script)?;
     let template = Arc::new(Template::new(&plan.arguments));
     let blocks = inputs.blocks(Shape::Script(template));
-    let (feed, inputs, mut ledger) = Feed::start(blocks, calls.room(&pool))
+    let (feed, inputs, ledger) = Feed::start(blocks, calls.room(&pool))
         .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
     if common.course.dry_run {
         return calls.show(&pool, inputs);
     }
+    let ledger = Arc::new(Mutex::new(ledger));
+    let finding = Arc::clone(&ledger);
+    voices.find_by(move |index| {
+        let (block, place) = lock(&finding).find(index)?;
+        Some(block.bytes(place))
+    });
     let report = session.report(common, "input", n_inputs);
     let fails = |status: &i64| *status != 0;
-    let ending = calls.make(&pool, (feed, inputs), fails, |index, ended| {
-        let (block, place) = ledger.end_call(index);
-        let Some((result, output, spent)) = ended else {
+    let ending = calls.make((&pool, &voices), (feed, inputs), fails, |index, outcome| {
+        let (block, place) = lock(&ledger).end_call(index);
+        let Some(outcome) = outcome else {
             return Verdict::CutShort;
         };
-        report.took(spent, || block.label(place));
-        let printed = pass_on(session, output);
+        report.took(outcome.spent(), || block.label(place));
+        let result = outcome.result;
         let is_refused = matches!(&result, Err(error) if error.python().is_none());
-        match is_refused.then(|| block.problem(place)).flatten() {
-            None => tell(&report, &block.label(place), result, &printed),
-            Some(problem) => {
-                report.failed(&block.origin(place), &problem.into(), &printed);
-                Verdict::Failed(1)
-            }
-        }
+        let problem = is_refused.then(|| block.problem(place)).flatten();
+        let ended = Ended {
+            index,
+            input: &block.bytes(place),
+            label: match problem {
+                None => block.label(place),
+                Some(_) => block.origin(place),
+            },
+            problem: problem.map(Failure::from),
+            result,
+        };
+        ended.tell(&report, &voices)
     });
+    voices.finish();
     session.stdout.drain();
     session.tell_placement(&pool, common);
     let exit = report.finish(session.signals.finish());
     let exit = ending.tell(exit, &session.stderr, common.process.quiet)?;
-    match ledger.trouble() {
+    let trouble = lock(&ledger).trouble();
+    match trouble {
         Some(trouble) => Err(trouble),
         None => Ok(exit),
     }
 }
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
-    let (stdout, stderr) = (Arc::clone(&session.stdout), Arc::clone(&session.stderr));
-    let sink = move |stream: Stream, text: &[u8]| {
-        let mut lines = Vec::with_capacity(text.len() + 1);
-        append_lines(&mut lines, text);
-        match stream {
-            Stream::Stdout => stdout.append(|out| out.append(&mut lines)),
-            Stream::Stderr => stderr.write(&lines),
-        }
-    };
     if !Course::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
         let message = "a script that runs once on every worker has no inputs to choose among or to account for";
         return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
     }
-    let pool = session.start_pool(common, None, OutputPolicy::Sink(Arc::new(sink)))?;
+    if common.output.results.is_some() {
+        let message = "--results: a script that runs once on every worker has no inputs";
+        return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
+    }
+    let voices = session.voices(common, Place::Workers)?;
+    voices.find_by(|worker| Some(worker_name(worker).into_bytes()));
+    let pool = session.start_pool(common, None, voices.policy())?;
     pool.load(&plan.script)?;
     session.signals.on_first(&pool, || {});
     let report = session.report(common, "worker", Some(pool.n_workers()));
     let arguments = Words::new(&plan.arguments);
     let statuses = pool.broadcast::<i64, _>(&plan.script, arguments)?;
     for (worker, result) in statuses.into_iter().enumerate() {
-        let label = format!("worker {}", worker + 1);
-        tell(&report, &label, result, b"");
+        let name = worker_name(worker as u64);
+        let ended = Ended {
+            index: worker as u64,
+            input: name.as_bytes(),
+            label: name.clone(),
+            problem: None,
+            result,
+        };
+        ended.tell(&report, &voices);
     }
+    voices.finish();
     session.stdout.drain();
     session.tell_placement(&pool, common);
     Ok(report.finish(session.signals.finish()))
@@ -125,38 +145,59 @@ impl Serialize for Words {
     }
 }
 
-/// Passes on what a run printed to standard output; returns what is for standard error.
-fn pass_on(session: &Session, output: Output) -> Vec<u8> {
-    if !output.stdout.is_empty() {
-        session
-            .stdout
-            .append(|out| append_lines(out, &output.stdout));
-        if !output.stderr.is_empty() {
-            // Where both are one terminal, they should stand together.
-            session.stdout.drain();
-        }
-    }
-    output.stderr
+fn worker_name(number: u64) -> String {
+    format!("worker {}", number + 1)
 }
 
-fn tell(report: &Report, label: &str, result: owngil::Result<i64>, printed: &[u8]) -> Verdict {
-    let (failure, status) = match result {
-        Ok(0) => {
-            report.succeeded();
-            report.printed(printed);
-            return Verdict::Succeeded;
-        }
-        Ok(status) => (
-            Failure::new(format!("the script ended with status {status}")),
-            status as i32,
-        ),
-        Err(Error::Cancelled(stack)) => {
+/// How a run of the script has ended.
+struct Ended<'a> {
+    index: u64,
+    input: &'a [u8],
+    /// What a message calls it.
+    label: String,
+    /// Why no call could be made of its input.
+    problem: Option<Failure>,
+    result: owngil::Result<i64>,
+}
+
+impl Ended<'_> {
+    /// Passes on what it has printed, and says what came of it.
+    fn tell(self, report: &Report, voices: &Voices) -> Verdict {
+        let status = match &self.result {
+            Ok(status) if *status != 0 => *status as i32,
+            _ => 1,
+        };
+        let failure = match &self.result {
+            _ if self.problem.is_some() => self.problem,
+            Ok(0) | Err(Error::Cancelled(_)) => None,
+            Ok(status) => {
+                let what = format!("the script ended with status {status}");
+                Some(Failure::new(what))
+            }
+            Err(error) => Some(Failure::from(error)),
+        };
+        let error = failure.as_ref().map(Failure::text);
+        let last = voices.end(Gist {
+            index: self.index,
+            input: self.input,
+            value: None,
+            error: error.as_deref(),
+        });
+        if let Err(Error::Cancelled(stack)) = &self.result {
             report.cut_short(stack.is_some());
-            report.printed(printed);
+            report.printed(&last.printed);
             return Verdict::CutShort;
         }
-        Err(error) => (Failure::from(&error), 1),
-    };
-    report.failed(label, &failure, printed);
-    Verdict::Failed(status)
+        match failure.or_else(|| last.trouble.as_ref().map(Failure::unkept)) {
+            Some(failure) => {
+                report.failed(&self.label, &failure, &last.printed);
+                Verdict::Failed(status)
+            }
+            None => {
+                report.succeeded();
+                report.printed(&last.printed);
+                Verdict::Succeeded
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::fatal::Fatal;
 use super::joblog::{Joblog, Past};
 use super::jobs::Jobs;
+use super::output::{Place, Voices};
 use super::placement;
 use super::progress::How;
 use super::python::{Asked, Choice};
@@ -93,6 +94,12 @@ impl Session {
         self.signals.on_look(&pool);
         let _ = self.pool.set(Arc::downgrade(&pool));
         Ok(pool)
+    }
+
+    /// What tasks print, on its way to these streams.
+    pub(crate) fn voices(&self, common: &CommonArgs, place: Place) -> Result<Arc<Voices>, Fatal> {
+        let streams = (&self.stdout, &self.stderr);
+        Voices::new(&common.output, common.keep_order, place, streams)
     }
 
     /// Says where code ran, where that is not plain.

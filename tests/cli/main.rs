@@ -5,6 +5,8 @@
 //! - `errors`: what is told of failures, and the statuses
 //! - `placement`: where code runs that is refused in interpreters
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
+//! - `results`: formats of results, and output by line, with tags and in folders
+//! - `tools`: what GNU parallel's authors test other tools with
 //! - `signals`: Ctrl-C
 //! - `joblog`: the account of a run, and going on with it
 //! - `killed`: a run that is killed at any moment, and gone on with
@@ -29,8 +31,10 @@ mod killed;
 mod map;
 mod placement;
 mod python;
+mod results;
 mod run;
 mod signals;
 mod streams;
 mod support;
 mod terminal;
+mod tools;

@@ -160,6 +160,26 @@ impl Running {
         figure.unwrap().parse().unwrap()
     }
 
+    /// How large the files are that the command has open and that have no name.
+    pub(crate) fn deleted_bytes(&self) -> u64 {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let paths = files.filter_map(|file| Some(file.ok()?.path()));
+        let is_deleted = |path: &PathBuf| {
+            let target = fs::read_link(path).unwrap_or_default();
+            target.to_string_lossy().ends_with(" (deleted)") && !target.starts_with("/memfd:")
+        };
+        let sizes = paths
+            .filter(is_deleted)
+            .filter_map(|path| fs::metadata(path).ok());
+        sizes.map(|metadata| metadata.len()).sum()
+    }
+
+    /// Reads what comes on standard error, and drops it.
+    pub(crate) fn stderr_to_nothing(&mut self) {
+        let stderr = self.stderr.take().unwrap();
+        thread::spawn(move || stderr.bytes().all(|byte| byte.is_ok()));
+    }
+
     /// Waits for the end; what is still open of its streams is read until then.
     pub(crate) fn end(mut self) -> Ended {
         drop(self.stdin.take());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use owngil::{Completed, Function, Output, Pool};
+use owngil::{Completed, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
 use super::dispatch::{Dispatch, Target};
@@ -15,6 +15,7 @@ use crate::cli::fatal::Fatal;
 use crate::cli::feed::{Feed, TEXT_MAX};
 use crate::cli::input::Input;
 use crate::cli::joblog::{self, Joblog, Past};
+use crate::cli::output::Voices;
 use crate::cli::report::Spent;
 use crate::cli::session::Session;
 
@@ -29,10 +30,28 @@ pub(crate) struct Calls<'a> {
     code: u64,
     course: Course<'a>,
     account: Option<(Joblog, Past)>,
+    is_timed: bool,
 }
 
-/// How an input ended: its result, what was printed and what it took; `None` if it is not for this run.
-pub(crate) type Outcome<T> = Option<(owngil::Result<T>, Output, Spent)>;
+/// How an input ended.
+#[derive(Debug)]
+pub(crate) struct Outcome<T> {
+    pub(crate) result: owngil::Result<T>,
+    /// Of its last call, where that was asked for.
+    pub(crate) timing: Option<Timing>,
+    /// How often it was called.
+    pub(crate) attempt: u32,
+}
+
+impl<T> Outcome<T> {
+    /// What it took.
+    pub(crate) fn spent(&self) -> Spent {
+        Spent {
+            elapsed: self.timing.map(|timing| timing.elapsed),
+            n_tries: self.attempt,
+        }
+    }
+}
 
 impl<'a> Calls<'a> {
     /// Finds out what is asked for, and opens the account. `called` is how the function was written, with
@@ -56,7 +75,14 @@ impl<'a> Calls<'a> {
             code,
             course,
             account,
+            is_timed: false,
         })
+    }
+
+    /// Asks for the time of each call.
+    pub(crate) fn timed(mut self, is_timed: bool) -> Self {
+        self.is_timed = is_timed;
+        self
     }
 
     /// How many bytes of text may be in memory.
@@ -81,18 +107,19 @@ impl<'a> Calls<'a> {
     }
 
     /// Makes the calls. One has failed where it gives no value, or `fails` says so of that. `take` gets
-    /// how each input ended, by its index, and says what was made of that.
+    /// how each input ended, by its index, or nothing if it is not for this run, and says what was made of
+    /// that.
     pub(crate) fn make<T: DeserializeOwned>(
         self,
-        pool: &Arc<Pool>,
+        (pool, voices): (&Arc<Pool>, &Voices),
         (feed, inputs): (Arc<Feed>, Receiver<Input>),
         fails: fn(&T) -> bool,
-        mut take: impl FnMut(u64, Outcome<T>) -> Verdict,
+        mut take: impl FnMut(u64, Option<Outcome<T>>) -> Verdict,
     ) -> Ending {
         let signals = &self.session.signals;
         if self.course.is_plain() && self.account.is_none() {
             let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
-            let results = match self.common.wants_summary() {
+            let results = match self.is_timed || self.common.wants_summary() {
                 true => results.timed(),
                 false => results,
             };
@@ -105,20 +132,21 @@ impl<'a> Calls<'a> {
                 let Completed {
                     index,
                     result,
-                    output,
                     timing,
                     ..
                 } = completed;
-                let spent = Spent {
-                    elapsed: timing.map(|timing| timing.elapsed),
-                    n_tries: 1,
+                let outcome = Outcome {
+                    result,
+                    timing,
+                    attempt: 1,
                 };
-                take(index, Some((result, output, spent)));
+                take(index, Some(outcome));
             }
             return Ending::default();
         }
         let target = Target {
             pool,
+            voices,
             function: self.function,
             fails,
         };
@@ -136,11 +164,12 @@ impl<'a> Calls<'a> {
                 Event::Noted(note) if self.common.process.quiet => drop(note),
                 Event::Noted(note) => self.session.stderr.write(note.as_bytes()),
                 Event::Ended(ended) => {
-                    let spent = Spent {
-                        elapsed: Some(ended.trail.elapsed),
-                        n_tries: ended.trail.n_tries,
+                    let outcome = Outcome {
+                        result: ended.result,
+                        timing: ended.timing,
+                        attempt: ended.trail.n_tries,
                     };
-                    let verdict = take(ended.index, Some((ended.result, ended.output, spent)));
+                    let verdict = take(ended.index, Some(outcome));
                     dispatch.settle(ended.trail, verdict);
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbounded};
-use owngil::{Error, Function, Output, Pool};
+use owngil::{Error, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
 use super::flight::{Depth, Flight, Trial, ring};
@@ -20,6 +20,7 @@ use super::{Course, Ended, Ending, Event, Kind, Material, Trail, Verdict};
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
 use crate::cli::joblog::{Joblog, Outcome, Past, Row};
+use crate::cli::output::Voices;
 use crate::cli::quantity;
 
 /// How many calls may be under way: as many as the pool's queue holds, so that nothing waits for it.
@@ -32,6 +33,8 @@ const N_UNTOLD_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Target<'p, T> {
     pub(crate) pool: &'p Pool,
+    /// What its calls print.
+    pub(crate) voices: &'p Voices,
     pub(crate) function: Function,
     /// Whether a value stands for a failure.
     pub(crate) fails: fn(&T) -> bool,
@@ -264,7 +267,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             .target
             .pool
             .task(&self.target.function)
-            .args(&trial.input);
+            .args(&trial.input)
+            .index(trial.index)
+            .timed();
         if let Some(limit) = limit {
             call = call.time_limit(limit);
         }
@@ -287,7 +292,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             }
             Err(error) => {
                 let spent = (begun_at, Duration::ZERO);
-                self.tell(trial, Err(error), Output::default(), spent, false);
+                self.tell(trial, Err(error), None, spent, false);
             }
         }
     }
@@ -314,20 +319,21 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             && !self.is_stopping()
         {
             trial.n_failed += 1;
+            self.target.voices.forget(trial.index);
             let due = Instant::now() + pause;
             self.again.insert((due, trial.place), trial);
             return;
         }
         let elapsed = elapsed / u32::try_from(flight.depth).unwrap_or(1);
         let spent = (flight.begun_at, elapsed);
-        self.tell(trial, result, completed.output, spent, pause.is_some());
+        self.tell(trial, result, completed.timing, spent, pause.is_some());
     }
 
     fn tell(
         &mut self,
         trial: Trial<A>,
         result: owngil::Result<T>,
-        output: Output,
+        timing: Option<Timing>,
         (begun, elapsed): (SystemTime, Duration),
         is_unfinished: bool,
     ) {
@@ -356,7 +362,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         let ended = Ended {
             index: trial.index,
             result,
-            output,
+            timing,
             trail,
         };
         self.line.end(trial.place, Event::Ended(ended));
@@ -367,7 +373,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         while let Some((_, trial)) = self.again.pop_first() {
             let spent = (SystemTime::now(), Duration::ZERO);
             let result = Err(Error::Cancelled(None));
-            self.tell(trial, result, Output::default(), spent, true);
+            self.tell(trial, result, None, spent, true);
         }
     }
 

@@ -23,7 +23,7 @@ use std::env;
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use owngil::{Backend, Error, Output};
+use owngil::{Backend, Error, Timing};
 use serde::Serialize;
 
 use super::args::CommonArgs;
@@ -70,7 +70,7 @@ pub(crate) struct Ended<T> {
     /// Of the input among all inputs, from 0.
     pub(crate) index: u64,
     pub(crate) result: owngil::Result<T>,
-    pub(crate) output: Output,
+    pub(crate) timing: Option<Timing>,
     pub(crate) trail: Trail,
 }
 

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::call::Shape;
-use super::text::shortened;
+use super::text::{shortened, text};
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
+use crate::cli::json;
 use crate::cli::report::Failure;
 
 /// What a record, or a field of it, is.
@@ -178,6 +179,50 @@ impl Block {
             Some(file) => format!("{file}:{}", self.entries[place].line),
             None => self.label(place),
         }
+    }
+
+    /// The input as it came; the fields of a row with blanks between them.
+    pub(crate) fn bytes(&self, place: usize) -> Vec<u8> {
+        match self.columns {
+            None => self.record(place).to_vec(),
+            Some(_) => self.fields(place).collect::<Vec<_>>().join(&b' '),
+        }
+    }
+
+    /// Appends the input as JSON: an object of a row whose columns have names, an array of another row.
+    pub(crate) fn write_json(&self, place: usize, out: &mut Vec<u8>) {
+        let Some(columns) = &self.columns else {
+            return self.write_field(self.record(place), out);
+        };
+        let (open, close) = match columns.names {
+            Some(_) => (b'{', b'}'),
+            None => (b'[', b']'),
+        };
+        let mut before = open;
+        for (number, field) in self.fields(place).enumerate() {
+            out.push(before);
+            before = b',';
+            if let Some(name) = columns.names.as_ref().and_then(|names| names.get(number)) {
+                self.write_text(name.as_bytes(), out);
+                out.push(b':');
+            }
+            self.write_field(field, out);
+        }
+        if before == open {
+            out.push(open);
+        }
+        out.push(close);
+    }
+
+    fn write_field(&self, field: &[u8], out: &mut Vec<u8>) {
+        match self.format {
+            Format::Json if json::read(field).is_ok() => out.extend_from_slice(field.trim_ascii()),
+            _ => self.write_text(field, out),
+        }
+    }
+
+    fn write_text(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        json::write(&text(bytes), out).expect("a str is JSON");
     }
 
     /// The input, cut short, as a message shows it.
