@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 /// What takes the status away that is on the screen, and the cursor to where it began.
 fn clear(status: &str) -> String {
@@ -13,6 +15,10 @@ fn clear(status: &str) -> String {
         n => format!("\r\x1b[{n}A\x1b[J"),
     }
 }
+
+/// How often it is tried to write while somebody else does, and what is waited in between.
+const N_TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Standard error.
 #[derive(Debug)]
@@ -56,12 +62,16 @@ impl Stderr {
         State::write(state, message);
     }
 
-    /// As `write`, unless somebody else is writing, perhaps to a pipe that nobody reads.
+    /// As `write`, unless somebody else goes on writing, perhaps to a pipe that nobody reads.
     pub(crate) fn try_write(&self, message: &[u8]) {
-        match self.state.try_lock() {
-            Ok(state) => State::write(state, message),
-            Err(TryLockError::Poisoned(error)) => State::write(error.into_inner(), message),
-            Err(TryLockError::WouldBlock) => {}
+        for _ in 0..N_TRIES {
+            match self.state.try_lock() {
+                Ok(state) => return State::write(state, message),
+                Err(TryLockError::Poisoned(error)) => {
+                    return State::write(error.into_inner(), message);
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            }
         }
     }
 

@@ -165,7 +165,7 @@ fn parts_of_lines_come_at_once_if_that_is_asked_for() {
 
 #[test]
 fn tags_stand_before_each_line_of_both_streams() {
-    for option in [&[][..], &["--line-buffer"], &["-u"], &["-k"]] {
+    for option in [&[][..], &["--line-buffer"], &["-u", "-j1"], &["-k"]] {
         let mut command = owngil(["run", "--tagstring", "<{#}:{}>"]);
         let ended = run(command.args(option).args(["arguments.py", ":::", "a", "b"]));
         let mut lines = ended.check(0).lines();
