@@ -144,7 +144,7 @@ fn plugins_survive_each_misbehaviour() {
         .lines()
         .filter_map(|line| line.strip_suffix("; both answer"))
         .collect();
-    assert_eq!(survived.len(), 11, "{text}");
+    assert_eq!(survived.len(), 12, "{text}");
     let is_lost = |how: &str| {
         survived
             .iter()

@@ -1,5 +1,6 @@
 //! Load: the processor time that was used meanwhile, and how much of it by others.
 
+use std::collections::HashSet;
 use std::fs;
 use std::thread;
 use std::time::Instant;
@@ -9,7 +10,7 @@ pub(super) struct Load {
     at: Instant,
     /// By everything on this machine; what a hypervisor took away is counted too.
     by_all: f64,
-    /// By this process and its children.
+    /// By this process and those that it has started, in turn.
     by_us: f64,
 }
 
@@ -24,20 +25,14 @@ impl Load {
         let by_all: f64 = used
             .filter_map(|(_, field)| field.parse::<f64>().ok())
             .sum();
-        let us = std::process::id();
-        let mut by_us = 0.0;
+        let mut processes = Vec::new();
         for entry in fs::read_dir("/proc").ok()?.flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<u32>().ok())
-            else {
+            let name = entry.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
             // One that has just ended has no file.
-            let Ok(text) = fs::read_to_string(entry.path().join("stat")) else {
-                continue;
-            };
+            let text = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
             // What follows the program's name, which may hold anything: state, parent, …
             let Some((_, fields)) = text.rsplit_once(')') else {
                 continue;
@@ -47,12 +42,19 @@ impl Load {
                 .skip(1)
                 .map(|field| field.parse().unwrap_or(0.0))
                 .collect();
-            let is_ours = pid == us || fields.first() == Some(&f64::from(us));
-            if is_ours {
-                // Its own, and that of its children which have ended.
-                by_us += fields.iter().skip(10).take(4).sum::<f64>();
-            }
+            let parent = fields.first().map_or(0, |&parent| parent as u32);
+            // Its own time, and that of its children which have ended.
+            processes.push((pid, parent, fields.iter().skip(10).take(4).sum::<f64>()));
         }
+        // This process, its children, theirs, and so on.
+        let mut ours = HashSet::from([std::process::id()]);
+        while processes
+            .iter()
+            .any(|(pid, parent, _)| ours.contains(parent) && ours.insert(*pid))
+        {}
+        let is_ours = |pid: &u32| ours.contains(pid);
+        let of_us = processes.iter().filter(|(pid, ..)| is_ours(pid));
+        let by_us: f64 = of_us.map(|(.., time)| time).sum();
         Some(Load {
             at: Instant::now(),
             by_all: by_all / TICKS_PER_SECOND,

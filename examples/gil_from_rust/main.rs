@@ -79,7 +79,7 @@ fn beside(runtime: &'static Runtime, lets_go: bool) -> Result<(u32, i64), AnyErr
     let (native, python) = if is_small() {
         (20_000, 200_000)
     } else {
-        (3_000_000, 6_000_000)
+        (5_000_000, 6_000_000)
     };
     thread::scope(|scope| {
         // Threads that run Python need a stack as large as CPython counts on.
