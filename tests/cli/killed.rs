@@ -197,3 +197,24 @@ fn so_does_one_that_keeps_the_order() {
     ];
     kill_and_go_on(&words, 4_000, 10, of_map);
 }
+
+#[test]
+fn so_do_runs_of_a_script_some_of_which_fail() {
+    let words = [
+        "run",
+        "-a",
+        "inputs",
+        "--joblog",
+        "log",
+        "--resume",
+        "-j",
+        "2",
+        "going_on.py",
+    ];
+    let of_script = |line: &str| {
+        let (number, padding) = line.split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        (padding.len() as u64 == number % 200).then_some(number)
+    };
+    kill_and_go_on(&words, 4_000, 10, of_script);
+}
