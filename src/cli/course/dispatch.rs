@@ -324,7 +324,11 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             self.again.insert((due, trial.place), trial);
             return;
         }
-        let elapsed = elapsed / u32::try_from(flight.depth).unwrap_or(1);
+        // Without it, in what the call took it has waited behind others.
+        let elapsed = match completed.timing {
+            Some(timing) => timing.elapsed,
+            None => elapsed / u32::try_from(flight.depth).unwrap_or(1),
+        };
         let spent = (flight.begun_at, elapsed);
         self.tell(trial, result, completed.timing, spent, pause.is_some());
     }
