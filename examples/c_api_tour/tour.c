@@ -35,6 +35,9 @@ static const PyInterpreterConfig ISOLATED = {
 static const char *const PROBE =
     "import os, sys, threading\n"
     "\n"
+    "# A module that declares, or says by its form, that it can live in the main interpreter alone.\n"
+    "REFUSED = '_tracemalloc' if sys.version_info >= (3, 13) else '_ctypes'\n"
+    "\n"
     "def attempt(what, work):\n"
     "    try:\n"
     "        print(f'  {what:<12}{work() or \"allowed\"}')\n"
@@ -64,7 +67,7 @@ static const char *const PROBE =
     "attempt('daemons', lambda: thread(True))\n"
     "attempt('fork', fork)\n"
     "attempt('exec', execute)\n"
-    "attempt('extensions', lambda: __import__('_tracemalloc') and None)\n"
+    "attempt('extensions', lambda: __import__(REFUSED) and None)\n"
     "sys.stdout.flush()\n";
 
 static void fail(const char *what, PyStatus status)
@@ -138,8 +141,12 @@ static void tour(void)
     };
     visit("what Py_NewInterpreter() makes: everything shared and allowed", legacy);
 
+#if PY_VERSION_HEX >= 0x030D0000
     PyInterpreterConfig zeros = {0};
     visit("all zeros", zeros);
+#else
+    printf("all zeros\n  not created: 3.12 would be left with a thread state without its GIL, and abort at its end\n");
+#endif
 
     /* Not shown: use_main_obmalloc with an own GIL. The documentation forbids it: two GILs would guard one allocator. */
 }
