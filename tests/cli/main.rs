@@ -14,6 +14,8 @@
 //! - `run`: `owngil run`
 //! - `bench`: `owngil bench`
 //! - `doctor`: `owngil doctor`
+//! - `newcomer`: the README's lines on a folder of files, beside plain loops
+//! - `transcripts`: mistakes and first steps, word by word
 //! - `terminal`: progress, the summary, and how much is told
 //! - `python`: which Python is used
 //! - `around`: help topics, completions, manual pages, a project's defaults, the log
@@ -29,6 +31,7 @@ mod input;
 mod joblog;
 mod killed;
 mod map;
+mod newcomer;
 mod placement;
 mod python;
 mod results;
@@ -38,3 +41,4 @@ mod streams;
 mod support;
 mod terminal;
 mod tools;
+mod transcripts;
