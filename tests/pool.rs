@@ -502,3 +502,32 @@ fn a_call_that_is_interrupted_or_lost_has_its_time_too() {
         }
     }
 }
+
+#[test]
+fn a_chunk_that_is_given_goes_to_one_worker_as_a_whole() {
+    for backend in BACKENDS {
+        let pool = pool(backend, 2);
+        let identity = f(IDENTITY);
+        let map = pool.map_unordered::<usize, _>(&identity, 0..210);
+        let mut workers = vec![None; 210];
+        for completed in map.timed().chunk(20).completed() {
+            let index = completed.index as usize;
+            assert_eq!(completed.result.unwrap(), index);
+            workers[index] = Some(completed.timing.unwrap().worker);
+        }
+        for chunk in workers.chunks(20) {
+            assert!(
+                chunk[0].is_some() && chunk.iter().all(|one| *one == chunk[0]),
+                "{workers:?}"
+            );
+        }
+        // What cannot be is the nearest that can.
+        assert_eq!(pool.map::<usize, _>(&identity, 0..3).chunk(0).count(), 3);
+        assert_eq!(
+            pool.map::<usize, _>(&identity, 0..3)
+                .chunk(usize::MAX)
+                .count(),
+            3
+        );
+    }
+}

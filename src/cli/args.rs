@@ -1,6 +1,7 @@
 //! Args: the command line as it is written. What it means is decided in `plan`.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -320,6 +321,11 @@ pub(crate) struct CommonArgs {
     /// there are cores [default: one per core]
     #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) jobs: Option<Jobs>,
+
+    /// How many calls go to a worker at a time; by default as many as take half a millisecond. Where an
+    /// option of running or going on asks about each call, they go singly
+    #[arg(long, value_name = "N")]
+    pub(crate) chunk: Option<NonZeroUsize>,
 
     /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
     /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`

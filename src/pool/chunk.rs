@@ -11,7 +11,7 @@ use std::time::Duration;
 const SLICE: Duration = Duration::from_micros(500);
 
 /// The most calls in a batch; more would save nothing, and take memory on the way.
-const N_MAX: u32 = 2048;
+pub(super) const N_MAX: u32 = 2048;
 
 /// From how many bytes of arguments on a batch is full.
 pub(super) const BYTES_MAX: usize = 256 << 10;

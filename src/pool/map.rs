@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Pool;
-use super::chunk::{BYTES_MAX, Chunk};
+use super::chunk::{BYTES_MAX, Chunk, N_MAX};
 use super::line::Line;
 use super::watch::PATIENCE;
 use crate::error::{Error, Result};
@@ -58,6 +58,8 @@ pub struct Map<'p, I: Iterator, T> {
     hopeless: bool,
     cancelled: Arc<AtomicBool>,
     is_timed: bool,
+    /// How many calls a batch has, where that is not found out.
+    n_fixed: Option<u32>,
     /// When it ends, whatever is left to do.
     deadline: Option<Instant>,
     /// The deadline has passed, and interrupted calls may tell until then where they stood.
@@ -148,6 +150,7 @@ where
             hopeless: false,
             cancelled,
             is_timed: false,
+            n_fixed: None,
             deadline: None,
             over: None,
             value: PhantomData,
@@ -177,6 +180,18 @@ where
     /// clock for each.
     pub fn timed(mut self) -> Self {
         self.is_timed = true;
+        self
+    }
+
+    /// Has so many calls travel together, and not as many as take about half a millisecond. One that is
+    /// long then makes those wait that come with it. At least one and at most 2048 do, and fewer where
+    /// their arguments are large, or where each call has a time limit.
+    pub fn chunk(mut self, n: usize) -> Self {
+        let n = u32::try_from(n).unwrap_or(N_MAX).clamp(1, N_MAX);
+        self.n_fixed = Some(n);
+        if self.pool.shared.settings.time_limit.is_none() {
+            self.n_wanted = n;
+        }
         self
     }
 
@@ -312,7 +327,10 @@ where
             self.send(Job::new(batch, recipient));
         }
         self.n_wanted = match self.pool.shared.settings.time_limit {
-            None => self.chunk.size(self.inputs.left()),
+            None => {
+                let fixed = self.n_fixed;
+                fixed.unwrap_or_else(|| self.chunk.size(self.inputs.left()))
+            }
             // It holds for each call.
             Some(_) => 1,
         };

@@ -164,3 +164,15 @@ fn options_before_the_script_may_be_bundled_and_a_script_must_be_named() {
     ended.check(2);
     assert!(ended.stderr.contains("unexpected argument '--no-such'"));
 }
+
+#[test]
+fn chunks_may_be_given_for_functions_and_scripts() {
+    let ended = run(&mut words("map -k --chunk 3 text.py:same a b c d e f g"));
+    assert_eq!(
+        ended.check(0).lines().join(""),
+        "\"a\"\"b\"\"c\"\"d\"\"e\"\"f\"\"g\""
+    );
+    let ended = run(&mut words("run --chunk 2 arguments.py ::: a b c"));
+    assert_eq!(ended.check(0).lines().len(), 3);
+    run(&mut words("map --chunk 0 text.py:same a")).check(2);
+}

@@ -119,6 +119,10 @@ impl<'a> Calls<'a> {
         let signals = &self.session.signals;
         if self.course.is_plain() && self.account.is_none() {
             let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
+            let results = match self.common.chunk {
+                Some(n) => results.chunk(n.get()),
+                None => results,
+            };
             let results = match self.is_timed || self.common.wants_summary() {
                 true => results.timed(),
                 false => results,
