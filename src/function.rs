@@ -102,7 +102,9 @@ impl Function {
     ///
     /// The call's arguments, which must be `str`, become `sys.argv[1:]`, and its value is the exit
     /// status: 0, or what `sys.exit` was given (`sys.exit("message")` prints and gives 1, as
-    /// Python does). Each call gets a fresh namespace; modules that the script imports stay
+    /// Python does). Of keyword arguments it takes `stdin`, bytes that the script finds at
+    /// `sys.stdin`, and `slot`, a text in its arguments for which the number of the worker is put
+    /// in, from 1. Each call gets a fresh namespace; modules that the script imports stay
     /// loaded. Threads that it started, other than daemons, are waited for. `atexit` functions
     /// run when the worker ends.
     pub fn script(path: impl AsRef<Path>) -> Function {

@@ -16,6 +16,7 @@ use super::jobs::Jobs;
 use super::output::{OutputArgs, ValueArgs};
 use super::progress::ProgressArgs;
 use super::shell::{CompletionsArgs, ManArgs};
+use super::target::TargetArgs;
 use super::topics::HelpArgs;
 
 /// owngil's version, and that of the Python that it is linked with.
@@ -55,6 +56,9 @@ Examples:
   cat names.txt | owngil map text.py:shout -j 4
   seq 5 | owngil map math:sqrt --input jsonl -k
   owngil map -k operator:add ::: a b ::: x y z
+  owngil map -c 'import re; lambda line: re.sub(\"[aeiou]\", \"\", line)' -a names.txt
+  owngil map --glob '*.txt' --as file -c 'lambda text: len(text.split())'
+  owngil map scoring.py:rank -a people.csv
   owngil map text.py:Words.count -a names.txt | sort | uniq -c
   owngil map text.py:shout -a names.txt --joblog names.log --resume >> shouted.jsonl";
 
@@ -64,8 +68,8 @@ In ARGS, braces are replaced:
   {.} {/} {//} {/.}
                   without its extension; without its folder; its folder; without both
   {1} {2} …       what the first, the second group after ::: gives
-  {NAME}          the entry of a JSON object that has this name
-  {#}             the number of the input, from 1
+  {NAME}          the column, or entry of a JSON object, that has this name
+  {#} {%}         the number of the input, and of the worker, from 1
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a script that cannot be loaded,
   3 ended by --halt, 4 no usable Python, 130 interrupted.
@@ -76,6 +80,7 @@ Examples:
   owngil run -k -j 2 resize.py --out thumbs/{/.}.jpg ::: a.jpg b.jpg
   ls photos | owngil run resize.py photos/{}
   owngil run --retries 3 --timeout 1m resize.py ::: photos/*.jpg
+  owngil run -a sizes.csv resize.py --size {width} {file}
   owngil run warm_up.py";
 
 const BENCH_EXAMPLES: &str = "\
@@ -165,9 +170,8 @@ pub(crate) struct MapArgs {
 // Not documented for `clap`, which would take it for the help of the command that has them.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CallsArgs {
-    /// What to call; NAME may be dotted (Class.method)
-    #[arg(value_name = "FILE.py:NAME|MODULE:NAME")]
-    pub(crate) function: String,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
 
     /// The inputs, each one a str; `-` alone is standard input
     #[arg(value_name = "ARGS")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use owngil::{Error, Value};
 
 use super::args::CommonArgs;
+use super::binding::Binding;
 use super::course::{Calls, Outcome, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
@@ -31,7 +32,13 @@ pub(crate) fn map(
     let pool = session.start_pool(common, n_inputs, voices.policy())?;
     pool.load(&plan.function)?;
 
-    let blocks = plan.inputs.blocks(plan.shape);
+    let blocks = match plan.shape {
+        Some(shape) => plan.inputs.blocks(shape),
+        None => {
+            let binding = Binding::new(&pool, &plan.function, common, session);
+            plan.inputs.blocks_that(move |fields| binding.fits(fields))
+        }
+    };
     let (feed, inputs, ledger) = Feed::start(blocks, calls.room(&pool))
         .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
     if common.course.dry_run {

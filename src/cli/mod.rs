@@ -9,6 +9,7 @@
 
 mod args;
 mod bench;
+mod binding;
 mod config;
 mod course;
 mod doctor;
@@ -38,6 +39,7 @@ mod signals;
 mod stderr;
 mod stdout;
 mod summary;
+mod target;
 mod topics;
 mod traceback;
 mod units;
@@ -122,7 +124,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
     match command {
         Command::Map(mut args) => {
             let mut common = std::mem::take(&mut args.common);
-            common.process.script = python::file_of(&args.calls.function);
+            common.process.script = args.calls.target.file();
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
             let values = Values::new(&args.values)?;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
@@ -136,7 +138,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             run::run(RunPlan::new(args, Stdin::find())?, &common, session)
         }
         Command::Bench(mut args) => {
-            args.process.script = python::file_of(&args.calls.function);
+            args.process.script = args.calls.target.file();
             let plan = BenchPlan::new(args, Stdin::find())?;
             bench::bench(plan, session)
         }

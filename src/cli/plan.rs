@@ -46,8 +46,8 @@ pub(crate) struct CallsPlan {
     pub(crate) reference: String,
     pub(crate) function: Function,
     pub(crate) inputs: Inputs,
-    /// What becomes of an input.
-    pub(crate) shape: Shape,
+    /// What becomes of an input; `None` where that depends on the function.
+    pub(crate) shape: Option<Shape>,
 }
 
 impl CallsPlan {
@@ -58,8 +58,14 @@ impl CallsPlan {
         stdin: Stdin,
     ) -> Result<CallsPlan, Fatal> {
         let given = args.given;
-        args.input.is_raw = matches!(given, GivenArg::Line | GivenArg::Path | GivenArg::Bytes);
-        let (words, mut groups) = input::split(args.inputs)?;
+        let is_structured = matches!(
+            given,
+            GivenArg::Auto | GivenArg::Arg | GivenArg::Args | GivenArg::Kwargs
+        );
+        args.input.is_raw = !is_structured;
+        let target = args.target.find()?;
+        let first = target.first_input.into_iter();
+        let (words, mut groups) = input::split(first.chain(args.inputs))?;
         let is_stdin = words == ["-"] && groups.is_empty();
         if !words.is_empty() && !is_stdin {
             if !groups.is_empty() {
@@ -87,8 +93,8 @@ impl CallsPlan {
             None => Inputs::of_stdin(&args.input)?,
         };
         Ok(CallsPlan {
-            function: Function::at(&args.function),
-            reference: args.function,
+            function: target.function,
+            reference: target.reference,
             shape: shape(given, inputs.n_groups)?,
             inputs,
         })
@@ -96,21 +102,23 @@ impl CallsPlan {
 }
 
 /// What becomes of an input.
-fn shape(given: GivenArg, n_groups: usize) -> Result<Shape, Fatal> {
-    match given {
-        GivenArg::Auto if n_groups > 1 => Ok(Shape::Args),
-        GivenArg::Auto | GivenArg::Arg => Ok(Shape::Arg),
-        GivenArg::Args => Ok(Shape::Args),
+fn shape(given: GivenArg, n_groups: usize) -> Result<Option<Shape>, Fatal> {
+    Ok(Some(match given {
+        GivenArg::Auto if n_groups == 1 => return Ok(None),
+        GivenArg::Auto | GivenArg::Args => Shape::Args,
+        GivenArg::Arg => Shape::Arg,
         _ if n_groups > 1 => {
             let message = "of several groups only --as args and --as arg can be made";
             let hint = "without --as each group gives an argument";
-            Err(Fatal::new(Exit::Usage, message).hint(hint))
+            return Err(Fatal::new(Exit::Usage, message).hint(hint));
         }
-        GivenArg::Kwargs => Ok(Shape::Keywords),
-        GivenArg::Line => Ok(Shape::Arg),
-        GivenArg::Path => Ok(Shape::Path),
-        GivenArg::Bytes => Ok(Shape::Bytes),
-    }
+        GivenArg::Kwargs => Shape::Keywords,
+        GivenArg::Line => Shape::Arg,
+        GivenArg::Path => Shape::Path,
+        GivenArg::Bytes => Shape::Bytes,
+        GivenArg::File => Shape::Contents { is_text: true },
+        GivenArg::FileBytes => Shape::Contents { is_text: false },
+    }))
 }
 
 /// The mistake of naming no inputs.
@@ -206,7 +214,7 @@ mod tests {
         assert_eq!(plan.inputs.name, "standard input");
         let plan = map("owngil map m:f ::: a b ::: 1 2 3", Stdin::Terminal).unwrap();
         assert_eq!((plan.inputs.n, plan.inputs.n_groups), (Some(6), 2));
-        assert!(matches!(plan.shape, Shape::Args));
+        assert!(matches!(plan.shape, Some(Shape::Args)));
         let plan = map("owngil map m:f ::: a b :::+ 1 2 3", Stdin::Terminal).unwrap();
         assert_eq!((plan.inputs.n, plan.inputs.n_groups), (Some(2), 2));
     }

@@ -24,9 +24,12 @@ class _Script:
     def __init__(self, code, path, shown):
         self._code, self._path, self._shown = code, path, shown
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments, stdin=None, slot=None):
+        if slot is not None:
+            number = str(sys.modules["owngil"].worker_id() + 1)
+            arguments = [argument.replace(slot, number) for argument in arguments]
         with _script_turn:
-            status, left_executors = self._run(arguments)
+            status, left_executors = self._run(arguments, stdin)
         if left_executors:
             # Those of the script's own namespace, which is gone now, end with it.
             import gc
@@ -34,14 +37,16 @@ class _Script:
             gc.collect()
         return status
 
-    def _run(self, arguments):
+    def _run(self, arguments, stdin):
         main = type(sys)("__main__")
         main.__file__ = self._path
         main.__builtins__ = builtins
-        kept = sys.modules.get("__main__"), sys.argv, sys.stdout, sys.stderr
+        kept = sys.modules.get("__main__"), sys.argv, sys.stdin, sys.stdout, sys.stderr
         threads = _threads()
         busy = [executor for executor in _executors(threads) if _is_busy(executor)]
         sys.modules["__main__"], sys.argv = main, [self._shown, *arguments]
+        if stdin is not None:
+            sys.stdin = io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
         try:
             exec(self._code, main.__dict__)
             status = 0
@@ -49,7 +54,7 @@ class _Script:
             status = _status(exit.code)
         finally:
             left_executors = _await_threads(threads, busy)
-            sys.modules["__main__"], sys.argv, sys.stdout, sys.stderr = kept
+            sys.modules["__main__"], sys.argv, sys.stdin, sys.stdout, sys.stderr = kept
         return status, left_executors
 
 

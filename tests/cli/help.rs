@@ -30,6 +30,8 @@ fn prepared() -> (tempfile::TempDir, String) {
     write("names.txt", "Ada Lovelace\nGrace Hopper\n");
     let people = "{\"name\": \"Ada\", \"points\": 3}\n{\"name\": \"Grace\", \"points\": 5}\n";
     write("people.jsonl", people);
+    write("people.csv", "name,points\nAda,3\nGrace,5\n");
+    write("sizes.csv", "file,width\na.jpg,20\nb.jpg,30\n");
     for script in [
         "text.py",
         "scoring.py",

@@ -2,6 +2,9 @@
 //!
 //! - `map`: what `owngil map` prints, and in which order
 //! - `input`: where inputs come from and what a line is
+//! - `rows`: CSV and TSV, and what fits a function's parameters
+//! - `files`: names of files, what is in them, and pieces of a stream
+//! - `code`: functions that the command line holds
 //! - `errors`: what is told of failures, and the statuses
 //! - `placement`: where code runs that is refused in interpreters
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
@@ -23,9 +26,11 @@
 
 mod around;
 mod bench;
+mod code;
 mod course;
 mod doctor;
 mod errors;
+mod files;
 mod help;
 mod input;
 mod joblog;
@@ -35,6 +40,7 @@ mod newcomer;
 mod placement;
 mod python;
 mod results;
+mod rows;
 mod run;
 mod signals;
 mod streams;

@@ -20,7 +20,7 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Reads no more than `limit` bytes.
-    pub(crate) fn read(inputs: input::Inputs, limit: usize) -> Result<Inputs, Fatal> {
+    pub(crate) fn read(inputs: input::Inputs, shape: Shape, limit: usize) -> Result<Inputs, Fatal> {
         let name = inputs.name.clone();
         let mut found = Inputs {
             blocks: Vec::new(),
@@ -28,7 +28,7 @@ impl Inputs {
             is_cut: false,
         };
         let mut left = limit;
-        for block in inputs.blocks(Shape::Arg) {
+        for block in inputs.blocks(shape) {
             let mut block = block?;
             found.is_cut = block.n_bytes() > left;
             if found.is_cut {
@@ -113,13 +113,18 @@ mod tests {
 
     fn words(n: usize) -> Inputs {
         let words = (0..n).map(|n| n.to_string().into_bytes()).collect();
-        Inputs::read(input::Inputs::of_words(words, Format::Text), TEXT_MAX).unwrap()
+        Inputs::read(
+            input::Inputs::of_words(words, Format::Text),
+            Shape::Arg,
+            TEXT_MAX,
+        )
+        .unwrap()
     }
 
     fn file(text: &str, format: Format, limit: usize) -> Inputs {
         let stream = io::Cursor::new(text.to_owned());
         let inputs = input::Inputs::of_stream(stream, "some.txt", Some(format), b'\n');
-        Inputs::read(inputs, limit).unwrap()
+        Inputs::read(inputs, Shape::Arg, limit).unwrap()
     }
 
     fn value(inputs: &Inputs, number: usize) -> Value {

@@ -13,7 +13,7 @@ use super::pools::Pools;
 use super::{BenchPlan, Progress};
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
-use crate::cli::input::Input;
+use crate::cli::input::{Input, Shape};
 use crate::cli::plan::no_inputs;
 use crate::cli::session::{Session, n_cores};
 
@@ -38,7 +38,11 @@ pub(crate) fn measure(
 ) -> Result<Figures, Fatal> {
     let pools = Pools::start(&plan, session, progress)?;
     progress.say("reading inputs");
-    let inputs = Inputs::read(plan.calls.inputs, TEXT_MAX)?;
+    let inputs = Inputs::read(
+        plan.calls.inputs,
+        plan.calls.shape.unwrap_or(Shape::Arg),
+        TEXT_MAX,
+    )?;
     if inputs.len() == 0 {
         return Err(no_inputs("bench"));
     }

@@ -1,11 +1,12 @@
 //! Args: the options that say what the inputs are.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 // Not documented for `clap`, which would take it for the help of the command that has them.
-#[derive(Clone, Debug, Default, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Inputs")]
 pub(crate) struct InputArgs {
     /// Read inputs from this file, one per line; `-` is standard input. Of several files each
@@ -27,6 +28,36 @@ pub(crate) struct InputArgs {
     #[arg(short = '0', long)]
     pub(crate) null: bool,
 
+    /// The first row of CSV or TSV names the columns, which is so unless --no-header is given
+    #[arg(long, overrides_with = "no_header")]
+    pub(crate) header: bool,
+
+    /// The first row of CSV or TSV is an input like the others
+    #[arg(long, overrides_with = "header")]
+    pub(crate) no_header: bool,
+
+    /// The names of the files that match are inputs: `**` stands for folders, `!PATTERN` leaves files
+    /// out
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) glob: Vec<String>,
+
+    /// With --glob, take what .gitignore and .ignore name too
+    #[arg(long, requires = "glob")]
+    pub(crate) no_ignore: bool,
+
+    /// With --glob, take files and folders too whose names begin with a dot
+    #[arg(long, requires = "glob")]
+    pub(crate) hidden: bool,
+
+    /// Inputs are pieces of standard input that end where a line ends; a script finds them at its own
+    /// standard input
+    #[arg(long)]
+    pub(crate) pipe: bool,
+
+    /// How long a piece is: bytes, or with K, M or G
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = size)]
+    pub(crate) block: NonZeroUsize,
+
     /// Whether inputs are taken as they are, whatever the format.
     #[arg(skip)]
     pub(crate) is_raw: bool,
@@ -42,6 +73,26 @@ pub(crate) enum FormatArg {
     Lines,
     /// Each line is one JSON value
     Jsonl,
+    /// Each row of comma-separated values
+    Csv,
+    /// Each row of tab-separated values
+    Tsv,
+}
+
+fn size(text: &str) -> Result<NonZeroUsize, String> {
+    let digits = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => Some(0),
+        "K" => Some(10),
+        "M" => Some(20),
+        "G" => Some(30),
+        _ => None,
+    };
+    let number = digits.parse::<usize>().ok();
+    let size = number.zip(shift);
+    let size = size.and_then(|(number, shift)| number.checked_mul(1 << shift));
+    let size = size.and_then(NonZeroUsize::new);
+    size.ok_or_else(|| "it must be a number of bytes, such as 4096, 64K or 1M".to_owned())
 }
 
 /// What a function gets of an input.
@@ -62,4 +113,34 @@ pub(crate) enum GivenArg {
     Path,
     /// The line as bytes
     Bytes,
+    /// What is in the file that the input names, as a str
+    File,
+    /// What is in the file that the input names, as bytes
+    FileBytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_a_unit_or_are_bytes() {
+        let of = |text| size(text).ok().map(NonZeroUsize::get);
+        assert_eq!(of("4096"), Some(4096));
+        assert_eq!(of("64k"), Some(64 << 10));
+        assert_eq!(of("1M"), Some(1 << 20));
+        assert_eq!(of("2G"), Some(2 << 30));
+        for text in [
+            "",
+            "0",
+            "M",
+            "-1",
+            "1MB",
+            "1KK",
+            "1.5M",
+            "99999999999999999999",
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
 }

@@ -3,12 +3,12 @@
 //! A block holds what one read gave, so that an input costs no allocation of its own and can still be
 //! quoted when its call fails.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::Arc;
 
+use owngil::Value;
+
 use super::call::Shape;
+use super::names::path;
 use super::text::{shortened, text};
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
@@ -38,6 +38,10 @@ pub(crate) struct Block {
     pub(super) problems: Vec<(usize, Problem)>,
     /// What becomes of an input.
     pub(super) shape: Shape,
+    /// What messages call its input, where that is the contents of something.
+    pub(super) title: Option<String>,
+    /// Whether its input is a piece of a stream, which scripts find at their standard input.
+    pub(super) is_piece: bool,
     /// What the records are lines of.
     pub(super) file: Option<Arc<str>>,
     /// The index of the first input.
@@ -112,6 +116,8 @@ impl Block {
             field_ends: Vec::new(),
             problems: Vec::new(),
             shape: Shape::Arg,
+            title: None,
+            is_piece: false,
             file: None,
             first: 0,
         }
@@ -137,7 +143,7 @@ impl Block {
     /// Notes which of its records name no file that is there.
     pub(super) fn note_missing_files(&mut self) {
         for place in 0..self.len() {
-            let path = Path::new(OsStr::from_bytes(self.record(place)));
+            let path = path(self.record(place));
             if let Err(error) = path.metadata() {
                 let problem = Problem::new(format!("{}: {error}", path.display()));
                 self.problems.push((place, problem));
@@ -153,6 +159,28 @@ impl Block {
     /// How many bytes of text it holds.
     pub(crate) fn n_bytes(&self) -> usize {
         self.text.len()
+    }
+
+    /// The fields of the first input that has any: a row, or a JSON object.
+    pub(super) fn fields_of_first(&self) -> Option<Vec<String>> {
+        if let Some(Columns { names, .. }) = &self.columns {
+            return Some(names.as_deref()?.to_vec());
+        }
+        if self.format == Format::Text {
+            return None;
+        }
+        let records = (0..self.len()).map(|place| self.record(place));
+        let mut objects = records.filter(|record| record.trim_ascii_start().starts_with(b"{"));
+        objects.find_map(|record| match json::read(record) {
+            Ok(Value::Dict(pairs)) => {
+                let names = pairs.into_iter().filter_map(|(name, _)| match name {
+                    Value::Str(name) => Some(name),
+                    _ => None,
+                });
+                Some(names.collect())
+            }
+            _ => None,
+        })
     }
 
     /// Leaves the first inputs alone that so many bytes hold.
@@ -181,8 +209,17 @@ impl Block {
         }
     }
 
+    /// What stands for an input that is all of a file, or much of a stream.
+    pub(super) fn name_of_much(&self, place: usize) -> Option<String> {
+        let piece = || self.is_piece.then(|| shortened(self.record(place)));
+        self.title.clone().or_else(piece)
+    }
+
     /// The input as it came; the fields of a row with blanks between them.
     pub(crate) fn bytes(&self, place: usize) -> Vec<u8> {
+        if let Some(name) = self.name_of_much(place) {
+            return name.into_bytes();
+        }
         match self.columns {
             None => self.record(place).to_vec(),
             Some(_) => self.fields(place).collect::<Vec<_>>().join(&b' '),
@@ -191,6 +228,9 @@ impl Block {
 
     /// Appends the input as JSON: an object of a row whose columns have names, an array of another row.
     pub(crate) fn write_json(&self, place: usize, out: &mut Vec<u8>) {
+        if let Some(name) = self.name_of_much(place) {
+            return self.write_text(name.as_bytes(), out);
+        }
         let Some(columns) = &self.columns else {
             return self.write_field(self.record(place), out);
         };
@@ -227,6 +267,9 @@ impl Block {
 
     /// The input, cut short, as a message shows it.
     pub(crate) fn quote(&self, place: usize) -> String {
+        if let Some(title) = &self.title {
+            return format!("{title:?}");
+        }
         if self.columns.is_some() {
             let fields: Vec<&[u8]> = self.fields(place).collect();
             return match (self.format, &fields[..]) {

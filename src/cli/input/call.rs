@@ -6,7 +6,7 @@ use owngil::{Value, keywords};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeTuple, Serializer};
 
 use super::block::{Block, Format, Problem};
-use super::template::Template;
+use super::template::{SLOT, Template};
 use super::text::text;
 use crate::cli::course::Material;
 use crate::cli::joblog::{digest, digest_on};
@@ -22,10 +22,15 @@ pub(crate) enum Shape {
     Args,
     /// A keyword argument for each field of a row or entry of an object.
     Keywords,
+    /// Keyword arguments for an object or a row with names, an argument for each field of a row
+    /// without; one argument for all else.
+    Fitting,
     /// One argument: the bytes.
     Bytes,
     /// One argument: the name of a file, which must be there.
     Path,
+    /// One argument: what is in the file that the input names, as text or as bytes.
+    Contents { is_text: bool },
     /// The arguments of a script.
     Script(Arc<Template>),
 }
@@ -121,9 +126,14 @@ impl Material for Input {
             Shape::Script(template) => template.words(block, place, value).ok(),
             _ => None,
         };
-        let words = words.unwrap_or_else(|| block.fields(place).map(<[u8]>::to_vec).collect());
+        let words = match (words, block.name_of_much(place)) {
+            (Some(words), _) => words,
+            (None, Some(name)) => vec![name.into_bytes()],
+            (None, None) => block.fields(place).map(<[u8]>::to_vec).collect(),
+        };
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        words.join(" ")
+        // A worker's number is known when it runs.
+        words.join(" ").replace(SLOT, "{%}")
     }
 }
 
@@ -159,17 +169,27 @@ impl Input {
             (Shape::Script(template), ..) => {
                 let words = template.words(block, place, value);
                 let words = words.map_err(|problem| S::Error::custom(problem.what))?;
-                tuple(words.iter().map(|word| text(word)), words.len(), serializer)
+                let words: Vec<Value> = words.iter().map(|word| text(word)).collect();
+                match Given::of(block, place, template) {
+                    Given {
+                        stdin: None,
+                        slot: None,
+                    } => Words(&words).serialize(serializer),
+                    given => keywords(Words(&words), given).serialize(serializer),
+                }
+            }
+            (Shape::Contents { is_text: false }, ..) => {
+                serializer.serialize_bytes(block.record(place))
             }
             (Shape::Bytes, ..) => serializer.serialize_bytes(block.record(place)),
             (Shape::Args, Some(Value::List(items)), _) => {
                 tuple(items.iter(), items.len(), serializer)
             }
-            (Shape::Keywords, Some(Value::Dict(pairs)), _) => {
+            (Shape::Keywords | Shape::Fitting, Some(Value::Dict(pairs)), _) => {
                 keywords((), Pairs(pairs)).serialize(serializer)
             }
             (_, Some(value), _) => value.serialize(serializer),
-            (Shape::Keywords, None, Some(Some(names))) => {
+            (Shape::Keywords | Shape::Fitting, None, Some(Some(names))) => {
                 let pairs: Vec<_> = names
                     .iter()
                     .map(|name| name.as_str().into())
@@ -177,7 +197,7 @@ impl Input {
                     .collect();
                 keywords((), Pairs(&pairs)).serialize(serializer)
             }
-            (Shape::Args, None, Some(_)) => {
+            (Shape::Args, None, Some(_)) | (Shape::Fitting, None, Some(None)) => {
                 let fields: Vec<Value> = row().collect();
                 tuple(fields.iter(), fields.len(), serializer)
             }
@@ -196,6 +216,41 @@ impl Input {
             Format::Text => text(field),
             Format::Json => json::read(field).unwrap_or(Value::None),
         }
+    }
+}
+
+/// The words of a script.
+struct Words<'a>(&'a [Value]);
+
+impl Serialize for Words<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        tuple(self.0.iter(), self.0.len(), serializer)
+    }
+}
+
+/// What a script is given beside its words.
+#[derive(serde::Serialize)]
+struct Given<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdin: Option<Bytes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot: Option<&'static str>,
+}
+
+impl<'a> Given<'a> {
+    fn of(block: &'a Block, place: usize, template: &Template) -> Given<'a> {
+        Given {
+            stdin: block.is_piece.then(|| Bytes(block.record(place))),
+            slot: template.has_slot().then_some(SLOT),
+        }
+    }
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
     }
 }
 

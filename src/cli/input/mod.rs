@@ -1,15 +1,21 @@
 //! Input: what the inputs are, where they come from, and what a call gets of one.
 //!
 //! `args` are the options and `words` the command line after `:::`; `Inputs::open` makes of them a
-//! sequence of blocks. Each source has a file that cuts it: `lines`, and `groups` where there are
-//! several. `call` makes arguments of an input, with the help of `template` for scripts. Who waits for
-//! whom is in `feed`.
+//! sequence of blocks. Each kind of source has a file that cuts it: `lines`, `rows`, `pieces`, `names` of
+//! files and their `contents`, and `groups` where there are several. `call` makes arguments of an input,
+//! with the help of `template` for scripts and of the function's `signature`. Who waits for whom is in
+//! `feed`.
 
 mod args;
 mod block;
 mod call;
+mod contents;
 mod groups;
 mod lines;
+mod names;
+mod pieces;
+mod rows;
+mod signature;
 mod template;
 mod text;
 mod words;
@@ -25,10 +31,14 @@ use super::exit::Exit;
 use super::fatal::Fatal;
 use groups::{Group, Groups};
 use lines::{Cutter, Lines};
+use names::{Names, Rules};
+use pieces::Pieces;
+use rows::Rows;
 
 pub(crate) use args::{FormatArg, GivenArg, InputArgs};
 pub(crate) use block::{Block, Format};
 pub(crate) use call::{Input, Shape};
+pub(crate) use signature::{Fields, Signature};
 pub(crate) use template::Template;
 pub(crate) use text::text;
 pub(crate) use words::{Listed, WordGroup, guarded, split};
@@ -63,6 +73,8 @@ enum Source {
     Words(Vec<Vec<u8>>),
     File(PathBuf),
     Stdin,
+    /// Files that match the options' patterns.
+    Names,
 }
 
 impl Inputs {
@@ -76,7 +88,12 @@ impl Inputs {
             };
             (source, group.is_linked)
         });
-        let sources: Vec<(Source, bool)> = from_options.chain(from_words).collect();
+        let names = (!args.glob.is_empty()).then_some((Source::Names, false));
+        let from_options = from_options.chain(names);
+        let mut sources: Vec<(Source, bool)> = from_options.chain(from_words).collect();
+        if sources.is_empty() && args.pipe {
+            sources.push((Source::Stdin, false));
+        }
         if sources.is_empty() {
             return Ok(None);
         }
@@ -89,6 +106,7 @@ impl Inputs {
     }
 
     fn of_sources(args: &InputArgs, mut sources: Vec<(Source, bool)>) -> Result<Inputs, Fatal> {
+        args.check(&sources)?;
         let is_stdin = |(source, _): &&(Source, bool)| *source == Source::Stdin;
         if sources.iter().filter(is_stdin).count() > 1 {
             let message = "standard input is named twice, and can be read once";
@@ -126,22 +144,49 @@ impl Inputs {
     }
 
     fn of_source(args: &InputArgs, source: Source) -> Result<Inputs, Fatal> {
-        let is_auto = args.format == FormatArg::Auto && args.format().is_none();
-        let (stream, name, format): (Box<dyn Read + Send>, _, _) = match source {
+        let (stream, name, format): (Box<dyn Read + Send>, String, FormatArg) = match source {
             Source::Words(words) => {
                 return Ok(Inputs::of_words(
                     words,
                     args.format().unwrap_or(Format::Text),
                 ));
             }
-            Source::File(path) => {
-                let format = (is_auto && is_named_json(&path)).then_some(Format::Json);
-                (Box::new(open(&path)?), path.display().to_string(), format)
+            Source::Names => {
+                let rules = Rules {
+                    ignores_nothing: args.no_ignore,
+                    takes_hidden: args.hidden,
+                };
+                let blocks = Box::new(Names::find(&args.glob, rules)?);
+                return Ok(Inputs::new(blocks, &args.glob.join(" ")));
             }
-            Source::Stdin => (Box::new(io::stdin()), "standard input".to_owned(), None),
+            Source::File(path) => {
+                let stream = Box::new(open(&path)?);
+                let format = args.format_of(Some(&path));
+                (stream, path.display().to_string(), format)
+            }
+            Source::Stdin => {
+                let stream = Box::new(io::stdin());
+                (stream, "standard input".to_owned(), args.format_of(None))
+            }
         };
-        let format = format.or(args.format());
-        Ok(Inputs::of_stream(stream, &name, format, args.end()))
+        if args.pipe {
+            let pieces = Pieces::new(stream, args.end(), args.block.get()).map(|block| {
+                let mut block = block?;
+                block.is_piece = true;
+                Ok(block)
+            });
+            return Ok(Inputs::of_file(pieces, &name));
+        }
+        let delimiter = match format {
+            FormatArg::Csv => b',',
+            FormatArg::Tsv => b'\t',
+            FormatArg::Auto | FormatArg::Lines | FormatArg::Jsonl => {
+                let format = args.line_format(format);
+                return Ok(Inputs::of_stream(stream, &name, format, args.end()));
+            }
+        };
+        let rows = Rows::new(stream, name.as_str().into(), delimiter, !args.no_header);
+        Ok(Inputs::new(Box::new(rows), &name))
     }
 
     /// The lines of a stream, or what else the byte ends.
@@ -151,17 +196,28 @@ impl Inputs {
         format: Option<Format>,
         end: u8,
     ) -> Inputs {
+        Inputs::of_file(Lines::new(stream, Cutter::new(format, end)), name)
+    }
+
+    fn of_file(
+        blocks: impl Iterator<Item = io::Result<Block>> + Send + 'static,
+        name: &str,
+    ) -> Inputs {
         let file: Arc<str> = name.into();
         let cannot = format!("cannot read on in {name}");
-        let blocks = Lines::new(stream, Cutter::new(format, end)).map(move |block| match block {
+        let blocks = blocks.map(move |block| match block {
             Ok(mut block) => {
                 block.file = Some(Arc::clone(&file));
                 Ok(block)
             }
             Err(error) => Err(Fatal::new(Exit::Failed, cannot.clone()).cause(error)),
         });
+        Inputs::new(Box::new(blocks), name)
+    }
+
+    fn new(blocks: Blocks, name: &str) -> Inputs {
         Inputs {
-            blocks: Box::new(blocks),
+            blocks,
             name: name.to_owned(),
             n: None,
             n_groups: 1,
@@ -183,7 +239,11 @@ impl Inputs {
     /// The blocks, numbered; `shape` is what becomes of an input.
     pub(crate) fn blocks(self, shape: Shape) -> Blocks {
         let mut n = 0;
-        Box::new(self.blocks.map(move |block| {
+        let blocks = match shape {
+            Shape::Contents { is_text } => contents::of_files(self.blocks, is_text),
+            _ => self.blocks,
+        };
+        Box::new(blocks.map(move |block| {
             let mut block = block?;
             if let (0, Shape::Script(template), Some(columns)) = (n, &shape, &block.columns) {
                 template.check(columns).map_err(Fatal::from)?;
@@ -197,18 +257,99 @@ impl Inputs {
             Ok(block)
         }))
     }
+
+    /// The blocks, numbered. `fit` is asked once, when there is an input that has fields, whether each is
+    /// to be an argument.
+    pub(crate) fn blocks_that(
+        self,
+        mut fit: impl FnMut(Fields<'_>) -> bool + Send + 'static,
+    ) -> Blocks {
+        let mut does_fit = None;
+        Box::new(self.blocks(Shape::Arg).map(move |block| {
+            let mut block = block?;
+            if does_fit.is_none() {
+                does_fit = match (block.fields_of_first(), &block.columns) {
+                    (Some(names), _) => Some(fit(Fields::Named(&names))),
+                    (None, Some(columns)) => Some(fit(Fields::Numbered(columns.n))),
+                    (None, None) => None,
+                };
+            }
+            if does_fit == Some(true) {
+                block.shape = Shape::Fitting;
+            }
+            Ok(block)
+        }))
+    }
 }
 
 impl InputArgs {
-    /// The format that is asked for; `None` to find out.
-    fn format(&self) -> Option<Format> {
-        if self.is_raw {
-            return Some(Format::Text);
+    /// What contradicts itself.
+    fn check(&self, sources: &[(Source, bool)]) -> Result<(), Fatal> {
+        let mistake =
+            |message: &str, hint: &str| Err(Fatal::new(Exit::Usage, message.to_owned()).hint(hint));
+        let is_stream = |source: &Source| matches!(source, Source::File(_) | Source::Stdin);
+        let has_rows = sources.iter().any(|(source, _)| {
+            let path = match source {
+                Source::File(path) => Some(path.as_path()),
+                _ => None,
+            };
+            is_stream(source) && matches!(self.format_of(path), FormatArg::Csv | FormatArg::Tsv)
+        });
+        let wants_rows = !self.is_raw && matches!(self.format, FormatArg::Csv | FormatArg::Tsv);
+        if self.pipe && (sources.len() > 1 || !is_stream(&sources[0].0)) {
+            let hint = "without --pipe each line or word is an input";
+            return mistake("--pipe takes one stream: standard input, or -a FILE", hint);
         }
-        match self.format {
-            FormatArg::Auto => self.null.then_some(Format::Text),
-            FormatArg::Lines => Some(Format::Text),
+        if self.pipe && !matches!(self.format, FormatArg::Auto | FormatArg::Lines) {
+            let hint = "without --pipe each line or row is an input";
+            return mistake("the pieces of --pipe are text, whatever is in them", hint);
+        }
+        if has_rows && sources.len() > 1 {
+            let hint = "--input lines reads rows as text";
+            return mistake("rows cannot be combined with other inputs", hint);
+        }
+        if wants_rows && !has_rows {
+            return mistake(
+                "rows come from a file or standard input",
+                "-a FILE names a file",
+            );
+        }
+        if self.null && has_rows {
+            return mistake("rows do not end with NUL", "leave --null out");
+        }
+        if (self.header || self.no_header) && !has_rows {
+            let hint = "--input csv or --input tsv says that inputs are rows";
+            return mistake("only rows have a header", hint);
+        }
+        Ok(())
+    }
+
+    /// The format of words and of combined sources, if it is said.
+    fn format(&self) -> Option<Format> {
+        self.line_format(self.format_of(None))
+    }
+
+    /// The format of a file, or of standard input.
+    fn format_of(&self, path: Option<&Path>) -> FormatArg {
+        if self.is_raw {
+            return FormatArg::Lines;
+        }
+        let extension = path.and_then(Path::extension).and_then(OsStr::to_str);
+        match (self.format, extension) {
+            (FormatArg::Auto, _) if self.null || self.pipe => FormatArg::Lines,
+            (FormatArg::Auto, Some("jsonl" | "ndjson" | "json")) => FormatArg::Jsonl,
+            (FormatArg::Auto, Some("csv")) => FormatArg::Csv,
+            (FormatArg::Auto, Some("tsv")) => FormatArg::Tsv,
+            (format, _) => format,
+        }
+    }
+
+    /// The format that is asked for; `None` to find out.
+    fn line_format(&self, format: FormatArg) -> Option<Format> {
+        match format {
             FormatArg::Jsonl => Some(Format::Json),
+            FormatArg::Lines => Some(Format::Text),
+            FormatArg::Auto | FormatArg::Csv | FormatArg::Tsv => None,
         }
     }
 
@@ -241,9 +382,4 @@ fn open(path: &Path) -> Result<File, Fatal> {
         Ok((true, _)) => Err(cannot().cause("it is a directory")),
         Err(error) => Err(cannot().cause(error)),
     }
-}
-
-fn is_named_json(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    matches!(extension, Some("jsonl" | "ndjson" | "json"))
 }

@@ -5,6 +5,9 @@ use owngil::Value;
 use super::block::{Block, Columns, Problem};
 use crate::cli::json;
 
+/// Stands for the number of the worker until it is known. No word of a command line holds a NUL.
+pub(super) const SLOT: &str = "\0%\0";
+
 /// A script's arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Template {
@@ -27,6 +30,8 @@ enum Which {
     Number(usize),
     /// `{#}`
     Index,
+    /// `{%}`
+    Slot,
     /// A column, if there is one of that name.
     Name,
 }
@@ -129,6 +134,12 @@ impl Template {
         Ok(words)
     }
 
+    /// Whether it asks for the number of the worker.
+    pub(super) fn has_slot(&self) -> bool {
+        let is_slot = |piece: &Piece| matches!(piece, Piece::Place(_, Which::Slot, _));
+        self.arguments.iter().flatten().any(is_slot)
+    }
+
     /// What it asks for that such columns do not have.
     pub(super) fn check(&self, columns: &Columns) -> Result<(), Problem> {
         let names = columns.names.as_deref();
@@ -164,6 +175,8 @@ impl<'a> Fields<'a> {
             }
             Some(Value::List(items)) => (texts(&mut items.iter())?, None),
             Some(value) => (vec![as_text(value)?], None),
+            // It stands at standard input.
+            None if block.is_piece => (Vec::new(), None),
             None => {
                 let names = block.columns.as_ref().and_then(|it| it.names.as_deref());
                 let names = names.map(|names| names.iter().map(String::as_str).collect());
@@ -198,10 +211,11 @@ impl<'a> Fields<'a> {
                 Ok(Some(parts.join(&b' ')))
             }
             Which::Index => Ok(Some(self.index.to_string().into_bytes())),
+            Which::Slot => Ok(Some(SLOT.into())),
             Which::Number(at) => match self.all.get(at) {
                 Some(field) => Ok(Some(part_of(field))),
                 // Such as in a regular expression.
-                None if self.all.len() == 1 && self.names.is_none() => Ok(None),
+                None if self.all.len() < 2 && self.names.is_none() => Ok(None),
                 None => {
                     let n = self.all.len();
                     let problem = format!("there is no {{{}}}: it has {n} fields", at + 1);
@@ -278,8 +292,10 @@ fn pieces(argument: &[u8]) -> Vec<Piece> {
 }
 
 fn meaning(inside: &[u8]) -> (Which, Part) {
-    if inside == b"#" {
-        return (Which::Index, Part::Whole);
+    match inside {
+        b"#" => return (Which::Index, Part::Whole),
+        b"%" => return (Which::Slot, Part::Whole),
+        _ => {}
     }
     let n_digits = inside.iter().take_while(|byte| byte.is_ascii_digit());
     let (digits, suffix) = inside.split_at(n_digits.count());
