@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use owngil::{Extensions, Function, Pool};
+use owngil::{Backend, Extensions, Function, Pool};
 use serde_json::json;
 
 use crate::Result;
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &str); 4] = [
 
 const BOTH: &str = "owngil";
 const ONE: &str = "one interpreter";
+const PROCESSES: &str = "two worker processes";
 
 pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
     let title = |of: &str| format!("extensions: {of}");
@@ -41,17 +42,27 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
         .workers(N_WORKERS)
         .extensions(Extensions::Private)
         .build()?;
+    let workers = Pool::builder()
+        .workers(N_WORKERS)
+        .backend(Backend::Process)
+        .build()?;
+    // Another build of Python than ours: its executable, where we and our processes have its library.
     let peer = peers::PACKAGES_IN_PROCESSES;
-    let processes = peer.start(setting).map(RefCell::new);
+    let executables = peer.start(setting).map(RefCell::new);
     let mut lines = Vec::new();
     for (name, words) in PACKAGES {
         let function = Function::file(setting.peers().join("packages.py"), name);
         pool.load(&function)?;
+        workers.load(&function)?;
+        rate(&workers, &function, 1, N_WORKERS)?;
         let n = repetitions(&pool, &function, setting.pick(0.2, 0.1))?;
         let mut contest = Contest::new();
         contest.add(Role::Ours, BOTH, || rate(&pool, &function, n, N_WORKERS));
         contest.add(Role::Peer, ONE, || rate(&pool, &function, n, 1));
-        match &processes {
+        contest.add(Role::Peer, PROCESSES, || {
+            rate(&workers, &function, n, N_WORKERS)
+        });
+        match &executables {
             Ok(running) => contest.add(Role::Peer, peer.name, move || {
                 let arguments = json!({ "name": name, "n": n });
                 running.borrow_mut().figure("together", arguments)
@@ -63,7 +74,7 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
         held.enter(&mut line);
         line.at_least(1.8, "the work of one", held.ratio(BOTH, ONE), Unit::Times);
         let of = "of what two worker processes do";
-        line.at_least(1.0, of, held.ratio(BOTH, peer.name), Unit::Percent);
+        line.at_least(1.0, of, held.ratio(BOTH, PROCESSES), Unit::Percent);
         lines.push(line);
     }
     Ok(lines)

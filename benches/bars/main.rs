@@ -9,8 +9,8 @@
 //! Reading order: `setting` is what a run was asked for, `row` lists the rows and runs them, `line` is
 //! what one gives, `contest` has the rounds; `limits`, `peers` and `cores` measure what owngil is
 //! compared with; the rows themselves are in `throughput`, `latency`, `tasks`, `values`, `buffers`,
-//! `start`, `command`, `memory`, `instructions`, `processes`, `scaling` and `extensions`; `report`, `page` and `chart` show
-//! it.
+//! `start`, `command`, `memory`, `instructions`, `processes`, `scaling`, `extensions` and `placement`;
+//! `report`, `page` and `chart` show it.
 
 mod buffers;
 mod chart;
@@ -28,6 +28,7 @@ mod machine;
 mod memory;
 mod page;
 mod peers;
+mod placement;
 mod processes;
 mod report;
 mod row;

@@ -24,6 +24,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Control", &["deadlines", "limits"]),
     ("Cost as the pool grows", &["instructions"]),
     ("Scaling of CPU-bound work", &["scaling"]),
+    ("Extension modules", &["extensions", "placement"]),
 ];
 
 const METHOD: &str = "\
@@ -43,7 +44,6 @@ Before and after each round the cores are checked: the same loop on one thread a
 const NOT: &str = "\
 They are not what a program of yours will gain: with tasks of a millisecond and more, and small arguments, all pools of interpreters or processes are nearly equal, and what counts is the work itself.
 They are not about many cores: two is what the machine had, and the instruction counts stand in for the rest.
-They say nothing of extension modules that refuse interpreters with their own GIL.
 Absolute figures of another machine, or of another build of Python, differ by more than owngil's versions do among themselves; the ratios travel better.
 ";
 

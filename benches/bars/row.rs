@@ -12,8 +12,8 @@ use crate::line::Line;
 use crate::setting::{MARK, Setting};
 use crate::{Result, peers, report};
 use crate::{
-    buffers, command, control, extensions, instructions, latency, memory, processes, scaling,
-    start, tasks, throughput, values,
+    buffers, command, control, extensions, instructions, latency, memory, placement, processes,
+    scaling, start, tasks, throughput, values,
 };
 
 /// One row of the table.
@@ -119,6 +119,11 @@ pub(crate) const ROWS: &[Row] = &[
         id: "extensions",
         title: "extension modules in private copies",
         run: extensions::lines,
+    },
+    Row {
+        id: "placement",
+        title: "numpy and pandas in the command",
+        run: placement::lines,
     },
 ];
 

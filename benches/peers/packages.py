@@ -65,3 +65,7 @@ def pillow(n):
         kept.seek(0)
         total += Image.open(kept).resize((32, 32)).getpixel((5, 5))
     return total
+
+
+def both(n):
+    return numpy(n) + pandas(n)
