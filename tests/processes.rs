@@ -260,23 +260,26 @@ fn code_that_no_interrupt_ends_is_killed() {
         .unwrap();
     let id = f("import os\ndef f(): return os.getpid()");
     for stuck in support::STUCK {
-        let process: u32 = pool.call(&id, ()).unwrap();
-        let start = Instant::now();
-        let task = pool
-            .task(&f(stuck.source))
-            .deadline(Duration::from_millis(400));
-        let outcome = task.submit::<()>().unwrap().wait();
-        assert!(
-            matches!(outcome, Err(Error::TimedOut(_))),
-            "{}: {outcome:?}",
-            stuck.name
-        );
-        assert!(start.elapsed() < Duration::from_secs(20), "{}", stuck.name);
-        if stuck.lets_go {
-            assert!(outcome.unwrap_err().stack().is_some(), "{}", stuck.name);
-        } else {
-            soon(stuck.name, || !is_alive(process));
-        }
+        // A stack is told if it comes in time, which it may not where other programs have the cores.
+        let has_stack = (0..10).any(|_| {
+            let process: u32 = pool.call(&id, ()).unwrap();
+            let start = Instant::now();
+            let task = pool
+                .task(&f(stuck.source))
+                .deadline(Duration::from_millis(200));
+            let outcome = task.submit::<()>().unwrap().wait();
+            assert!(
+                matches!(outcome, Err(Error::TimedOut(_))),
+                "{}: {outcome:?}",
+                stuck.name
+            );
+            assert!(start.elapsed() < Duration::from_secs(20), "{}", stuck.name);
+            if !stuck.lets_go {
+                soon(stuck.name, || !is_alive(process));
+            }
+            !stuck.lets_go || outcome.unwrap_err().stack().is_some()
+        });
+        assert!(has_stack, "{}", stuck.name);
     }
     assert_eq!(pool.stats().n_lost, 0);
 }
@@ -285,18 +288,26 @@ fn code_that_no_interrupt_ends_is_killed() {
 fn a_call_that_is_cancelled_prints_what_it_had_to_say() {
     let pool = builder(1).output(OutputPolicy::Capture).build().unwrap();
     let talk = f("def spin():\n    while True: pass\ndef f():\n    print('so far')\n    spin()");
-    let task = pool.submit::<(), _>(&talk, ()).unwrap();
-    // By then it has said it; at a deadline it might not even have begun.
-    soon("in its loop", || {
-        pool.stacks().to_string().contains("in spin")
+    let is_told = (0..10).any(|_| {
+        let task = pool.submit::<(), _>(&talk, ()).unwrap();
+        // By then it has said it; at a deadline it might not even have begun.
+        soon("in its loop", || {
+            pool.stacks().to_string().contains("in spin")
+        });
+        task.cancel();
+        let completed = task.wait_completed();
+        assert!(
+            matches!(completed.result, Err(Error::Cancelled(_))),
+            "{completed:?}"
+        );
+        // What it printed comes with where it stood: in time, or not where others have the cores.
+        let is_in_time = completed.result.unwrap_err().stack().is_some();
+        if is_in_time {
+            assert_eq!(completed.output.stdout, b"so far\n");
+        }
+        is_in_time
     });
-    task.cancel();
-    let completed = task.wait_completed();
-    assert!(
-        matches!(completed.result, Err(Error::Cancelled(Some(_)))),
-        "{completed:?}"
-    );
-    assert_eq!(completed.output.stdout, b"so far\n");
+    assert!(is_told);
 }
 
 #[test]

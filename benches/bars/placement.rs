@@ -72,7 +72,7 @@ fn run(setting: &Setting, options: &[&str], n_inputs: usize) -> Result<Taken> {
         .spawn()?;
     let mut input = child.stdin.take().ok_or("no standard input")?;
     let output = child.stdout.take().ok_or("no standard output")?;
-    input.write_all("20\n".repeat(n_inputs).as_bytes())?;
+    input.write_all("2\n".repeat(n_inputs).as_bytes())?;
     input.flush()?;
     // The input stays open: the command's workers live until it has been measured.
     let n_results = BufReader::new(output).lines().take(n_inputs).count();

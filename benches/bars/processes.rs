@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use owngil::{Backend, Buffer, Function, Pool};
+use owngil_ffi::Mapping;
 use serde_bytes::Bytes;
 use serde_json::json;
 
@@ -101,20 +102,21 @@ fn map(setting: &Setting) -> Result<Line> {
 /// 64 MB that a function is given and gives back.
 fn bytes(setting: &Setting) -> Result<Line> {
     const N_BYTES: usize = 64 << 20;
+    const COPY: &str = "one copy into a memory file";
     let pool = pool()?;
     let same = Function::source("def same(x):\n    return x", "same");
     let blob = vec![7; N_BYTES];
     let mut contest = Contest::new().peers_for(setting.pick(5, 2));
+    contest.add(Role::Limit, COPY, || {
+        let start = Instant::now();
+        let whole = Mapping::open(Mapping::file_of(&[&blob])?)?;
+        black_box(touch(whole.as_ref()));
+        Ok(start.elapsed().as_secs_f64())
+    });
     contest.add(Role::Ours, OURS, || {
         let start = Instant::now();
         let back: Buffer = pool.call(&same, (Bytes::new(&blob),))?;
-        // The pages that were read come when they are looked at.
-        black_box(
-            back.iter()
-                .step_by(4096)
-                .map(|byte| u64::from(*byte))
-                .sum::<u64>(),
-        );
+        black_box(touch(&back));
         Ok(start.elapsed().as_secs_f64())
     });
     let with_bytes = [peers::PROCESSES, peers::POOL];
@@ -127,7 +129,20 @@ fn bytes(setting: &Setting) -> Result<Line> {
     let peer = peers::PROCESSES.name;
     let times = held.ratio(peer, OURS);
     line.at_least(3.0, &format!("as fast as {peer}"), times, Unit::Times);
+    line.notes.push(format!(
+        "{COPY} takes new pages from the system and gives them back: {} of owngil's time.",
+        Unit::Percent.show(held.ratio(COPY, OURS))
+    ));
     Ok(line)
+}
+
+/// Looks at each page, since those that were mapped come when they are looked at.
+fn touch(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .step_by(4096)
+        .map(|byte| u64::from(*byte))
+        .sum()
 }
 
 fn right(sum: i64, n: i64) -> Result<()> {

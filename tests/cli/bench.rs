@@ -118,6 +118,7 @@ fn the_report_the_picture_and_the_record_say_the_same() {
         "2 threads, one GIL",
         "1 own GIL",
         "2 own GILs",
+        "2 processes",
     ] {
         let line = ended
             .lines()
@@ -145,6 +146,7 @@ fn a_module_that_refuses_own_gils_is_measured_on_threads() {
     assert_eq!(ids(&found, "advice"), ["refused"], "{found:#}");
     assert_eq!(found["own_gils"], Value::Array(Vec::new()));
     assert!(found["refused"].as_str().unwrap().contains("main_only"));
+    assert!(number(&found, "/processes/calls_per_second") > 0.0);
 }
 
 #[track_caller]

@@ -110,6 +110,18 @@ fn verdict(figures: &Figures) -> Advice {
             ),
         );
     }
+    let processes = &figures.processes;
+    if processes.speed_up >= 1.2 * best.speed_up && processes.speed_up >= GAIN {
+        return advice(
+            "processes",
+            format!(
+                "Worker processes do better: {n} are {} times as fast as a plain loop, {n} own GILs \
+                 {up} times. Something that is one for the whole process is in the way, such as a \
+                 lock in C code or in its allocator. --backend process is the answer here.",
+                times(processes.speed_up)
+            ),
+        );
+    }
     advice(
         "contended",
         format!(
@@ -238,18 +250,21 @@ fn single(figures: &Figures) -> Advice {
 fn refused(figures: &Figures) -> Advice {
     let up = times(figures.one_gil.speed_up);
     let n = figures.one_gil.workers;
-    let threads = match figures.one_gil.speed_up >= GAIN {
-        true => format!("--backend thread does, and there {n} threads are {up} times as fast."),
+    let processes = times(figures.processes.speed_up);
+    let elsewhere = match figures.one_gil.speed_up >= GAIN {
+        true => format!(
+            "--backend thread does, and there {n} threads are {up} times as fast; {n} processes are \
+             {processes} times."
+        ),
         false => format!(
             "--backend thread does, but on its one GIL {n} threads are only {up} times as fast: \
-             what would help is a version of the module that supports sub-interpreters, or \
-             processes."
+             with --backend process {n} are {processes} times."
         ),
     };
     let why = figures.refused.as_deref().unwrap_or_default();
     advice(
         "refused",
-        format!("It does not load in an interpreter with its own GIL ({why}). {threads}"),
+        format!("It does not load in an interpreter with its own GIL ({why}). {elsewhere}"),
     )
 }
 
@@ -356,6 +371,8 @@ mod tests {
         let mut figures = figures(30e-3, 20e-6, 0.98, &own);
         assert_eq!(ids(&advise(&figures)), ["contended"]);
         // Unless there is a reason.
+        figures.processes.speed_up = 3.6;
+        assert_eq!(ids(&advise(&figures)), ["processes"]);
         figures.cores_free = Some(1.5);
         assert_eq!(ids(&advise(&figures)), ["unclear"]);
         assert_eq!(ids(&warn(&figures)), ["busy"]);
@@ -412,7 +429,7 @@ mod tests {
         figures.one_gil.speed_up = 1.0;
         let text = &advise(&figures)[0].text;
         assert!(
-            text.contains("numpy") && text.contains("but on its one GIL"),
+            text.contains("numpy") && text.contains("with --backend process 2 are 1.00 times"),
             "{text}"
         );
     }

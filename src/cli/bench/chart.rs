@@ -18,9 +18,10 @@ const STYLE: &str = "\
 .page{fill:#fff}text{font:13px system-ui,sans-serif;fill:#1f2328}.quiet{fill:#59636e}\
 .title{font-size:16px;font-weight:600}.grid{stroke:#d1d9e0}.ideal,.plain{stroke:#818b98}\
 .own{stroke:#0969da;fill:#0969da}.one{stroke:#bc4c00;fill:#bc4c00}\
+.process{stroke:#8250df;fill:#8250df}\
 @media(prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e6edf3}.quiet{fill:#9198a1}\
 .grid{stroke:#2f353d}.ideal,.plain{stroke:#7d8590}.own{stroke:#4493f8;fill:#4493f8}\
-.one{stroke:#f0883e;fill:#f0883e}}.ideal{fill:none;stroke-dasharray:5 4}\
+.one{stroke:#f0883e;fill:#f0883e}.process{stroke:#ab7df8;fill:#ab7df8}}.ideal{fill:none;stroke-dasharray:5 4}\
 .curve{fill:none;stroke-width:2.5}";
 
 /// Where things are on the picture.
@@ -46,7 +47,10 @@ impl Scale {
 
 /// The whole picture.
 pub(crate) fn chart(figures: &Figures) -> String {
-    let points = || figures.own_gils.iter().chain([&figures.one_gil]);
+    let points = || {
+        let own = figures.own_gils.iter();
+        own.chain([&figures.one_gil, &figures.processes])
+    };
     let tops = points().map(|point| point.speed_up_high.max(point.speed_up));
     let most = tops.fold(figures.ideal(figures.workers).max(1.0), f64::max);
     let step = step(most);
@@ -102,18 +106,19 @@ pub(crate) fn chart(figures: &Figures) -> String {
             &times(point.speed_up),
         );
     }
-    let point = &figures.one_gil;
-    whisker(&mut svg, "one", point, &scale);
-    let (x, y) = (scale.x(point.workers), scale.y(point.speed_up));
-    square(&mut svg, x, y);
-    text(
-        &mut svg,
-        "",
-        x + 9.0,
-        y - 7.0,
-        "start",
-        &times(point.speed_up),
-    );
+    for (class, point) in [("one", &figures.one_gil), ("process", &figures.processes)] {
+        whisker(&mut svg, class, point, &scale);
+        let (x, y) = (scale.x(point.workers), scale.y(point.speed_up));
+        square(&mut svg, class, x, y);
+        text(
+            &mut svg,
+            "",
+            x + 9.0,
+            y - 7.0,
+            "start",
+            &times(point.speed_up),
+        );
+    }
     svg.push_str("</svg>\n");
     svg
 }
@@ -154,14 +159,19 @@ fn legend(svg: &mut String, figures: &Figures) {
             y - 4.0
         );
         text(svg, "", x + 20.0, y, "start", "own GILs");
-        x += 110.0;
+        x += 90.0;
         line(svg, "ideal", (x, y - 4.0), (x + 24.0, y - 4.0));
         text(svg, "", x + 32.0, y, "start", "ideal");
-        x += 100.0;
+        x += 80.0;
     }
-    square(svg, x + 6.0, y - 4.0);
-    text(svg, "", x + 18.0, y, "start", "threads, one GIL");
-    x += 150.0;
+    for (class, name, width) in [
+        ("one", "threads, one GIL", 140.0),
+        ("process", "processes", 100.0),
+    ] {
+        square(svg, class, x + 6.0, y - 4.0);
+        text(svg, "", x + 18.0, y, "start", name);
+        x += width;
+    }
     line(svg, "plain", (x, y - 4.0), (x + 24.0, y - 4.0));
     text(svg, "", x + 32.0, y, "start", "plain loop = 1");
 }
@@ -172,11 +182,11 @@ fn whisker(svg: &mut String, class: &str, point: &Point, scale: &Scale) {
     line(svg, class, (x, low), (x, high));
 }
 
-fn square(svg: &mut String, x: f64, y: f64) {
+fn square(svg: &mut String, class: &str, x: f64, y: f64) {
     let (x, y) = (x - 4.0, y - 4.0);
     let _ = writeln!(
         svg,
-        "<rect class=\"one\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"8\" height=\"8\"/>"
+        "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"8\" height=\"8\"/>"
     );
 }
 

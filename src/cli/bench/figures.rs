@@ -18,6 +18,8 @@ pub(crate) struct Figures {
     pub(crate) seconds: f64,
     pub(crate) plain_loop: Plain,
     pub(crate) one_gil: Point,
+    /// As many workers, each in a process.
+    pub(crate) processes: Point,
     /// By the number of workers; empty where the function loads in no interpreter with its own GIL.
     pub(crate) own_gils: Vec<Point>,
     /// Why it loads in none.
@@ -241,6 +243,7 @@ pub(super) mod tests {
                 cpu_share: 1.0,
             },
             one_gil: made(workers, one_gil),
+            processes: made(workers, own.last().map_or(1.0, |last| last.1)),
             own_gils: own.iter().map(|&(workers, up)| made(workers, up)).collect(),
             refused: None,
             crossing: Crossing {

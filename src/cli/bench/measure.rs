@@ -130,7 +130,7 @@ impl Bench<'_> {
     fn find(&self) -> Result<bool, Fatal> {
         let (find, reference) = (harness("find"), self.function.to_string());
         let mut keeps = false;
-        for at in [self.pools.alone(), self.pools.widest()] {
+        for at in [self.pools.alone(), self.pools.widest] {
             for result in self.pools.list[at].broadcast::<bool, _>(&find, &reference)? {
                 keeps |= result?;
             }
@@ -234,7 +234,7 @@ impl Bench<'_> {
     /// Gives inputs and results to the interpreters that play them again.
     fn hand_out(&self, results: &[Payload]) -> Result<(), Fatal> {
         let add = harness("add");
-        let (alone, widest) = (self.pools.alone(), self.pools.widest());
+        let (alone, widest) = (self.pools.alone(), self.pools.widest);
         let mut pools = vec![alone];
         // The threads of one interpreter share what they are given.
         if widest != alone && self.pools.refused.is_none() {
@@ -253,7 +253,7 @@ impl Bench<'_> {
     /// Runs everything once, and finds out how many calls fill a slice.
     fn warm_up(&self, results: Vec<Payload>) -> Result<Rounds, Fatal> {
         self.progress.say("warming up");
-        let (alone, widest) = (self.pools.alone(), self.pools.widest());
+        let (alone, widest) = (self.pools.alone(), self.pools.widest);
         let slice = self.slice;
         let mut durations = Vec::new();
         let each = self.is_slow || {
@@ -441,6 +441,7 @@ impl Bench<'_> {
                 figures::point(n, &series.times, &rounds.plain)
             })
             .collect();
+        let processes = points.pop().expect("processes are always measured");
         let one_gil = points.pop().expect("threads are always measured");
         let extra = self.pools.workers_time
             + self
@@ -469,6 +470,7 @@ impl Bench<'_> {
                 cpu_share: median(&rounds.cpu_shares),
             },
             one_gil,
+            processes,
             own_gils: points,
             refused: self.pools.refused.clone(),
             crossing: Crossing {

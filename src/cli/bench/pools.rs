@@ -14,8 +14,11 @@ use crate::cli::session::Session;
 pub(crate) struct Pools {
     pub(crate) python: String,
     pub(crate) python_time: Duration,
-    /// By backend and size: one worker with its own GIL, two, four … all; then all on one GIL.
+    /// By backend and size: one worker with its own GIL, two, four … all; then all on one GIL, and
+    /// all in processes.
     pub(crate) list: Vec<Pool>,
+    /// The largest one in this process whose crossing counts.
+    pub(crate) widest: usize,
     /// Why no worker has its own GIL.
     pub(crate) refused: Option<String>,
     pub(crate) workers_time: Duration,
@@ -48,6 +51,7 @@ impl Pools {
             python,
             python_time,
             list: Vec::new(),
+            widest: 0,
             refused: None,
             workers_time: all.start,
             function_time: all.load,
@@ -59,13 +63,17 @@ impl Pools {
             let between = Started::new(Backend::Interpreter, n, &plan.calls.function)?;
             pools.list.push(between.pool);
         }
+        pools.widest = pools.list.len();
         pools.list.push(all.pool);
-        let threads = Started::new(Backend::Thread, n, &plan.calls.function)?;
-        pools.list.push(threads.pool);
+        for backend in [Backend::Thread, Backend::Process] {
+            let all = Started::new(backend, n, &plan.calls.function)?;
+            pools.list.push(all.pool);
+        }
         Ok(pools)
     }
 
-    /// What is left where the function does not load with an own GIL: threads, if it does there.
+    /// What is left where the function does not load with an own GIL: threads and processes, if it
+    /// does there.
     fn refused(
         error: Error,
         plan: &BenchPlan,
@@ -80,10 +88,12 @@ impl Pools {
             return Err(error.into());
         };
         let all = Started::new(Backend::Thread, plan.n_workers, &plan.calls.function)?;
+        let processes = Started::new(Backend::Process, plan.n_workers, &plan.calls.function)?;
         Ok(Pools {
             python,
             python_time,
-            list: vec![one.pool, all.pool],
+            list: vec![one.pool, all.pool, processes.pool],
+            widest: 1,
             refused: Some(why),
             workers_time: all.start,
             function_time: all.load,
@@ -97,20 +107,14 @@ impl Pools {
         0
     }
 
-    /// The largest one whose crossing counts.
-    pub(crate) fn widest(&self) -> usize {
-        match self.refused {
-            Some(_) => self.list.len() - 1,
-            None => self.list.len() - 2,
-        }
-    }
-
     /// What a message calls a pool.
     pub(crate) fn name(&self, at: usize) -> String {
         let pool = &self.list[at];
         match (pool.backend(), pool.n_workers()) {
             (Backend::Thread, 1) => "one thread".to_owned(),
             (Backend::Thread, n) => format!("{n} threads of one GIL"),
+            (Backend::Process, 1) => "one process".to_owned(),
+            (Backend::Process, n) => format!("{n} processes"),
             (_, 1) => "one own GIL".to_owned(),
             (_, n) => format!("{n} own GILs"),
         }

@@ -95,6 +95,9 @@ fn curve(figures: &Figures, screen: Screen) -> String {
         let ideal = figures.ideal(point.workers);
         rows.push(Row::new(label, point, Some(ideal)));
     }
+    let processes = format!("{n} process{}", if n == 1 { "" } else { "es" });
+    let ideal = figures.ideal(n);
+    rows.push(Row::new(processes, &figures.processes, Some(ideal)));
     let label_width = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
     let spread_width = rows.iter().map(|row| row.spread.chars().count()).max();
     let spread_width = spread_width.unwrap_or(0);
