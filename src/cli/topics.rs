@@ -11,6 +11,15 @@ use super::shell::print;
 /// The page about the command.
 const PAGE: &str = include_str!("../../docs/cli.md");
 
+/// What people call topics whose names have no such word.
+const ALSO: [(&str, &str); 5] = [
+    ("config", "settings-in-pyproject-toml"),
+    ("joblog", "going-on"),
+    ("resume", "going-on"),
+    ("resuming", "going-on"),
+    ("retries", "running"),
+];
+
 /// Print the help of a command, or what there is to know about a topic.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -104,7 +113,11 @@ fn found<'t, 'p>(topics: &'t [Topic<'p>], name: &str) -> Option<&'t Topic<'p>> {
         let mut topics = topics.iter();
         topics.find(|topic| topic.name.split('-').any(|word| word.starts_with(&name)))
     };
-    exact.or_else(begins).or_else(has_word)
+    let is_also = || {
+        let also = ALSO.iter().find(|(also, _)| also.starts_with(&name));
+        also.and_then(|(_, other)| topics.iter().find(|topic| topic.name == *other))
+    };
+    exact.or_else(begins).or_else(has_word).or_else(is_also)
 }
 
 /// The section as plain text of that width.
@@ -242,7 +255,16 @@ mod tests {
     #[test]
     fn every_topic_of_the_page_can_be_shown() {
         let topics = topics(PAGE);
-        for wanted in ["exit-status", "python", "options", "failures"] {
+        let wanted = [
+            "exit-status",
+            "python",
+            "options",
+            "inputs",
+            "results",
+            "resume",
+            "joblog",
+        ];
+        for wanted in wanted.iter().chain(ALSO.iter().map(|(also, _)| also)) {
             assert!(found(&topics, wanted).is_some(), "{wanted}");
         }
         for topic in &topics {
