@@ -126,7 +126,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = args.calls.target.file();
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
-            let values = Values::new(&args.values)?;
+            let values = Values::new(&args.values, common.joblog.joblog.is_some())?;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
             map::map(plan, values, &common, session)
         }

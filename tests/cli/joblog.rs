@@ -275,6 +275,14 @@ fn what_is_no_joblog_is_left_alone() {
             .starts_with("error: cannot use no/such/folder/log as a joblog\n")
     );
     place.run("map going_on.py:counted 1 --resume").check(2);
+    // Neither an array nor a table can be gone on with.
+    for format in ["json", "csv"] {
+        let ended = place.run(&format!(
+            "map going_on.py:counted 1 --output {format} --joblog new"
+        ));
+        assert!(ended.check(2).stderr.contains("hint: take --output jsonl"));
+        assert!(!place.path("new").exists());
+    }
 }
 
 #[test]

@@ -50,7 +50,13 @@ pub(crate) struct Record<'a> {
 }
 
 impl Values {
-    pub(crate) fn new(args: &ValueArgs) -> Result<Values, Fatal> {
+    /// `has_account` says that the run may be gone on with, after what an earlier one has written.
+    pub(crate) fn new(args: &ValueArgs, has_account: bool) -> Result<Values, Fatal> {
+        if has_account && matches!(args.output, FormatArg::Json | FormatArg::Csv) {
+            let message = "--joblog: a run cannot go on in the middle of an array or a table";
+            let fatal = Fatal::new(Exit::Usage, message);
+            return Err(fatal.hint("take --output jsonl, or leave out --joblog"));
+        }
         if args.envelope && args.output == FormatArg::Text {
             let fatal = Fatal::new(Exit::Usage, "--envelope: --output text has no records");
             return Err(fatal.hint("take --output jsonl, json or csv"));
@@ -250,10 +256,13 @@ mod tests {
     use super::*;
 
     fn all(format: FormatArg, values: &[Value]) -> String {
-        let mut writer = Values::new(&ValueArgs {
-            output: format,
-            envelope: false,
-        })
+        let mut writer = Values::new(
+            &ValueArgs {
+                output: format,
+                envelope: false,
+            },
+            false,
+        )
         .unwrap();
         let mut out = Vec::new();
         for value in values {
@@ -284,10 +293,13 @@ mod tests {
     }
 
     fn records(format: FormatArg) -> String {
-        let mut writer = Values::new(&ValueArgs {
-            output: format,
-            envelope: true,
-        })
+        let mut writer = Values::new(
+            &ValueArgs {
+                output: format,
+                envelope: true,
+            },
+            false,
+        )
         .unwrap();
         let mut out = Vec::new();
         let lost = Error::WorkerLost("it went\naway".to_owned());
