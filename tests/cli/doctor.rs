@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ended, command, owngil, run, words};
+use crate::support::{Ended, command, owngil, plain_python, run};
 
 /// A folder in which modules lie and a cache of its own is kept.
 struct Place {
@@ -39,8 +39,7 @@ const OWN_GIL: &str = "{Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL
 
 impl Place {
     fn new() -> Place {
-        let python = run(&mut words("map text.py:executable x"));
-        let python: PathBuf = serde_json::from_str(python.check(0).stdout.trim_end()).unwrap();
+        let python = plain_python();
         let script = "import sysconfig
 print(sysconfig.get_path('include'))
 print(sysconfig.get_config_var('EXT_SUFFIX'))";

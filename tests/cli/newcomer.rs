@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{command, run, words};
+use crate::support::{command, plain_python, run};
 
 /// The plain loops, and the files that all of them are about: the standard library's own sources, tables of
 /// its modules, and lines of JSON of which some are broken.
@@ -62,9 +62,7 @@ fn the_readmes_lines_do_what_plain_loops_do() {
     for name in ["wordcount.py", "csv2json.py"] {
         fs::copy(examples.join(name), folder.join("examples").join(name)).unwrap();
     }
-    let python = run(&mut words("map text.py:executable x"));
-    let python: String = serde_json::from_str(python.check(0).stdout.trim_end()).unwrap();
-    let mut plain = command(python);
+    let mut plain = command(plain_python());
     let plain = run(plain.args(["-c", LOOPS]).current_dir(folder));
     let expected: Value = serde_json::from_str(&plain.check(0).stdout).unwrap();
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{command, owngil, run, scripts, words};
+use crate::support::{command, owngil, plain_python, run, scripts, words};
 
 /// The executable that a command's Python takes itself for.
 fn executable(command: &mut Command) -> PathBuf {
@@ -14,8 +14,7 @@ fn executable(command: &mut Command) -> PathBuf {
 }
 
 fn environment(folder: &Path) {
-    let python = executable(&mut words("map text.py:executable x"));
-    let mut make = command(python);
+    let mut make = command(plain_python());
     let made = run(make.args(["-m", "venv", "--without-pip"]).arg(folder));
     made.check(0);
 }

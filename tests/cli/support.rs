@@ -225,3 +225,9 @@ fn signal(name: &str, process: &str) {
     let status = Command::new("sh").args(["-c", &kill]).status();
     assert!(status.unwrap().success(), "{kill}");
 }
+
+/// The Python that the command was built with; what `python3` is called is not the same everywhere.
+pub(crate) fn plain_python() -> PathBuf {
+    let told = run(&mut words("map text.py:executable x"));
+    serde_json::from_str(told.check(0).stdout.trim_end()).unwrap()
+}

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Running, command, owngil, run, run_with};
+use crate::support::{Running, command, owngil, plain_python, run, run_with};
 
 /// A module whose function does for an argument what its script does for its own.
 const TOOL: &str = r#"
@@ -116,7 +116,7 @@ struct Measured {
 /// Reads one of the streams of a command to its end.
 fn measured(command: &mut Command, of_stderr: bool) -> Measured {
     // The last that is heard of it is how much memory it has used.
-    let mut shell = Command::new("python3");
+    let mut shell = Command::new(plain_python());
     let source = "import resource, subprocess, sys\n\
                   status = subprocess.call(sys.argv[2:], close_fds=True)\n\
                   peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n\
