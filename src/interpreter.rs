@@ -516,7 +516,7 @@ impl State {
                 progress.ended(self.collecting.n(), self.collecting.values());
             }
             if post.capture().is_dirty()
-                && let Some(output) = attached.detach(|| post.capture().finish())
+                && let Some(output) = attached.detach(|| post.capture().finish_call())
             {
                 self.collecting.printed(output);
             }

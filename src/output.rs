@@ -168,6 +168,8 @@ pub(crate) struct Capture {
     first: AtomicU64,
     call: AtomicU32,
     written: AtomicBool,
+    /// What the running call printed has been taken, to be told with its end. Set under the lock.
+    collected: AtomicBool,
     /// What is printed goes to the process's own streams, at once.
     is_diverted: AtomicBool,
     output: Mutex<Output>,
@@ -213,6 +215,7 @@ impl Capture {
             first: AtomicU64::new(NO_CALL),
             call: AtomicU32::new(0),
             written: AtomicBool::new(false),
+            collected: AtomicBool::new(false),
             is_diverted: AtomicBool::new(false),
             output: Mutex::default(),
         }
@@ -221,7 +224,7 @@ impl Capture {
     /// A job begins, whose first call has this index.
     #[inline]
     pub(crate) fn begin_job(&self, first: u64) {
-        self.call.store(0, Ordering::Relaxed);
+        self.begin_call(0);
         self.first.store(first, Ordering::Relaxed);
     }
 
@@ -229,6 +232,7 @@ impl Capture {
     #[inline]
     pub(crate) fn begin_call(&self, place: u32) {
         self.call.store(place, Ordering::Relaxed);
+        self.collected.store(false, Ordering::Relaxed);
     }
 
     /// As [`begin_call`](Capture::begin_call), with what is left of the call before handed on.
@@ -347,6 +351,18 @@ impl Capture {
         None
     }
 
+    /// As [`finish`](Capture::finish), of a call that has ended; its end is told later.
+    pub(crate) fn finish_call(&self) -> Option<Output> {
+        if !self.is_kept() {
+            return self.finish();
+        }
+        let mut output = self.lock();
+        self.written.store(false, Ordering::Release);
+        self.collected.store(true, Ordering::Relaxed);
+        let output = std::mem::take(&mut *output);
+        (!output.is_empty()).then_some(output)
+    }
+
     /// Drops what the task has printed so far, as far as it has not been handed on.
     pub(crate) fn forget(&self) {
         self.written.store(false, Ordering::Release);
@@ -366,15 +382,25 @@ impl Capture {
         matches!(self.policy, OutputPolicy::Capture)
     }
 
-    /// Takes what was printed so far by a task that is told before it ends, whoever is to get it.
-    pub(crate) fn take(&self) -> Output {
+    /// What was printed so far by a task that is told before it ends, and has not been handed on: to be
+    /// handed on elsewhere, or a copy of what is kept. `None` where its end has it already.
+    pub(crate) fn give(&self) -> Option<Output> {
+        if self.is_kept() {
+            return self.kept_so_far();
+        }
         self.written.store(false, Ordering::Release);
-        std::mem::take(&mut *self.lock())
+        Some(std::mem::take(&mut *self.lock()))
     }
 
-    /// What is to be kept with a task that is told before it ends.
-    pub(crate) fn take_kept(&self) -> Option<Output> {
-        if self.is_kept() { self.finish() } else { None }
+    /// What is to be kept with a task that is told before it ends, which it may do meanwhile: so this is a
+    /// copy. `None` where its end has it already.
+    pub(crate) fn kept_so_far(&self) -> Option<Output> {
+        let output = self.lock();
+        match self.collected.load(Ordering::Relaxed) {
+            false if self.is_kept() => Some(output.clone()),
+            false => Some(Output::default()),
+            true => None,
+        }
     }
 
     /// Hands on what was printed after the last task, such as by exit functions; there is no task to

@@ -104,12 +104,18 @@ impl Post {
         Some(running.number)
     }
 
-    /// Interrupts the job in the other process, and puts what that has printed with the rest. Whether its
-    /// outcome is to be told from here: not if it has ended, since its end has the rest of its output.
-    pub(super) fn fire_away(&self, away: &dyn Away, epoch: u64, why: Why, tell: bool) -> bool {
-        let Some(job) = self.number_away(epoch) else {
-            return false;
-        };
+    /// Interrupts the job in the other process. If its outcome is to be told from here, what it has printed
+    /// so far and is kept with it: not if it has ended, since its end has that.
+    ///
+    /// What is not kept is put with the rest that is to be handed on.
+    pub(super) fn fire_away(
+        &self,
+        away: &dyn Away,
+        epoch: u64,
+        why: Why,
+        tell: bool,
+    ) -> Option<Output> {
+        let job = self.number_away(epoch)?;
         let answer = away.interrupt(job, why, tell);
         let is_to_tell = answer.as_ref().is_none_or(|answer| answer.still_runs);
         let Answer {
@@ -117,16 +123,18 @@ impl Post {
         } = answer.unwrap_or_default();
         let stack = || stacks.pop().map(Box::new);
         self.fire_with(epoch, why, stack, || ());
-        if self.is_at(epoch) {
-            for (stream, text) in [
-                (Stream::Stdout, output.stdout),
-                (Stream::Stderr, output.stderr),
-            ] {
-                // More than may be kept was refused where it was printed.
-                let _ = self.capture.write(stream, &text);
-            }
+        if self.capture.is_kept() {
+            return is_to_tell.then_some(output);
         }
-        is_to_tell
+        // Nobody else has it, even if the job has ended meanwhile.
+        let streams = [
+            (Stream::Stdout, output.stdout),
+            (Stream::Stderr, output.stderr),
+        ];
+        for (stream, text) in streams.iter().filter(|(_, text)| !text.is_empty()) {
+            let _ = self.capture.write(*stream, text);
+        }
+        is_to_tell.then(Output::default)
     }
 
     /// In a worker process: interrupts the job of that number, if it runs, on this thread, which waits for
@@ -147,15 +155,15 @@ impl Post {
         let visits = self.visits.get();
         let fired = visits.and_then(|visits| visits.visit(|visit| self.fire(&visit, epoch, why)));
         let stack = fired.flatten().map(|stack| *stack);
-        let still_runs = self.is_at(epoch);
-        let output = match takes_output && still_runs {
-            true => self.capture.take(),
-            false => Output::default(),
+        let output = match self.is_at(epoch) {
+            true if takes_output => self.capture.give(),
+            true => Some(Output::default()),
+            false => None,
         };
         Answer {
             stacks: stack.into_iter().collect(),
-            output,
-            still_runs,
+            still_runs: output.is_some(),
+            output: output.unwrap_or_default(),
         }
     }
 

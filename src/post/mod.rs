@@ -25,7 +25,7 @@ use owngil_ffi::{Attached, Memory, PrivateCopies, PrivateCopy, Stack, ThreadCloc
 
 use crate::error::Error;
 use crate::function::Function;
-use crate::output::Capture;
+use crate::output::{Capture, Output};
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
 
@@ -399,6 +399,12 @@ impl Post {
 
     /// Tells the outcome of that job, which may still run, if nobody has.
     pub(crate) fn tell(&self, epoch: u64, why: Why) {
+        let printed = self.capture.kept_so_far();
+        self.tell_with(epoch, why, printed.unwrap_or_default());
+    }
+
+    /// As [`tell`](Post::tell), with what the job has printed so far and is kept with it.
+    fn tell_with(&self, epoch: u64, why: Why, printed: Output) {
         let told = {
             let mut state = self.lock();
             let at = state.epoch == epoch;
@@ -417,8 +423,8 @@ impl Post {
         if let Some((promise, error, timing)) = told {
             tracing::debug!(worker = self.worker, task = promise.number(), ?why, "told");
             let mut results = Results::all_failed(promise.len().max(1), &error);
-            if let Some(output) = self.capture.take_kept() {
-                results.add_output(output);
+            if !printed.is_empty() {
+                results.add_output(printed);
             }
             results.add_timing(timing);
             self.keep(promise, results);

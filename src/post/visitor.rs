@@ -57,16 +57,19 @@ fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
         let Some(post) = post.upgrade() else { return };
         match request {
             Request::Interrupt { epoch, why, tell } => {
-                let mut is_to_tell = tell;
-                if let Some(away) = post.away.get() {
-                    is_to_tell &= post.fire_away(&**away, epoch, why, tell);
-                } else if let Some(visits) = post.visits.get() {
-                    visits.visit(|visit| post.fire(&visit, epoch, why));
-                }
-                if is_to_tell && post.is_at(epoch) {
+                let printed = if let Some(away) = post.away.get() {
+                    post.fire_away(&**away, epoch, why, tell)
+                } else {
+                    if let Some(visits) = post.visits.get() {
+                        visits.visit(|visit| post.fire(&visit, epoch, why));
+                    }
+                    let is_to_tell = tell && post.is_at(epoch);
+                    is_to_tell.then(|| post.capture.kept_so_far()).flatten()
+                };
+                if let Some(printed) = printed.filter(|_| tell) {
                     // A sink is somebody else's code.
                     let _ = catch_unwind(AssertUnwindSafe(|| post.hand_on()));
-                    post.tell(epoch, why);
+                    post.tell_with(epoch, why, printed);
                 }
             }
             Request::Stacks(reply) => {
