@@ -22,4 +22,5 @@ def convert(path):
 if __name__ == "__main__":
     # As a script: what xargs and GNU parallel start, with some files each time.
     for path in sys.argv[1:]:
-        print(convert(path))
+        # At once: others write to the same pipe, and with PYTHONUNBUFFERED print() writes a line in two parts.
+        sys.stdout.write(f"{convert(path)}\n")
