@@ -40,14 +40,20 @@ const HOGS: [(&str, &str); 9] = [
 import threading
 def f():
     errors = []
+    # All have begun before one allocates: at the limit Thread.start may wait for ever (gh-140746).
+    gate = threading.Lock()
+    gate.acquire()
     def hog():
         held = []
         try:
+            gate.acquire()
+            gate.release()
             while True: held.append(bytearray(1 << 20))
         except MemoryError as error:
             errors.append(error)
     threads = [threading.Thread(target=hog) for _ in range(3)]
     for thread in threads: thread.start()
+    gate.release()
     for thread in threads: thread.join()
     raise errors[0]",
     ),
