@@ -105,7 +105,7 @@ fn bytes(setting: &Setting) -> Result<Line> {
     const COPY: &str = "one copy into a memory file";
     let pool = pool()?;
     let same = Function::source("def same(x):\n    return x", "same");
-    let blob = vec![7; N_BYTES];
+    let blob = Buffer::from(vec![7; N_BYTES]);
     let mut contest = Contest::new().peers_for(setting.pick(5, 2));
     contest.add(Role::Limit, COPY, || {
         let start = Instant::now();
@@ -114,6 +114,12 @@ fn bytes(setting: &Setting) -> Result<Line> {
         Ok(start.elapsed().as_secs_f64())
     });
     contest.add(Role::Ours, OURS, || {
+        let start = Instant::now();
+        let back: Buffer = pool.call(&same, (&blob,))?;
+        black_box(touch(&back));
+        Ok(start.elapsed().as_secs_f64())
+    });
+    contest.add(Role::Ours, "owngil, from a slice", || {
         let start = Instant::now();
         let back: Buffer = pool.call(&same, (Bytes::new(&blob),))?;
         black_box(touch(&back));
@@ -129,6 +135,9 @@ fn bytes(setting: &Setting) -> Result<Line> {
     let peer = peers::PROCESSES.name;
     let times = held.ratio(peer, OURS);
     line.at_least(3.0, &format!("as fast as {peer}"), times, Unit::Times);
+    line.notes.push(
+        "A Buffer is copied once; a slice, which may not be there for long, twice.".to_owned(),
+    );
     line.notes.push(format!(
         "{COPY} takes new pages from the system and gives them back: {} of owngil's time.",
         Unit::Percent.show(held.ratio(COPY, OURS))
