@@ -10,7 +10,10 @@ use super::session::Session;
 use super::stderr::Stderr;
 
 /// Tells how a loaded function can be called.
-const SOURCE: &str = include_str!("input/signature.py");
+const SOURCE: &str = concat!(
+    include_str!("loaded.py"),
+    include_str!("input/signature.py")
+);
 
 /// The parameters of a function: their names, kinds and whether they may be left out.
 type Parameters = Vec<(String, String, bool)>;

@@ -9,7 +9,7 @@ use super::binding::Binding;
 use super::course::{Calls, Outcome, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::{Feed, Ledger, lock};
+use super::feed::{Ledger, lock};
 use super::input::Block;
 use super::joblog::code_of;
 use super::json;
@@ -39,17 +39,10 @@ pub(crate) fn map(
             plan.inputs.blocks_that(move |fields| binding.fits(fields))
         }
     };
-    let (feed, inputs, ledger) = Feed::start(blocks, calls.room(&pool))
-        .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
+    let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
     if common.course.dry_run {
-        return calls.show(&pool, inputs);
+        return calls.show(&pool, fed);
     }
-    let ledger = Arc::new(Mutex::new(ledger));
-    let finding = Arc::clone(&ledger);
-    voices.find_by(move |index| {
-        let (block, place) = lock(&finding).find(index)?;
-        Some(block.bytes(place))
-    });
     let calls = calls.timed(values.has_envelope());
     let mut results = Results {
         session,
@@ -60,7 +53,7 @@ pub(crate) fn map(
     };
     let ending = calls.make(
         (&pool, &voices),
-        (feed, inputs),
+        fed,
         |_| false,
         |index, outcome| results.take(index, outcome),
     );
@@ -73,14 +66,7 @@ pub(crate) fn map(
     session.stdout.append(|out| values.finish(out));
     session.stdout.drain();
     voices.finish();
-    session.tell_placement(&pool, common);
-    let exit = report.finish(session.signals.finish());
-    let exit = ending.tell(exit, &session.stderr, common.process.quiet)?;
-    let trouble = lock(&ledger).trouble();
-    match trouble {
-        Some(trouble) => Err(trouble),
-        None => Ok(exit),
-    }
+    ending.close(report, &pool, &ledger, (common, session))
 }
 
 /// What becomes of results.

@@ -1,6 +1,6 @@
 //! Run: `owngil run`, a script once per input or once per worker.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use owngil::{Error, Value};
 
@@ -10,7 +10,7 @@ use super::args::CommonArgs;
 use super::course::{Calls, Course, Verdict};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::feed::{Feed, lock};
+use super::feed::lock;
 use super::input::{Inputs, Shape, Template, text};
 use super::joblog::code_with;
 use super::output::{Gist, Place, Voices};
@@ -45,20 +45,13 @@ fn for_each_input(
     pool.load(&plan.script)?;
     let template = Arc::new(Template::new(&plan.arguments));
     let blocks = inputs.blocks(Shape::Script(template));
-    let (feed, inputs, ledger) = Feed::start(blocks, calls.room(&pool))
-        .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
+    let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
     if common.course.dry_run {
-        return calls.show(&pool, inputs);
+        return calls.show(&pool, fed);
     }
-    let ledger = Arc::new(Mutex::new(ledger));
-    let finding = Arc::clone(&ledger);
-    voices.find_by(move |index| {
-        let (block, place) = lock(&finding).find(index)?;
-        Some(block.bytes(place))
-    });
     let report = session.report(common, "input", n_inputs);
     let fails = |status: &i64| *status != 0;
-    let ending = calls.make((&pool, &voices), (feed, inputs), fails, |index, outcome| {
+    let ending = calls.make((&pool, &voices), fed, fails, |index, outcome| {
         let (block, place) = lock(&ledger).end_call(index);
         let Some(outcome) = outcome else {
             return Verdict::CutShort;
@@ -81,14 +74,7 @@ fn for_each_input(
     });
     voices.finish();
     session.stdout.drain();
-    session.tell_placement(&pool, common);
-    let exit = report.finish(session.signals.finish());
-    let exit = ending.tell(exit, &session.stderr, common.process.quiet)?;
-    let trouble = lock(&ledger).trouble();
-    match trouble {
-        Some(trouble) => Err(trouble),
-        None => Ok(exit),
-    }
+    ending.close(report, &pool, &ledger, (common, session))
 }
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{owngil, run, run_with, words};
+use crate::support::{owngil, refused, run, run_with, words};
 
 #[test]
 fn inputs_come_from_standard_input_in_three_ways() {
@@ -250,15 +250,7 @@ fn contradictions_are_told_before_python_starts() {
         ("run ::: a", "there is no script"),
         ("run s.py ::::", ":::: names no file"),
     ] {
-        let ended = run(&mut words(arguments));
-        assert!(
-            ended
-                .check(2)
-                .stderr
-                .starts_with(&format!("error: {message}")),
-            "{arguments}: {}",
-            ended.stderr
-        );
+        refused(arguments, message);
     }
 }
 

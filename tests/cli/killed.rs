@@ -165,36 +165,26 @@ fn of_map(line: &str) -> Option<u64> {
     value["input"].as_str()?.parse().ok()
 }
 
+const MAP: [&str; 9] = [
+    "map",
+    "going_on.py:counted",
+    "-i",
+    "inputs",
+    "--joblog",
+    "log",
+    "--resume",
+    "-j",
+    "2",
+];
+
 #[test]
 fn a_map_that_is_killed_at_any_moment_goes_on_where_it_was() {
-    let words = [
-        "map",
-        "going_on.py:counted",
-        "-i",
-        "inputs",
-        "--joblog",
-        "log",
-        "--resume",
-        "-j",
-        "2",
-    ];
-    kill_and_go_on(&words, 20_000, 50, of_map);
+    kill_and_go_on(&MAP, 20_000, 50, of_map);
 }
 
 #[test]
 fn so_does_one_that_keeps_the_order() {
-    let words = [
-        "map",
-        "going_on.py:counted",
-        "-k",
-        "-i",
-        "inputs",
-        "--joblog",
-        "log",
-        "--resume",
-        "-j",
-        "2",
-    ];
+    let words = [&MAP[..2], &["-k"], &MAP[2..]].concat();
     kill_and_go_on(&words, 4_000, 10, of_map);
 }
 

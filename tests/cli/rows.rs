@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{owngil, run, run_with, words};
+use crate::support::{owngil, refused, run, run_with, words};
 
 /// What `values.py:call` was given, one call after the other.
 fn calls(arguments: &str, input: &str) -> (Vec<String>, String) {
@@ -142,15 +142,7 @@ fn contradictions_about_rows_are_told() {
             "rows cannot be combined with other inputs",
         ),
     ] {
-        let ended = run(&mut words(arguments));
-        assert!(
-            ended
-                .check(2)
-                .stderr
-                .starts_with(&format!("error: {message}")),
-            "{arguments}: {}",
-            ended.stderr
-        );
+        refused(arguments, message);
     }
     let ended = run_with(&mut words("map values.py:call --input csv"), "a,a\n1,2\n");
     assert!(

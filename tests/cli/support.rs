@@ -231,3 +231,17 @@ pub(crate) fn plain_python() -> PathBuf {
     let told = run(&mut words("map text.py:executable x"));
     serde_json::from_str(told.check(0).stdout.trim_end()).unwrap()
 }
+
+/// The command line, whose words spaces divide, is refused with an error that begins so.
+#[track_caller]
+pub(crate) fn refused(arguments: &str, message: &str) {
+    let ended = run(&mut words(arguments));
+    assert!(
+        ended
+            .check(2)
+            .stderr
+            .starts_with(&format!("error: {message}")),
+        "{arguments}: {}",
+        ended.stderr
+    );
+}

@@ -1,10 +1,9 @@
-"""Measures a function inside an interpreter: what it takes there, with nothing crossing.
+"""Runs after loaded.py: measures a function inside an interpreter: what it takes there, with nothing crossing.
 
 The host calls `find`, then `add` for each input, then `measure` as often as it likes.
 """
 
 import marshal
-import sys
 import time
 from itertools import cycle
 
@@ -21,19 +20,8 @@ _results = []
 def find(reference):
     """The function is loaded already. Returns whether it keeps its results, as lru_cache does."""
     global _function
-    place, _, name = reference.rpartition(":")
-    found = sys.modules.get(place)
-    if found is None:
-        for module in list(sys.modules.values()):
-            # Not the attribute itself, at which some modules begin to import.
-            if getattr(module, "__dict__", {}).get("__file__") == place:
-                found = module
-        if found is None:
-            raise LookupError(f"{place} is not in sys.modules, where it is looked for to be measured")
-    for part in name.split("."):
-        found = getattr(found, part)
-    _function = found
-    return hasattr(found, "cache_info")
+    _function = loaded(reference)
+    return hasattr(_function, "cache_info")
 
 
 def add(argument, result):

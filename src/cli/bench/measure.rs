@@ -75,7 +75,8 @@ pub(crate) fn measure(
 
 /// A function of the harness.
 fn harness(name: &str) -> Function {
-    Function::source(include_str!("harness.py"), name)
+    const SOURCE: &str = concat!(include_str!("../loaded.py"), include_str!("harness.py"));
+    Function::source(SOURCE, name)
 }
 
 struct Bench<'a> {

@@ -1,6 +1,6 @@
 //! Calls: all calls of a run over inputs: a map, where nothing else is asked for, or a course.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
 use owngil::{Completed, Function, Pool, Timing};
@@ -12,12 +12,15 @@ use super::{Course, Event, Verdict, dry};
 use crate::cli::args::CommonArgs;
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
-use crate::cli::feed::{Feed, TEXT_MAX};
-use crate::cli::input::Input;
+use crate::cli::feed::{Feed, Ledger, TEXT_MAX, lock};
+use crate::cli::input::{Blocks, Input};
 use crate::cli::joblog::{self, Joblog, Past};
 use crate::cli::output::Voices;
 use crate::cli::report::Spent;
 use crate::cli::session::Session;
+
+/// Inputs as they come, and what ends them.
+pub(crate) type Fed = (Arc<Feed>, Receiver<Input>);
 
 /// The calls of a run, before Python starts.
 pub(crate) struct Calls<'a> {
@@ -85,16 +88,31 @@ impl<'a> Calls<'a> {
         self
     }
 
-    /// How many bytes of text may be in memory.
-    pub(crate) fn room(&self, pool: &Pool) -> usize {
-        match self.course.holds_all() {
+    /// Begins to read the inputs; whoever passes on output may ask for theirs meanwhile.
+    pub(crate) fn feed(
+        &self,
+        blocks: Blocks,
+        pool: &Pool,
+        voices: &Voices,
+    ) -> Result<(Fed, Arc<Mutex<Ledger>>), Fatal> {
+        // How many bytes of text may be in memory.
+        let room = match self.course.holds_all() {
             true => usize::MAX,
             false => TEXT_MAX * (1 + pool.n_workers()),
-        }
+        };
+        let (feed, inputs, ledger) = Feed::start(blocks, room)
+            .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
+        let ledger = Arc::new(Mutex::new(ledger));
+        let finding = Arc::clone(&ledger);
+        voices.find_by(move |index| {
+            let (block, place) = lock(&finding).find(index)?;
+            Some(block.bytes(place))
+        });
+        Ok(((feed, inputs), ledger))
     }
 
     /// Shows the first calls in place of making them, where that is asked for.
-    pub(crate) fn show(self, pool: &Pool, inputs: Receiver<Input>) -> Result<Exit, Fatal> {
+    pub(crate) fn show(self, pool: &Pool, (_, inputs): Fed) -> Result<Exit, Fatal> {
         let past = joblog::look(&self.common.joblog, self.code)?;
         let target = (pool, &self.function, &*self.called);
         Ok(dry::show(
@@ -112,7 +130,7 @@ impl<'a> Calls<'a> {
     pub(crate) fn make<T: DeserializeOwned>(
         self,
         (pool, voices): (&Arc<Pool>, &Voices),
-        (feed, inputs): (Arc<Feed>, Receiver<Input>),
+        (feed, inputs): Fed,
         fails: fn(&T) -> bool,
         mut take: impl FnMut(u64, Option<Outcome<T>>) -> Verdict,
     ) -> Ending {

@@ -1,12 +1,18 @@
 //! Ending: what is said of a run that has a course once it is over, and the status that follows.
 
 use std::env;
+use std::sync::Mutex;
+
+use owngil::Pool;
 
 use super::dispatch::End;
+use crate::cli::args::CommonArgs;
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
+use crate::cli::feed::{Ledger, lock};
 use crate::cli::joblog::{self, Joblog};
-use crate::cli::report::grouped;
+use crate::cli::report::{Report, grouped};
+use crate::cli::session::Session;
 use crate::cli::stderr::Stderr;
 
 /// How a run ended.
@@ -17,9 +23,25 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
+    /// Says how the run ended, once all that came of it has been passed on; gives the status, or what kept
+    /// inputs from being read or what was done from being accounted for.
+    pub(crate) fn close(
+        self,
+        report: Report,
+        pool: &Pool,
+        ledger: &Mutex<Ledger>,
+        (common, session): (&CommonArgs, &Session),
+    ) -> Result<Exit, Fatal> {
+        session.tell_placement(pool, common);
+        let exit = report.finish(session.signals.finish());
+        let exit = self.tell(exit, &session.stderr, common.process.quiet)?;
+        let trouble = lock(ledger).trouble();
+        trouble.map_or(Ok(exit), Err)
+    }
+
     /// Says why the run ended early, and how to go on; `exit` is the status that follows from what was run,
     /// and of a run that was interrupted.
-    pub(crate) fn tell(self, exit: Exit, stderr: &Stderr, is_quiet: bool) -> Result<Exit, Fatal> {
+    fn tell(self, exit: Exit, stderr: &Stderr, is_quiet: bool) -> Result<Exit, Fatal> {
         if let Some(trouble) = self.joblog.as_ref().and_then(Joblog::trouble) {
             return Err(trouble);
         }
