@@ -1,6 +1,7 @@
 //! Transcripts: what a person types, and all that comes back, word by word.
 //!
-//! Each is a file in `transcripts/`: `$` and a line of shell, what it writes to both streams, and `? STATUS`
+//! Each is a file in `transcripts/`: `$` and a line of shell, what it writes to standard output, then what to
+//! standard error, and `? STATUS`
 //! where the status is not 0. `[..]` stands for any text within a line. `OWNGIL_WRITE_TRANSCRIPTS=1` writes
 //! the files anew, for a person to read through; they lose their `[..]`.
 
@@ -64,11 +65,15 @@ fn play(name: &str) -> usize {
         .collect();
     for scene in &scenes {
         let mut shell = command("sh");
-        shell.args(["-c", &format!("exec 2>&1; {}", scene.line)]);
-        let ended = run(shell.current_dir(there.path()).env("PATH", &search));
+        let ended = run(shell
+            .args(["-c", &scene.line])
+            .current_dir(there.path())
+            .env("PATH", &search));
+        // Neither of the two streams waits for the other.
+        let both = ended.stdout.clone() + &ended.stderr;
         // Where Python puts its marks below a line differs from version to version.
         let is_text = |line: &&str| line.is_empty() || line.contains(|c| !" ~^".contains(c));
-        let lines = ended.stdout.lines().filter(is_text);
+        let lines = both.lines().filter(is_text);
         let mut shown: String = lines.map(|line| format!("{line}\n")).collect();
         if ended.status != Some(0) {
             shown += &format!("? {}\n", ended.status.unwrap());
