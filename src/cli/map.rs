@@ -177,7 +177,7 @@ impl Results<'_> {
         }
         self.voices.end(Gist {
             index,
-            input: &block.bytes(place),
+            input: &self.voices.wanted(|| block.bytes(place)),
             value: (!text.is_empty()).then_some(&text[..]),
             error: error.as_deref(),
         })

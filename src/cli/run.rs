@@ -60,12 +60,13 @@ fn for_each_input(
         let result = outcome.result;
         let is_refused = matches!(&result, Err(error) if error.python().is_none());
         let problem = is_refused.then(|| block.problem(place)).flatten();
+        let is_no_input = problem.is_some();
         let ended = Ended {
             index,
-            input: &block.bytes(place),
-            label: match problem {
-                None => block.label(place),
-                Some(_) => block.origin(place),
+            input: &voices.wanted(|| block.bytes(place)),
+            label: &|| match is_no_input {
+                false => block.label(place),
+                true => block.origin(place),
             },
             problem: problem.map(Failure::from),
             result,
@@ -99,7 +100,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
         let ended = Ended {
             index: worker as u64,
             input: name.as_bytes(),
-            label: name.clone(),
+            label: &|| name.clone(),
             problem: None,
             result,
         };
@@ -140,7 +141,7 @@ struct Ended<'a> {
     index: u64,
     input: &'a [u8],
     /// What a message calls it.
-    label: String,
+    label: &'a dyn Fn() -> String,
     /// Why no call could be made of its input.
     problem: Option<Failure>,
     result: owngil::Result<i64>,
@@ -176,7 +177,7 @@ impl Ended<'_> {
         }
         match failure.or_else(|| last.trouble.as_ref().map(Failure::unkept)) {
             Some(failure) => {
-                report.failed(&self.label, &failure, &last.printed);
+                report.failed(&(self.label)(), &failure, &last.printed);
                 Verdict::Failed(status)
             }
             None => {

@@ -134,6 +134,14 @@ impl Voices {
         self.folder.is_some()
     }
 
+    /// What `input` gives, if there is use for it at a call's end: for its folder or its tag.
+    pub(crate) fn wanted(&self, input: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+        match self.folder.is_some() || self.tag.is_some() {
+            true => input(),
+            false => Vec::new(),
+        }
+    }
+
     /// A call is made once more: what it has printed, as far as it is held, is not to be seen.
     pub(crate) fn forget(&self, index: u64) {
         let mut state = self.lock();
