@@ -1,6 +1,7 @@
 //! Placement: the command on a function that imports numpy and pandas, in interpreters with private
 //! copies, which it chooses by itself, and in worker processes.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -8,13 +9,16 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::contest::Contest;
-use crate::line::{Line, Role, Unit};
+use crate::line::{Entry, Line, Role, Unit};
 use crate::setting::{N_WORKERS, Setting};
 
 const ROW: &str = "placement";
 
-const OURS: &str = "owngil";
-const PROCESSES: &str = "--backend process";
+/// What the command is told, beside function and inputs.
+const PLACES: [(&str, Role, &[&str]); 2] = [
+    ("owngil", Role::Ours, &[]),
+    ("--backend process", Role::Peer, &["--backend", "process"]),
+];
 
 /// What a run takes.
 struct Taken {
@@ -30,32 +34,30 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
         return Ok(vec![Line::not_measured(ROW, title, &reason.to_string())]);
     }
     let n_inputs = setting.pick(400, 100);
-    let taken = |options: &'static [&str]| run(setting, options, n_inputs);
-
+    let memory: [RefCell<Vec<f64>>; 2] = Default::default();
     let mut contest = Contest::new();
-    contest.add(Role::Ours, OURS, || Ok(taken(&[])?.time));
-    contest.add(Role::Peer, PROCESSES, || {
-        Ok(taken(&["--backend", "process"])?.time)
-    });
+    for ((name, role, options), memory) in PLACES.iter().zip(&memory) {
+        contest.add(*role, *name, move || {
+            let taken = run(setting, options, n_inputs)?;
+            memory.borrow_mut().push(taken.memory);
+            Ok(taken.time)
+        });
+    }
     let held = contest.hold(setting, setting.pick(9, 3));
+
     let mut time = Line::new(ROW, format!("{title}: time"), Unit::Seconds);
     held.enter(&mut time);
     time.notes.push(format!(
         "{n_inputs} inputs, from the command's start to its last result; the imports are a part of it."
     ));
-
-    let mut contest = Contest::new();
-    contest.add(Role::Ours, OURS, || Ok(taken(&[])?.memory));
-    contest.add(Role::Peer, PROCESSES, || {
-        Ok(taken(&["--backend", "process"])?.memory)
-    });
-    let held = contest.hold(setting, setting.pick(3, 1));
-    let mut memory = Line::new(ROW, format!("{title}: memory"), Unit::Bytes);
-    held.enter(&mut memory);
-    memory.notes.push(format!(
+    let mut share = Line::new(ROW, format!("{title}: memory"), Unit::Bytes);
+    for ((name, role, _), memory) in PLACES.iter().zip(&memory) {
+        share.entries.push(Entry::of(name, *role, &memory.borrow()));
+    }
+    share.notes.push(format!(
         "The proportional share (PSS) of the command and {N_WORKERS} workers, all processes together, after the last result."
     ));
-    Ok(vec![time, memory])
+    Ok(vec![time, share])
 }
 
 fn run(setting: &Setting, options: &[&str], n_inputs: usize) -> Result<Taken> {
