@@ -206,5 +206,5 @@ fn so_do_runs_of_a_script_some_of_which_fail() {
         let number: u64 = number.parse().ok()?;
         (padding.len() as u64 == number % 200).then_some(number)
     };
-    kill_and_go_on(&words, 4_000, 10, of_script);
+    kill_and_go_on(&words, 20_000, 50, of_script);
 }
