@@ -1,9 +1,8 @@
 //! Transcripts: what a person types, and all that comes back, word by word.
 //!
 //! Each is a file in `transcripts/`: `$` and a line of shell, what it writes to standard output, then what to
-//! standard error, and `? STATUS`
-//! where the status is not 0. `[..]` stands for any text within a line. `OWNGIL_WRITE_TRANSCRIPTS=1` writes
-//! the files anew, for a person to read through; they lose their `[..]`.
+//! standard error, and `? STATUS` where the status is not 0. `[..]` stands for any text within a line.
+//! `OWNGIL_WRITE_TRANSCRIPTS=1` writes the files anew, for a person to read through; they lose their `[..]`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
