@@ -11,7 +11,6 @@ use super::exit::Exit;
 use super::fatal::Fatal;
 use super::feed::{Ledger, lock};
 use super::input::Block;
-use super::joblog::code_of;
 use super::json;
 use super::output::{Gist, Last, Place, Record, Values, Voices};
 use super::plan::CallsPlan;
@@ -26,11 +25,12 @@ pub(crate) fn map(
     session: &Session,
 ) -> Result<Exit, Fatal> {
     let n_inputs = plan.inputs.n;
-    let called = (plan.reference.clone(), code_of(&plan.reference));
+    let called = plan.reference.clone();
     let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
     let voices = session.voices(common, Place::Results)?;
     let pool = session.start_pool(common, n_inputs, voices.policy())?;
     pool.load(&plan.function)?;
+    let calls = calls.accounted(&pool, &[])?;
 
     let blocks = match plan.shape {
         Some(shape) => plan.inputs.blocks(shape),
@@ -82,6 +82,7 @@ impl Results<'_> {
     fn take(&mut self, index: u64, outcome: Option<Outcome<Value>>) -> Verdict {
         let (block, place) = lock(&self.ledger).end_call(index);
         let Some(outcome) = outcome else {
+            self.report.passed();
             return Verdict::CutShort;
         };
         self.report.took(outcome.spent(), || block.label(place));

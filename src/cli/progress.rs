@@ -65,6 +65,8 @@ pub(crate) struct Counts {
     pub(crate) n_failed: AtomicU64,
     pub(crate) n_retried: AtomicU64,
     pub(crate) n_cut_short: AtomicU64,
+    /// Of all inputs, those that are not for this run.
+    pub(crate) n_passed: AtomicU64,
 }
 
 /// Shows progress until it is dropped.
@@ -237,6 +239,8 @@ struct Moment {
     n_ended: u64,
     n_failed: u64,
     n_retried: u64,
+    n_passed: u64,
+    /// All inputs, those that are passed over among them.
     total: Option<u64>,
     /// Lately.
     per_second: f64,
@@ -251,6 +255,7 @@ impl Moment {
         let n_ended = counts.n_ended.load(Ordering::Relaxed);
         self.n_failed = counts.n_failed.load(Ordering::Relaxed);
         self.n_retried = counts.n_retried.load(Ordering::Relaxed);
+        self.n_passed = counts.n_passed.load(Ordering::Relaxed);
         let all = elapsed.as_secs_f64().max(0.001);
         let step = elapsed
             .saturating_sub(self.elapsed)
@@ -264,9 +269,14 @@ impl Moment {
         self.n_ended = n_ended;
     }
 
+    /// How many inputs this run has, as far as that is known: what is passed over is found on the way.
+    fn n_inputs(&self) -> Option<u64> {
+        Some(self.total?.saturating_sub(self.n_passed))
+    }
+
     /// How long it still takes, if that can be told.
     fn seconds_left(&self) -> Option<f64> {
-        let left = self.total?.checked_sub(self.n_ended)?;
+        let left = self.n_inputs()?.checked_sub(self.n_ended)?;
         (self.per_second > 0.0).then(|| left as f64 / self.per_second)
     }
 
@@ -279,7 +289,7 @@ impl Moment {
             String::new()
         };
         let head = format!("[{hours}{minutes:02}:{seconds:02}] ");
-        let total = self.total.map(|total| format!("/{}", grouped(total)));
+        let total = self.n_inputs().map(|total| format!("/{}", grouped(total)));
         let mut tail = format!(
             "{}{} done",
             grouped(self.n_ended),
@@ -300,7 +310,7 @@ impl Moment {
         // A line that fills the last column may be broken there.
         let width = window.n_columns.saturating_sub(1);
         let room = width.saturating_sub(head.len() + tail.chars().count() + 1);
-        let bar = match self.total {
+        let bar = match self.n_inputs() {
             Some(total) if total > 0 && room >= *BAR.start() => {
                 let part = self.n_ended as f64 / total as f64;
                 bar(part.min(1.0), room.min(*BAR.end()), window.screen.is_utf8) + " "
@@ -331,7 +341,7 @@ impl Moment {
             "done": self.n_ended,
             "failed": self.n_failed,
             "retried": self.n_retried,
-            "total": self.total,
+            "total": self.n_inputs(),
             "per_second": rounded(self.per_second),
             "seconds_left": self.seconds_left().map(rounded),
             "busy": busy,

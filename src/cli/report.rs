@@ -185,6 +185,11 @@ impl Report {
         }
     }
 
+    /// An input is not for this run.
+    pub(crate) fn passed(&self) {
+        self.counts.n_passed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A task has succeeded.
     pub(crate) fn succeeded(&self) {
         self.counts.n_ended.fetch_add(1, Ordering::Relaxed);

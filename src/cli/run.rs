@@ -12,7 +12,6 @@ use super::exit::Exit;
 use super::fatal::Fatal;
 use super::feed::lock;
 use super::input::{Inputs, Shape, Template, text};
-use super::joblog::code_with;
 use super::output::{Gist, Place, Voices};
 use super::plan::RunPlan;
 use super::report::{Failure, Report};
@@ -38,11 +37,11 @@ fn for_each_input(
 ) -> Result<Exit, Fatal> {
     let n_inputs = inputs.n;
     let called = plan.script.to_string();
-    let code = code_with(&called, &plan.arguments);
-    let calls = Calls::new((common, session), plan.script, (called, code), n_inputs)?;
+    let calls = Calls::new((common, session), plan.script, called, n_inputs)?;
     let voices = session.voices(common, Place::Tasks)?;
     let pool = session.start_pool(common, n_inputs, voices.policy())?;
     pool.load(&plan.script)?;
+    let calls = calls.accounted(&pool, &plan.arguments)?;
     let template = Arc::new(Template::new(&plan.arguments));
     let blocks = inputs.blocks(Shape::Script(template));
     let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
@@ -54,6 +53,7 @@ fn for_each_input(
     let ending = calls.make((&pool, &voices), fed, fails, |index, outcome| {
         let (block, place) = lock(&ledger).end_call(index);
         let Some(outcome) = outcome else {
+            report.passed();
             return Verdict::CutShort;
         };
         report.took(outcome.spent(), || block.label(place));

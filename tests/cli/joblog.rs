@@ -317,6 +317,49 @@ fn a_function_that_has_changed_is_said_and_goes_on() {
 }
 
 #[test]
+fn so_is_one_of_a_module_wherever_it_is_defined() {
+    let words = "map -m package:unless_seven -i inputs --joblog log";
+    let place = Place::new("1\n2\n");
+    fs::create_dir(place.path("package")).unwrap();
+    place.write("package/__init__.py", "from .inner import unless_seven\n");
+    let source = place.read("going_on.py");
+    place.write("package/inner.py", &source);
+    place.run(words).check(0);
+    let again = format!("{words} --resume");
+    let ended = place.run(&again);
+    assert!(
+        !ended.check(0).stderr.contains("has changed"),
+        "{}",
+        ended.stderr
+    );
+    place.write("package/inner.py", &format!("{source}\n# mended\n"));
+    let ended = place.run(&again);
+    let note = "note: package:unless_seven has changed since some inputs were run\n";
+    assert!(ended.check(0).stderr.contains(note), "{}", ended.stderr);
+    assert_eq!(place.calls(), ["1", "2"]);
+}
+
+#[test]
+fn the_progress_is_that_of_what_is_left() {
+    let place = Place::new("1\n2\n7\n");
+    place.run(MAP).check(1);
+    let words = format!(
+        "map going_on.py:unless_seven 1 2 7 17 --joblog log --resume-failed --progress json"
+    );
+    let ended = place.run(&words);
+    let last = ended
+        .check(1)
+        .stderr
+        .lines()
+        .rfind(|line| line.starts_with("{\"progress\":"));
+    let told: serde_json::Value = serde_json::from_str(last.unwrap()).unwrap();
+    assert_eq!(
+        (&told["progress"]["done"], &told["progress"]["total"]),
+        (&2.into(), &2.into())
+    );
+}
+
+#[test]
 fn results_that_were_not_accounted_for_are_taken_back() {
     let place = Place::new("1\n2\n3\n");
     place.run_into_file(&format!("{MAP} -k")).check(0);

@@ -105,7 +105,7 @@ impl Running {
         thread::spawn(move || {
             if watch.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("process {group} takes too long and is killed");
-                signal("KILL", &format!("-{group}"));
+                signals(&["KILL"], &format!("-{group}"));
             }
         });
         Running {
@@ -119,7 +119,12 @@ impl Running {
 
     /// Sends a signal to the command alone.
     pub(crate) fn signal(&self, name: &str) {
-        signal(name, &self.child.id().to_string());
+        self.signals(&[name]);
+    }
+
+    /// Sends it signals, with nothing between them.
+    pub(crate) fn signals(&self, names: &[&str]) {
+        signals(names, &self.child.id().to_string());
     }
 
     /// Writes input on a thread of its own, as far as it is read.
@@ -220,8 +225,11 @@ fn line_of(stream: &mut impl BufRead) -> String {
     line
 }
 
-fn signal(name: &str, process: &str) {
-    let kill = format!("kill -s {name} -- {process}");
+fn signals(names: &[&str], process: &str) {
+    let kills = names
+        .iter()
+        .map(|name| format!("kill -s {name} -- {process}"));
+    let kill = kills.collect::<Vec<_>>().join(" && ");
     let status = Command::new("sh").args(["-c", &kill]).status();
     assert!(status.unwrap().success(), "{kill}");
 }

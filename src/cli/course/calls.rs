@@ -29,7 +29,7 @@ pub(crate) struct Calls<'a> {
     function: Function,
     /// As it is written.
     called: String,
-    /// Its digest.
+    /// Its digest, where there is an account.
     code: u64,
     course: Course<'a>,
     account: Option<(Joblog, Past)>,
@@ -57,29 +57,37 @@ impl<T> Outcome<T> {
 }
 
 impl<'a> Calls<'a> {
-    /// Finds out what is asked for, and opens the account. `called` is how the function was written, with
-    /// the digest of its code.
+    /// Finds out what is asked for. `called` is how the function was written.
     pub(crate) fn new(
         (common, session): (&'a CommonArgs, &'a Session),
         function: Function,
-        (called, code): (String, u64),
+        called: String,
         n_inputs: Option<usize>,
     ) -> Result<Calls<'a>, Fatal> {
         let course = Course::new(common, n_inputs)?;
-        let account = match common.course.dry_run {
-            true => None,
-            false => session.account(common, called.clone(), code)?,
-        };
         Ok(Calls {
             common,
             session,
             function,
             called,
-            code,
+            code: 0,
             course,
-            account,
+            account: None,
             is_timed: false,
         })
+    }
+
+    /// Opens the account, if there is to be one. The function is loaded, and a script has these arguments
+    /// of its own.
+    pub(crate) fn accounted(mut self, pool: &Pool, arguments: &[Vec<u8>]) -> Result<Self, Fatal> {
+        let (common, called) = (self.common, &self.called);
+        if common.joblog.joblog.is_some() {
+            self.code = joblog::code_of(called, &self.function, arguments, pool);
+        }
+        if !common.course.dry_run {
+            self.account = self.session.account(common, called.clone(), self.code)?;
+        }
+        Ok(self)
     }
 
     /// Asks for the time of each call.

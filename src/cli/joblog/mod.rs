@@ -5,6 +5,7 @@
 //! on, where standard output is a file to which it is added.
 
 mod args;
+mod code;
 mod past;
 mod row;
 mod target;
@@ -31,6 +32,7 @@ use target::Target;
 use writer::Writer;
 
 pub(crate) use args::JoblogArgs;
+pub(crate) use code::code_of;
 pub(crate) use past::{Known, Past};
 pub(crate) use row::{Outcome, Row, digest, digest_on};
 
@@ -234,25 +236,6 @@ fn account(past: &Past, called: &str) -> String {
         n => format!(", {} of them failed", grouped(n)),
     };
     format!("{called}: {n} inputs have ended before{failed}\n")
-}
-
-/// A digest of a script and of its own arguments.
-pub(crate) fn code_with(script: &str, arguments: &[Vec<u8>]) -> u64 {
-    arguments.iter().fold(code_of(script), |digest, word| {
-        digest_on(digest_on(digest, word), b"\0")
-    })
-}
-
-/// A digest of the code that a reference names: of its file, where it names one.
-pub(crate) fn code_of(reference: &str) -> u64 {
-    let file = reference
-        .rsplit_once(':')
-        .map_or(reference, |(file, _)| file);
-    let digest = digest(reference.as_bytes());
-    match fs::read(file) {
-        Ok(source) => digest_on(digest, &source),
-        Err(_) => digest,
-    }
 }
 
 /// The command that goes on with the run of these words, and adds to the file that standard output is.
