@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use owngil::{Backend, Extensions, Version};
 
@@ -206,7 +207,12 @@ pub(crate) struct RunArgs {
 
     /// What each input gets of its own: a namespace, or an interpreter too, which takes some
     /// milliseconds more
-    #[arg(long, value_name = "WHAT", default_value = "namespace")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "namespace",
+        help_heading = "Running"
+    )]
     pub(crate) isolate: Isolate,
 
     #[command(flatten)]
@@ -246,23 +252,29 @@ pub(crate) struct BenchArgs {
     pub(crate) calls: CallsArgs,
 
     /// For how long to measure; a slow function takes longer
-    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds, help_heading = "Measuring")]
     pub(crate) seconds: f64,
 
     /// Measure for 2 seconds: rough figures
-    #[arg(long, conflicts_with = "seconds")]
+    #[arg(long, conflicts_with = "seconds", help_heading = "Measuring")]
     pub(crate) quick: bool,
 
     /// Draw the speed-up into this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) svg: Option<PathBuf>,
 
     /// Write all that was measured to this file; `-` is standard output, in place of the report
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) json: Option<PathBuf>,
 
     /// The most workers: a number, or as for `map` [default: one per core]
-    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        help_heading = "Measuring"
+    )]
     pub(crate) jobs: Option<Jobs>,
 
     #[command(flatten)]
@@ -312,6 +324,12 @@ pub(crate) struct DoctorArgs {
     pub(crate) process: ProcessArgs,
 }
 
+/// By their names, so that a shell can complete them.
+fn backends() -> impl TypedValueParser<Value = Backend> {
+    let names = ["auto", "interpreter", "process", "thread"];
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Backend>())
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
@@ -320,6 +338,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 #[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Workers")]
 pub(crate) struct CommonArgs {
     /// How many workers run tasks: a number, a share of the cores (50%), or more (+1) or fewer (-1) than
     /// there are cores [default: one per core]
@@ -334,7 +353,13 @@ pub(crate) struct CommonArgs {
     /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
     /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`
     /// is `interpreter`, and `process` for what cannot run there
-    #[arg(long, value_name = "BACKEND", default_value_t = Backend::Auto)]
+    #[arg(
+        long,
+        value_name = "BACKEND",
+        default_value_t = Backend::Auto,
+        value_parser = backends(),
+        hide_possible_values = true
+    )]
     pub(crate) backend: Backend,
 
     /// What becomes of extension modules that refuse interpreters with their own GIL (numpy and most
@@ -344,7 +369,7 @@ pub(crate) struct CommonArgs {
     pub(crate) extensions: ExtensionsArg,
 
     /// Keep the results in the order of the inputs
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Output")]
     pub(crate) keep_order: bool,
 
     #[command(flatten)]
@@ -388,6 +413,7 @@ impl CommonArgs {
 }
 
 #[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Python and messages")]
 pub(crate) struct ProcessArgs {
     /// The Python whose packages are used: an executable or a virtual environment
     /// [default: OWNGIL_PYTHON, [tool.owngil], the script's PEP 723 block through uv, VIRTUAL_ENV,

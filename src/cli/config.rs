@@ -14,11 +14,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as ClapArgs, Command};
 use toml::{Table, Value};
 
+use super::alike::nearest;
 use super::exit::Exit;
 use super::fatal::Fatal;
-
-/// How alike two names are, from 0 to 1, if one may be meant by the other.
-const ALIKE: f64 = 0.75;
 
 /// Options that cannot be defaults.
 const NO_KEYS: [&str; 3] = ["help", "version", "no-config"];
@@ -234,11 +232,9 @@ impl Config {
         let options = commands.iter().flat_map(|command| command.get_arguments());
         let names = options.filter_map(|option| option.get_long());
         let names = names.filter(|name| !NO_KEYS.contains(name));
-        let alike = |one: &&str| strsim::jaro_winkler(one, &name.replace('_', "-"));
-        let nearest = names.max_by(|a, b| alike(a).total_cmp(&alike(b)));
-        Fatal::new(Exit::Usage, message).hint(match nearest {
-            Some(nearest) if alike(&nearest) > ALIKE => format!("did you mean {nearest}?"),
-            _ => "a key is the long name of an option, without its dashes".to_owned(),
+        Fatal::new(Exit::Usage, message).hint(match nearest(names, &name.replace('_', "-")) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "a key is the long name of an option, without its dashes".to_owned(),
         })
     }
 }

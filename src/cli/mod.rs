@@ -7,6 +7,7 @@
 //! with `json` for values. It sees the library's public API
 //! alone, and Python only through it.
 
+mod alike;
 mod args;
 mod bench;
 mod binding;
@@ -48,8 +49,10 @@ mod uv;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
+use alike::nearest;
 use args::{Args, Command, ScriptArg};
 use bench::BenchPlan;
 use config::Config;
@@ -87,6 +90,9 @@ fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
     };
     let matches = match command.clone().try_get_matches_from(&words) {
         Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+            return Err(unknown(&error, &command));
+        }
         Err(error) => return Ok(Err(refused(error))),
     };
     let Some((config, defaults)) = Config::defaults(&command, &matches)? else {
@@ -101,6 +107,22 @@ fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
         process.project.python = defaults.python;
     }
     Ok(Ok(args))
+}
+
+/// There is no such command; it may be what one of them was to do.
+fn unknown(error: &clap::Error, command: &clap::Command) -> Fatal {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word,
+        _ => "",
+    };
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let hint = match nearest(names, word) {
+        Some(name) => format!("did you mean {name}?"),
+        None if word.ends_with(".py") => format!("`owngil run {word}` runs a script"),
+        None if word.contains(':') => format!("`owngil map {word}` calls a function"),
+        None => "`owngil --help` lists them".to_owned(),
+    };
+    Fatal::new(Exit::Usage, format!("there is no command {word:?}")).hint(hint)
 }
 
 fn execute(args: Args) -> Result<Exit, Fatal> {

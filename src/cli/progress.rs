@@ -39,6 +39,7 @@ const BAR: std::ops::RangeInclusive<usize> = 10..=40;
 
 /// What is told of a run while it runs, and after it.
 #[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Python and messages")]
 pub(crate) struct ProgressArgs {
     /// How far the run is, on standard error: `auto` shows it on a terminal, `json` writes a line of
     /// JSON each second, `none` nothing

@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Command, CommandFactory};
 
+use super::alike::nearest;
 use super::args::Args;
 use super::exit::Exit;
 use super::fatal::Fatal;
@@ -73,10 +74,8 @@ fn list(topics: &[Topic<'_>]) -> String {
 fn unknown(name: &str, topics: &[Topic<'_>], command: &Command) -> Fatal {
     let commands = command.get_subcommands().map(Command::get_name);
     let names = commands.chain(topics.iter().map(|topic| topic.name.as_str()));
-    let alike = |other: &&str| strsim::jaro_winkler(other, name);
-    let nearest = names.max_by(|a, b| alike(a).total_cmp(&alike(b)));
     let fatal = Fatal::new(Exit::Usage, format!("there is no topic {name:?}"));
-    match nearest.filter(|nearest| alike(nearest) > 0.75) {
+    match nearest(names, name) {
         Some(nearest) => fatal.hint(format!("did you mean {nearest}?")),
         None => fatal.hint("`owngil help` lists them"),
     }

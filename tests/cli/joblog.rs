@@ -343,10 +343,9 @@ fn so_is_one_of_a_module_wherever_it_is_defined() {
 fn the_progress_is_that_of_what_is_left() {
     let place = Place::new("1\n2\n7\n");
     place.run(MAP).check(1);
-    let words = format!(
-        "map going_on.py:unless_seven 1 2 7 17 --joblog log --resume-failed --progress json"
-    );
-    let ended = place.run(&words);
+    let words =
+        "map going_on.py:unless_seven 1 2 7 17 --joblog log --resume-failed --progress json";
+    let ended = place.run(words);
     let last = ended
         .check(1)
         .stderr

@@ -125,7 +125,8 @@ fn the_third_signal_ends_the_process_at_once() {
     // A second later the run would end by itself: where the machine is busy, that passes between two commands.
     running.signals(&["INT", "TERM"]);
     let ended = running.end();
-    ended.check(143);
+    // Which of the two is handled first is not told.
+    assert!([Some(130), Some(143)].contains(&ended.status), "{ended:?}");
     // Nothing was summed up.
     assert!(!ended.stderr.contains("done"), "{}", ended.stderr);
 }

@@ -103,6 +103,11 @@ fn mistakes_are_told_with_the_way_out() {
 }
 
 #[test]
+fn each_command_says_what_it_does() {
+    assert!(play("help.txt") >= 4);
+}
+
+#[test]
 fn help_and_first_steps_read_as_they_should() {
     assert!(play("first-steps.txt") >= 4);
 }
