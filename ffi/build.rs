@@ -36,13 +36,6 @@ fn check(config: &InterpreterConfig) -> Result<(), String> {
             "it is not CPython, and only CPython has sub-interpreters with their own GIL".into(),
         );
     }
-    if config.is_free_threaded() {
-        return Err(
-            "it is a free-threaded build, on which attaching excludes nobody; \
-                    owngil counts on the GIL"
-                .into(),
-        );
-    }
     let version = config.version();
     if (version.major, version.minor) < (3, 12) {
         return Err(format!(

@@ -38,7 +38,9 @@ pub(crate) fn is_counting() -> bool {
 /// One with a context, such as that of `PYTHONMALLOC=debug`, is left alone: what it gives is no block
 /// of the system's.
 pub(crate) fn replace_raw() {
-    if cfg!(not(target_os = "linux")) {
+    // A free-threaded build takes the memory of objects from the system without asking any allocator
+    // that could be replaced.
+    if cfg!(any(not(target_os = "linux"), Py_GIL_DISABLED)) {
         return;
     }
     let domain = raw::PyMemAllocatorDomain::PYMEM_DOMAIN_RAW;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::attach::{Attached, Entered};
 use crate::callback::discard;
+use crate::container::undisturbed;
 use crate::object::{Kept, Kind, Object, PyResult};
 use crate::raw;
 
@@ -63,15 +64,11 @@ impl Views {
     /// `MemoryError`.
     pub fn new(attached: Attached<'_>) -> PyResult<'_, Views> {
         let (dict, name) = (attached.interpreter_dict()?, attached.interned(CLASS)?);
-        if dict.lookup(&name)?.is_none() {
-            let class = make_class(attached)?;
+        let class = match dict.lookup(&name)? {
+            Some(class) => class,
             // Threads of the main interpreter may have come here together; the first one's stays.
-            if dict.lookup(&name)?.is_none() {
-                dict.insert(&name, &class)?;
-            }
-        }
-        let class = dict.lookup(&name)?;
-        let class = class.ok_or_else(|| attached.raise_runtime_error("the type is gone"))?;
+            None => dict.invoke("setdefault", &[name, make_class(attached)?])?,
+        };
         Ok(Views(class.keep()))
     }
 
@@ -318,11 +315,18 @@ impl<'a> Object<'a> {
                 unsafe { raw::PyBuffer_Release(&mut self.0) };
             }
         }
-        let mut buffer = Released(raw::Py_buffer::new());
-        // SAFETY: attached, and the object is alive; the buffer stays in its place until released.
-        // One that could not be filled has no owner, for which releasing does nothing.
-        let status = unsafe { raw::PyObject_GetBuffer(self.as_ptr(), &mut buffer.0, flags) };
-        self.done(status)?;
-        Ok(work(buffer.0.buf.cast(), buffer.0.len as usize))
+        let get = || {
+            let mut buffer = Released(raw::Py_buffer::new());
+            // SAFETY: attached, and the object is alive; the buffer stays in its place until released.
+            // One that could not be filled has no owner, for which releasing does nothing.
+            let status = unsafe { raw::PyObject_GetBuffer(self.as_ptr(), &mut buffer.0, flags) };
+            self.done(status)?;
+            Ok(work(buffer.0.buf.cast(), buffer.0.len as usize))
+        };
+        match self.kind() {
+            // It counts its views without looking for others that do; see docs/safety.md.
+            Kind::ByteArray => undisturbed(self, get),
+            _ => get(),
+        }
     }
 }

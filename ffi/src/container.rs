@@ -3,6 +3,11 @@
 //! A list or tuple is filled in one go, from items that exist already, so that no Python code (a
 //! finalizer, `gc.get_objects`) can ever see one with empty places. They stand in a `Vec`: any other
 //! iterator may run Python code, or give fewer items than it says.
+//!
+//! On a free-threaded build other threads change a container between any two looks at it. Each look is
+//! sound by itself there: it takes a reference of its own, by a call or under a lock of CPython's that
+//! keep the container as it is meanwhile. A walk that is to see one state of it takes a copy first
+//! ([`Object::steady`]).
 
 use std::ptr::{self, NonNull};
 use std::vec::Drain;
@@ -180,8 +185,13 @@ impl<'a> Object<'a> {
     /// Item `place` of an exact list or tuple; `None` beyond its end and for other types.
     #[inline]
     pub fn item(&self, place: usize) -> Option<Object<'a>> {
+        #[cfg(Py_GIL_DISABLED)]
+        if self.kind() == Kind::List {
+            return self.list_item(place);
+        }
         let item = self.place(place)?;
-        // SAFETY: attached; the item is alive: the container refers to it.
+        // SAFETY: attached; the item is alive: the container refers to it, a tuple as long as it
+        // lives, a list until this thread lets go of its GIL.
         Some(unsafe { Object::from_borrowed(item) })
     }
 
@@ -195,6 +205,7 @@ impl<'a> Object<'a> {
             },
             // SAFETY: attached; an exact list and a place inside it: nothing that could shorten
             // the list runs between the check and the call on a build with a GIL.
+            #[cfg(not(Py_GIL_DISABLED))]
             Kind::List if place < self.len() => unsafe {
                 raw::PyList_GetItem(self.as_ptr(), place as isize)
             },
@@ -203,9 +214,52 @@ impl<'a> Object<'a> {
         NonNull::new(item)
     }
 
+    /// An item of an exact list, which other threads may change at any time.
+    #[cfg(Py_GIL_DISABLED)]
+    fn list_item(&self, place: usize) -> Option<Object<'a>> {
+        let place = isize::try_from(place).ok()?;
+        // SAFETY: attached; an exact list. The call takes a reference while the list cannot lose the
+        // item, and looks itself whether the place is inside it.
+        let item = unsafe { raw::PyList_GetItemRef(self.as_ptr(), place) };
+        // SAFETY: attached; the call returned a new reference, or null with an exception.
+        unsafe { Object::from_new(item) }.ok()
+    }
+
+    /// A copy of an exact list (as a tuple), dict or set as it is now, which no other thread knows,
+    /// where other threads may change it; `None` where they cannot: on a build with a GIL, and for
+    /// other types.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    #[inline]
+    pub fn steady(&self) -> PyResult<'a, Option<Object<'a>>> {
+        #[cfg(Py_GIL_DISABLED)]
+        {
+            let object = self.as_ptr();
+            let copy = match self.kind() {
+                // SAFETY: attached; an exact list, which the call locks while it copies.
+                Kind::List => unsafe { raw::PyList_AsTuple(object) },
+                // SAFETY: attached; an exact dict, which the call locks while it copies.
+                Kind::Dict => unsafe { raw::PyDict_Copy(object) },
+                // SAFETY: attached; an exact set, which the call locks while it copies.
+                Kind::Set => unsafe { raw::PyFrozenSet_New(object) },
+                _ => return Ok(None),
+            };
+            // SAFETY: attached; the call returned a new reference, or null with an exception.
+            unsafe { Object::from_new(copy) }.map(Some)
+        }
+        #[cfg(not(Py_GIL_DISABLED))]
+        Ok(None)
+    }
+
     /// As [`item`](Object::item), without a reference to an object that can be copied out.
     #[inline]
     pub fn inside(&self, place: usize) -> Option<Inside<'a>> {
+        #[cfg(Py_GIL_DISABLED)]
+        if self.kind() == Kind::List {
+            return self.list_item(place).map(Inside::from);
+        }
         let item = self.place(place)?;
         // SAFETY: attached; the item is alive: the container refers to it.
         Some(unsafe { Inside::of(item) })
@@ -257,13 +311,15 @@ impl<'a> Object<'a> {
         if self.kind() != Kind::Dict {
             return Ok(None);
         }
-        // SAFETY: attached; an exact dict, and a key that is alive.
-        let value = unsafe { raw::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr()) };
-        match NonNull::new(value) {
-            // SAFETY: attached; the value is alive: the dict refers to it.
-            Some(value) => Ok(Some(unsafe { Object::from_borrowed(value) })),
-            None => self.attached().pending().map_or(Ok(None), Err),
+        let mut value = ptr::null_mut();
+        // SAFETY: attached; an exact dict, a key that is alive, and a place for the value.
+        let status = unsafe { raw::PyDict_GetItemRef(self.as_ptr(), key.as_ptr(), &raw mut value) };
+        self.done(status)?;
+        if status == 0 {
+            return Ok(None);
         }
+        // SAFETY: attached; the call found a value, and put a new reference to it there.
+        unsafe { Object::from_new(value) }.map(Some)
     }
 
     fn add_all<I: IntoIterator<Item = Object<'a>>>(self, items: I) -> PyResult<'a, Object<'a>> {
@@ -297,22 +353,33 @@ pub enum Inside<'a> {
 impl<'a> Inside<'a> {
     /// # Safety
     ///
-    /// This thread is attached for `'a`, and `pointer` is a live object of that interpreter.
+    /// This thread is attached for `'a`, and `pointer` is an object of that interpreter, alive until
+    /// this returns.
     #[inline]
     unsafe fn of(pointer: NonNull<raw::PyObject>) -> Self {
-        // SAFETY: attached and alive, by this function's contract; nothing below runs Python code,
-        // so whoever keeps the object alive still does until a reference is taken.
+        // SAFETY: attached and alive, by this function's contract; nothing below runs Python code or
+        // lets go of what keeps the object alive, until a reference is taken.
         let object = unsafe { Borrowed::new(pointer) };
-        match object.kind() {
+        Inside::copied(&object).unwrap_or_else(|| Inside::Object(object.clone()))
+    }
+
+    /// What is small enough to be copied out.
+    #[inline]
+    fn copied(object: &Object<'a>) -> Option<Self> {
+        Some(match object.kind() {
             Kind::None => Inside::None,
             Kind::Bool => Inside::Bool(object.is_true_constant()),
             Kind::Float => Inside::Float(object.as_f64().unwrap_or_default()),
-            Kind::Int => match object.as_i64() {
-                Some(number) => Inside::Int(number),
-                None => Inside::Object(object.clone()),
-            },
-            _ => Inside::Object(object.clone()),
-        }
+            Kind::Int => Inside::Int(object.as_i64()?),
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> From<Object<'a>> for Inside<'a> {
+    #[inline]
+    fn from(object: Object<'a>) -> Self {
+        Inside::copied(&object).unwrap_or(Inside::Object(object))
     }
 }
 
@@ -333,19 +400,50 @@ impl<'a> Iterator for Pairs<'_, 'a> {
             return None;
         }
         let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
-        let dict = self.dict.as_ptr();
-        // SAFETY: attached; an exact dict; `position` is what the last call left there.
-        let found = unsafe { raw::PyDict_Next(dict, &mut self.position, &mut key, &mut value) };
-        if found == 0 {
-            return None;
-        }
-        let (key, value) = (NonNull::new(key)?, NonNull::new(value)?);
-        // SAFETY: attached; the key is alive: the dict refers to it.
-        let key = unsafe { Object::from_borrowed(key) };
-        // SAFETY: attached; the value is alive: the dict refers to it.
-        let value = unsafe { Inside::of(value) };
-        Some((key, value))
+        let (dict, position) = (self.dict, &mut self.position);
+        undisturbed(dict, || {
+            let dict = dict.as_ptr();
+            // SAFETY: attached; an exact dict, which no other thread changes meanwhile; `position` is
+            // what the last call left there.
+            let found = unsafe { raw::PyDict_Next(dict, position, &mut key, &mut value) };
+            if found == 0 {
+                return None;
+            }
+            let (key, value) = (NonNull::new(key)?, NonNull::new(value)?);
+            // SAFETY: attached; the key is alive: the dict refers to it, and cannot change here.
+            let key = unsafe { Object::from_borrowed(key) };
+            // SAFETY: attached; the value is alive for the same reason.
+            let value = unsafe { Inside::of(value) };
+            Some((key, value))
+        })
     }
+}
+
+/// Runs `work` while no other thread changes the object, which is what the GIL sees to: `work` must not
+/// run Python code.
+#[cfg(not(Py_GIL_DISABLED))]
+#[inline(always)]
+pub(crate) fn undisturbed<R>(_object: &Object<'_>, work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// Runs `work` with the object's own lock held, under which CPython changes it: `work` must not run
+/// Python code, which may let go of it.
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) fn undisturbed<R>(object: &Object<'_>, work: impl FnOnce() -> R) -> R {
+    struct Section(std::mem::MaybeUninit<raw::PyCriticalSection>);
+    impl Drop for Section {
+        fn drop(&mut self) {
+            // SAFETY: attached: it lives only inside `undisturbed`, whose object is reached only while
+            // attached; begun there, in this place, and the innermost, since `work` is over.
+            unsafe { raw::PyCriticalSection_End(self.0.as_mut_ptr()) };
+        }
+    }
+    let mut section = Section(std::mem::MaybeUninit::zeroed());
+    // SAFETY: attached, and the object is alive. The call fills the section, which stays in its place
+    // until it ends; it waits detached.
+    unsafe { raw::PyCriticalSection_Begin(section.0.as_mut_ptr(), object.as_ptr()) };
+    work()
 }
 
 /// What iterating over an object gives. See [`Object::items`].

@@ -42,6 +42,8 @@ pub enum StartError {
         /// Why.
         reason: &'static str,
     },
+    /// An interpreter with a GIL of its own was asked for, and this CPython is free-threaded.
+    FreeThreaded,
     /// CPython itself said no, or the system gave no thread.
     Failed {
         /// What was being done.
@@ -90,6 +92,10 @@ impl fmt::Display for StartError {
             StartError::Refused { version, reason } => {
                 write!(f, "Python {version} cannot be used: {reason}")
             }
+            StartError::FreeThreaded => f.write_str(
+                "interpreters with a GIL of their own are not made on a free-threaded Python, whose \
+                 threads run in parallel in one interpreter",
+            ),
             StartError::Failed { doing, message } => write!(f, "{doing} failed: {message}"),
             StartError::Raised { doing, exception } => write!(f, "{doing} raised {exception}"),
         }

@@ -84,7 +84,7 @@ impl Interpreter {
     ///
     /// # Errors
     ///
-    /// [`StartError::Failed`] with CPython's reason.
+    /// [`StartError::Failed`] with CPython's reason; [`StartError::FreeThreaded`] on a free-threaded build.
     ///
     /// # Panics
     ///
@@ -114,6 +114,9 @@ impl Interpreter {
     }
 
     fn make(runtime: &'static Runtime, memory: Option<Memory>) -> Result<Interpreter, StartError> {
+        if Runtime::IS_FREE_THREADED {
+            return Err(StartError::FreeThreaded);
+        }
         let _owner = Owner::new(memory.as_ref());
         let entrance = Interpreter::on_main(runtime)?;
         let state = create(entrance).map_err(|error| match error {
@@ -143,7 +146,8 @@ impl Interpreter {
         Ok(made)
     }
 
-    /// A thread state on this thread for the main interpreter, which has one GIL for all of them.
+    /// A thread state on this thread for the main interpreter, which has one GIL for all of them, and on a
+    /// free-threaded build none.
     ///
     /// # Errors
     ///
@@ -205,6 +209,7 @@ impl Interpreter {
     fn prepare(&mut self) -> Result<(), StartError> {
         self.attach(|attached| {
             let prepared = || {
+                attached.interpreter_dict()?;
                 #[cfg(not(Py_3_13))]
                 crate::isolate::isolate(attached)?;
                 let size = attached.int(STACK_SIZE as i64)?;
@@ -352,6 +357,11 @@ impl Interpreter {
                 }
             }
             Kind::MainThread => {
+                #[cfg(Py_GIL_DISABLED)]
+                let turn = crate::turn::Turn::here();
+                // SAFETY: attached: the guard gave its state away without detaching it.
+                #[cfg(Py_GIL_DISABLED)]
+                let _turn = turn.take(unsafe { Attached::assume(id) });
                 // SAFETY: `state` is attached on this thread, and ours alone: no visitor is inside.
                 unsafe { raw::PyThreadState_Clear(state) };
                 // SAFETY: the attached state was cleared in the line above.
@@ -491,6 +501,9 @@ fn other_thread_states(_attached: Attached<'_>) -> usize {
 
 impl<'a> Attached<'a> {
     /// A `dict` of the interpreter's own, for what C code keeps per interpreter.
+    ///
+    /// CPython makes it at the first call in each interpreter, without a lock. So that is made while there
+    /// is one thread in it: when CPython starts, and when an interpreter is made.
     pub(crate) fn interpreter_dict(self) -> crate::PyResult<'a, Object<'a>> {
         // SAFETY: attached: `self` exists.
         let interpreter = unsafe { raw::PyInterpreterState_Get() };

@@ -68,10 +68,16 @@ mod callback;
 mod buffer;
 mod loan;
 
+#[cfg(any(Py_GIL_DISABLED, test))]
+mod dump;
 #[cfg(Py_3_15)]
 mod nudge;
 mod stack;
+#[cfg(Py_GIL_DISABLED)]
+mod turn;
 mod visit;
+#[cfg(not(Py_GIL_DISABLED))]
+mod walk;
 
 mod definition;
 mod foreign;

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::allocator;
 use crate::error::StartError;
 use crate::raw;
+use crate::runtime::Runtime;
 
 /// What one interpreter has in use, and may have. A clone is the same, for any thread.
 ///
@@ -66,10 +67,14 @@ impl Memory {
         if !allocator::is_counting() {
             return Err(StartError::Failed {
                 doing: "counting an interpreter's memory",
-                message:
-                    "Python's allocators cannot be counted: it is done on Linux, and not with \
-                          PYTHONMALLOC or PYTHONDEVMODE"
-                        .to_owned(),
+                message: match Runtime::IS_FREE_THREADED {
+                    true => "a free-threaded Python takes its memory where it cannot be counted",
+                    false => {
+                        "Python's allocators cannot be counted: it is done on Linux, and not with \
+                         PYTHONMALLOC or PYTHONDEVMODE"
+                    }
+                }
+                .to_owned(),
             });
         }
         let account = Box::new(Account::new(limit.unwrap_or(usize::MAX)));

@@ -19,6 +19,9 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
 
 
 def names():
+    if "t" in sys.abiflags:
+        # Free-threaded: there is no other interpreter.
+        return []
     if sys.version_info >= (3, 14):
         return ["_struct", "cmath"] if sys.version_info < (3, 14, 2) else []
     import os
@@ -47,6 +50,10 @@ def preimport():
             except BaseException:
                 # Not every build can load every one; what main cannot load, no other will.
                 pass
+
+    if "t" in sys.abiflags:
+        # It tells where threads stand; the thread that asks it has a small stack.
+        import faulthandler
 
     # 3.12 keeps one pointer to the table of character names for the whole process, into the interpreter that was the
     # first to ask for one in this way, and follows it when that has ended (gh-111972).

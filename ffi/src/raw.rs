@@ -17,18 +17,18 @@ pub(crate) use pyo3_ffi::{
     PyBool_Type, PyBuffer_FillInfo, PyBuffer_Release, PyByteArray_FromStringAndSize,
     PyByteArray_Type, PyBytes_AsString, PyBytes_FromStringAndSize, PyBytes_Size, PyBytes_Type,
     PyCFunction_NewEx, PyCapsule_GetPointer, PyCapsule_New, PyConfig, PyConfig_Clear,
-    PyConfig_InitPythonConfig, PyConfig_SetBytesString, PyDict_Copy, PyDict_GetItemWithError,
-    PyDict_New, PyDict_Next, PyDict_SetItem, PyDict_Size, PyDict_Type, PyErr_GetRaisedException,
+    PyConfig_InitPythonConfig, PyConfig_SetBytesString, PyDict_Copy, PyDict_New, PyDict_Next,
+    PyDict_SetItem, PyDict_Size, PyDict_Type, PyErr_GetRaisedException,
     PyErr_GivenExceptionMatches, PyErr_SetRaisedException, PyErr_SetString, PyEval_EvalCode,
     PyEval_RestoreThread, PyEval_SaveThread, PyExc_ImportError, PyExc_KeyboardInterrupt,
     PyExc_MemoryError, PyExc_OSError, PyExc_RecursionError, PyExc_RuntimeError, PyExc_SyntaxError,
     PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AS_DOUBLE,
-    PyFloat_FromDouble, PyFloat_Type, PyFrame_GetBack, PyFrame_GetCode, PyFrame_GetLineNumber,
-    PyFrozenSet_New, PyFrozenSet_Type, PyGILState_GetThisThreadState, PyImport_ImportModule,
-    PyInterpreterConfig, PyInterpreterConfig_OWN_GIL, PyInterpreterState, PyInterpreterState_Get,
+    PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type,
+    PyGILState_GetThisThreadState, PyImport_ImportModule, PyInterpreterConfig,
+    PyInterpreterConfig_OWN_GIL, PyInterpreterState, PyInterpreterState_Get,
     PyInterpreterState_GetDict, PyInterpreterState_GetID, PyInterpreterState_Main,
-    PyInterpreterState_ThreadHead, PyIter_Next, PyList_GetItem, PyList_New, PyList_SetItem,
-    PyList_Size, PyList_Type, PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_Type,
+    PyInterpreterState_ThreadHead, PyIter_Next, PyList_New, PyList_SetItem, PyList_Size,
+    PyList_Type, PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_Type,
     PyMem_GetAllocator, PyMem_SetAllocator, PyMemAllocatorDomain, PyMemAllocatorEx,
     PyMemoryView_FromObject, PyMemoryView_Type, PyMethodDef, PyMethodDefPointer,
     PyModule_FromDefAndSpec2, PyModule_GetDef, PyModule_Type, PyModuleDef, PyModuleDef_Slot,
@@ -38,16 +38,32 @@ pub(crate) use pyo3_ffi::{
     PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New, PySet_Size, PySet_Type,
     PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception, PyStatus_Ok,
     PyThread_get_thread_ident, PyThreadState, PyThreadState_Clear, PyThreadState_DeleteCurrent,
-    PyThreadState_Get, PyThreadState_GetFrame, PyThreadState_GetID, PyThreadState_GetInterpreter,
-    PyThreadState_New, PyThreadState_Next, PyThreadState_SetAsyncExc, PyThreadState_Swap,
-    PyTuple_GET_ITEM, PyTuple_GetItem, PyTuple_New, PyTuple_SetItem, PyTuple_Size, PyTuple_Type,
-    PyType_FromSpec, PyType_GenericAlloc, PyType_Slot, PyType_Spec, PyTypeObject,
-    PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize, PyUnicode_Decode, PyUnicode_DecodeUTF8,
-    PyUnicode_FromStringAndSize, PyUnicode_InternInPlace, PyUnicode_Type, getbufferproc,
+    PyThreadState_Get, PyThreadState_GetInterpreter, PyThreadState_New, PyThreadState_Next,
+    PyThreadState_SetAsyncExc, PyThreadState_Swap, PyTuple_GET_ITEM, PyTuple_GetItem, PyTuple_New,
+    PyTuple_SetItem, PyTuple_Size, PyTuple_Type, PyType_FromSpec, PyType_GenericAlloc, PyType_Slot,
+    PyType_Spec, PyTypeObject, PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize,
+    PyUnicode_Decode, PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace,
+    PyUnicode_Type, getbufferproc,
 };
 
 // Before 3.13 it is `_PyThreadState_UncheckedGet`.
 pub(crate) use pyo3_ffi::compat::PyThreadState_GetUnchecked;
+
+// Before 3.13 it is made of those that borrow.
+pub(crate) use pyo3_ffi::compat::PyDict_GetItemRef;
+
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) use pyo3_ffi::{
+    PyCriticalSection, PyCriticalSection_Begin, PyCriticalSection_End, PyList_AsTuple,
+    PyList_GetItemRef, PyMutex, PyMutex_Lock, PyMutex_Unlock,
+};
+
+// They borrow, or count on it that no other thread runs.
+#[cfg(not(Py_GIL_DISABLED))]
+pub(crate) use pyo3_ffi::{
+    PyFrame_GetBack, PyFrame_GetCode, PyFrame_GetLineNumber, PyList_GetItem,
+    PyThreadState_GetFrame, PyThreadState_GetID,
+};
 
 #[cfg(Py_3_15)]
 pub(crate) use pyo3_ffi::{PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA, PySlot_END};

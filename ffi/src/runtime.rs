@@ -95,6 +95,35 @@ impl Runtime {
         self.config.python.as_deref()
     }
 
+    /// Whether this is built for a free-threaded CPython (PEP 703): the threads of an interpreter run in
+    /// parallel, as long as its GIL is [off](Runtime::is_gil_enabled).
+    pub const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
+
+    /// Whether the main interpreter's GIL is on: always, but on a free-threaded build. There it is off
+    /// at first, unless `PYTHON_GIL=1` is set, and goes on for good when an extension module is imported
+    /// that does not say that it can do without.
+    ///
+    /// # Errors
+    ///
+    /// As [`in_main`](Runtime::in_main).
+    ///
+    /// # Panics
+    ///
+    /// As [`in_main`](Runtime::in_main).
+    pub fn is_gil_enabled(&self) -> Result<bool, StartError> {
+        if !Runtime::IS_FREE_THREADED {
+            return Ok(true);
+        }
+        self.in_main(|attached| {
+            let sys = attached.import(c"sys");
+            let enabled = sys.and_then(|sys| sys.invoke("_is_gil_enabled", &[])?.is_true());
+            enabled.map_err(|raised| StartError::Raised {
+                doing: "asking for the GIL",
+                exception: Box::new(raised.describe()),
+            })
+        })?
+    }
+
     /// The version of CPython.
     pub fn version(&self) -> Version {
         Version::running()
@@ -307,6 +336,7 @@ pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
 /// Imports C extensions in the main interpreter, before any other interpreter can.
 fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
     let run = || {
+        attached.interpreter_dict()?;
         let globals = attached.dict()?;
         attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)
     };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::raw;
+use crate::runtime::Runtime;
 
 /// A CPython version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,10 @@ impl Version {
     /// Why owngil refuses to run on this version.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match (self.minor, self.micro) {
+            (13, ..4) if Runtime::IS_FREE_THREADED => Some(
+                "its free-threaded build crashes when threads start and when they set attributes \
+                 (gh-129732, gh-132869): use 3.13.4 or later, better 3.14",
+            ),
             (12, 0) => Some(
                 "its interpreters share a MemoryError that crashes (gh-109894) and cannot end while \
                  threads run (gh-105716): use 3.12.8 or later",
@@ -67,6 +72,10 @@ impl Version {
     /// What is known to go wrong on this version, and which one to use.
     pub(crate) fn warning(self) -> Option<&'static str> {
         match (self.minor, self.micro) {
+            (13, _) if Runtime::IS_FREE_THREADED => Some(
+                "free threading is an experiment in 3.13, and a bytearray that threads share can crash it; \
+                 3.14 is the first version that supports it (PEP 779)",
+            ),
             (12, ..8) => Some(
                 "frees objects of one interpreter in another (gh-119213, gh-116510) and loads \
                  single-phase extensions unsafely (gh-117953); owngil avoids the cases it knows; \
@@ -134,7 +143,9 @@ mod tests {
         assert!(version(12, 1).refusal().is_none());
         for (minor, bad, good) in [(12, 7, 8), (13, 12, 13), (14, 3, 4)] {
             assert!(version(minor, bad).warning().is_some());
-            assert!(version(minor, good).warning().is_none());
+            let is_experiment = Runtime::IS_FREE_THREADED && minor == 13;
+            let is_warned = version(minor, good).warning().is_some();
+            assert_eq!(is_warned, is_experiment);
         }
     }
 }

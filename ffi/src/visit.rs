@@ -4,21 +4,24 @@
 //! A visitor has a thread state of its own. It holds the interpreter's GIL for the length of the visit,
 //! and nothing in a visit runs Python code or lets go of the GIL: what it finds stays true until it
 //! leaves. An interpreter that ends closes its gate first and waits for the visitors that are inside.
+//!
+//! On a free-threaded build a visit keeps nobody from running. One thread has one visitor at a time
+//! (see `turn`), and whoever interrupts only what it finds running needs a lock for that, which the
+//! interpreter's thread takes as well when it notes what it runs.
 
 use std::ffi::{c_long, c_ulong};
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::address::Address;
 use crate::attach::{self, Attached, Entered};
 use crate::memory::{Memory, Owner};
 #[cfg(Py_3_15)]
 use crate::nudge::Nudge;
-use crate::object::Object;
 use crate::raw;
+#[cfg(Py_GIL_DISABLED)]
+use crate::turn::Turn;
 
 /// Lets other threads attach to one interpreter for a moment. A clone is the same.
 #[derive(Clone)]
@@ -27,16 +30,20 @@ pub struct Visits(Arc<Gate>);
 /// # Invariant
 ///
 /// While `state.open` is true or `state.n_inside` is not zero, the interpreter has not ended, nor has
-/// the thread state `home`.
+/// the thread state `home`; and `turn` is that of the thread which has that state.
 struct Gate {
     id: i64,
     interpreter: Address<raw::PyInterpreterState>,
+    #[cfg(not(Py_GIL_DISABLED))]
     home: Address<raw::PyThreadState>,
     /// CPython's number for the thread of `home`.
     thread: c_ulong,
     memory: Option<Memory>,
     #[cfg(Py_3_15)]
     nudge: Option<Nudge>,
+    /// Of the thread of `home`.
+    #[cfg(Py_GIL_DISABLED)]
+    turn: Turn,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -48,7 +55,10 @@ struct State {
 
 /// Held while a thread state is added to a list without that interpreter's GIL, and while a list is
 /// walked. What Python code adds is added under the GIL, and all are removed under it.
-static ADDING: Mutex<()> = Mutex::new(());
+///
+/// On a free-threaded build no list is walked by this crate.
+#[cfg(not(Py_GIL_DISABLED))]
+pub(crate) static ADDING: Mutex<()> = Mutex::new(());
 
 /// An attachment of another thread than the interpreter's own, for a moment.
 #[derive(Clone, Copy)]
@@ -60,7 +70,8 @@ pub struct Visit<'a> {
 /// What one thread of an interpreter is at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// CPython's number of the thread state, counted from 1 in each interpreter.
+    /// CPython's number of the thread state, counted from 1 in each interpreter; on a free-threaded build
+    /// the number that `threading.get_ident` gives for the thread.
     pub state_id: u64,
     /// Whether it is the thread that made the [`Interpreter`](crate::Interpreter).
     pub is_home: bool,
@@ -77,7 +88,7 @@ pub struct Frame {
     pub file: String,
     /// The line that it is at; 0 where there is none.
     pub line: u32,
-    /// `co_qualname`
+    /// `co_qualname`; on a free-threaded build `co_name`.
     pub function: String,
 }
 
@@ -94,6 +105,9 @@ impl Stack {
 pub(crate) unsafe fn new_state(
     interpreter: *mut raw::PyInterpreterState,
 ) -> *mut raw::PyThreadState {
+    // Not on a free-threaded build: there the call may wait for all threads to stop, and one that is
+    // attached and waits for this lock would never stop.
+    #[cfg(not(Py_GIL_DISABLED))]
     let _adding = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the interpreter is alive, by this function's contract; the call needs no attachment
     // (its memory comes from the raw allocator, the list is locked).
@@ -108,17 +122,20 @@ impl Visits {
     pub(crate) unsafe fn new(
         id: i64,
         interpreter: NonNull<raw::PyInterpreterState>,
-        home: NonNull<raw::PyThreadState>,
+        #[cfg_attr(Py_GIL_DISABLED, expect(unused_variables))] home: NonNull<raw::PyThreadState>,
         memory: Option<Memory>,
     ) -> Visits {
         Visits(Arc::new(Gate {
             id,
             interpreter: Address(interpreter),
+            #[cfg(not(Py_GIL_DISABLED))]
             home: Address(home),
             thread: this_thread(),
             memory,
             #[cfg(Py_3_15)]
             nudge: Nudge::here(),
+            #[cfg(Py_GIL_DISABLED)]
+            turn: Turn::here(),
             state: Mutex::new(State {
                 open: true,
                 n_inside: 0,
@@ -134,6 +151,9 @@ impl Visits {
     /// holds it for ever. So call it on a thread that can be left behind. `work` must not wait for
     /// what the interpreter does meanwhile: it does nothing, and it does not end.
     ///
+    /// On a free-threaded build it waits for other visitors of the same thread alone, and the interpreter
+    /// goes on meanwhile.
+    ///
     /// # Panics
     ///
     /// On a thread that is attached already.
@@ -143,8 +163,12 @@ impl Visits {
         }
         let inside = Inside::enter(&self.0)?;
         let presence = Presence::attach(&inside)?;
+        let attached = presence.attached();
+        // Given back before the presence ends, which takes this thread's own turn: nobody holds two.
+        #[cfg(Py_GIL_DISABLED)]
+        let _turn = self.0.turn.take(attached);
         Some(work(Visit {
-            attached: presence.attached(),
+            attached,
             gate: &self.0,
         }))
     }
@@ -257,6 +281,10 @@ impl<'g> Presence<'g> {
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
+        #[cfg(Py_GIL_DISABLED)]
+        let turn = Turn::here();
+        #[cfg(Py_GIL_DISABLED)]
+        let _turn = turn.take(self.attached());
         // SAFETY: attached to this thread, by the invariant, and ours alone.
         unsafe { raw::PyThreadState_Clear(self.state.as_ptr()) };
         // SAFETY: the attached state was cleared in the line above.
@@ -282,7 +310,8 @@ impl Visit<'_> {
         // SAFETY: reads a pointer that CPython sets once, at its start.
         let exception = unsafe { raw::PyExc_KeyboardInterrupt };
         // SAFETY: attached, so that it is this interpreter's threads that are looked through; a
-        // static type, valid in all interpreters.
+        // static type, valid in all interpreters. The state that is found does not end meanwhile: that
+        // takes the GIL, or on a free-threaded build the thread's turn, which `visit` holds.
         let n_reached = unsafe { raw::PyThreadState_SetAsyncExc(thread as c_long, exception) };
         #[cfg(Py_3_15)]
         if n_reached > 0
@@ -298,108 +327,36 @@ impl Visit<'_> {
     ///
     /// For the main interpreter these are all its threads. Where one of them has been adding itself
     /// for 100 ms and does not get on, it is the home thread's alone.
+    ///
+    /// On a free-threaded build all threads are stopped for a moment, and Python code runs on this one.
     pub fn stacks(&self) -> Vec<Stack> {
-        let home = self.gate.home.0;
-        let mut stacks = vec![self.stack(home, true)];
-        let others = self.states().into_iter().filter(|state| *state != home);
-        stacks.extend(others.map(|state| self.stack(state, false)));
-        stacks.retain(|stack| stack.is_home || !stack.frames.is_empty());
-        stacks
+        self.read_stacks()
     }
 
     /// The Python stack of the interpreter's own thread; without frames where it runs none.
     pub fn home_stack(&self) -> Stack {
-        self.stack(self.gate.home.0, true)
+        self.read_home_stack()
     }
 
-    /// The thread states of the interpreter. None of them goes away during the visit.
-    fn states(&self) -> Vec<NonNull<raw::PyThreadState>> {
-        let Some(_adding) = self.list() else {
-            return Vec::new();
-        };
-        // SAFETY: attached. The list changes under this GIL, which we hold, and where this crate
-        // adds to it without, under `ADDING`, which is locked.
-        let first = unsafe { raw::PyInterpreterState_ThreadHead(self.gate.interpreter.0.as_ptr()) };
-        let mut states = Vec::new();
-        let mut next = NonNull::new(first);
-        while let Some(state) = next {
-            states.push(state);
-            // SAFETY: a state of the list, which does not change meanwhile.
-            next = NonNull::new(unsafe { raw::PyThreadState_Next(state.as_ptr()) });
-        }
-        states
+    pub(crate) fn attached(&self) -> Attached<'_> {
+        self.attached
     }
 
-    /// The lock on the list; `None` if it is not to be had. Who has it may be waiting for this GIL:
-    /// `tracemalloc` attaches to the main interpreter while memory is allocated.
-    fn list(&self) -> Option<MutexGuard<'static, ()>> {
-        let deadline = Instant::now() + Duration::from_millis(100);
-        loop {
-            match ADDING.try_lock() {
-                Ok(guard) => return Some(guard),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) if Instant::now() > deadline => return None,
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_micros(50)),
-            }
-        }
+    /// The thread state of the interpreter's own thread.
+    #[cfg(not(Py_GIL_DISABLED))]
+    pub(crate) fn home(&self) -> NonNull<raw::PyThreadState> {
+        self.gate.home.0
     }
 
-    fn stack(&self, state: NonNull<raw::PyThreadState>, is_home: bool) -> Stack {
-        // SAFETY: a state of this interpreter, which is not removed while we hold its GIL.
-        let state_id = unsafe { raw::PyThreadState_GetID(state.as_ptr()) };
-        // SAFETY: as above; its frames do not change, since no other thread runs Python here.
-        let innermost = unsafe { raw::PyThreadState_GetFrame(state.as_ptr()) };
-        let (mut frames, mut n_left_out) = (Vec::new(), 0);
-        let mut next = self.owned(innermost.cast());
-        while let Some(frame) = next {
-            if frames.len() < Stack::N_FRAMES_MAX {
-                frames.push(Frame::of(&frame));
-            } else {
-                n_left_out += 1;
-            }
-            // SAFETY: attached; a live frame.
-            let back = unsafe { raw::PyFrame_GetBack(frame.as_ptr().cast()) };
-            next = self.owned(back.cast());
-        }
-        // Without memory a stack is cut off.
-        drop(self.attached.pending());
-        frames.reverse();
-        Stack {
-            state_id: state_id as u64,
-            is_home,
-            frames,
-            n_left_out,
-        }
+    #[cfg(not(Py_GIL_DISABLED))]
+    pub(crate) fn interpreter(&self) -> *mut raw::PyInterpreterState {
+        self.gate.interpreter.0.as_ptr()
     }
 
-    /// A new reference that the C API returned, or nothing.
-    fn owned(&self, pointer: *mut raw::PyObject) -> Option<Object<'_>> {
-        if pointer.is_null() {
-            return None;
-        }
-        // SAFETY: attached; a new reference that is not null.
-        unsafe { Object::from_new(pointer) }.ok()
-    }
-}
-
-impl Frame {
-    fn of(frame: &Object<'_>) -> Frame {
-        let pointer = frame.as_ptr().cast();
-        // SAFETY: attached: `frame` exists, and is a frame.
-        let line = unsafe { raw::PyFrame_GetLineNumber(pointer) };
-        // SAFETY: as above.
-        let code = unsafe { raw::PyFrame_GetCode(pointer) };
-        // SAFETY: attached; a new reference, never null.
-        let code = unsafe { Object::from_new(code.cast()) };
-        let text = |name| {
-            let text = code.as_ref().map(|code| code.get(name)?.text());
-            text.ok().and_then(Result::ok).unwrap_or_default()
-        };
-        Frame {
-            file: text("co_filename"),
-            line: u32::try_from(line).unwrap_or(0),
-            function: text("co_qualname"),
-        }
+    /// CPython's number for the interpreter's own thread.
+    #[cfg(Py_GIL_DISABLED)]
+    pub(crate) fn thread(&self) -> c_ulong {
+        self.gate.thread
     }
 }
 
@@ -407,7 +364,9 @@ impl Attached<'_> {
     /// Takes back an [`interrupt`](Visit::interrupt) of this thread that has not been raised yet.
     ///
     /// While attached, note what runs; when it has returned, note that nothing does, and then call
-    /// this: a visitor that interrupts only what it finds noted never interrupts anything else.
+    /// this: a visitor that interrupts only what it finds noted never interrupts anything else. On a
+    /// free-threaded build that takes a lock around each of the two notes, which the visitor holds while
+    /// it looks and interrupts.
     pub fn clear_interrupt(self) {
         let thread = this_thread();
         // SAFETY: attached: `self` exists; null takes back.

@@ -15,8 +15,13 @@ fn on_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R 
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+/// One of this thread's own; on a free-threaded build one more thread of the main one.
 fn interpreter() -> Interpreter {
-    Interpreter::new(Runtime::start(&Config::default()).unwrap()).unwrap()
+    let runtime = Runtime::start(&Config::default()).unwrap();
+    match Runtime::IS_FREE_THREADED {
+        true => Interpreter::on_main(runtime).unwrap(),
+        false => Interpreter::new(runtime).unwrap(),
+    }
 }
 
 fn eval<'a>(attached: Attached<'a>, source: &str) -> Object<'a> {
@@ -126,6 +131,10 @@ fn a_view_is_read_only_and_no_code_gets_at_what_is_under_it() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn views_that_are_alive_when_the_interpreter_ends_give_their_owners_back() {
     let count = Arc::new(AtomicUsize::new(0));
     for keep in [
@@ -288,6 +297,7 @@ fn what_is_lent_is_read_and_dropped_on_any_thread_and_goes_back() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: there is one interpreter")]
 fn loans_are_of_one_interpreter() {
     on_thread(|| {
         let (mut one, mut other) = (interpreter(), interpreter());
@@ -304,6 +314,10 @@ fn loans_are_of_one_interpreter() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn an_interpreter_never_ends_while_something_is_lent() {
     let lent = on_thread(|| {
         let mut interpreter = interpreter();
@@ -338,6 +352,10 @@ fn an_interpreter_never_ends_while_something_is_lent() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn nothing_is_lent_by_an_interpreter_that_is_ending() {
     on_thread(|| {
         let mut interpreter = interpreter();

@@ -45,6 +45,17 @@ fn run(interpreter: &mut Interpreter, source: &str) {
 }
 
 #[test]
+fn a_free_threaded_python_says_that_it_does_not_count() {
+    on_thread(|| {
+        let counted = Interpreter::on_main_accounted(runtime(), None);
+        let refused = counted.map(drop).map_err(|error| error.to_string());
+        let is_told = refused.is_err_and(|error| error.contains("free-threaded"));
+        assert_eq!(is_told, Runtime::IS_FREE_THREADED);
+    });
+}
+
+#[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn what_an_interpreter_takes_is_in_its_figure_and_in_no_other() {
     on_thread(|| {
         let (mut one, memory) = counted(None);
@@ -72,6 +83,7 @@ fn what_an_interpreter_takes_is_in_its_figure_and_in_no_other() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn an_interpreter_without_an_account_has_no_figure_and_no_limit() {
     on_thread(|| {
         let (_neighbour, memory) = counted(Some(8 * MB));
@@ -88,6 +100,7 @@ fn an_interpreter_without_an_account_has_no_figure_and_no_limit() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn threads_and_visitors_count_where_they_work() {
     on_thread(|| {
         let (mut one, memory) = counted(None);
@@ -135,6 +148,7 @@ fn threads_and_visitors_count_where_they_work() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn the_limit_holds_while_it_is_enforced_and_the_interpreter_goes_on() {
     on_thread(|| {
         let (mut one, memory) = counted(Some(64 * MB));
@@ -160,6 +174,7 @@ fn the_limit_holds_while_it_is_enforced_and_the_interpreter_goes_on() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn a_visitor_gets_in_at_the_limit() {
     let (sender, receiver) = mpsc::channel();
     let home = thread::Builder::new().stack_size(STACK_SIZE).spawn(move || {
@@ -282,6 +297,7 @@ const HOGS: &[(&str, &str, bool)] = &[
 
 /// What the process of one hog does: it runs alone, since a crash would end all tests.
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn hog_child() {
     let Ok(name) = std::env::var("OWNGIL_HOG") else {
         return;
@@ -317,6 +333,7 @@ fn hog_child() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn hogs_end_in_a_memory_error_and_crash_nothing() {
     for (name, ..) in HOGS {
         let child = Command::new(std::env::current_exe().unwrap())

@@ -14,10 +14,19 @@ fn runtime() -> &'static Runtime {
     Runtime::start(&Config::default()).unwrap()
 }
 
+/// An interpreter of this thread's own; on a free-threaded build, which makes none, one more thread of the
+/// main interpreter.
+fn made() -> Interpreter {
+    match Runtime::IS_FREE_THREADED {
+        true => Interpreter::on_main(runtime()).unwrap(),
+        false => Interpreter::new(runtime()).unwrap(),
+    }
+}
+
 /// Runs `work` on a new thread with an interpreter of its own.
 fn in_interpreter<R: Send + 'static>(work: impl FnOnce(Attached<'_>) -> R + Send + 'static) -> R {
     on_thread(move || {
-        let mut interpreter = Interpreter::new(runtime()).unwrap();
+        let mut interpreter = made();
         let result = interpreter.attach(work);
         assert_eq!(interpreter.end(), Ended::Ended);
         result
@@ -59,7 +68,7 @@ fn many_threads_may_start_and_create_at_once() {
             thread::Builder::new()
                 .stack_size(STACK_SIZE)
                 .spawn(|| {
-                    let mut interpreter = Interpreter::new(runtime()).unwrap();
+                    let mut interpreter = made();
                     interpreter.attach(|attached| {
                         let value = eval(attached, "sum(range(100))").as_i64();
                         assert_eq!(value, Some(4950));
@@ -75,11 +84,20 @@ fn many_threads_may_start_and_create_at_once() {
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 8, "each has an id of its own");
-    assert!(!ids.contains(&0));
+    match Runtime::IS_FREE_THREADED {
+        true => assert_eq!(ids, [0], "all are threads of the main interpreter"),
+        false => {
+            assert_eq!(ids.len(), 8, "each has an id of its own");
+            assert!(!ids.contains(&0));
+        }
+    }
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nobody may wait while attached, as this test does"
+)]
 fn two_interpreters_run_python_at_the_same_time() {
     // Each waits, attached, until the other has arrived: on one GIL neither could.
     let barrier = Arc::new(Barrier::new(2));
@@ -343,6 +361,10 @@ fn a_callback_returns_values_raises_and_survives_a_panic() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads() {
     let calls = Arc::new(AtomicUsize::new(0));
     let inside = Arc::clone(&calls);
@@ -372,14 +394,18 @@ struct Attaching(Arc<AtomicUsize>);
 
 impl Drop for Attaching {
     fn drop(&mut self) {
-        let made = || Interpreter::new(runtime()).map(|mut made| made.attach(|_| ()));
-        let outcome = catch_unwind(AssertUnwindSafe(made));
+        let attach = || made().attach(|_| ());
+        let outcome = catch_unwind(AssertUnwindSafe(attach));
         self.0
             .store(1 + usize::from(outcome.is_err()), Ordering::SeqCst);
     }
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn a_closure_that_is_dropped_with_its_interpreter_cannot_attach() {
     let seen = Arc::new(AtomicUsize::new(0));
     let inside = Attaching(Arc::clone(&seen));
@@ -423,10 +449,11 @@ fn a_callback_that_calls_itself_without_end_is_an_error() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: there is one interpreter")]
 fn a_kept_object_lives_across_attachments_and_not_in_another_interpreter() {
     on_thread(|| {
-        let mut one = Interpreter::new(runtime()).unwrap();
-        let mut other = Interpreter::new(runtime()).unwrap();
+        let mut one = made();
+        let mut other = made();
         let kept = one.attach(|attached| eval(attached, "[1, 2]").keep());
         one.attach(|attached| assert_eq!(kept.get(attached).len(), 2));
         let wrong = AssertUnwindSafe(|| other.attach(|attached| kept.get(attached).len()));
@@ -441,8 +468,8 @@ fn a_kept_object_lives_across_attachments_and_not_in_another_interpreter() {
 #[test]
 fn a_thread_attaches_once() {
     on_thread(|| {
-        let mut one = Interpreter::new(runtime()).unwrap();
-        let mut other = Interpreter::new(runtime()).unwrap();
+        let mut one = made();
+        let mut other = made();
         one.attach(|attached| {
             let again = AssertUnwindSafe(|| other.attach(|_| ()));
             assert!(catch_unwind(again).is_err());
@@ -453,7 +480,7 @@ fn a_thread_attaches_once() {
         assert_eq!(two, Some(2));
         let inside = one.attach(|attached| {
             attached.detach(|| {
-                let mut third = Interpreter::new(runtime()).unwrap();
+                let mut third = made();
                 third.attach(|attached| eval(attached, "3").as_i64())
             })
         });
@@ -469,7 +496,7 @@ unsafe impl Send for Smuggled {}
 #[test]
 fn another_thread_can_neither_use_nor_end_an_interpreter() {
     on_thread(|| {
-        let smuggled = Smuggled(Interpreter::new(runtime()).unwrap());
+        let smuggled = Smuggled(made());
         let used = thread::spawn(move || {
             let mut smuggled = smuggled;
             let inner = &mut smuggled;
@@ -483,9 +510,13 @@ fn another_thread_can_neither_use_nor_end_an_interpreter() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn an_interpreter_with_a_raw_thread_left_is_left_and_never_aborts() {
     on_thread(|| {
-        let mut interpreter = Interpreter::new(runtime()).unwrap();
+        let mut interpreter = made();
         interpreter.attach(|attached| {
             let globals = attached.dict().unwrap();
             let source = "import _thread, threading, time\nthreading.current_thread()\n_thread.start_new_thread(time.sleep, (30,))";
@@ -497,6 +528,10 @@ fn an_interpreter_with_a_raw_thread_left_is_left_and_never_aborts() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
 fn a_raw_thread_that_is_started_last_never_aborts() {
     let by_thread = "import threading, _thread, time\ndef f():\n    time.sleep(0.2)\n    \
                      _thread.start_new_thread(time.sleep, (30,))\nthreading.Thread(target=f).start()";
@@ -504,7 +539,7 @@ fn a_raw_thread_that_is_started_last_never_aborts() {
                             atexit.register(_thread.start_new_thread, time.sleep, (30,))";
     for source in [by_thread, by_exit_function] {
         let ended = on_thread(move || {
-            let mut interpreter = Interpreter::new(runtime()).unwrap();
+            let mut interpreter = made();
             interpreter.attach(|attached| {
                 let globals = attached.dict().unwrap();
                 attached.exec(source, "task.py", &globals).unwrap();
@@ -518,7 +553,7 @@ fn a_raw_thread_that_is_started_last_never_aborts() {
 #[test]
 fn threads_that_threading_started_are_joined() {
     on_thread(|| {
-        let mut interpreter = Interpreter::new(runtime()).unwrap();
+        let mut interpreter = made();
         interpreter.attach(|attached| {
             let globals = attached.dict().unwrap();
             let source = "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
@@ -553,6 +588,9 @@ fn the_main_interpreter_has_threads_too() {
     on_thread(|| {
         let mut main = Interpreter::on_main(runtime()).unwrap();
         assert_eq!((main.id(), main.has_own_gil()), (0, false));
+        let own = Interpreter::new(runtime()).map(drop);
+        let refused = Err(StartError::FreeThreaded);
+        assert_eq!(own == refused, Runtime::IS_FREE_THREADED);
         let product = main.attach(|attached| eval(attached, "6 * 7").as_i64());
         assert_eq!(product, Some(42));
         assert_eq!(main.end(), Ended::Ended);
