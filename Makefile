@@ -29,13 +29,16 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test suite packages huge soak compatibility lint fmt docs stress model bench
+.PHONY: free-threaded help run test suite packages huge soak compatibility lint fmt docs stress model bench
 
 help: ## list what make can do here
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
 
 run: ## run CPU-heavy Python on one GIL and on many, and compare the times
 	$(cargo) run --release --example one_gil_or_many
+
+free-threaded: ## compares GILs, processes and a Python without a GIL; FREE_THREADED_PYTHON=python3.14t names that
+	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
 
 test: lint docs suite ## everything that must hold: lints, documentation, the suite on each usable Python
 	tools/test-find-python

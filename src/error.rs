@@ -84,6 +84,11 @@ impl Error {
                     "name a Python {}.{}, or build owngil for the other one (PYO3_PYTHON)",
                     linked.major, linked.minor
                 )),
+                StartError::FreeThreaded => Some(
+                    "leave the backend to owngil, or ask for thread, which runs in parallel on this Python, or for \
+                     process"
+                        .to_owned(),
+                ),
                 _ => None,
             },
             Error::Python(error) => refusal::hint(error.traceback()),

@@ -291,7 +291,24 @@ impl Capture {
             inherit(stream, text, Part::Some);
             return Ok(false);
         }
-        let mut output = self.lock();
+        self.add(&mut self.lock(), stream, text)
+    }
+
+    /// As [`write`](Capture::write), if that need not wait: another thread may be handing on what it printed,
+    /// to a sink that takes its time.
+    pub(crate) fn write_at_once(
+        &self,
+        stream: Stream,
+        text: &[u8],
+    ) -> Option<Result<bool, String>> {
+        if self.is_diverted.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut output = self.output.try_lock().ok()?;
+        Some(self.add(&mut output, stream, text))
+    }
+
+    fn add(&self, output: &mut Output, stream: Stream, text: &[u8]) -> Result<bool, String> {
         let buffer = output.stream(stream);
         let is_kept = self.is_kept();
         if is_kept && buffer.len() + text.len() > OUTPUT_LIMIT {

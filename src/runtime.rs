@@ -14,6 +14,12 @@ pub struct RuntimeInfo {
     pub version: String,
     /// What a user of this version should know, such as crashes that later patch releases mend.
     pub warnings: Vec<String>,
+    /// Whether it is a free-threaded build, on which threads run Python code in parallel.
+    pub is_free_threaded: bool,
+    /// Whether the GIL of the main interpreter is on now: always, but on a free-threaded build. There an
+    /// extension module that does not say that it can do without (`Py_MOD_GIL_NOT_USED`) switches it on when
+    /// it is imported, for the rest of the process, and `PYTHON_GIL=1` does so from the start.
+    pub is_gil_enabled: bool,
 }
 
 /// Starts CPython, if it does not run yet, for the Python that is named: an executable, a name on
@@ -39,7 +45,7 @@ pub fn use_python(python: impl Into<PathBuf>) -> Result<RuntimeInfo> {
 ///
 /// As [`use_python`].
 pub fn runtime_info() -> Result<RuntimeInfo> {
-    start().map(info)
+    info(start()?)
 }
 
 pub(crate) fn start() -> Result<&'static Runtime> {
@@ -70,7 +76,7 @@ pub(crate) fn limit_native_threads() -> Result<()> {
 fn start_with(config: &Config) -> Result<RuntimeInfo> {
     let started = Runtime::start(config)?;
     warn(started);
-    Ok(info(started))
+    info(started)
 }
 
 fn warn(runtime: &Runtime) {
@@ -79,11 +85,13 @@ fn warn(runtime: &Runtime) {
     }
 }
 
-fn info(runtime: &'static Runtime) -> RuntimeInfo {
-    RuntimeInfo {
+fn info(runtime: &'static Runtime) -> Result<RuntimeInfo> {
+    Ok(RuntimeInfo {
         version: runtime.version().to_string(),
         warnings: runtime.warnings().to_vec(),
-    }
+        is_free_threaded: Runtime::IS_FREE_THREADED,
+        is_gil_enabled: runtime.is_gil_enabled()?,
+    })
 }
 
 /// Ends the process with this status, with all output written.

@@ -19,7 +19,7 @@ use support::{BACKENDS, HERE, pool, resident_kib};
 const LARGE: usize = 1 << 20;
 
 fn own() -> Pool {
-    pool(Backend::Interpreter, 1)
+    pool(support::PARALLEL, 1)
 }
 
 /// Memory that counts how many of its kind are there.
@@ -451,6 +451,10 @@ fn a_worker_that_panics_leaves_its_results_readable() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn without_a_pool_results_are_copied_and_arguments_are_not() {
     let (large, same) = Interpreter::scope(|python| {
         python.exec("def make(n): return bytes(n)\ndef back(view): return view")?;
@@ -556,6 +560,10 @@ fn objects_cross_with_their_large_parts_beside_the_pickle() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn without_a_pool_objects_cross_with_large_parts_too() {
     let seen = Interpreter::scope(|python| {
         let (make, check) = (

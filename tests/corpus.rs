@@ -72,7 +72,7 @@ static PLAIN: LazyLock<Plain> = LazyLock::new(|| {
         #[serde(flatten)]
         outcome: Outcome,
     }
-    let python: String = pool(Backend::Interpreter, 1)
+    let python: String = pool(Backend::default(), 1)
         .call(&harness("python"), ())
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -300,6 +300,7 @@ fn assert_none(failures: &[String]) {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: it is about own GILs")]
 fn every_backend_agrees_with_a_plain_process() {
     let _alone = alone();
     let calls = calls();
@@ -317,6 +318,7 @@ fn every_backend_agrees_with_a_plain_process() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: it is about own GILs")]
 fn nothing_leaks_from_one_call_into_the_next() {
     let _alone = alone();
     let mut seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
@@ -348,7 +350,7 @@ fn shuffle<T>(items: &mut [T], seed: &mut u64) {
 #[test]
 fn values_cross_to_rust_and_back_unchanged() {
     let _alone = alone();
-    let [first, second] = [pool(Backend::Interpreter, 1), pool(Backend::Interpreter, 1)];
+    let [first, second] = [pool(Backend::default(), 1), pool(Backend::default(), 1)];
     let main = pool(Backend::Thread, 1);
     let (call, identity) = (harness("call"), harness("identity"));
     let (canonical, tree) = (harness("canonical"), harness("canonical_tree"));
@@ -411,7 +413,7 @@ fn values_cross_to_rust_and_back_unchanged() {
 #[test]
 fn arguments_cross_from_rust_unchanged() {
     let _alone = alone();
-    let [first, second] = [pool(Backend::Interpreter, 1), pool(Backend::Interpreter, 1)];
+    let [first, second] = [pool(Backend::default(), 1), pool(Backend::default(), 1)];
     let (arguments, run) = (harness("arguments"), harness("run_with"));
     let mut failures = Vec::new();
     for ((name, number), plain) in &PLAIN.outcomes {
@@ -444,9 +446,10 @@ fn arguments_cross_from_rust_unchanged() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: it is about own GILs")]
 fn the_modules_that_refuse_are_those_in_the_table() {
     let _alone = alone();
-    let found: BTreeMap<String, String> = pool(Backend::Interpreter, 1)
+    let found: BTreeMap<String, String> = pool(Backend::default(), 1)
         .call(&harness("import_all"), ())
         .unwrap();
     assert!(found.len() > 250);
@@ -556,9 +559,10 @@ fn the_document_has_the_modules_of_the_table() {
 
 /// What a task changes in one interpreter is looked for in another, and the document says what is found.
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: it is about own GILs")]
 fn what_the_document_calls_shared_is_shared() {
     let _alone = alone();
-    let [first, second] = [pool(Backend::Interpreter, 1), pool(Backend::Interpreter, 1)];
+    let [first, second] = [pool(Backend::default(), 1), pool(Backend::default(), 1)];
     let [change, look, restore] = ["change", "look", "restore"]
         .map(|name| Function::file(scripts().join("process_wide.py"), name));
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,10 @@ PyMODINIT_FUNC PyInit_{name}(void) {{ raise(SIGSEGV); return PyModule_Create(&de
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the doctor is about interpreters of one's own"
+)]
 fn symbol_tables_tell_what_refuses_without_running_it() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), "old");
@@ -65,6 +69,10 @@ fn symbol_tables_tell_what_refuses_without_running_it() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the doctor is about interpreters of one's own"
+)]
 fn functions_name_what_is_examined() {
     assert_eq!(
         Subject::of(&Function::at("numpy.linalg:svd")),
@@ -74,6 +82,10 @@ fn functions_name_what_is_examined() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the doctor is about interpreters of one's own"
+)]
 fn imports_are_read_from_the_source_with_their_circumstances() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script.py");

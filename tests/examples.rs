@@ -244,6 +244,26 @@ fn c_api_tour_shows_what_each_setting_allows() {
     has_comparison(&text, 2);
 }
 
+/// The free-threaded part is built by the example itself, where such a Python is named.
+#[test]
+fn free_threaded_compares_gils_and_none() {
+    let text = example("free_threaded");
+    for part in ["compute: ", "read: ", "allocate: ", "The structure took: "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let is_compared = text.contains("One thread alone\n") && text.contains("its GIL is off\n");
+    let is_skipped = text.contains("SKIPPED: the free-threaded part");
+    match std::env::var_os("FREE_THREADED_PYTHON") {
+        Some(_) => assert!(is_compared && !is_skipped, "{text}"),
+        None if is_skipped => eprintln!("free_threaded: {text}"),
+        // One was found on the path, or it is what runs this.
+        None => assert!(
+            is_compared || text.contains("It is free-threaded itself"),
+            "{text}"
+        ),
+    }
+}
+
 #[test]
 fn shared_state_tells_what_is_whose() {
     let text = example("shared_state");

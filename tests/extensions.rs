@@ -112,6 +112,10 @@ fn raised(pool: &Pool, name: &str, argument: &str) -> Vec<PythonError> {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn variables_of_an_extension_are_each_interpreters_own() {
     let pool = pool(Extensions::Private);
     // Four at once count without a lock: had they one number, or one object, some would be lost.
@@ -141,6 +145,10 @@ fn variables_of_an_extension_are_each_interpreters_own() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn threads_of_an_extension_call_the_interpreter_that_it_belongs_to() {
     let pool = pool(Extensions::Private);
     let found = pool.broadcast::<Vec<i64>, _>(&function("calls_back"), (2000,));
@@ -152,6 +160,10 @@ fn threads_of_an_extension_call_the_interpreter_that_it_belongs_to() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn what_was_loaded_is_told_by_worker() {
     let pool = pool(Extensions::Private);
     pool.broadcast::<Value, _>(&function("single"), (1,))
@@ -179,6 +191,10 @@ fn what_was_loaded_is_told_by_worker() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn values_of_an_extensions_types_cross_between_interpreters() {
     let pool = pool(Extensions::Private);
     for x in 0..40_i64 {
@@ -191,6 +207,10 @@ fn values_of_an_extensions_types_cross_between_interpreters() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn importing_again_and_at_once_gives_what_it_gives_elsewhere() {
     let pool = pool(Extensions::Private);
     let found = pool
@@ -213,6 +233,10 @@ fn importing_again_and_at_once_gives_what_it_gives_elsewhere() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn an_extension_that_raises_does_so_as_it_does_elsewhere() {
     let pool = pool(Extensions::Private);
     for _ in 0..2 {
@@ -239,6 +263,10 @@ fn an_extension_that_raises_does_so_as_it_does_elsewhere() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn one_interpreter_without_a_pool_may_have_copies_too() {
     folder();
     std::thread::Builder::new()
@@ -261,6 +289,10 @@ fn one_interpreter_without_a_pool_may_have_copies_too() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn libraries_that_compute_start_no_threads_for_each_worker() {
     let pool = pool(Extensions::Private);
     let source = "import os\ndef f(): return [os.environ.get(name) for name in \
@@ -273,6 +305,10 @@ fn libraries_that_compute_start_no_threads_for_each_worker() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn what_cannot_be_had_says_why_and_is_told_from_other_errors() {
     let strict = pool(Extensions::Strict);
     let private = pool(Extensions::Private);

@@ -86,7 +86,7 @@ fn a_module_is_imported_once_per_worker_and_finds_its_neighbours() {
          global n_calls\n        n_calls += 1\n        return n_calls, neighbour_mod.twice(x), __name__\n",
     )
     .unwrap();
-    let pool = pool(Backend::Interpreter, 1);
+    let pool = pool(support::PARALLEL, 1);
     let count = Function::file(&path, "Tools.count");
     for n in 1..=3 {
         let (calls, twice, name): (u32, u32, String) = pool.call(&count, n).unwrap();
@@ -228,7 +228,7 @@ impl Serialize for Spread {
 
 #[test]
 fn refusals_of_cpython_come_with_a_hint() {
-    let pool = pool(Backend::Interpreter, 1);
+    let pool = pool(support::PARALLEL, 1);
     for source in [
         "import os\ndef f(): os.fork()",
         "import os\ndef f(): os.execv('/bin/true', ['true'])",

@@ -248,7 +248,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 #[test]
 fn any_runtime_will_do() {
-    let pool = support::pool(owngil::Backend::Interpreter, 1);
+    let pool = support::pool(support::PARALLEL, 1);
     let factorial = Function::at("math:factorial");
     block_on(async {
         let task: Task<u64> = pool.submit_async(&factorial, 10).await.unwrap();
@@ -310,7 +310,7 @@ mod stream {
 
     #[test]
     fn a_failure_has_its_place_and_one_to_load_ends_it() {
-        let pool = support::pool(owngil::Backend::Interpreter, 2);
+        let pool = support::pool(support::PARALLEL, 2);
         runtime().block_on(async {
             let reciprocal = f("def f(x): return 1 // x");
             let mut results = all(pool.map_async::<i32, _>(&reciprocal, [1, 0, -1])).await;
@@ -328,7 +328,7 @@ mod stream {
 
     #[test]
     fn inputs_may_come_slowly() {
-        let pool = support::pool(owngil::Backend::Interpreter, 2);
+        let pool = support::pool(support::PARALLEL, 2);
         runtime().block_on(async {
             let (inputs, incoming) = mpsc::unbounded_channel();
             let double = f("def f(x): return 2 * x");
@@ -345,7 +345,7 @@ mod stream {
 
     #[test]
     fn dropping_it_cancels_what_it_began() {
-        let pool = support::pool(owngil::Backend::Interpreter, 1);
+        let pool = support::pool(support::PARALLEL, 1);
         let (mut noted, notes) = pipe().unwrap();
         let fds = std::iter::repeat_n(notes.as_raw_fd(), 5);
         let mut values = pool.map_async::<(), _>(&f(NOTE), fds);

@@ -6,6 +6,10 @@ use owngil::{Error, Function, Interpreter, LoadErrorKind};
 use support::f;
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn code_is_run_values_are_set_and_read() {
     Interpreter::scope(|python| {
         python.set("numbers", &[1, 2, 3])?;
@@ -33,6 +37,10 @@ fn code_is_run_values_are_set_and_read() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn functions_are_called() {
     Interpreter::scope(|python| {
         assert_eq!(
@@ -53,6 +61,10 @@ fn functions_are_called() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn interpreters_share_no_object_and_may_live_on_one_thread() {
     Interpreter::scope(|one| {
         let mut two = Interpreter::new()?;
@@ -67,6 +79,10 @@ fn interpreters_share_no_object_and_may_live_on_one_thread() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn an_error_inside_a_scope_is_the_scopes() {
     let error =
         Interpreter::scope(|python| python.call::<(), _>(&f("def f(): raise KeyError('k')"), ()));

@@ -181,7 +181,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
 #[test]
 fn a_shutdown_with_a_limit_cancels_and_leaves_behind() {
     let end = story("a_shutdown_with_a_limit_cancels_and_leaves_behind", || {
-        let (pool, task) = stuck_pool(Backend::Interpreter);
+        let (pool, task) = stuck_pool(support::PARALLEL);
         let again: Task<()> = pool.submit(&f(STUBBORN), ()).unwrap();
         let queued: Vec<Task<u32>> = (0..10)
             .map(|x| pool.submit(&f("def f(x): return x"), x).unwrap())
@@ -298,7 +298,7 @@ fn returning_from_main_over_a_busy_worker_ends_the_process() {
     // The test harness returns from its main after this test.
     let name = "returning_from_main_over_a_busy_worker_ends_the_process";
     if std::env::var_os(STORY).is_some() {
-        let (pool, task) = stuck_pool(Backend::Interpreter);
+        let (pool, task) = stuck_pool(support::PARALLEL);
         std::mem::forget((pool, task));
         return;
     }
@@ -377,6 +377,10 @@ fn await_ready(child: &mut Child) {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn python_starts_once_from_any_thread() {
     let end = story("python_starts_once_from_any_thread", || {
         std::thread::scope(|scope| {
@@ -462,6 +466,10 @@ fn env_python() -> String {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn the_executable_is_a_real_python() {
     let name = "the_executable_is_a_real_python";
     let end = story(name, || {
@@ -484,6 +492,10 @@ fn the_executable_is_a_real_python() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn a_python_that_is_not_there_can_be_followed_by_one_that_is() {
     let end = story(
         "a_python_that_is_not_there_can_be_followed_by_one_that_is",
@@ -506,7 +518,7 @@ fn a_python_that_is_not_there_can_be_followed_by_one_that_is() {
 fn a_stdout_that_is_closed_ends_nothing() {
     let name = "a_stdout_that_is_closed_ends_nothing";
     if std::env::var_os(STORY).is_some() {
-        let pool = pool(Backend::Interpreter, 2);
+        let pool = pool(support::PARALLEL, 2);
         println!("\nready");
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).unwrap();

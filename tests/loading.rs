@@ -2,7 +2,7 @@
 
 mod support;
 
-use owngil::{Backend, Error, Function, OutputPolicy, Pool, Task};
+use owngil::{Error, Function, OutputPolicy, Pool, Task};
 use support::{BACKENDS, f, pool};
 
 #[test]
@@ -34,7 +34,7 @@ fn files_of_any_name_are_loaded() {
 
 #[test]
 fn a_module_that_takes_itself_out_of_sys_modules_is_loaded_or_says_why_not() {
-    let pool = pool(Backend::Interpreter, 1);
+    let pool = pool(support::PARALLEL, 1);
     let gone = "import sys\ndel sys.modules[__name__]\ndef f(): return 1";
     assert_eq!(pool.call::<i32, _>(&f(gone), ()), Ok(1));
     let raises = f(&format!("{gone}\nraise ValueError('why')"));

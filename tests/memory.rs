@@ -64,6 +64,7 @@ def f():
 ];
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn hogs_end_in_memory_error_and_their_worker_goes_on() {
     let builder = Pool::builder().workers(1).memory_limit(LIMIT);
     let pool = builder.build().unwrap();
@@ -87,6 +88,7 @@ fn hogs_end_in_memory_error_and_their_worker_goes_on() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn deep_recursion_ends_as_it_does_without_a_limit() {
     // RecursionError comes first with the usual limit; with a higher one, memory may.
     let pool = Pool::builder()
@@ -105,6 +107,7 @@ fn deep_recursion_ends_as_it_does_without_a_limit() {
 
 /// SQLite allocates by itself: an exception to the rule, which the documentation names.
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn what_a_library_allocates_by_itself_is_not_counted() {
     let pool = Pool::builder()
         .workers(1)
@@ -122,6 +125,7 @@ def f():
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn a_neighbour_sees_nothing_of_it() {
     let pool = Pool::builder()
         .workers(2)
@@ -159,6 +163,7 @@ def hog():
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn a_worker_whose_memory_is_full_is_replaced() {
     let pool = Pool::builder()
         .workers(1)

@@ -38,6 +38,10 @@ fn own_pid() -> u32 {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn a_function_that_cannot_be_loaded_moves_once_and_others_stay() {
     let (pool, told) = auto(Pool::builder());
     let (refused, accepted) = (f(REFUSED), f(ACCEPTED));
@@ -56,6 +60,10 @@ fn a_function_that_cannot_be_loaded_moves_once_and_others_stay() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn every_way_to_give_work_finds_the_place() {
     let (pool, _) = auto(Pool::builder());
     let refused = f(REFUSED);
@@ -80,6 +88,10 @@ fn every_way_to_give_work_finds_the_place() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn of_a_batch_only_the_calls_from_the_refused_one_on_are_made_again() {
     let lazy = f("
 def f(x):
@@ -110,6 +122,10 @@ def f(x):
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn what_processes_allow_moves_too_and_other_failures_do_not() {
     let (pool, _) = auto(Pool::builder());
     let daemon = f("
@@ -133,6 +149,10 @@ def f():
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn an_initializer_that_is_refused_makes_it_a_pool_of_processes() {
     let init = f("def f(): import tracemalloc");
     let (pool, _) = auto(Pool::builder().initializer(&init, ()));
@@ -142,6 +162,10 @@ fn an_initializer_that_is_refused_makes_it_a_pool_of_processes() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn deadlines_and_cancelling_reach_a_call_that_moved() {
     let (pool, _) = auto(Pool::builder().grace(Duration::from_millis(100)));
     let stuck = f("
@@ -172,6 +196,10 @@ def f():
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn a_pool_that_drains_runs_what_moves_meanwhile() {
     let (pool, _) = auto(Pool::builder());
     let refused = f(REFUSED);
@@ -187,6 +215,10 @@ fn a_pool_that_drains_runs_what_moves_meanwhile() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn a_pool_that_is_dropped_tells_every_outcome() {
     let (pool, _) = auto(Pool::builder());
     let refused = f(REFUSED);
@@ -203,6 +235,10 @@ fn a_pool_that_is_dropped_tells_every_outcome() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn numbers_and_stacks_show_both_kinds_of_workers() {
     let (pool, _) = auto(Pool::builder());
     let of = |backend| {
@@ -221,8 +257,12 @@ fn numbers_and_stacks_show_both_kinds_of_workers() {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
 fn other_backends_move_nothing() {
-    let pool = support::pool(Backend::Interpreter, 1);
+    let pool = support::pool(support::PARALLEL, 1);
     let error = pool.call::<(u32, u32), _>(&f(REFUSED), 1).unwrap_err();
     assert!(
         error.hint().is_some_and(|hint| hint.contains("auto")),

@@ -86,7 +86,8 @@ fn each_worker_has_an_interpreter_of_its_own_or_shares_the_main_one() {
                 import _xxsubinterpreters as i\n    found = i.get_current()\n    \
                 return int(found[0] if isinstance(found, tuple) else found)",
     );
-    for (backend, n_distinct) in [(Backend::Interpreter, 3), (Backend::Thread, 1)] {
+    for backend in support::HERE {
+        let n_distinct = if backend == Backend::Thread { 1 } else { 3 };
         let ids: Vec<i64> = pool(backend, 3)
             .broadcast(&id, ())
             .unwrap()
@@ -101,7 +102,7 @@ fn each_worker_has_an_interpreter_of_its_own_or_shares_the_main_one() {
 
 /// Two tasks that each spin until they have seen the other: a proof of parallelism without a clock.
 #[test]
-fn interpreters_run_python_code_at_the_same_time_and_threads_do_not() {
+fn interpreters_run_python_code_at_the_same_time_and_threads_of_one_gil_do_not() {
     // A GIL changes hands at the switch interval, if its holder does not let go by itself.
     let interval = f(
         "import sys\ndef f(seconds):\n    before = sys.getswitchinterval()\n    sys.setswitchinterval(seconds)\n    return before",
@@ -110,7 +111,8 @@ fn interpreters_run_python_code_at_the_same_time_and_threads_do_not() {
          with open(path, 'r+b') as file, mmap.mmap(file.fileno(), 2) as seen:\n        \
          seen[me] = 1\n        for _ in range(rounds):\n            \
          if seen[other]:\n                return True\n    return False");
-    for (backend, meets) in [(Backend::Interpreter, true), (Backend::Thread, false)] {
+    for backend in support::HERE {
+        let meets = backend == support::PARALLEL;
         let pool = pool(backend, 2);
         let before: Vec<f64> = pool
             .broadcast(&interval, 100.0)
@@ -121,8 +123,8 @@ fn interpreters_run_python_code_at_the_same_time_and_threads_do_not() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [0, 0]).unwrap();
         let path = file.path().to_str().unwrap();
-        // In an own-GIL interpreter both may spin as long as it takes the other to be scheduled;
-        // on one GIL the first spins to its end before the second begins.
+        // In an own-GIL interpreter, and on no GIL, both may spin as long as it takes the other to be
+        // scheduled; on one GIL the first spins to its end before the second begins.
         let rounds = if meets { u64::MAX >> 1 } else { 300_000 };
         let one: Task<bool> = pool.submit(&meet, (path, 0, 1, rounds)).unwrap();
         let two: Task<bool> = pool.submit(&meet, (path, 1, 0, rounds)).unwrap();
@@ -227,7 +229,7 @@ fn a_failing_input_fails_alone() {
 #[test]
 fn an_input_that_cannot_cross_is_told_in_its_place() {
     let deep = |n: usize| (0..n).fold(Value::None, |value, _| Value::List(vec![value]));
-    let pool = pool(Backend::Interpreter, 2);
+    let pool = pool(support::PARALLEL, 2);
     let inputs = [deep(1), deep(200), deep(2)];
     let results: Vec<_> = pool.map::<Value, _>(&f(IDENTITY), inputs).collect();
     assert_eq!(results[0], Ok(deep(1)));
@@ -241,7 +243,7 @@ fn an_input_that_cannot_cross_is_told_in_its_place() {
 
 #[test]
 fn a_value_of_another_shape_is_told_where() {
-    let pool = pool(Backend::Interpreter, 1);
+    let pool = pool(support::PARALLEL, 1);
     let function = f("def f():\n    return [{'n': 1}, {'n': 'two'}]");
     #[derive(Debug, Deserialize)]
     struct Row {
@@ -258,7 +260,7 @@ fn a_map_is_lazy_and_bounded() {
     let inputs = (0..u64::MAX).inspect(|_| {
         n_taken.fetch_add(1, Ordering::Relaxed);
     });
-    let pool = pool(Backend::Interpreter, 2);
+    let pool = pool(support::PARALLEL, 2);
     let mut map = pool.map::<u64, _>(&f(IDENTITY), inputs);
     assert_eq!(
         n_taken.load(Ordering::Relaxed),
@@ -284,7 +286,7 @@ fn a_cancelled_map_yields_what_had_begun_and_an_outcome_for_all_that_it_took() {
              open(begun, 'w').close()\n    \
              while not os.path.exists(go_on): time.sleep(0.001)\n    \
              return 'done'\n");
-        let pool = pool(Backend::Interpreter, 1);
+        let pool = pool(support::PARALLEL, 1);
         let paths = (begun.to_str().unwrap(), go_on.to_str().unwrap());
         let map = match ordered {
             true => pool.map::<String, _>(&wait, std::iter::repeat(paths)),
@@ -313,7 +315,7 @@ fn a_cancelled_map_yields_what_had_begun_and_an_outcome_for_all_that_it_took() {
 
 #[test]
 fn a_map_over_a_channel_yields_while_the_channel_is_quiet() {
-    let pool = pool(Backend::Interpreter, 2);
+    let pool = pool(support::PARALLEL, 2);
     for ordered in [true, false] {
         let (inputs, channel) = crossbeam_channel::bounded(10);
         let mut map = pool.map_channel::<u32, u32>(&f(IDENTITY), channel, ordered);
@@ -359,7 +361,7 @@ fn many_threads_share_a_pool_and_its_small_queue() {
 fn a_wait_has_a_limit_and_the_task_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
-    let pool = pool(Backend::Interpreter, 1);
+    let pool = pool(support::PARALLEL, 1);
     let wait = f(
         "import os, time\ndef f(path):\n    while not os.path.exists(path): time.sleep(0.001)\n    return 7",
     );
@@ -435,7 +437,7 @@ fn shutting_down_runs_what_is_queued_and_dropping_cancels_it() {
 #[test]
 fn a_pool_may_be_dropped_on_any_thread_and_pools_may_live_side_by_side() {
     let (send, receive) = mpsc::channel();
-    let pools: Vec<Pool> = (0..3).map(|_| pool(Backend::Interpreter, 2)).collect();
+    let pools: Vec<Pool> = (0..3).map(|_| pool(support::PARALLEL, 2)).collect();
     let threads = pool(Backend::Thread, 2);
     for pool in pools.iter().chain([&threads]) {
         assert_eq!(pool.call::<u32, _>(&f(IDENTITY), 1), Ok(1));
@@ -451,7 +453,7 @@ fn a_pool_may_be_dropped_on_any_thread_and_pools_may_live_side_by_side() {
 
 #[test]
 fn a_payload_is_handed_on_unread() {
-    let pool = pool(Backend::Interpreter, 2);
+    let pool = pool(support::PARALLEL, 2);
     let make = f("import datetime, decimal\ndef f():\n    \
                   return {'when': datetime.datetime(2026, 1, 2), 'n': decimal.Decimal('1.5'), 'plain': [1, 2]}");
     let read = f("def f(x):\n    return x['when'].year, str(x['n']), x['plain']");

@@ -11,6 +11,7 @@ fn builder(n_workers: usize) -> PoolBuilder {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn the_memory_of_a_worker_is_counted_and_limited() {
     let pool = builder(1).memory_limit(64 << 20).build().unwrap();
     let large = f("def f(n): return len(bytearray(n))");
@@ -36,6 +37,7 @@ fn the_memory_of_a_worker_is_counted_and_limited() {
 }
 
 #[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn what_is_on_its_way_to_a_worker_that_is_full_runs_once_and_elsewhere() {
     let pool = builder(1).memory_limit(64 << 20).build().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use owngil::{Backend, Error, Pool, Stats, Task, WorkerStats};
+use owngil::{Error, Pool, Stats, Task, WorkerStats};
 use support::{BACKENDS, DEAF, f};
 
 const RECIPROCAL: &str = "def f(x): return 1 // x";
@@ -69,7 +69,7 @@ fn each_call_is_counted_once_however_it_travelled() {
 
 #[test]
 fn what_runs_and_waits_right_now_is_told() {
-    let pool = support::pool(Backend::Interpreter, 1);
+    let pool = support::pool(support::PARALLEL, 1);
     let (held, mut release) = pipe().unwrap();
     // Never closed: a call that is left behind would read from whatever got its number next.
     let fd = held.into_raw_fd();
@@ -104,7 +104,7 @@ fn what_runs_and_waits_right_now_is_told() {
 
 #[test]
 fn cpu_time_is_that_of_work_and_not_of_waiting() {
-    let pool = support::pool(Backend::Interpreter, 1);
+    let pool = support::pool(support::PARALLEL, 1);
     let cpu = || pool.stats().workers[0].cpu.unwrap();
     let work = f("
 import time
@@ -127,7 +127,7 @@ def f(seconds):
 
 #[test]
 fn crossing_is_told_apart_from_running() {
-    let pool = support::pool(Backend::Interpreter, 1);
+    let pool = support::pool(support::PARALLEL, 1);
     let echo = f("def f(x): return x");
     let items: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
     for _ in 0..10 {
@@ -153,7 +153,7 @@ def f():
 
 #[test]
 fn many_short_calls_are_sampled() {
-    let pool = support::pool(Backend::Interpreter, 1);
+    let pool = support::pool(support::PARALLEL, 1);
     let add = f("def f(x): return x + 1");
     let n = pool
         .map::<i32, _>(&add, 0..200_000)

@@ -6,7 +6,7 @@ mod support;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use owngil::{Backend, Error, Interpreter, Pool, Task};
+use owngil::{Error, Interpreter, Pool, Task};
 use support::{BACKENDS, f, pool, resident_kib};
 
 /// The tests of this file take turns: memory is measured for the process.
@@ -29,6 +29,10 @@ fn known_loss_kib() -> u64 {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn a_hundred_interpreters_come_and_go() {
     let _turn = turn();
     let cycle = || {
@@ -127,7 +131,7 @@ fn eight_workers_survive_a_mix_of_the_standard_library() {
     let _turn = turn();
     let function = f(MIXED);
     for round in 0..2 * scale() {
-        let pool = pool(Backend::Interpreter, 8);
+        let pool = pool(support::PARALLEL, 8);
         let n = 400;
         let sum: u64 = pool
             .map::<u64, _>(&function, 0..n)

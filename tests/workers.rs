@@ -54,6 +54,10 @@ def f(): return owngil.state.text";
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it makes no interpreters of one's own"
+)]
 fn a_thread_that_a_task_starts_knows_its_worker() {
     let pool = Pool::builder().workers(2).build().unwrap();
     let source = "

@@ -94,10 +94,7 @@ fn many_threads_may_start_and_create_at_once() {
 }
 
 #[test]
-#[cfg_attr(
-    Py_GIL_DISABLED,
-    ignore = "free-threaded: nobody may wait while attached, as this test does"
-)]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: it waits attached")]
 fn two_interpreters_run_python_at_the_same_time() {
     // Each waits, attached, until the other has arrived: on one GIL neither could.
     let barrier = Arc::new(Barrier::new(2));
@@ -361,10 +358,7 @@ fn a_callback_returns_values_raises_and_survives_a_panic() {
 }
 
 #[test]
-#[cfg_attr(
-    Py_GIL_DISABLED,
-    ignore = "free-threaded: the main interpreter does not end"
-)]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: main does not end")]
 fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads() {
     let calls = Arc::new(AtomicUsize::new(0));
     let inside = Arc::clone(&calls);
@@ -402,10 +396,7 @@ impl Drop for Attaching {
 }
 
 #[test]
-#[cfg_attr(
-    Py_GIL_DISABLED,
-    ignore = "free-threaded: the main interpreter does not end"
-)]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: main does not end")]
 fn a_closure_that_is_dropped_with_its_interpreter_cannot_attach() {
     let seen = Arc::new(AtomicUsize::new(0));
     let inside = Attaching(Arc::clone(&seen));
@@ -510,10 +501,7 @@ fn another_thread_can_neither_use_nor_end_an_interpreter() {
 }
 
 #[test]
-#[cfg_attr(
-    Py_GIL_DISABLED,
-    ignore = "free-threaded: the main interpreter does not end"
-)]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: main does not end")]
 fn an_interpreter_with_a_raw_thread_left_is_left_and_never_aborts() {
     on_thread(|| {
         let mut interpreter = made();
@@ -528,10 +516,7 @@ fn an_interpreter_with_a_raw_thread_left_is_left_and_never_aborts() {
 }
 
 #[test]
-#[cfg_attr(
-    Py_GIL_DISABLED,
-    ignore = "free-threaded: the main interpreter does not end"
-)]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: main does not end")]
 fn a_raw_thread_that_is_started_last_never_aborts() {
     let by_thread = "import threading, _thread, time\ndef f():\n    time.sleep(0.2)\n    \
                      _thread.start_new_thread(time.sleep, (30,))\nthreading.Thread(target=f).start()";

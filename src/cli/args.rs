@@ -352,7 +352,8 @@ pub(crate) struct CommonArgs {
 
     /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
     /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`
-    /// is `interpreter`, and `process` for what cannot run there
+    /// is `interpreter`, and `process` for what cannot run there. On a free-threaded Python `thread`
+    /// runs in parallel and is what `auto` is, and there is no `interpreter`
     #[arg(
         long,
         value_name = "BACKEND",
@@ -398,7 +399,11 @@ impl CommonArgs {
     pub(crate) fn backend(&self) -> Backend {
         match (self.backend, self.extensions) {
             // What refuses is to fail, and not to go elsewhere.
-            (Backend::Auto, ExtensionsArg::Strict) => Backend::Interpreter,
+            (Backend::Auto, ExtensionsArg::Strict)
+                if Backend::default() == Backend::Interpreter =>
+            {
+                Backend::Interpreter
+            }
             (backend, _) => backend,
         }
     }

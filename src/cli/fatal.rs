@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use owngil::Error;
+use owngil::{Error, StartError};
 
 use super::exit::Exit;
 use super::traceback;
@@ -63,7 +63,8 @@ impl From<Error> for Fatal {
             other => other,
         };
         let exit = match inner {
-            Error::Start(_) => Exit::NoPython,
+            Error::Start(error) if **error != StartError::FreeThreaded => Exit::NoPython,
+            Error::Start(_) => Exit::Usage,
             Error::Load(_) | Error::Config(_) => Exit::Usage,
             _ => Exit::Failed,
         };

@@ -176,7 +176,8 @@ impl Watch {
         });
         self.moment.busy = shares.unwrap_or_default();
         self.looked = Some((now, busy));
-        if !is_json {
+        // On a free-threaded Python a look at the stacks stops all workers.
+        if !is_json && owngil::Backend::default() != owngil::Backend::Thread {
             self.moment.workers = pool.stacks().workers.iter().map(doing).collect();
         }
     }

@@ -94,6 +94,15 @@ impl Choice {
     }
 }
 
+/// What is to be told after a version of how that Python was built; nothing of a usual one.
+pub(crate) fn build(info: &RuntimeInfo) -> &'static str {
+    match (info.is_free_threaded, info.is_gil_enabled) {
+        (false, _) => "",
+        (true, false) => ", free-threaded, the GIL is off",
+        (true, true) => ", free-threaded, but the GIL is on",
+    }
+}
+
 /// The Python of a script with a PEP 723 block, or what to say where there is none.
 fn of_script(script: &Path, is_shown: bool) -> Result<(Option<Choice>, Option<String>), Fatal> {
     let name = script.display();

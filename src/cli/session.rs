@@ -16,7 +16,7 @@ use super::jobs::Jobs;
 use super::output::{Place, Voices};
 use super::placement;
 use super::progress::How;
-use super::python::{Asked, Choice};
+use super::python::{self, Asked, Choice};
 use super::report::{Detail, Report, Told};
 use super::signals::Signals;
 use super::stderr::Stderr;
@@ -134,7 +134,11 @@ impl Session {
                 Some(path) => format!("{}: ", path.display()),
                 None => String::new(),
             };
-            text += &format!("python: {} ({place}{})\n", info.version, choice.reason);
+            let build = python::build(&info);
+            text += &format!(
+                "python: {}{build} ({place}{})\n",
+                info.version, choice.reason
+            );
         }
         if args.verbose || (self.stderr.is_terminal() && !args.quiet) {
             for warning in &info.warnings {

@@ -48,7 +48,10 @@ pub(super) fn write<'a>(
             encoded.as_bytes().unwrap_or_default()
         }
     };
-    let is_much = capture.write(stream, bytes);
+    // Who waits lets go of Python meanwhile.
+    let is_much = capture
+        .write_at_once(stream, bytes)
+        .unwrap_or_else(|| attached.detach(|| capture.write(stream, bytes)));
     if is_much.map_err(|message| attached.raise_os_error(&message))? {
         attached.detach(|| capture.hand_on(stream));
     }

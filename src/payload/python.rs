@@ -337,27 +337,27 @@ impl<'o, 'a> Walk<'o, 'a> {
         Ok(())
     }
 
-    /// Writes what is inside a container.
+    /// Writes what is inside a container, to which there are `held` references of the walk and of the
+    /// container.
     #[inline]
-    fn inside(&mut self, item: Inside<'a>) -> Result<(), Stop> {
+    fn inside(&mut self, item: Inside<'a>, held: usize) -> Result<(), Stop> {
         match item {
             Inside::None => format::write_none(self.out),
             Inside::Bool(value) => format::write_bool(self.out, value),
             Inside::Int(number) => format::write_int(self.out, number),
             Inside::Float(number) => format::write_float(self.out, number),
-            // The walk holds it, and its container does.
-            Inside::Object(object) => return self.value(&object, 2),
+            Inside::Object(object) => return self.value(&object, held),
         }
         Ok(())
     }
 
     #[inline]
-    fn key(&mut self, key: &Object<'a>) -> Result<(), Stop> {
+    fn key(&mut self, key: &Object<'a>, held: usize) -> Result<(), Stop> {
         if self.written.write(key, self.out) {
             return Ok(());
         }
         let start = self.out.len();
-        self.value(key, 2)?;
+        self.value(key, held)?;
         self.written.note(key, &self.out[start..]);
         Ok(())
     }
@@ -405,9 +405,15 @@ impl<'o, 'a> Walk<'o, 'a> {
         Ok(())
     }
 
-    /// Writes the head and the items. Each item is held by the walk and by its container.
+    /// Writes the head and the items. Each item is held by the walk and by its container, and where other
+    /// threads may change that, by the copy that is walked.
     fn items(&mut self, object: &Object<'a>) -> Result<(), Stop> {
         let kind = object.kind();
+        let copy = object.steady()?;
+        let (object, held) = match &copy {
+            None => (object, 2),
+            Some(copy) => (copy, 3),
+        };
         let count = object.len();
         let tag = match kind {
             Kind::List => tag::LIST,
@@ -421,23 +427,23 @@ impl<'o, 'a> Walk<'o, 'a> {
         match kind {
             Kind::List | Kind::Tuple => {
                 while let Some(item) = object.inside(written) {
-                    let result = self.inside(item);
+                    let result = self.inside(item, held);
                     result.map_err(|stop| stop.at(|error| error.at_index(written)))?;
                     written += 1;
                 }
             }
             Kind::Dict => {
                 for (key, value) in object.pairs() {
-                    self.key(&key)
+                    self.key(&key, held)
                         .map_err(|stop| stop.at(CrossingError::in_key))?;
-                    let result = self.inside(value);
+                    let result = self.inside(value, held);
                     result.map_err(|stop| stop.at(|error| at_key(error, &key)))?;
                     written += 1;
                 }
             }
             _ => {
                 for item in object.items()? {
-                    self.value(&item?, 2)?;
+                    self.value(&item?, held)?;
                     written += 1;
                 }
             }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
+use owngil_ffi::{Runtime, StartError};
 use serde::Serialize;
 
 use super::annex::{Annex, Moved, OnMove};
@@ -79,7 +80,7 @@ impl PoolBuilder {
         self
     }
 
-    /// Where tasks run; by default in interpreters with their own GIL.
+    /// Where tasks run; by default in interpreters with their own GIL, and on a free-threaded Python on threads.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -232,7 +233,8 @@ impl PoolBuilder {
     /// # Errors
     ///
     /// [`Error::Start`], [`Error::Config`], and [`Error::Worker`] for an initializer that fails.
-    pub fn build(self) -> Result<Pool> {
+    pub fn build(mut self) -> Result<Pool> {
+        self.backend = self.backend.placed();
         let n_workers = match self.n_workers {
             Some(0) => return Err(Error::Config("a pool needs at least one worker".to_owned())),
             Some(n) => n,
@@ -265,6 +267,9 @@ impl PoolBuilder {
             )));
         }
         self.extensions.check()?;
+        if Runtime::IS_FREE_THREADED && self.backend == Backend::Interpreter {
+            return Err(StartError::FreeThreaded.into());
+        }
         let settings = Settings {
             n_workers,
             first_worker: 0,

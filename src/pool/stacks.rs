@@ -42,6 +42,9 @@ impl Pool {
     /// about a tenth of a second, also when a worker is stuck in C code that holds its GIL; that one is
     /// told without stacks. On the backend `thread` all workers have the same threads, so each has its
     /// own stack alone.
+    ///
+    /// On a free-threaded Python all threads of the process are stopped for a moment, which waits for one
+    /// that is in C code. So calls that are interrupted there do not tell by themselves where they stood.
     pub fn stacks(&self) -> Stacks {
         let until = Instant::now() + PATIENCE;
         let asked: Vec<_> = self

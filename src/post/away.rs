@@ -121,7 +121,7 @@ impl Post {
         let Answer {
             mut stacks, output, ..
         } = answer.unwrap_or_default();
-        let stack = || stacks.pop().map(Box::new);
+        let stack = stacks.pop().map(Box::new);
         self.fire_with(epoch, why, stack, || ());
         if self.capture.is_kept() {
             return is_to_tell.then_some(output);

@@ -21,7 +21,9 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use owngil_ffi::{Attached, Memory, PrivateCopies, PrivateCopy, Stack, ThreadClock, Visit, Visits};
+use owngil_ffi::{
+    Attached, Memory, PrivateCopies, PrivateCopy, Runtime, Stack, ThreadClock, Visit, Visits,
+};
 
 use crate::error::Error;
 use crate::function::Function;
@@ -476,17 +478,21 @@ impl Post {
 
     /// Interrupts the job, attached to the worker's interpreter. Where it stood, if it was there.
     fn fire(&self, visit: &Visit<'_>, epoch: u64, why: Why) -> Option<Box<Stack>> {
-        let stack = || Some(Box::new(visit.home_stack()));
+        // On a free-threaded build all threads would be stopped for it, and wait for one that is in C code.
+        let is_asked = !Runtime::IS_FREE_THREADED && self.is_at(epoch);
+        // If the job is still there afterwards, it stood there.
+        let stack = is_asked.then(|| Box::new(visit.home_stack()));
         self.fire_with(epoch, why, stack, || {
             visit.interrupt();
         })
     }
 
+    /// `interrupt` must not wait: who waits for the lock may be attached.
     fn fire_with(
         &self,
         epoch: u64,
         why: Why,
-        stack: impl FnOnce() -> Option<Box<Stack>>,
+        stack: Option<Box<Stack>>,
         interrupt: impl FnOnce(),
     ) -> Option<Box<Stack>> {
         let mut state = self.lock();
@@ -494,7 +500,7 @@ impl Post {
         let running = state.running.as_mut().filter(|_| at)?;
         let stopped = running.stopped.get_or_insert((why, None));
         if stopped.1.is_none() {
-            stopped.1 = stack();
+            stopped.1 = stack;
         }
         // Now, since the job may end at once.
         let stood = stopped.1.clone();

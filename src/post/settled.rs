@@ -124,7 +124,7 @@ mod model {
                 *side.interrupt.0.lock().unwrap() = true;
                 side.interrupt.1.notify_one();
             };
-            side.post.fire_with(epoch, why, || None, interrupt);
+            side.post.fire_with(epoch, why, None, interrupt);
             if !is_told {
                 side.post.tell(epoch, why);
             }

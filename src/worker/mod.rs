@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use owngil_ffi::Runtime;
 
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
@@ -26,14 +27,19 @@ use crate::task::Job;
 pub(crate) use queue::{Queue, Ticket};
 
 /// Where tasks run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// The default is interpreters, and on a free-threaded Python threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// Sub-interpreters, each with its own GIL: Python code runs in parallel.
-    #[default]
+    /// Sub-interpreters, each with its own GIL: Python code runs in parallel. A free-threaded Python makes
+    /// none.
     Interpreter,
     /// Threads of the main interpreter, which share its one GIL: the baseline that everything is
     /// compared with, and the place for extension modules that refuse sub-interpreters.
+    ///
+    /// On a free-threaded Python there is no GIL, and Python code runs in parallel: on the objects and the
+    /// modules of one interpreter, which all workers share. See `docs/free-threading.md`.
     Thread,
     /// Worker processes, one for each worker: a crash ends one task, and every extension module loads.
     ///
@@ -46,10 +52,29 @@ pub enum Backend {
     /// A call that is refused (see [`Pool::moved`](crate::Pool::moved)) is made again in a process, and so
     /// are all later ones of its function. What it did before it was refused, by an import inside of the
     /// function for example, it does twice.
+    ///
+    /// On a free-threaded Python these are threads.
     Auto,
 }
 
+impl Default for Backend {
+    fn default() -> Self {
+        match Runtime::IS_FREE_THREADED {
+            true => Backend::Thread,
+            false => Backend::Interpreter,
+        }
+    }
+}
+
 impl Backend {
+    /// Where tasks run on this Python, for whoever leaves that to owngil.
+    pub(crate) fn placed(self) -> Backend {
+        match self {
+            Backend::Auto if Runtime::IS_FREE_THREADED => Backend::Thread,
+            other => other,
+        }
+    }
+
     const NAMES: [(&'static str, Backend); 4] = [
         ("interpreter", Backend::Interpreter),
         ("thread", Backend::Thread),

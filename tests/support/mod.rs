@@ -4,11 +4,24 @@
 
 use owngil::{Backend, Function, Pool};
 
-/// The backends that this version of owngil has.
+/// The backends that this version of owngil has. A free-threaded Python makes no interpreters, and its threads
+/// run in parallel.
+#[cfg(not(Py_GIL_DISABLED))]
 pub(crate) const BACKENDS: [Backend; 3] = [Backend::Interpreter, Backend::Thread, Backend::Process];
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) const BACKENDS: [Backend; 2] = [Backend::Thread, Backend::Process];
 
 /// Those that run in this process, whose tasks see its descriptors.
+#[cfg(not(Py_GIL_DISABLED))]
 pub(crate) const HERE: [Backend; 2] = [Backend::Interpreter, Backend::Thread];
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) const HERE: [Backend; 1] = [Backend::Thread];
+
+/// The one of them that runs Python code in parallel.
+#[cfg(not(Py_GIL_DISABLED))]
+pub(crate) const PARALLEL: Backend = Backend::Interpreter;
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) const PARALLEL: Backend = Backend::Thread;
 
 /// What worker processes of tests are, whose own main is the harness's.
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_owngil");
@@ -37,7 +50,10 @@ pub(crate) struct Stuck {
 }
 
 /// The rows of stuck tasks, each of which goes on for ever, or for about a minute.
-pub(crate) const STUCK: [Stuck; 9] = [
+///
+/// Without those in C code on a free-threaded Python: its garbage collector, which stops all threads, waits for
+/// them, and so does everybody.
+pub(crate) const STUCK: [Stuck; 9 - 2 * cfg!(Py_GIL_DISABLED) as usize] = [
     Stuck {
         name: "loop",
         source: "def f():\n    while True: pass",
@@ -63,11 +79,13 @@ pub(crate) const STUCK: [Stuck; 9] = [
         source: "import os\ndef f():\n    r, w = os.pipe()\n    os.read(r, 1)",
         lets_go: true,
     },
+    #[cfg(not(Py_GIL_DISABLED))]
     Stuck {
         name: "sum of a range",
         source: "def f(): sum(range(3 * 10**9))",
         lets_go: false,
     },
+    #[cfg(not(Py_GIL_DISABLED))]
     Stuck {
         name: "regular expression",
         source: "import re\ndef f(): re.match(r'(a+)+$', 'a' * 31 + 'b')",

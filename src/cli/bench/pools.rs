@@ -4,7 +4,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use owngil::{Backend, Error, Extensions, Function, LoadErrorKind, OutputPolicy, Pool, Stream};
+use owngil::{
+    Backend, Error, Extensions, Function, LoadErrorKind, OutputPolicy, Pool, StartError, Stream,
+};
 
 use super::{BenchPlan, Progress};
 use crate::cli::fatal::Fatal;
@@ -82,6 +84,9 @@ impl Pools {
     ) -> Result<Pools, Fatal> {
         let why = match &error {
             Error::Load(load) if load.kind == LoadErrorKind::Import => load.message.clone(),
+            Error::Start(error) if **error == StartError::FreeThreaded => {
+                "this Python is free-threaded".to_owned()
+            }
             _ => return Err(error.into()),
         };
         let Ok(one) = Started::new(Backend::Thread, 1, &plan.calls.function) else {
@@ -112,6 +117,9 @@ impl Pools {
         let pool = &self.list[at];
         match (pool.backend(), pool.n_workers()) {
             (Backend::Thread, 1) => "one thread".to_owned(),
+            (Backend::Thread, n) if Backend::default() == Backend::Thread => {
+                format!("{n} threads")
+            }
             (Backend::Thread, n) => format!("{n} threads of one GIL"),
             (Backend::Process, 1) => "one process".to_owned(),
             (Backend::Process, n) => format!("{n} processes"),

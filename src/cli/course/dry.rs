@@ -76,6 +76,14 @@ fn placed(pool: &Pool, function: &Function, asked: Backend) -> (Backend, String)
     let moved = pool.moved();
     match moved.iter().find(|moved| moved.function == *function) {
         Some(moved) => (Backend::Process, moved.reason.to_string()),
+        None if asked == Backend::Auto && pool.backend() == Backend::Thread => {
+            let is_parallel = owngil::runtime_info().is_ok_and(|info| !info.is_gil_enabled);
+            let why = match is_parallel {
+                true => "in parallel, since this Python is free-threaded",
+                false => "one at a time: this Python is free-threaded, but its GIL is on",
+            };
+            (Backend::Thread, why.to_owned())
+        }
         None if asked == Backend::Auto && pool.backend() != Backend::Process => {
             let why = "each with a GIL of its own; a call that is refused there moves to processes";
             (Backend::Interpreter, why.to_owned())

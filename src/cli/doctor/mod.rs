@@ -12,12 +12,14 @@ use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use owngil::RuntimeInfo;
 use owngil::doctor::{Doctor, Report, Subject};
 
 use super::args::{DoctorArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::jobs::Jobs;
+use super::python;
 use super::screen::Screen;
 use super::session::{Session, n_cores};
 
@@ -78,6 +80,7 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
         plan.process.script = Some(script.clone());
     }
     session.start_python(&plan.process)?;
+    refuse_free_threaded(&owngil::runtime_info()?)?;
     let program = env::current_exe().map_err(|error| {
         Fatal::new(
             Exit::Failed,
@@ -114,6 +117,20 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
         .append(|out| out.extend_from_slice(text.as_bytes()));
     session.stdout.drain();
     Ok(exit(&report))
+}
+
+/// What the doctor finds out is no question there.
+fn refuse_free_threaded(info: &RuntimeInfo) -> Result<(), Fatal> {
+    if !info.is_free_threaded {
+        return Ok(());
+    }
+    let message = "the doctor finds out what runs in interpreters with a GIL of their own, and this Python makes none";
+    let build = python::build(info);
+    let fatal = Fatal::new(Exit::Usage, message).cause(format!("{}{build}", info.version));
+    Err(fatal.hint(
+        "threads refuse no import here; whether one switches the GIL on shows\n      \
+         python -c 'import sys, NAME; print(sys._is_gil_enabled())'",
+    ))
 }
 
 /// Failed where something that is needed does not run anywhere.
