@@ -29,7 +29,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: free-threaded help run test suite packages huge soak compatibility lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite packages huge soak compatibility lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -39,6 +39,9 @@ run: ## run CPU-heavy Python on one GIL and on many, and compare the times
 
 free-threaded: ## compares GILs, processes and a Python without a GIL; FREE_THREADED_PYTHON=python3.14t names that
 	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
+
+install: ## put the command owngil where cargo puts commands
+	$(cargo) install --locked --path .
 
 test: lint docs suite ## everything that must hold: lints, documentation, the suite on each usable Python
 	tools/test-find-python

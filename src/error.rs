@@ -58,7 +58,7 @@ impl Error {
     }
 
     /// Why the call can be made in a worker process, if it can though it failed so.
-    pub(crate) fn needs_process(&self) -> Option<&'static str> {
+    pub(crate) fn needs_process(&self) -> Option<String> {
         refusal::need(self.python()?.traceback())
     }
 

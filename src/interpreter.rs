@@ -439,6 +439,10 @@ impl State {
             None => attached.none(),
         };
         function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
+        // The main interpreter may fork, and a child has to end by it.
+        if attached.id() != 0 {
+            function("keep_process")?.call(&[])?;
+        }
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {

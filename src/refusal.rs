@@ -85,7 +85,7 @@ const KNOWN: &[Known] = &[
     ),
     Known::process(
         "only works in main thread of the main interpreter",
-        "handle signals in the host program",
+        "signals belong to the process, not to a task: catch the ValueError, or leave them to the host program",
         None,
     ),
 ];
@@ -108,6 +108,17 @@ pub(crate) fn hint(traceback: &str) -> Option<String> {
 
 /// What a call that was refused so needs, if worker processes have it: there all extension modules load,
 /// and what CPython allows a process is allowed.
-pub(crate) fn need(traceback: &str) -> Option<&'static str> {
-    find(traceback)?.need
+pub(crate) fn need(traceback: &str) -> Option<String> {
+    let known = find(traceback)?;
+    let need = known.need?.to_owned();
+    Some(match module(traceback) {
+        Some(module) if known.refusal == Refusal::Extension => format!("{need} ({module})"),
+        _ => need,
+    })
+}
+
+/// The extension module that refuses, where CPython tells its name (Python/import.c).
+fn module(traceback: &str) -> Option<&str> {
+    let (before, _) = traceback.split_once(" does not support loading in subinterpreters")?;
+    before.rsplit_once("module ").map(|(_, name)| name)
 }

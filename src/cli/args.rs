@@ -342,7 +342,13 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub(crate) struct CommonArgs {
     /// How many workers run tasks: a number, a share of the cores (50%), or more (+1) or fewer (-1) than
     /// there are cores [default: one per core]
-    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'P',
+        value_name = "N",
+        allow_hyphen_values = true
+    )]
     pub(crate) jobs: Option<Jobs>,
 
     /// How many calls go to a worker at a time; by default as many as take half a millisecond. Where an

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use owngil::{Function, Pool};
 
-use super::args::CommonArgs;
+use super::args::ProcessArgs;
 use super::input::{Fields, Signature};
 use super::session::Session;
 use super::stderr::Stderr;
@@ -32,15 +32,15 @@ impl Binding {
     pub(crate) fn new(
         pool: &Arc<Pool>,
         function: &Function,
-        common: &CommonArgs,
+        process: &ProcessArgs,
         session: &Session,
     ) -> Binding {
         Binding {
             pool: Arc::downgrade(pool),
             function: *function,
             stderr: Arc::clone(&session.stderr),
-            is_quiet: common.process.quiet,
-            is_verbose: common.process.verbose,
+            is_quiet: process.quiet,
+            is_verbose: process.verbose,
         }
     }
 

@@ -1,13 +1,14 @@
 //! Feed: inputs on their way from where they are read to the map that makes calls of them.
 //!
-//! Reading has a thread of its own, so that a slow stream holds nothing up. Three things go from it
-//! to the thread that runs the map: inputs, one by one, over a bounded channel; the blocks they are
-//! in, for messages; and at the end what went wrong. Text that is in memory has a limit: the reader
-//! waits until blocks whose calls have all ended give theirs back.
+//! Reading has a thread of its own, so that a slow stream holds nothing up. What it has read goes to a
+//! second one, from where three things go to the thread that runs the map: inputs, one by one, over a
+//! bounded channel; the blocks they are in, for messages; and at the end what went wrong. Text that is in
+//! memory has a limit: the reader waits until blocks whose calls have all ended give theirs back. Up to
+//! there it is ahead of the calls, and so knows early how many inputs there are, if they are no more.
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -31,7 +32,11 @@ pub(crate) struct Feed {
     room: Mutex<usize>,
     more_room: Condvar,
     room_max: usize,
+    total: NInputs,
 }
+
+/// The number of all inputs, from when it is known on.
+pub(crate) type NInputs = Arc<OnceLock<u64>>;
 
 impl Feed {
     /// Starts to read; `room` is how many bytes of text may be in memory.
@@ -41,11 +46,14 @@ impl Feed {
     ) -> io::Result<(Arc<Feed>, Receiver<Input>, Ledger)> {
         let (inputs, received) = bounded(N_WAITING);
         let (notes, noted) = unbounded();
+        // What is in it has taken its room.
+        let (read, ready) = unbounded();
         let feed = Arc::new(Feed {
             inputs: Mutex::new(Some(inputs)),
             room: Mutex::new(room),
             more_room: Condvar::new(),
             room_max: room,
+            total: NInputs::default(),
         });
         let ledger = Ledger {
             feed: Arc::clone(&feed),
@@ -56,15 +64,24 @@ impl Feed {
         let reader = Arc::clone(&feed);
         thread::Builder::new()
             .name("input".to_owned())
+            .spawn(move || reader.read(blocks, &read))?;
+        let sender = Arc::clone(&feed);
+        thread::Builder::new()
+            .name("calls".to_owned())
             .spawn(move || {
-                if let Err(trouble) = reader.read(blocks, &notes) {
+                if let Err(trouble) = sender.send_all(&ready, &notes) {
                     let _ = notes.send(Note::Trouble(Box::new(trouble)));
                 }
                 // In this order: who sees the end of the inputs must find the trouble.
                 drop(notes);
-                reader.close();
+                sender.close();
             })?;
         Ok((feed, received, ledger))
+    }
+
+    /// How many inputs there are, once all have been read.
+    pub(crate) fn total(&self) -> NInputs {
+        Arc::clone(&self.total)
     }
 
     /// Ends the inputs.
@@ -75,8 +92,28 @@ impl Feed {
             .take();
     }
 
-    fn read(&self, blocks: Blocks, notes: &Sender<Note>) -> Result<(), Fatal> {
+    /// Reads until the end, or until nobody wants any more.
+    fn read(&self, blocks: Blocks, read: &Sender<Result<Block, Fatal>>) {
+        let mut n = 0;
         for block in blocks {
+            if let Ok(block) = &block {
+                self.take_room(block.n_bytes_held());
+                n += block.len() as u64;
+            }
+            let is_last = block.is_err();
+            if read.send(block).is_err() || is_last {
+                return;
+            }
+        }
+        let _ = self.total.set(n);
+    }
+
+    fn send_all(
+        &self,
+        ready: &Receiver<Result<Block, Fatal>>,
+        notes: &Sender<Note>,
+    ) -> Result<(), Fatal> {
+        for block in ready {
             if !self.send(block?, notes) {
                 break;
             }
@@ -86,7 +123,6 @@ impl Feed {
 
     /// Hands over a block's inputs; `false` when no more are wanted.
     fn send(&self, block: Block, notes: &Sender<Note>) -> bool {
-        self.take_room(block.n_bytes());
         let inputs = self
             .inputs
             .lock()
@@ -174,7 +210,7 @@ impl Ledger {
         *n_open -= 1;
         if *n_open == 0 {
             self.open.remove(at);
-            self.feed.give_room(block.n_bytes());
+            self.feed.give_room(block.n_bytes_held());
         }
         (block, place)
     }
@@ -207,7 +243,9 @@ mod tests {
     #[test]
     fn calls_may_end_in_any_order() {
         let text: String = (0..50_000).map(|number| format!("{number}\n")).collect();
-        let (_, inputs, mut ledger) = Feed::start(file(text), 1 << 30).unwrap();
+        let (feed, inputs, mut ledger) = Feed::start(file(text), 1 << 30).unwrap();
+        // Before a call has been made of any.
+        assert_eq!(feed.total().wait(), &50_000);
         assert_eq!(inputs.iter().count(), 50_000);
         for index in (0..50_000).rev() {
             let (block, place) = ledger.end_call(index);
@@ -237,6 +275,7 @@ mod tests {
         let text = "x\n".repeat(n_lines);
         let (feed, inputs, _ledger) = Feed::start(file(text), 10).unwrap();
         inputs.recv().unwrap();
+        assert!(feed.total().get().is_none());
         feed.close();
         // What is left of the block that the reader was sending.
         assert!(inputs.iter().count() < READ_SIZE / 2);

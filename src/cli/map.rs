@@ -29,16 +29,12 @@ pub(crate) fn map(
     let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
     let voices = session.voices(common, Place::Results)?;
     let pool = session.start_pool(common, n_inputs, voices.policy())?;
-    pool.load(&plan.function)?;
+    let function = plan.function;
+    pool.load(&function)?;
     let calls = calls.accounted(&pool, &[])?;
 
-    let blocks = match plan.shape {
-        Some(shape) => plan.inputs.blocks(shape),
-        None => {
-            let binding = Binding::new(&pool, &plan.function, common, session);
-            plan.inputs.blocks_that(move |fields| binding.fits(fields))
-        }
-    };
+    let binding = Binding::new(&pool, &function, &common.process, session);
+    let blocks = plan.blocks(binding);
     let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
     if common.course.dry_run {
         return calls.show(&pool, fed);
@@ -46,7 +42,7 @@ pub(crate) fn map(
     let calls = calls.timed(values.has_envelope());
     let mut results = Results {
         session,
-        report: session.report(common, "input", n_inputs),
+        report: session.report(common, "input", fed.0.total()),
         ledger,
         values,
         voices: Arc::clone(&voices),

@@ -8,7 +8,8 @@ const N_NAMED: usize = 4;
 /// Says that a function has moved.
 pub(crate) fn moved(moved: &Moved) -> String {
     format!(
-        "note: {} runs in worker processes: {}\n",
+        "note: {} runs in worker processes: {}; calls that had begun begin anew there \
+         (--backend process runs all in them)\n",
         moved.function, moved.reason
     )
 }

@@ -10,9 +10,10 @@ use clap::CommandFactory;
 use owngil::Function;
 
 use super::args::{Args, CallsArgs, RunArgs, ScriptArg};
+use super::binding::Binding;
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::input::{self, GivenArg, Inputs, Listed, Shape, WordGroup};
+use super::input::{self, Blocks, Fields, GivenArg, Inputs, Listed, Shape, WordGroup};
 
 /// What standard input is, for those who may read inputs from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,17 @@ impl CallsPlan {
             shape: shape(given, inputs.n_groups)?,
             inputs,
         })
+    }
+
+    /// The inputs, each as the function is to get it.
+    pub(crate) fn blocks(self, binding: Binding) -> Blocks {
+        match self.shape {
+            Some(shape) => self.inputs.blocks(shape),
+            None => {
+                let fits = move |fields: Fields<'_>| binding.fits(fields);
+                self.inputs.blocks_that(fits)
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use owngil::{Pool, WorkerStacks};
 use serde_json::json;
 
+use super::feed::NInputs;
 use super::report::grouped;
 use super::screen::{EIGHTHS, Screen};
 use super::stderr::Stderr;
@@ -83,7 +84,7 @@ impl Progress {
         is_json: bool,
         stderr: &Arc<Stderr>,
         counts: &Arc<Counts>,
-        total: Option<u64>,
+        total: NInputs,
         pool: Weak<Pool>,
     ) -> Progress {
         let mut watch = Watch {
@@ -91,10 +92,8 @@ impl Progress {
             counts: Arc::clone(counts),
             started: Instant::now(),
             pool,
-            moment: Moment {
-                total,
-                ..Moment::default()
-            },
+            total,
+            moment: Moment::default(),
             looked: None,
         };
         let (stop, stopped) = bounded::<()>(0);
@@ -130,6 +129,7 @@ impl Drop for Progress {
 struct Watch {
     stderr: Arc<Stderr>,
     counts: Arc<Counts>,
+    total: NInputs,
     started: Instant,
     pool: Weak<Pool>,
     moment: Moment,
@@ -141,6 +141,7 @@ impl Watch {
     fn tick(&mut self, is_json: bool) {
         let window = Window::find();
         self.moment.go_on(self.started.elapsed(), &self.counts);
+        self.moment.total = self.total.get().copied();
         if is_json || window.n_worker_lines() > 0 {
             self.look(is_json);
         }

@@ -1,5 +1,6 @@
 //! Report: what a person is told of a run, on standard error.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use owngil::{Error, Pool};
 
 use super::exit::Exit;
+use super::feed::NInputs;
 use super::progress::{Counts, Progress};
 use super::stderr::Stderr;
 use super::summary::{Summary, Total};
@@ -17,6 +19,13 @@ use super::traceback;
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
 /// How much is told of a run.
+/// What helps where a module is not there.
+const MISSING: &str =
+    "is its package installed in this Python? -v says which one it is, --python names another";
+
+/// How many different hints are given, each once.
+const HINTS_MAX: usize = 100;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Detail {
     /// Neither counts nor warnings.
@@ -56,6 +65,8 @@ pub(crate) struct Report {
     pool: Weak<Pool>,
     progress: Option<Progress>,
     summary: Mutex<Summary>,
+    /// The hints that have been given.
+    hints: Mutex<HashSet<String>>,
     n_not_finite: u64,
 }
 
@@ -103,11 +114,11 @@ impl Failure {
     }
 
     /// The message about the failure of what `label` names, with so much of the traceback.
-    fn message(&self, label: &str, details: &str) -> String {
+    fn message(&self, label: &str, details: &str, hint: Option<&str>) -> String {
         let mut message = format!("error: {label}: {}\n", self.what);
         message.push_str(details);
         end_line(&mut message);
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = hint {
             message.push_str(&format!("hint: {hint}\n"));
         }
         message
@@ -117,17 +128,17 @@ impl Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Failure {
         let text = error.to_string();
-        let python = error.python().map(|python| python.traceback());
-        let what = match python {
-            // All of a message of several lines is in the traceback.
-            Some(_) => text.lines().next().unwrap_or_default().to_owned(),
-            None => text,
-        };
+        let (what, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let python = error.python();
+        // All of a message of several lines is in the traceback.
+        let details = python.map_or(rest, |python| python.traceback());
+        let is_missing = python.is_some_and(|python| python.type_name() == "ModuleNotFoundError");
+        let missing = || is_missing.then(|| MISSING.to_owned());
         Failure {
-            what,
-            details: python.unwrap_or_default().to_owned(),
-            hint: error.hint(),
-            kind: error.python().map(|python| python.type_name().to_owned()),
+            what: what.to_owned(),
+            details: details.to_owned(),
+            hint: error.hint().or_else(missing),
+            kind: python.map(|python| python.type_name().to_owned()),
         }
     }
 }
@@ -162,12 +173,13 @@ impl Report {
             pool,
             progress: None,
             summary: Mutex::default(),
+            hints: Mutex::default(),
             n_not_finite: 0,
         }
     }
 
     /// Shows how far the run is, to its end.
-    pub(crate) fn show_progress(&mut self, is_json: bool, total: Option<u64>) {
+    pub(crate) fn show_progress(&mut self, is_json: bool, total: NInputs) {
         let pool = Weak::clone(&self.pool);
         let progress = Progress::show(is_json, &self.stderr, &self.counts, total, pool);
         self.progress = Some(progress);
@@ -213,7 +225,12 @@ impl Report {
             let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
             summary.failed(kind, label, &details);
         }
-        self.tell(printed, &failure.message(label, &details));
+        // What helps with one helps with all that have failed so.
+        let hint = failure.hint.as_deref().filter(|hint| {
+            let mut given = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            given.len() < HINTS_MAX && given.insert((*hint).to_owned())
+        });
+        self.tell(printed, &failure.message(label, &details, hint));
     }
 
     /// A task was cancelled; one that had begun counts.
@@ -333,7 +350,7 @@ mod tests {
     fn a_failure_is_one_line_then_what_says_more() {
         let failure = Failure::new("broken").hint("mend it");
         assert_eq!(
-            failure.message("input 3", &failure.details),
+            failure.message("input 3", &failure.details, failure.hint.as_deref()),
             "error: input 3: broken\nhint: mend it\n"
         );
         let failure = Failure {
@@ -341,7 +358,7 @@ mod tests {
             ..Failure::new("bad")
         };
         assert_eq!(
-            failure.message("input 3", &failure.details),
+            failure.message("input 3", &failure.details, failure.hint.as_deref()),
             "error: input 3: bad\nTraceback\nmore\n"
         );
     }

@@ -1,6 +1,6 @@
 //! Run: `owngil run`, a script once per input or once per worker.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use owngil::{Error, Value};
 
@@ -48,7 +48,7 @@ fn for_each_input(
     if common.course.dry_run {
         return calls.show(&pool, fed);
     }
-    let report = session.report(common, "input", n_inputs);
+    let report = session.report(common, "input", fed.0.total());
     let fails = |status: &i64| *status != 0;
     let ending = calls.make((&pool, &voices), fed, fails, |index, outcome| {
         let (block, place) = lock(&ledger).end_call(index);
@@ -92,7 +92,19 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
     let pool = session.start_pool(common, None, voices.policy())?;
     pool.load(&plan.script)?;
     session.signals.on_first(&pool, || {});
-    let report = session.report(common, "worker", Some(pool.n_workers()));
+    if !plan.arguments.is_empty() && !common.process.quiet {
+        let n = pool.n_workers();
+        let note = format!(
+            "note: there are no inputs, so each of {n} workers runs the script once, with all of these arguments; \
+             inputs follow `:::`\n"
+        );
+        session.stderr.write(note.as_bytes());
+    }
+    let report = session.report(
+        common,
+        "worker",
+        Arc::new(OnceLock::from(pool.n_workers() as u64)),
+    );
     let arguments = Words::new(&plan.arguments);
     let statuses = pool.broadcast::<i64, _>(&plan.script, arguments)?;
     for (worker, result) in statuses.into_iter().enumerate() {

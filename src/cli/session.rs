@@ -11,6 +11,7 @@ use owngil::{OutputPolicy, Pool};
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::feed::NInputs;
 use super::joblog::{Joblog, Past};
 use super::jobs::Jobs;
 use super::output::{Place, Voices};
@@ -140,7 +141,7 @@ impl Session {
                 info.version, choice.reason
             );
         }
-        if args.verbose || (self.stderr.is_terminal() && !args.quiet) {
+        if args.verbose {
             for warning in &info.warnings {
                 text.push_str(&format!("warning: {warning}\n"));
             }
@@ -152,12 +153,7 @@ impl Session {
     }
 
     /// A report on tasks; it shows progress where there is a screen, or to a machine.
-    pub(crate) fn report(
-        &self,
-        common: &CommonArgs,
-        noun: &'static str,
-        n_tasks: Option<usize>,
-    ) -> Report {
+    pub(crate) fn report(&self, common: &CommonArgs, noun: &'static str, total: NInputs) -> Report {
         let process = &common.process;
         let on_screen = self.stderr.is_screen() && !process.quiet;
         let detail = Detail {
@@ -171,7 +167,6 @@ impl Session {
         };
         let pool = self.pool.get().cloned().unwrap_or_default();
         let mut report = Report::new(Arc::clone(&self.stderr), detail, noun, pool);
-        let total = n_tasks.map(|n| n as u64);
         match common.progress.progress {
             How::Json => report.show_progress(true, total),
             How::Auto if on_screen => report.show_progress(false, total),

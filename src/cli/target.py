@@ -5,11 +5,17 @@ __file__ = "<source>"
 
 def _made(text):
     names = {"__name__": "__code__"}
-    try:
-        code = compile(text.strip(), "<code>", "eval")
-    except SyntaxError:
+    expression = _expression(text)
+    if expression is None:
         return _made_of_statements(text, names)
-    return eval(code, names)
+    return eval(expression, names)
+
+
+def _expression(text):
+    try:
+        return compile(text.strip(), "<code>", "eval")
+    except SyntaxError:
+        return None
 
 
 def _made_of_statements(text, names):

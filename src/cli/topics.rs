@@ -196,7 +196,13 @@ fn cells(line: &str) -> Vec<String> {
 
 /// Without the marks of Markdown that say nothing on a terminal.
 fn plain(text: &str) -> String {
-    let text = text.replace("**", "");
+    // Between backticks stars are what they are.
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(n, part)| match n % 2 {
+        0 => part.replace("**", ""),
+        _ => part.to_owned(),
+    });
+    let text = parts.collect::<Vec<_>>().join("`");
     let mut plain = String::new();
     let mut rest = text.trim();
     // `[words](address)` becomes its words.

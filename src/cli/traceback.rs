@@ -5,16 +5,21 @@ const N_NAMED: usize = 3;
 
 /// The text without the frames of the standard library and of installed packages.
 ///
-/// Where there would be none left, and where the text is of another form, it stays as it is.
+/// Where there would be none left, the first one stays: what was called. Text of another form stays as it is.
 pub(crate) fn trimmed(text: &str) -> String {
     let mut trimmed = String::with_capacity(text.len());
     let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        trimmed.push_str(line);
-        trimmed.push('\n');
-        if line != "Traceback (most recent call last):" {
+    // The stack of a task that was ended has no line above it.
+    let mut has_frames = lines.peek().is_some_and(|line| is_frame(line));
+    while lines.peek().is_some() {
+        if !has_frames {
+            let line = lines.next().unwrap_or_default();
+            trimmed.push_str(line);
+            trimmed.push('\n');
+            has_frames = line == "Traceback (most recent call last):";
             continue;
         }
+        has_frames = false;
         let mut frames: Vec<Frame<'_>> = Vec::new();
         while let Some(first) = lines.next_if(|line| line.starts_with("  File \"")) {
             let mut frame = Frame {
@@ -25,7 +30,9 @@ pub(crate) fn trimmed(text: &str) -> String {
             while let Some(more) = lines.next_if(belongs) {
                 frame.lines.push(more);
             }
-            frames.push(frame);
+            if !frame.is_ours() {
+                frames.push(frame);
+            }
         }
         append(&mut trimmed, &frames);
     }
@@ -37,15 +44,30 @@ struct Frame<'t> {
     lines: Vec<&'t str>,
 }
 
+impl Frame<'_> {
+    /// Whether it is of what owngil itself runs in interpreters.
+    fn is_ours(&self) -> bool {
+        let begins = |with| self.file.starts_with(with);
+        begins("<owngil ") || begins("<source>:owngil_source_")
+    }
+
+    fn append(&self, text: &mut String) {
+        for line in &self.lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+}
+
 fn append(text: &mut String, frames: &[Frame<'_>]) {
-    let is_foreign = |frame: &Frame<'_>| owner(frame.file).is_some();
-    let keeps_all = frames.iter().all(is_foreign);
-    for run in frames.chunk_by(|a, b| is_foreign(a) == is_foreign(b)) {
-        if keeps_all || !is_foreign(&run[0]) {
-            for line in run.iter().flat_map(|frame| &frame.lines) {
-                text.push_str(line);
-                text.push('\n');
-            }
+    let is_shown = |frame: &Frame<'_>| owner(frame.file).is_none();
+    // What was called, if nothing else would be left.
+    let n_first = usize::from(!frames.iter().any(is_shown)).min(frames.len());
+    let (first, frames) = frames.split_at(n_first);
+    first.iter().for_each(|frame| frame.append(text));
+    for run in frames.chunk_by(|a, b| is_shown(a) == is_shown(b)) {
+        if is_shown(&run[0]) {
+            run.iter().for_each(|frame| frame.append(text));
             continue;
         }
         let mut owners: Vec<&str> = Vec::new();
@@ -62,6 +84,11 @@ fn append(text: &mut String, frames: &[Frame<'_>]) {
             "  ({n} frame{plural} of {owners}{and_more}: -v shows all)\n"
         ));
     }
+}
+
+/// Whether the line names a place in the running of a program, and not in a text that does not compile.
+fn is_frame(line: &str) -> bool {
+    line.starts_with("  File \"") && line.contains(", in ")
 }
 
 fn file_of(line: &str) -> &str {
@@ -109,18 +136,36 @@ mod tests {
     }
 
     #[test]
-    fn each_traceback_of_a_chain_is_trimmed_and_one_without_own_frames_is_not() {
+    fn each_traceback_of_a_chain_is_trimmed_and_one_without_own_frames_keeps_its_first() {
         let library = "Traceback (most recent call last):\n  File \"/usr/lib/python3.12/re.py\", \
-            line 1, in c\n    pass\nKeyError: 1\n";
+            line 1, in c\n    pass\n  File \"/usr/lib/python3.12/os.py\", line 2, in d\nKeyError: 1\n";
+        let kept = "Traceback (most recent call last):\n  File \"/usr/lib/python3.12/re.py\", \
+            line 1, in c\n    pass\n  (1 frame of os: -v shows all)\nKeyError: 1\n";
         let chain = format!(
             "{library}\nDuring handling of the above exception, another exception occurred:\n\n\
              Traceback (most recent call last):\n  File \"<frozen runpy>\", line 1, in r\n  \
              File \"a.py\", line 2, in g\nValueError\n"
         );
         let shown = trimmed(&chain);
-        assert!(shown.starts_with(library), "{shown}");
+        assert!(shown.starts_with(kept), "{shown}");
         let end = "last):\n  (1 frame of runpy: -v shows all)\n  File \"a.py\", line 2, in g\nValueError\n";
         assert!(shown.ends_with(end), "{shown}");
+    }
+
+    #[test]
+    fn frames_of_owngil_itself_are_no_ones_business() {
+        let stack = "  File \"<owngil script>\", line 32, in _Script.__call__\n  \
+            File \"/home/me/slow.py\", line 2, in <module>\n";
+        assert_eq!(
+            trimmed(stack),
+            "  File \"/home/me/slow.py\", line 2, in <module>\n"
+        );
+        let code = "Traceback (most recent call last):\n  \
+            File \"<source>:owngil_source_1\", line 9, in _made\n    eval()\n  \
+            File \"<code>\", line 1\n    x +\n      ^\nSyntaxError: invalid syntax\n";
+        let shown = "Traceback (most recent call last):\n  \
+            File \"<code>\", line 1\n    x +\n      ^\nSyntaxError: invalid syntax\n";
+        assert_eq!(trimmed(code), shown);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(super) struct Refused {
     pub(super) n_made: u32,
     /// Where its arguments start.
     pub(super) at: usize,
-    pub(super) reason: &'static str,
+    pub(super) reason: String,
 }
 
 impl Refused {
@@ -19,13 +19,13 @@ impl Refused {
     pub(super) fn move_on(self, batch: Batch, mut promise: Promise, made: Results, post: &Post) {
         promise.keep_part(made);
         let batch = batch.rest(self.n_made, self.at);
-        post.move_on(Job { batch, promise }, self.reason);
+        post.move_on(Job { batch, promise }, &self.reason);
     }
 }
 
 /// Why the call that ended so is to be made elsewhere, if it is. One that was interrupted is not.
 #[cold]
-pub(super) fn refused(error: &Error, post: &Post) -> Option<&'static str> {
+pub(super) fn refused(error: &Error, post: &Post) -> Option<String> {
     let reason = post.moves(error)?;
     post.stopped().is_none().then_some(reason)
 }

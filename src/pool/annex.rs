@@ -162,7 +162,7 @@ impl Shared {
     pub(super) fn move_unloaded(&self, function: &Function, error: &Error) -> bool {
         match (&self.annex, error.needs_process()) {
             (Some(annex), Some(reason)) => {
-                annex.note(*function, reason);
+                annex.note(*function, &reason);
                 true
             }
             _ => false,

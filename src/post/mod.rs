@@ -59,7 +59,10 @@ pub(crate) struct Post {
 
 /// Takes jobs that this worker cannot run, with the reason.
 #[derive(Clone)]
-struct Elsewhere(Arc<dyn Fn(Job, &'static str) + Send + Sync>);
+struct Elsewhere(Arc<Takes>);
+
+/// Takes a job, and why it cannot be run where it came from.
+type Takes = dyn Fn(Job, &str) + Send + Sync;
 
 impl fmt::Debug for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,7 +188,7 @@ impl Post {
     }
 
     /// Says who takes jobs that the worker cannot run, from now until its life ends.
-    pub(crate) fn set_elsewhere(&self, take: impl Fn(Job, &'static str) + Send + Sync + 'static) {
+    pub(crate) fn set_elsewhere(&self, take: impl Fn(Job, &str) + Send + Sync + 'static) {
         *self.elsewhere() = Some(Elsewhere(Arc::new(take)));
     }
 
@@ -197,14 +200,14 @@ impl Post {
 
     /// Why the call that failed so is to be made elsewhere, if it is.
     #[cold]
-    pub(crate) fn moves(&self, error: &Error) -> Option<&'static str> {
+    pub(crate) fn moves(&self, error: &Error) -> Option<String> {
         self.elsewhere().as_ref()?;
         error.needs_process()
     }
 
     /// Hands a job to whoever runs it elsewhere, and may wait for room there.
     #[cold]
-    pub(crate) fn move_on(&self, job: Job, reason: &'static str) {
+    pub(crate) fn move_on(&self, job: Job, reason: &str) {
         let elsewhere = self.elsewhere().clone();
         if let Some(Elsewhere(take)) = elsewhere {
             take(job, reason);

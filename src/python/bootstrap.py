@@ -68,8 +68,11 @@ class _Text(io.TextIOBase):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         try:
             self._write(self._number, text)
+            return len(text)
         except UnicodeEncodeError:
-            self._write(self._number, text.encode("utf-8", self._errors))
+            pass
+        # Not above: an error here has nothing to do with that one.
+        self._write(self._number, text.encode("utf-8", self._errors))
         return len(text)
 
     def fileno(self):
@@ -111,7 +114,8 @@ def install_streams(write, keeps_stdin):
     with _loading:
         if "_owngil_streams" in vars(sys):
             return
-        sys.stdout = _Text(1, "<stdout>", "strict", write)
+        # As Python does in the C locale: names of files come out as the bytes that they are (PEP 538).
+        sys.stdout = _Text(1, "<stdout>", "surrogateescape", write)
         sys.stderr = _Text(2, "<stderr>", "backslashreplace", write)
         if not keeps_stdin:
             # Tasks that read it would take lines from one another and from the host; as in
@@ -140,6 +144,15 @@ def install_module(number, is_alone):
     here._own.worker_id = number
 
 
+def keep_process():
+    """Has os._exit end the call that makes it, not the process with the calls of all other workers."""
+
+    def _exit(status):
+        raise SystemExit(status)
+
+    os._exit = _exit
+
+
 class LoadError(Exception):
     """A function cannot be loaded; `kind` is one of the names of LoadErrorKind."""
 
@@ -151,8 +164,11 @@ class LoadError(Exception):
 def _did_you_mean(name, names):
     from difflib import get_close_matches
 
-    close = get_close_matches(name, sorted(names), 1, 0.6)
-    return f"did you mean {close[0]}?" if close else None
+    # All files of a folder of scripts are alike in how they end.
+    stem, ending = os.path.splitext(name)
+    known = {other.removesuffix(ending): other for other in names if other.endswith(ending)}
+    close = get_close_matches(stem, sorted(known), 1, 0.6)
+    return f"did you mean {known[close[0]]}?" if close else None
 
 
 def _add_path(folder):

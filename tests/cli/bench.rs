@@ -237,3 +237,32 @@ fn one_signal_ends_it_at_once() {
         assert_eq!(ended.check(status).stdout, "");
     }
 }
+
+#[test]
+fn it_calls_as_map_does_whatever_the_inputs_have() {
+    // Each field is an argument, by its name or its place.
+    let people = "{\"name\": \"Ada\", \"points\": 3}\n{\"name\": \"Grace\", \"points\": 5}\n";
+    for (arguments, input) in [
+        (&["scoring.py:rank"][..], people),
+        (
+            &["scoring.py:rank", "--input", "csv"],
+            "name,points\nAda,3\n",
+        ),
+        (
+            &["scoring.py:rank", "--input", "csv", "--no-header"],
+            "Ada,3\nGrace,5\n",
+        ),
+        (
+            &["scoring.py:rank", "--as", "args", "--input", "jsonl"],
+            "[\"Ada\", 3]\n",
+        ),
+        // And one that takes them together.
+        (&["scoring.py:score"], people),
+    ] {
+        let found = found(arguments, input);
+        assert!(
+            number(&found, "/plain_loop/mean_seconds") > 0.0,
+            "{arguments:?}"
+        );
+    }
+}

@@ -81,7 +81,8 @@ fn a_share_of_the_median_ends_what_began_before_it_was_known() {
     assert_eq!(ended.check(1).lines().len(), 4);
     assert_eq!(ended.last_words(), "error: 2 of 6 inputs failed");
     assert_eq!(
-        ended.stderr.matches("ran out of time").count(),
+        // Of one that has just begun there may be no stack, and then other words.
+        ended.stderr.matches("(\"60\"): the ").count(),
         2,
         "{}",
         ended.stderr
@@ -92,31 +93,24 @@ fn a_share_of_the_median_ends_what_began_before_it_was_known() {
 fn a_run_ends_early_when_it_is_told_to() {
     let inputs: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
     let inputs = inputs.join(" ");
-    for (halt, status, said) in [
-        ("now,fail=1", 3, "1 failed (--halt now,fail=1)"),
-        ("soon,fail=2", 3, "failed (--halt soon,fail=2)"),
-        ("soon,fail=5%", 3, "failed (--halt soon,fail=5%)"),
-        (
-            "soon,success=3",
-            0,
-            "3 succeeded, 0 failed (--halt soon,success=3)",
-        ),
-        (
-            "soon,done=4",
-            0,
-            "4 succeeded, 0 failed (--halt soon,done=4)",
-        ),
-        ("soon,done=10%", 1, " failed (--halt soon,done=10%)"),
+    for (halt, status, n_results) in [
+        ("now,fail=1", 3, 0),
+        ("soon,fail=2", 3, 0),
+        ("soon,fail=5%", 3, 0),
+        ("soon,success=3", 0, 3),
+        ("soon,done=4", 0, 4),
+        ("soon,done=10%", 1, 44),
     ] {
         let (ended, calls) = with_calls(&format!(
             "map going_on.py:unless_seven {inputs} --halt {halt} -j 2"
         ));
-        let said = format!("{said}\n");
+        let said = format!("halted by --halt {halt}\n");
         assert!(
             ended.check(status).stderr.ends_with(&said),
             "{halt}: {}",
             ended.stderr
         );
+        assert!(ended.lines().len() >= n_results, "{halt}: {}", ended.stdout);
         assert!(calls.len() < 80, "{halt}: {}", calls.len());
     }
     let (ended, calls) = with_calls(&format!(
@@ -133,7 +127,7 @@ fn now_interrupts_what_runs() {
         ended
             .check(3)
             .stderr
-            .ends_with("halted: 0 succeeded, 1 failed (--halt now,fail=1)\n")
+            .ends_with("halted by --halt now,fail=1\n")
     );
 }
 

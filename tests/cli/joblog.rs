@@ -175,7 +175,7 @@ fn each_way_of_going_on_runs_what_its_name_says() {
         place.write("inputs", "7\n1\n17\n8\n9\n");
         fs::remove_file(place.path("calls")).unwrap();
         let ended = place.run(&format!("{MAP} {option}"));
-        let note = "note: going_on.py:unless_seven: 3 inputs have ended before, 2 of them failed\n";
+        let note = "note: going_on.py:unless_seven: 3 inputs have ended before, 2 of them failed";
         assert!(
             ended.check(status).stderr.starts_with(note),
             "{}",
@@ -398,7 +398,7 @@ fn results_that_are_gone_from_the_file_are_made_again() {
 fn a_full_disk_loses_nothing_that_was_done() {
     // Rows are longer than the results of the first function, and shorter than those of the second.
     for (function, message, limit) in [
-        ("unless_seven", "cannot write to log", 8),
+        ("unless_seven", "cannot write to log", 16),
         ("counted", "cannot write results", 64),
     ] {
         let inputs: String = (0..500)

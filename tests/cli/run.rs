@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
+use std::process::Stdio;
+
 use crate::support::{owngil, run, words};
 
 #[test]
@@ -49,7 +51,9 @@ fn without_inputs_the_script_runs_once_on_every_worker() {
         let ended = run(owngil(options).args(["arguments.py", "{}", "--flag"]));
         let expected = "__main__ 1 ['arguments.py', '{}', '--flag']";
         assert_eq!(ended.check(0).lines(), [expected; 3]);
-        assert_eq!(ended.stderr, "warning: ['{}', '--flag']\n".repeat(3));
+        let (note, warnings) = ended.stderr.split_once('\n').unwrap();
+        assert!(note.starts_with("note: there are no inputs, so each of 3 workers"));
+        assert_eq!(warnings, "warning: ['{}', '--flag']\n".repeat(3));
     }
     let ended = run(&mut words("run arguments.py :::"));
     assert_eq!(
@@ -175,4 +179,55 @@ fn chunks_may_be_given_for_functions_and_scripts() {
     let ended = run(&mut words("run --chunk 2 arguments.py ::: a b c"));
     assert_eq!(ended.check(0).lines().len(), 3);
     run(&mut words("map --chunk 0 text.py:same a")).check(2);
+}
+
+#[test]
+fn a_script_without_inputs_is_told_that_each_worker_runs_it() {
+    let note = "note: there are no inputs, so each of 2 workers runs the script once, with all of these arguments; \
+                inputs follow `:::`\n";
+    let run_it = |words: &str| run(owngil(words.split(' ')).stdin(Stdio::null()));
+    let ended = run_it("run -j 2 resize.py a.jpg b.jpg");
+    assert!(ended.stderr.starts_with(note), "{ended:?}");
+    for words in [
+        "run -q -j 2 resize.py a.jpg b.jpg",
+        "run -j 2 warm_up.py",
+        "run resize.py ::: a.jpg",
+    ] {
+        assert!(!run_it(words).stderr.contains("note:"), "{words}");
+    }
+}
+
+#[test]
+fn leaving_at_once_ends_one_run_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("leaves.py");
+    let source = "import os, sys\nprint(sys.argv[1])\nif sys.argv[1] == '3': os._exit(7)\n";
+    fs::write(&script, source).unwrap();
+    let mut command = owngil(["run", "-k", "-j", "2"]);
+    let ended = run(command.arg(&script).args([":::", "1", "2", "3", "4", "5"]));
+    assert_eq!(ended.check(1).lines(), ["1", "2", "3", "4", "5"]);
+    assert!(
+        ended
+            .stderr
+            .contains("input 3 (\"3\"): the script ended with status 7"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn names_of_files_that_are_no_text_are_printed_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("prints.py");
+    fs::write(&script, "import sys\nprint(sys.argv[1])\n").unwrap();
+    let mut command = owngil(["run"]);
+    command
+        .arg(&script)
+        .arg(":::")
+        .arg(OsStr::from_bytes(b"a\xffb"));
+    let output = command.output().unwrap();
+    assert_eq!(
+        (output.stdout, output.status.code()),
+        (b"a\xffb\n".to_vec(), Some(0))
+    );
 }

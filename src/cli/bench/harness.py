@@ -1,6 +1,7 @@
 """Runs after loaded.py: measures a function inside an interpreter: what it takes there, with nothing crossing.
 
-The host calls `find`, then `add` for each input, then `measure` as often as it likes.
+The host calls `find`, then `add` for each input and `add_result` for what it gave, then `measure` as often
+as it likes.
 """
 
 import marshal
@@ -13,7 +14,7 @@ _MUTABLE = (list, dict)
 _N_CALLS_MAX = 4096
 _N_BYTES_MAX = 16 << 20
 
-_arguments = []
+_calls = []
 _results = []
 
 
@@ -24,15 +25,19 @@ def find(reference):
     return hasattr(_function, "cache_info")
 
 
-def add(argument, result):
-    """Takes one more input, and what the function returned for it."""
+def add(*arguments, **named):
+    """Takes one more input, as the function does."""
+    _calls.append((arguments, named))
+
+
+def add_result(result):
+    """Takes what the function returned for the input that came last."""
     global _take
-    _arguments.append(argument)
     _results.append(result)
     _take = cycle(_results).__next__
 
 
-def replay(argument):
+def replay(*_arguments, **_named):
     """Stands in for the function: the same values cross, and nothing is done."""
     return _take()
 
@@ -44,10 +49,13 @@ def measure(seconds, stands_in, each):
     time of every call in nanoseconds.
     """
     function = replay if stands_in else _function
+    is_plain = all(len(arguments) == 1 and not named for arguments, named in _calls)
+    calls = [arguments[0] for arguments, _ in _calls] if is_plain else _calls
+    run = _RUNS[is_plain, each]
     # What the function may change must be fresh for each call, as it is when it crosses.
-    is_fresh = not stands_in and any(isinstance(value, _MUTABLE) for value in _arguments)
-    frozen = marshal.dumps(_arguments) if is_fresh else b""
-    n_passes_max = max(1, _N_CALLS_MAX // len(_arguments))
+    is_fresh = not stands_in and any(map(_holds_mutable, _calls))
+    frozen = marshal.dumps(calls) if is_fresh else b""
+    n_passes_max = max(1, _N_CALLS_MAX // len(calls))
     if is_fresh:
         n_passes_max = max(1, min(n_passes_max, _N_BYTES_MAX // len(frozen)))
     n_passes, n_calls, elapsed, used, durations = 1, 0, 0.0, 0.0, []
@@ -55,11 +63,11 @@ def measure(seconds, stands_in, each):
     end = clock() + seconds
     while True:
         if is_fresh:
-            batch = [value for _ in range(n_passes) for value in marshal.loads(frozen)]
+            batch = [call for _ in range(n_passes) for call in marshal.loads(frozen)]
         else:
-            batch = _arguments * n_passes
+            batch = calls * n_passes
         cpu_start, start = time.thread_time(), clock()
-        (_run_each if each else _run)(function, batch, durations)
+        run(function, batch, durations)
         now = clock()
         used += time.thread_time() - cpu_start
         elapsed += now - start
@@ -69,6 +77,14 @@ def measure(seconds, stands_in, each):
             return n_calls, elapsed, used, [max(0, duration - cost) for duration in durations]
         if now - start < seconds / 20:
             n_passes = min(2 * n_passes, n_passes_max)
+
+
+def _holds_mutable(call):
+    arguments, named = call
+    return any(isinstance(value, _MUTABLE) for value in (*arguments, *named.values()))
+
+
+# A loop of its own for each kind of call: what else it would do were counted as the function's time.
 
 
 def _run(function, batch, _durations):
@@ -82,6 +98,28 @@ def _run_each(function, batch, durations):
         start = clock()
         function(value)
         keep(clock() - start)
+
+
+def _run_all(function, batch, _durations):
+    for arguments, named in batch:
+        function(*arguments, **named)
+
+
+def _run_each_of_all(function, batch, durations):
+    clock, keep = time.perf_counter_ns, durations.append
+    for arguments, named in batch:
+        start = clock()
+        function(*arguments, **named)
+        keep(clock() - start)
+
+
+# By whether each call has one argument, and whether each is timed.
+_RUNS = {
+    (True, False): _run,
+    (True, True): _run_each,
+    (False, False): _run_all,
+    (False, True): _run_each_of_all,
+}
 
 
 def _clock_cost():

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
-use crate::cli::input::{self, Block, Input, Shape};
+use crate::cli::input::{Block, Blocks, Input};
 
 /// How much text is read at most.
 pub(crate) const TEXT_MAX: usize = 256 << 20;
@@ -20,15 +20,14 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Reads no more than `limit` bytes.
-    pub(crate) fn read(inputs: input::Inputs, shape: Shape, limit: usize) -> Result<Inputs, Fatal> {
-        let name = inputs.name.clone();
+    pub(crate) fn read(blocks: Blocks, name: &str, limit: usize) -> Result<Inputs, Fatal> {
         let mut found = Inputs {
             blocks: Vec::new(),
             n: 0,
             is_cut: false,
         };
         let mut left = limit;
-        for block in inputs.blocks(shape) {
+        for block in blocks {
             let mut block = block?;
             found.is_cut = block.n_bytes() > left;
             if found.is_cut {
@@ -106,25 +105,21 @@ pub(crate) fn gcd(a: usize, b: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::input::Format;
+    use crate::cli::input::{self, Format, Shape};
     use owngil::{Payload, Value};
     use std::collections::BTreeSet;
     use std::io;
 
     fn words(n: usize) -> Inputs {
         let words = (0..n).map(|n| n.to_string().into_bytes()).collect();
-        Inputs::read(
-            input::Inputs::of_words(words, Format::Text),
-            Shape::Arg,
-            TEXT_MAX,
-        )
-        .unwrap()
+        let words = input::Inputs::of_words(words, Format::Text);
+        Inputs::read(words.blocks(Shape::Arg), "words", TEXT_MAX).unwrap()
     }
 
     fn file(text: &str, format: Format, limit: usize) -> Inputs {
         let stream = io::Cursor::new(text.to_owned());
         let inputs = input::Inputs::of_stream(stream, "some.txt", Some(format), b'\n');
-        Inputs::read(inputs, Shape::Arg, limit).unwrap()
+        Inputs::read(inputs.blocks(Shape::Arg), "some.txt", limit).unwrap()
     }
 
     fn value(inputs: &Inputs, number: usize) -> Value {

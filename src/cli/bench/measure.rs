@@ -11,9 +11,10 @@ use super::figures::{self, Crossing, Figures, Plain, Quantiles, Start, median};
 use super::inputs::{Inputs, TEXT_MAX, gcd};
 use super::pools::Pools;
 use super::{BenchPlan, Progress};
+use crate::cli::binding::Binding;
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
-use crate::cli::input::{Input, Shape};
+use crate::cli::input::Input;
 use crate::cli::plan::no_inputs;
 use crate::cli::session::{Session, n_cores};
 
@@ -38,11 +39,10 @@ pub(crate) fn measure(
 ) -> Result<Figures, Fatal> {
     let pools = Pools::start(&plan, session, progress)?;
     progress.say("reading inputs");
-    let inputs = Inputs::read(
-        plan.calls.inputs,
-        plan.calls.shape.unwrap_or(Shape::Arg),
-        TEXT_MAX,
-    )?;
+    let (reference, function) = (plan.calls.reference.clone(), plan.calls.function);
+    let name = plan.calls.inputs.name.clone();
+    let binding = Binding::new(&pools.list[pools.widest], &function, &plan.process, session);
+    let inputs = Inputs::read(plan.calls.blocks(binding), &name, TEXT_MAX)?;
     if inputs.len() == 0 {
         return Err(no_inputs("bench"));
     }
@@ -51,8 +51,8 @@ pub(crate) fn measure(
     let n_slices = n_rounds * (pools.list.len() + 2);
     let slice = plan.seconds / n_slices as f64;
     let mut bench = Bench {
-        reference: plan.calls.reference,
-        function: plan.calls.function,
+        reference,
+        function,
         inputs,
         used: Vec::new(),
         pools,
@@ -147,7 +147,7 @@ impl Bench<'_> {
         let mut tried = Vec::new();
         for number in self.inputs.spread().take(N_USED_MAX) {
             let input = self.inputs.get(number)?;
-            let argument = Payload::new(&input).map_err(Error::from)?;
+            let argument = Payload::new(&*input.whole()).map_err(Error::from)?;
             let result: Payload = self.pools.list[self.pools.alone()]
                 .call(&self.function, &input)
                 .map_err(|error| self.failed(number, &error))?;
@@ -234,7 +234,7 @@ impl Bench<'_> {
 
     /// Gives inputs and results to the interpreters that play them again.
     fn hand_out(&self, results: &[Payload]) -> Result<(), Fatal> {
-        let add = harness("add");
+        let (add, add_result) = (harness("add"), harness("add_result"));
         let (alone, widest) = (self.pools.alone(), self.pools.widest);
         let mut pools = vec![alone];
         // The threads of one interpreter share what they are given.
@@ -243,9 +243,13 @@ impl Bench<'_> {
         }
         for ((_, input), result) in self.used.iter().zip(results) {
             for &at in &pools {
-                for added in self.pools.list[at].broadcast::<(), _>(&add, (input, result))? {
-                    added?;
-                }
+                let pool = &self.pools.list[at];
+                let added = pool.broadcast::<(), _>(&add, input)?;
+                let answered = pool.broadcast::<(), _>(&add_result, (result,))?;
+                added
+                    .into_iter()
+                    .chain(answered)
+                    .collect::<owngil::Result<()>>()?;
             }
         }
         Ok(())
@@ -378,10 +382,11 @@ impl Bench<'_> {
     /// Encodes arguments and decodes results, as the thread that makes the calls does; returns the
     /// time for one of each.
     fn caller(&self, results: &[Payload]) -> Result<f64, Fatal> {
+        let wholes: Vec<_> = self.used.iter().map(|(_, input)| input.whole()).collect();
         let start = Instant::now();
         let mut n = 0;
-        for ((_, input), result) in self.used.iter().zip(results).cycle() {
-            black_box(Payload::new(input).map_err(Error::from)?);
+        for (whole, result) in wholes.iter().zip(results).cycle() {
+            black_box(Payload::new(whole).map_err(Error::from)?);
             black_box(result.decode::<Value>().map_err(Error::from)?);
             n += 1;
             // The clock takes longer than a short value.

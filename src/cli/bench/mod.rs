@@ -26,7 +26,6 @@ use serde::Serialize;
 use super::args::{BenchArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
-use super::input::Shape;
 use super::jobs::Jobs;
 use super::plan::{CallsPlan, Stdin};
 use super::screen::Screen;
@@ -63,11 +62,6 @@ impl BenchPlan {
         if calls.inputs.n_groups > 1 {
             let fatal = Fatal::new(Exit::Usage, "bench takes one group of inputs");
             return Err(fatal.hint("name them after the function, or in one file with -a FILE"));
-        }
-        if let Some(Shape::Args | Shape::Keywords | Shape::Contents { .. }) = calls.shape {
-            let message = "bench calls the function with one argument";
-            let fatal = Fatal::new(Exit::Usage, message);
-            return Err(fatal.hint("leave --as out, or write a function of one argument"));
         }
         Ok(BenchPlan {
             calls,

@@ -18,7 +18,7 @@ pub(crate) struct Pools {
     pub(crate) python_time: Duration,
     /// By backend and size: one worker with its own GIL, two, four … all; then all on one GIL, and
     /// all in processes.
-    pub(crate) list: Vec<Pool>,
+    pub(crate) list: Vec<Arc<Pool>>,
     /// The largest one in this process whose crossing counts.
     pub(crate) widest: usize,
     /// Why no worker has its own GIL.
@@ -131,7 +131,7 @@ impl Pools {
 
 /// A pool that has loaded the function.
 struct Started {
-    pool: Pool,
+    pool: Arc<Pool>,
     start: Duration,
     load: Duration,
     worker_bytes: Option<u64>,
@@ -154,7 +154,7 @@ impl Started {
             .zip(before)
             .map(|(now, then)| now.saturating_sub(then));
         Ok(Started {
-            pool,
+            pool: Arc::new(pool),
             start,
             load,
             worker_bytes: grown.map(|bytes| bytes / n as u64),

@@ -86,7 +86,7 @@ pub(crate) struct Dispatch<'p, A, T> {
 #[derive(Debug)]
 pub(crate) enum End {
     /// By `--halt`.
-    Halted(Halt, Tally),
+    Halted(Halt),
     /// The function cannot be called at all, which its last error tells.
     Hopeless,
     /// An input is not the one that was done.
@@ -202,7 +202,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             && self.end.is_none()
             && halt.is_reached(self.tally, self.total)
         {
-            self.end = Some(End::Halted(halt, self.tally));
+            self.end = Some(End::Halted(halt));
             if halt.when == When::Now {
                 self.cancel();
             }

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
 use crate::cli::feed::{Ledger, lock};
 use crate::cli::joblog::{self, Joblog};
-use crate::cli::report::{Report, grouped};
+use crate::cli::report::Report;
 use crate::cli::session::Session;
 use crate::cli::stderr::Stderr;
 
@@ -49,7 +49,7 @@ impl Ending {
         let mut is_left = matches!(exit, Exit::Interrupted | Exit::Terminated);
         match self.end {
             Some(End::Changed(fatal)) => return Err(fatal),
-            Some(End::Halted(halt, tally)) if !is_left => {
+            Some(End::Halted(halt)) if !is_left => {
                 is_left = true;
                 if halt.is_for_failures() {
                     exit = Exit::Halted;
@@ -57,11 +57,8 @@ impl Ending {
                     // What it was to find, it has found.
                     exit = Exit::Success;
                 }
-                let (failed, succeeded) = (grouped(tally.n_failed), grouped(tally.n_succeeded));
-                let text =
-                    format!("halted: {succeeded} succeeded, {failed} failed (--halt {halt})\n");
                 if !is_quiet {
-                    stderr.write(text.as_bytes());
+                    stderr.write(format!("halted by --halt {halt}\n").as_bytes());
                 }
             }
             Some(End::Halted(..) | End::Hopeless) | None => {}

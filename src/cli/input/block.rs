@@ -39,7 +39,7 @@ pub(crate) struct Block {
     /// What becomes of an input.
     pub(super) shape: Shape,
     /// What messages call its input, where that is the contents of something.
-    pub(super) title: Option<String>,
+    pub(super) title: Option<Vec<u8>>,
     /// Whether its input is a piece of a stream, which scripts find at their standard input.
     pub(super) is_piece: bool,
     /// What the records are lines of.
@@ -161,6 +161,11 @@ impl Block {
         self.text.len()
     }
 
+    /// How much memory it takes: short lines take less than the notes of where they are.
+    pub(crate) fn n_bytes_held(&self) -> usize {
+        self.n_bytes() + self.entries.len() * size_of::<Entry>()
+    }
+
     /// The fields of the first input that has any: a row, or a JSON object.
     pub(super) fn fields_of_first(&self) -> Option<Vec<String>> {
         if let Some(Columns { names, .. }) = &self.columns {
@@ -210,15 +215,18 @@ impl Block {
     }
 
     /// What stands for an input that is all of a file, or much of a stream.
-    pub(super) fn name_of_much(&self, place: usize) -> Option<String> {
-        let piece = || self.is_piece.then(|| shortened(self.record(place)));
+    pub(super) fn name_of_much(&self, place: usize) -> Option<Vec<u8>> {
+        let piece = || {
+            self.is_piece
+                .then(|| shortened(self.record(place)).into_bytes())
+        };
         self.title.clone().or_else(piece)
     }
 
     /// The input as it came; the fields of a row with blanks between them.
     pub(crate) fn bytes(&self, place: usize) -> Vec<u8> {
         if let Some(name) = self.name_of_much(place) {
-            return name.into_bytes();
+            return name;
         }
         match self.columns {
             None => self.record(place).to_vec(),
@@ -229,7 +237,7 @@ impl Block {
     /// Appends the input as JSON: an object of a row whose columns have names, an array of another row.
     pub(crate) fn write_json(&self, place: usize, out: &mut Vec<u8>) {
         if let Some(name) = self.name_of_much(place) {
-            return self.write_text(name.as_bytes(), out);
+            return self.write_text(&name, out);
         }
         let Some(columns) = &self.columns else {
             return self.write_field(self.record(place), out);
@@ -268,7 +276,7 @@ impl Block {
     /// The input, cut short, as a message shows it.
     pub(crate) fn quote(&self, place: usize) -> String {
         if let Some(title) = &self.title {
-            return format!("{title:?}");
+            return format!("{:?}", String::from_utf8_lossy(title));
         }
         if self.columns.is_some() {
             let fields: Vec<&[u8]> = self.fields(place).collect();

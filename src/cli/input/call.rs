@@ -1,5 +1,6 @@
 //! Call: what one call gets of its input.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use owngil::{Value, keywords};
@@ -128,7 +129,7 @@ impl Material for Input {
         };
         let words = match (words, block.name_of_much(place)) {
             (Some(words), _) => words,
-            (None, Some(name)) => vec![name.into_bytes()],
+            (None, Some(name)) => vec![name],
             (None, None) => block.fields(place).map(<[u8]>::to_vec).collect(),
         };
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -188,7 +189,6 @@ impl Input {
             (Shape::Keywords | Shape::Fitting, Some(Value::Dict(pairs)), _) => {
                 keywords((), Pairs(pairs)).serialize(serializer)
             }
-            (_, Some(value), _) => value.serialize(serializer),
             (Shape::Keywords | Shape::Fitting, None, Some(Some(names))) => {
                 let pairs: Vec<_> = names
                     .iter()
@@ -201,13 +201,24 @@ impl Input {
                 let fields: Vec<Value> = row().collect();
                 tuple(fields.iter(), fields.len(), serializer)
             }
-            (_, None, Some(Some(names))) => {
-                let pairs = names.iter().map(|name| name.as_str().into()).zip(row());
-                Value::Dict(pairs.collect()).serialize(serializer)
-            }
-            (_, None, Some(None)) => Value::List(row().collect()).serialize(serializer),
-            (_, None, None) => self.field(block.record(place)).serialize(serializer),
+            _ => self.whole().serialize(serializer),
         }
+    }
+
+    /// The one argument that an input without a problem is, if it is one.
+    pub(crate) fn whole(&self) -> Cow<'_, Value> {
+        let (block, place) = (&*self.block, self.place);
+        let row = || block.fields(place).map(|field| self.field(field));
+        let names = block.columns.as_ref().map(|columns| &columns.names);
+        Cow::Owned(match (&self.value, names) {
+            (Some(Ok(value)), _) => return Cow::Borrowed(value),
+            (_, Some(Some(names))) => {
+                let pairs = names.iter().map(|name| name.as_str().into()).zip(row());
+                Value::Dict(pairs.collect())
+            }
+            (_, Some(None)) => Value::List(row().collect()),
+            (_, None) => self.field(block.record(place)),
+        })
     }
 
     /// A field that is no problem.

@@ -21,7 +21,7 @@ pub(super) fn of_files(names: Blocks, is_text: bool) -> Blocks {
 
 fn read(names: &Block, place: usize, is_text: bool) -> Block {
     let path = path(names.record(place));
-    let shown = path.display().to_string();
+    let name = names.record(place).to_vec();
     let read = match names.noted(place) {
         Some(problem) => Err(problem.clone()),
         None => fs::read(path).map_err(|error| Problem::new(format!("cannot read it: {error}"))),
@@ -45,7 +45,7 @@ fn read(names: &Block, place: usize, is_text: bool) -> Block {
     };
     let mut block = Block::new(text, vec![entry], Format::Text);
     block.problems.extend(problem.map(|problem| (0, problem)));
-    block.title = Some(shown);
+    block.title = Some(name);
     block
 }
 

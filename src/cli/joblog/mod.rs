@@ -26,7 +26,7 @@ use super::report::grouped;
 use super::stderr::Stderr;
 use super::stdout::Stdout;
 
-use past::Contents;
+use past::{Again, Contents};
 use row::{HEADER, Place};
 use target::Target;
 use writer::Writer;
@@ -91,7 +91,7 @@ impl Joblog {
             None => Past::default(),
         };
         if again.is_some() && past.len() > 0 {
-            notes.insert(0, account(&past, &called));
+            notes.insert(0, account(&past, &called, again));
         }
         if past.is_code_changed {
             notes.push(format!("{called} has changed since some inputs were run\n"));
@@ -229,10 +229,16 @@ fn repair(contents: &mut Contents, target: &mut Target, notes: &mut Vec<String>)
     Ok(())
 }
 
-fn account(past: &Past, called: &str) -> String {
+fn account(past: &Past, called: &str, again: Option<Again>) -> String {
     let n = grouped(past.len() as u64);
     let failed = match past.n_failed {
         0 => String::new(),
+        n if matches!(again, Some(Again::None)) => {
+            format!(
+                ", {} of them failed (--resume-failed runs these again)",
+                grouped(n)
+            )
+        }
         n => format!(", {} of them failed", grouped(n)),
     };
     format!("{called}: {n} inputs have ended before{failed}\n")
