@@ -82,6 +82,8 @@ struct State {
     progress: Option<Box<dyn Progress>>,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
+    /// Gives the plain value of an object.
+    plain: Kept,
 }
 
 impl Interpreter {
@@ -152,6 +154,15 @@ impl Interpreter {
         install_copies(&mut python, extensions, Some(post))?;
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture)
+    }
+
+    /// From now on results whose class derives from a plain type come as the plain value.
+    pub(crate) fn give_plain(&mut self) {
+        let state = self.state.as_mut().expect("it is there until drop");
+        let codec = &mut state.codec;
+        let plain = &state.plain;
+        self.python
+            .attach(|attached| codec.write_plain(plain.get(attached).keep()));
     }
 
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
@@ -457,6 +468,7 @@ impl State {
             sampling: Sampling::default(),
             progress: None,
             globals: globals.keep(),
+            plain: function("plain")?.keep(),
         })
     }
 

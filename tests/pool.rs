@@ -464,6 +464,28 @@ fn a_payload_is_handed_on_unread() {
 }
 
 #[test]
+fn a_result_may_come_as_the_plain_value_that_its_class_derives_from() {
+    let count = f("import collections\ndef f(text): return collections.Counter(text)");
+    for backend in BACKENDS {
+        let builder = || {
+            Pool::builder()
+                .worker_program(WORKER)
+                .backend(backend)
+                .workers(1)
+        };
+        let pool = builder().plain_results(true).build().unwrap();
+        let counts: HashMap<String, u32> = pool.call(&count, "see").unwrap();
+        assert_eq!(
+            counts,
+            HashMap::from([("s".to_owned(), 1), ("e".to_owned(), 2)]),
+            "{backend}"
+        );
+        let pool = builder().build().unwrap();
+        assert!(pool.call::<HashMap<String, u32>, _>(&count, "see").is_err());
+    }
+}
+
+#[test]
 fn a_timed_map_tells_when_and_where_each_call_ran() {
     let sleep = f("import time, owngil\n\
                    def f(ms):\n    time.sleep(ms / 1000)\n    if ms == 7: 1 / 0\n    return owngil.worker_id()");

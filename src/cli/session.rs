@@ -83,7 +83,9 @@ impl Session {
         let builder = Pool::builder().workers(n_workers);
         let builder = builder
             .backend(common.backend())
-            .extensions(common.extensions());
+            .extensions(common.extensions())
+            // JSON has no other.
+            .plain_results(true);
         let mut builder = common.course.applied(builder.output(output).grace(GRACE));
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);

@@ -7,6 +7,9 @@
 //! is named once. A value with a cycle, or one that nests deeper than
 //! [`MAX_DEPTH`](format::MAX_DEPTH), is a single leaf.
 //!
+//! Where that is asked for, an object whose class derives from a plain type is no leaf: the plain value is
+//! written that it has.
+//!
 //! A container that occurs twice is written once and referred to, so identity survives as it does
 //! in a pickle. Only containers that are referenced from elsewhere are looked up, which those in
 //! fresh results are not.
@@ -14,7 +17,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use owngil_ffi::{Attached, Exception, Inside, Kind, Object, Raised};
+use owngil_ffi::{Attached, Exception, Inside, Kept, Kind, Object, Raised};
 
 use super::buffer::Buffer;
 use super::encoding::{Encoding, Mark};
@@ -31,6 +34,8 @@ use super::written::Written;
 pub(crate) struct Codec {
     pickling: Pickling,
     lending: Lending,
+    /// Gives the plain value of an object, where that is to be written.
+    plain: Option<Kept>,
     /// The keys of the dicts that were made last.
     shapes: RefCell<Shapes>,
     /// The keys of the dicts that were written last; not there during a walk.
@@ -42,9 +47,15 @@ impl Codec {
         Codec {
             pickling,
             lending,
+            plain: None,
             shapes: RefCell::default(),
             written: RefCell::default(),
         }
+    }
+
+    /// From now on objects whose class derives from a plain type are written as what `plain` gives for them.
+    pub(crate) fn write_plain(&mut self, plain: Kept) {
+        self.plain = Some(plain);
     }
 
     /// How memory crosses.
@@ -75,6 +86,7 @@ impl Codec {
         let start = out.mark();
         let mut written = self.written.take();
         let mut walk = Walk::new(out, &self.lending, written.get_or_insert_default());
+        walk.plain = self.plain.as_ref().map(|plain| plain.get(attached));
         let walked = match walk.value(object, 1) {
             Err(Stop::PickleWhole) => walk.pickle_whole(object),
             other => other,
@@ -126,6 +138,7 @@ impl Codec {
         };
         let (mut scratch, mut written) = (Encoding::default(), Written::default());
         let mut walk = Walk::new(&mut scratch, &self.lending, &mut written);
+        walk.plain = self.plain.as_ref().map(|plain| plain.get(attached));
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
             Err(Stop::Error(located)) => located,
@@ -263,6 +276,7 @@ enum Place<'a> {
 struct Walk<'o, 'a> {
     out: &'o mut Encoding,
     lending: &'o Lending,
+    plain: Option<Object<'a>>,
     start: Mark,
     body: usize,
     depth: u32,
@@ -280,6 +294,7 @@ impl<'o, 'a> Walk<'o, 'a> {
         Walk {
             out,
             lending,
+            plain: None,
             start,
             body,
             depth: 0,
@@ -311,9 +326,22 @@ impl<'o, 'a> Walk<'o, 'a> {
                 let written = self.out.write_buffer(tag::MEMORYVIEW, contents);
                 written.map_err(Stop::Error)?;
             }
-            _ => return self.leaf(object),
+            _ => return self.other(object),
         }
         Ok(())
+    }
+
+    /// Writes an object of no plain type: its plain value, if there is one and it is asked for.
+    fn other(&mut self, object: &Object<'a>) -> Result<(), Stop> {
+        let Some(plain) = &self.plain else {
+            return self.leaf(object);
+        };
+        let value = plain.call(std::slice::from_ref(object))?;
+        match value.kind() {
+            Kind::Other => self.leaf(object),
+            // Only the walk holds it.
+            _ => self.value(&value, 1),
+        }
     }
 
     /// Writes a bytearray, which stays one object where it occurs twice: both have one buffer.

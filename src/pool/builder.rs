@@ -43,6 +43,7 @@ pub struct PoolBuilder {
     program: Option<PathBuf>,
     memory: MemorySetting,
     extensions: Extensions,
+    is_plain: bool,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
@@ -64,6 +65,7 @@ impl Default for PoolBuilder {
             program: None,
             memory: MemorySetting::NotCounted,
             extensions: Extensions::default(),
+            is_plain: false,
             max_tasks_per_worker: None,
             initializer: None,
             exit_hook: None,
@@ -104,6 +106,17 @@ impl PoolBuilder {
     /// What becomes of the output of tasks; by default it goes to this process's own streams.
     pub fn output(mut self, policy: OutputPolicy) -> Self {
         self.output = policy;
+        self
+    }
+
+    /// Whether results whose class derives from a plain type come as the plain value, at any depth; by default
+    /// they stay objects of their class, which Rust can only hand on.
+    ///
+    /// A `Counter`, a `defaultdict` and an `OrderedDict` become a dict, a named tuple becomes a tuple, and what
+    /// derives from list, str, int (`IntEnum`) or float becomes one of these: what `json.dumps` makes of them. Rust
+    /// can read that. What a class adds to its base is lost.
+    pub fn plain_results(mut self, is_plain: bool) -> Self {
+        self.is_plain = is_plain;
         self
     }
 
@@ -278,6 +291,7 @@ impl PoolBuilder {
                 backend: self.backend,
                 memory: self.memory,
                 extensions: self.extensions,
+                is_plain: self.is_plain,
                 program: self.program,
                 grace: self.grace,
             },

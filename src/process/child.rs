@@ -39,6 +39,8 @@ pub(crate) struct Settings<'s> {
     pub(crate) program: Option<&'s Path>,
     pub(crate) worker: usize,
     pub(crate) memory: MemorySetting,
+    /// Whether results whose class derives from a plain type come as the plain value.
+    pub(crate) is_plain: bool,
     /// Output is kept with its task.
     pub(crate) handover: Option<Handover>,
 }
@@ -115,6 +117,7 @@ impl Child {
             python: python.map(|path| path.as_os_str().as_bytes().to_vec()),
             counts_memory: memory,
             memory_limit: limit.map(|limit| limit as u64),
+            is_plain: settings.is_plain,
             handover: settings.handover,
         };
         life.control().send_setup(&setup, theirs, board)?;

@@ -26,6 +26,8 @@ pub(super) struct Setup {
     pub(super) python: Option<Vec<u8>>,
     pub(super) counts_memory: bool,
     pub(super) memory_limit: Option<u64>,
+    /// Whether results whose class derives from a plain type are told as the plain value.
+    pub(super) is_plain: bool,
     /// When output is handed on; `None` where it is kept with its task.
     pub(super) handover: Option<Handover>,
 }

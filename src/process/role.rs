@@ -186,6 +186,9 @@ impl Role {
         }
         let runtime = runtime::start()?;
         let mut interpreter = Interpreter::on_main_alone(runtime, post, self.setup.memory())?;
+        if self.setup.is_plain {
+            interpreter.give_plain();
+        }
         let capture = Arc::clone(post.capture());
         interpreter.stand_alone(move || {
             IS_FORKED.store(true, Ordering::Relaxed);

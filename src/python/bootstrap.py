@@ -189,6 +189,9 @@ def _read(path):
         raise LoadError("MissingFile", error.strerror or str(error), hint) from None
 
 
+_RELATIVE = "name it PACKAGE.MODULE:NAME, from the folder that the package is in: a file alone is no part of it"
+
+
 def _run_module(module, name, run):
     sys.modules[name] = module
     try:
@@ -197,7 +200,9 @@ def _run_module(module, name, run):
         sys.modules.pop(name, None)
         kind = "Syntax" if isinstance(error, SyntaxError) else "Import"
         what = "it does not compile" if kind == "Syntax" else "importing it raised"
-        raise LoadError(kind, f"{what}: {_shown(error)}") from error
+        is_relative = isinstance(error, ImportError) and "attempted relative import" in str(error)
+        hint = _RELATIVE if is_relative else None
+        raise LoadError(kind, f"{what}: {_shown(error)}", hint) from error
     return sys.modules.get(name, module)
 
 
@@ -305,6 +310,23 @@ class _Source:
 
     def get_source(self, name):
         return self._text
+
+
+def plain(value):
+    """The plain value of an object whose class derives from a plain type, as json.dumps takes it; else the object."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, dict):
+        return dict(value.items())
+    if isinstance(value, tuple):
+        return tuple(value)
+    if isinstance(value, list):
+        return list(value)
+    return value
 
 
 class _File:

@@ -157,6 +157,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) memory: MemorySetting,
     /// Of interpreters.
     pub(crate) extensions: Extensions,
+    /// Whether results whose class derives from a plain type come as the plain value.
+    pub(crate) is_plain: bool,
     /// The program that worker processes run; this one by default.
     pub(crate) program: Option<PathBuf>,
     /// How long a worker process may take to end by itself.
@@ -171,13 +173,16 @@ pub(crate) fn start(
     post: Arc<Post>,
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
-    let worker = match settings.backend {
+    let mut worker = match settings.backend {
         Backend::Interpreter | Backend::Auto => {
             interpreter::start(post, settings.memory, settings.extensions)?
         }
         Backend::Thread => thread::start(post)?,
         Backend::Process => return Ok(Box::new(process::start(post, settings)?)),
     };
+    if settings.is_plain {
+        worker.interpreter.give_plain();
+    }
     let (orders, thread) = (orders.clone(), std::thread::current());
     worker.interpreter.loans().on_return(move || {
         let _ = orders.send(Order::TakeBack);

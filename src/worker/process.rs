@@ -38,6 +38,7 @@ pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<Proces
         program: settings.program.as_deref(),
         worker: post.worker(),
         memory: settings.memory,
+        is_plain: settings.is_plain,
         handover: post.capture().handover(),
     })?;
     post.set_away(child.away());

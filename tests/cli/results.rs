@@ -292,3 +292,36 @@ fn what_is_kept_in_order_behind_a_slow_input_takes_bounded_memory() {
     drop(running.stdout.take());
     running.end().check(0);
 }
+
+#[test]
+fn what_derives_from_plain_types_is_written_as_json_dumps_does() {
+    let (_folder, path) = python(
+        "import collections, enum, json\nclass Colour(enum.IntEnum):\n    RED = 1\nclass Text(str): pass\n\
+         class Number(float): pass\nPair = collections.namedtuple('Pair', 'a b')\n\
+         def made(x):\n    nested = collections.defaultdict(list, {Text('k'): [Pair(1, [Text('t')])]})\n    \
+         ordered = collections.OrderedDict(z=Number(1.5), a=Colour.RED)\n    \
+         return [collections.Counter(x), nested, ordered, Pair(ordered, nested)]\n\
+         def f(x): return made(x)\n\
+         def dumped(x): return json.dumps(made(x), separators=(',', ':'))\n\
+         def cycle(x):\n    d = collections.OrderedDict()\n    d['d'] = d\n    return d\n",
+    );
+    let map = |function: &str, options: &[&str]| {
+        let mut command = owngil(["map"]);
+        run(command
+            .args(options)
+            .arg(format!("{path}:{function}"))
+            .arg("hello"))
+    };
+    let expected = map("dumped", &["--output", "text"]).check(0).stdout.clone();
+    assert!(
+        expected.starts_with("[{\"h\":1,\"e\":1,\"l\":2,\"o\":1},{\"k\":[[1,[\"t\"]]]}"),
+        "{expected}"
+    );
+    for backend in ["interpreter", "thread", "process"] {
+        let ended = map("f", &["--backend", backend]);
+        assert_eq!(ended.check(0).stdout, expected, "{backend}");
+        let ended = map("cycle", &["--backend", backend]);
+        let message = "is of type collections.OrderedDict, which JSON cannot hold";
+        assert!(ended.check(1).stderr.contains(message), "{}", ended.stderr);
+    }
+}

@@ -55,7 +55,24 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
             "All of it runs in interpreters with their own GIL, in parallel: {runs}."
         ));
     }
+    if let (Some(pool), Subject::Script(path)) = (own_pool(report), subject) {
+        sentences.push(format!(
+            "It imports {pool}: in place of a pool of its own, `owngil map {}:NAME` calls its function for each input.",
+            path.display()
+        ));
+    }
     sentences.join(" ")
+}
+
+/// What it imports that makes a pool of workers.
+fn own_pool(report: &Report) -> Option<&str> {
+    let mut names = report.imports.iter().map(|import| import.name.as_str());
+    names.find(|name| {
+        matches!(
+            name.split('.').next(),
+            Some("multiprocessing" | "concurrent")
+        )
+    })
 }
 
 /// What one would type to run the subject.
