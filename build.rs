@@ -1,5 +1,6 @@
 //! The cfgs of the Python version, the path of libpython for our own binaries, examples and tests (link
-//! arguments that a dependency's build script prints do not reach its dependents), and the programs
+//! arguments that a dependency's build script prints do not reach its dependents, which are told that path
+//! instead), and the programs
 //! of src/python compiled: interpreters run them, and compiling one would take longer than running it.
 
 use std::path::Path;
@@ -11,6 +12,10 @@ const PROGRAMS: [&str; 2] = ["bootstrap", "script"];
 fn main() {
     pyo3_build_config::use_pyo3_cfgs();
     pyo3_build_config::add_libpython_rpath_link_args();
+    // A dependent's build script finds it in DEP_OWNGIL_LIBPYTHON.
+    if let Some(folder) = pyo3_build_config::get().lib_dir() {
+        println!("cargo::metadata=LIBPYTHON={folder}");
+    }
     println!("cargo::rerun-if-changed=build.rs");
     for program in PROGRAMS {
         let source = format!("src/python/{program}.py");
