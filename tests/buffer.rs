@@ -309,6 +309,10 @@ impl Serialize for Failing {
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: it keeps what is freed for a while"
+)]
 fn an_idle_worker_gives_lent_memory_back_by_itself() {
     let pool = own();
     let make = Function::source("def make(n): return b'x' * n", "make");

@@ -173,9 +173,10 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
         },
     );
     assert_eq!(end.status, Some(7), "{}", end.stderr);
-    assert!(end.stdout.contains("dropped interpreter"), "{}", end.stdout);
-    assert!(end.stdout.contains("dropped thread"), "{}", end.stdout);
-    assert!(end.stdout.contains("dropped process"), "{}", end.stdout);
+    for backend in BACKENDS {
+        let dropped = format!("dropped {backend}");
+        assert!(end.stdout.contains(&dropped), "{}", end.stdout);
+    }
 }
 
 #[test]
@@ -466,18 +467,11 @@ fn env_python() -> String {
 }
 
 #[test]
-#[cfg_attr(
-    Py_GIL_DISABLED,
-    ignore = "free-threaded: it makes no interpreters of one's own"
-)]
 fn the_executable_is_a_real_python() {
     let name = "the_executable_is_a_real_python";
     let end = story(name, || {
-        let executable: String = Interpreter::scope(|python| {
-            python.exec("import sys")?;
-            python.eval("sys.executable")
-        })
-        .unwrap();
+        let executable = f("import sys\ndef f(): return sys.executable");
+        let executable: String = pool(support::PARALLEL, 1).call(&executable, ()).unwrap();
         println!("\nexecutable: {executable}");
     });
     let line = end

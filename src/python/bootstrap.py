@@ -102,7 +102,7 @@ def _lock_of_interpreter(name):
     return vars(sys).setdefault(f"_owngil_{name}", _thread.RLock())
 
 
-# A module that one thread is importing is not yet what the next may look into.
+# What is set up here is set up once, by threads that share an interpreter.
 _loading = _lock_of_interpreter("loading")
 
 
@@ -172,8 +172,9 @@ def _did_you_mean(name, names):
 
 
 def _add_path(folder):
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    with _loading:
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
 
 
 def _read(path):
@@ -233,8 +234,11 @@ def _find(module, where, name):
 
 
 def _locked(load):
+    # Of the module alone: one that hangs while it is imported holds up nobody but those that want it, too.
+    place = load.__code__.co_varnames.index("name")
+
     def locked(*arguments):
-        with _loading:
+        with _lock_of_interpreter(f"loading_{arguments[place]}"):
             return load(*arguments)
 
     return locked
