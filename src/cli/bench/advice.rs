@@ -84,7 +84,9 @@ fn verdict(figures: &Figures) -> Advice {
     let one_gil = &figures.one_gil;
     // Not by chance: in every round.
     let threads_gain = one_gil.speed_up >= GAIN && one_gil.speed_up_low >= 1.1;
-    if threads_gain && one_gil.speed_up >= 0.85 * best.speed_up {
+    // Where processes do much better, threads do not as well: they wait for one another, or for a core.
+    let is_enough = figures.processes.speed_up < 1.3 * one_gil.speed_up;
+    if threads_gain && is_enough && one_gil.speed_up >= 0.85 * best.speed_up {
         return waits(figures, best);
     }
     let ideal = figures.ideal(n);
@@ -363,6 +365,9 @@ mod tests {
             text.contains("it waits (1 % of") && text.contains("-j"),
             "{text}"
         );
+        // Where processes do much better they are not enough.
+        figures.processes.speed_up = 3.0;
+        assert_ne!(ids(&advise(&figures)), ["threads"]);
     }
 
     #[test]
