@@ -328,7 +328,8 @@ impl Visit<'_> {
     /// For the main interpreter these are all its threads. Where one of them has been adding itself
     /// for 100 ms and does not get on, it is the home thread's alone.
     ///
-    /// On a free-threaded build all threads are stopped for a moment, and Python code runs on this one.
+    /// On a free-threaded build all threads are stopped for a moment, and Python code runs on this one; of
+    /// more than a hundred threads the newest are shown.
     pub fn stacks(&self) -> Vec<Stack> {
         self.read_stacks()
     }
