@@ -73,7 +73,8 @@ impl Version {
     pub(crate) fn warning(self) -> Option<&'static str> {
         match (self.minor, self.micro) {
             (13, _) if Runtime::IS_FREE_THREADED => Some(
-                "free threading is an experiment in 3.13, and a bytearray that threads share can crash it; \
+                "free threading is an experiment in 3.13, and a bytearray or an itertools iterator that threads share \
+                 can crash it; \
                  3.14 is the first version that supports it (PEP 779)",
             ),
             (12, ..8) => Some(
