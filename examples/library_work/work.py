@@ -6,6 +6,8 @@ import os
 import sysconfig
 from collections import Counter
 
+SEGMENTS = "AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY"
+
 
 def documents(root):
     """Texts in Markdown: this repository's own, and what packages say of themselves."""
@@ -29,7 +31,7 @@ def queries(path):
     """The queries of a file, for several customers each."""
     with open(path, encoding="utf-8") as file:
         texts = [text.strip() for text in file.read().split(";") if text.strip()]
-    return [text.replace("BUILDING", segment) for segment in ("BUILDING", "MACHINERY", "FURNITURE") for text in texts]
+    return [text.replace("BUILDING", segment) for segment in SEGMENTS for text in texts]
 
 
 @functools.cache
