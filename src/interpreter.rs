@@ -82,8 +82,6 @@ struct State {
     progress: Option<Box<dyn Progress>>,
     /// The namespace of `exec` and `eval`.
     globals: Kept,
-    /// Gives the plain value of an object.
-    plain: Kept,
 }
 
 impl Interpreter {
@@ -159,10 +157,7 @@ impl Interpreter {
     /// From now on results whose class derives from a plain type come as the plain value.
     pub(crate) fn give_plain(&mut self) {
         let state = self.state.as_mut().expect("it is there until drop");
-        let codec = &mut state.codec;
-        let plain = &state.plain;
-        self.python
-            .attach(|attached| codec.write_plain(plain.get(attached).keep()));
+        state.codec.write_plain();
     }
 
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
@@ -460,6 +455,7 @@ impl State {
             codec: Codec::new(
                 Pickling::new(attached, &function, loans.clone())?,
                 Lending::new(Views::new(attached)?, loans),
+                function("plain")?.keep(),
             ),
             functions: Functions::new(attached, &bootstrap)?,
             collecting: Collecting::default(),
@@ -468,7 +464,6 @@ impl State {
             sampling: Sampling::default(),
             progress: None,
             globals: globals.keep(),
-            plain: function("plain")?.keep(),
         })
     }
 

@@ -34,8 +34,10 @@ use super::written::Written;
 pub(crate) struct Codec {
     pickling: Pickling,
     lending: Lending,
-    /// Gives the plain value of an object, where that is to be written.
-    plain: Option<Kept>,
+    /// Gives the plain value of an object.
+    plain: Kept,
+    /// Whether that is to be written.
+    is_plain: bool,
     /// The keys of the dicts that were made last.
     shapes: RefCell<Shapes>,
     /// The keys of the dicts that were written last; not there during a walk.
@@ -43,19 +45,25 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    pub(crate) fn new(pickling: Pickling, lending: Lending) -> Self {
+    /// `plain` gives the plain value of an object whose class derives from a plain type.
+    pub(crate) fn new(pickling: Pickling, lending: Lending, plain: Kept) -> Self {
         Codec {
             pickling,
             lending,
-            plain: None,
+            plain,
+            is_plain: false,
             shapes: RefCell::default(),
             written: RefCell::default(),
         }
     }
 
-    /// From now on objects whose class derives from a plain type are written as what `plain` gives for them.
-    pub(crate) fn write_plain(&mut self, plain: Kept) {
-        self.plain = Some(plain);
+    /// From now on objects whose class derives from a plain type are written as the plain value.
+    pub(crate) fn write_plain(&mut self) {
+        self.is_plain = true;
+    }
+
+    fn plain(&self) -> Option<&Kept> {
+        self.is_plain.then_some(&self.plain)
     }
 
     /// How memory crosses.
@@ -85,8 +93,8 @@ impl Codec {
     ) -> Result<(), CrossingError> {
         let start = out.mark();
         let mut written = self.written.take();
-        let mut walk = Walk::new(out, &self.lending, written.get_or_insert_default());
-        walk.plain = self.plain.as_ref().map(|plain| plain.get(attached));
+        let written_now = written.get_or_insert_default();
+        let mut walk = Walk::new(out, &self.lending, self.plain(), written_now);
         let walked = match walk.value(object, 1) {
             Err(Stop::PickleWhole) => walk.pickle_whole(object),
             other => other,
@@ -137,8 +145,7 @@ impl Codec {
             return error;
         };
         let (mut scratch, mut written) = (Encoding::default(), Written::default());
-        let mut walk = Walk::new(&mut scratch, &self.lending, &mut written);
-        walk.plain = self.plain.as_ref().map(|plain| plain.get(attached));
+        let mut walk = Walk::new(&mut scratch, &self.lending, self.plain(), &mut written);
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
             Err(Stop::Error(located)) => located,
@@ -276,7 +283,8 @@ enum Place<'a> {
 struct Walk<'o, 'a> {
     out: &'o mut Encoding,
     lending: &'o Lending,
-    plain: Option<Object<'a>>,
+    /// Gives the plain value of an object, where that is to be written.
+    plain: Option<&'o Kept>,
     start: Mark,
     body: usize,
     depth: u32,
@@ -289,12 +297,17 @@ struct Walk<'o, 'a> {
 }
 
 impl<'o, 'a> Walk<'o, 'a> {
-    fn new(out: &'o mut Encoding, lending: &'o Lending, written: &'o mut Written) -> Self {
+    fn new(
+        out: &'o mut Encoding,
+        lending: &'o Lending,
+        plain: Option<&'o Kept>,
+        written: &'o mut Written,
+    ) -> Self {
         let (start, body) = (out.mark(), out.len());
         Walk {
             out,
             lending,
-            plain: None,
+            plain,
             start,
             body,
             depth: 0,
@@ -333,9 +346,10 @@ impl<'o, 'a> Walk<'o, 'a> {
 
     /// Writes an object of no plain type: its plain value, if there is one and it is asked for.
     fn other(&mut self, object: &Object<'a>) -> Result<(), Stop> {
-        let Some(plain) = &self.plain else {
+        let Some(plain) = self.plain else {
             return self.leaf(object);
         };
+        let plain = plain.get(object.attached());
         let value = plain.call(std::slice::from_ref(object))?;
         match value.kind() {
             Kind::Other => self.leaf(object),
