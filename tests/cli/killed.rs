@@ -190,17 +190,8 @@ fn so_does_one_that_keeps_the_order() {
 
 #[test]
 fn so_do_runs_of_a_script_some_of_which_fail() {
-    let words = [
-        "run",
-        "-a",
-        "inputs",
-        "--joblog",
-        "log",
-        "--resume",
-        "-j",
-        "2",
-        "going_on.py",
-    ];
+    // With the same account.
+    let words = [&["run", "-a", "inputs"], &MAP[4..], &["going_on.py"]].concat();
     let of_script = |line: &str| {
         let (number, padding) = line.split_once(' ')?;
         let number: u64 = number.parse().ok()?;
