@@ -5,9 +5,9 @@ use std::mem;
 use std::ptr::{self, NonNull};
 
 use crate::attach::Attached;
+use crate::copies::Replacement;
 use crate::object::{Object, PyResult};
 use crate::raw;
-use crate::shared_copy::Replacement;
 
 /// What a `PyInit_…` gave.
 pub(crate) enum Made<'a> {

@@ -3,16 +3,12 @@
 //! An extension tells CPython how it is made by the functions that it calls, and those are in its
 //! dynamic symbol table. Nothing of the file runs here, so a broken one is an error and no crash.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use elf::abi;
-use elf::endian::NativeEndian;
-use elf::{ElfStream, ParseError};
+use crate::search::Search;
+use crate::shared_object::SharedObject;
 
 /// How an extension gives its module to CPython (PEP 489).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,28 +26,9 @@ pub enum Initialization {
 /// What the file of an extension module says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
-    path: PathBuf,
     initialization: Initialization,
     init_functions: Vec<String>,
-    uses_gil_state: bool,
-    has_static_tls: bool,
-    libraries: Vec<Library>,
-    layout: Layout,
-}
-
-/// Where in the file is what loading it takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Layout {
-    /// What is loaded, as offsets. The rest of the file (debug information, the table of sections) is for
-    /// other tools.
-    pub(crate) segments: Vec<Range<u64>>,
-    /// The offsets of the bytes that say "one for the whole process" of a symbol (`STB_GNU_UNIQUE`), as
-    /// g++ does for statics of templates and of inline functions.
-    pub(crate) unique_symbols: Vec<u64>,
-    /// The offsets of the entries of the symbols that a private copy finds replaced.
-    pub(crate) replaceable: Vec<(&'static str, u64)>,
-    /// How much memory its variables take, in bytes.
-    pub(crate) writable: u64,
+    object: SharedObject,
 }
 
 /// A shared library that an extension needs.
@@ -95,19 +72,20 @@ pub enum ExtensionError {
 }
 
 impl Extension {
-    /// Reads what a file says about itself, and finds the libraries that came with it.
+    /// Reads what a file says about itself.
     ///
     /// # Errors
     ///
     /// [`ExtensionError`]: what cannot be an extension module of this machine.
     pub fn read(path: &Path) -> Result<Extension, ExtensionError> {
         let file = SharedObject::read(path)?;
-        let init_functions: Vec<String> = file
+        let mut init_functions: Vec<String> = file
             .exports
             .iter()
             .filter(|name| name.starts_with("PyInit_") || name.starts_with("PyInitU_"))
             .cloned()
             .collect();
+        init_functions.sort_unstable();
         if init_functions.is_empty() {
             let path = path.to_owned();
             return Err(ExtensionError::NoInitFunction { path });
@@ -119,22 +97,16 @@ impl Extension {
         } else {
             Initialization::Unknown
         };
-        let mut libraries = Vec::new();
-        add_libraries(&file, &mut libraries);
         Ok(Extension {
-            path: path.to_owned(),
             initialization,
             init_functions,
-            uses_gil_state: file.imports("PyGILState_Ensure"),
-            has_static_tls: file.has_static_tls,
-            libraries,
-            layout: file.layout,
+            object: file,
         })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.object.path
     }
 
     /// How it gives its module.
@@ -154,22 +126,27 @@ impl Extension {
     ///
     /// Many extensions have such a call and never make it on a thread of their own.
     pub fn uses_gil_state(&self) -> bool {
-        self.uses_gil_state
+        self.object.imports("PyGILState_Ensure")
     }
 
     /// Whether each loaded copy takes room from the small reserve for thread-local data that all threads
     /// have from their start (`DF_STATIC_TLS`).
     pub fn has_static_tls(&self) -> bool {
-        self.has_static_tls
+        self.object.has_static_tls
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
+    pub(crate) fn object(&self) -> &SharedObject {
+        &self.object
     }
 
     /// The shared libraries that it needs; of those that came with the package, what they need as well.
-    pub fn libraries(&self) -> &[Library] {
-        &self.libraries
+    ///
+    /// Reads the files of the latter.
+    pub fn libraries(&self) -> Vec<Library> {
+        let mut libraries = Vec::new();
+        let search = Search::of(&self.object, None);
+        add_libraries(&self.object, &search, &mut libraries);
+        libraries
     }
 }
 
@@ -192,184 +169,13 @@ impl Library {
     }
 }
 
-/// Functions of CPython's that a private copy may have to find others in place of.
-const REPLACEABLE: [&str; 4] = [
-    "PyGILState_Ensure",
-    "PyGILState_Release",
-    "PyModule_FromDefAndSpec2",
-    "PyModule_FromSlotsAndSpec",
-];
-
-/// What is read of any shared object.
-struct SharedObject {
-    path: PathBuf,
-    imports: HashSet<String>,
-    exports: Vec<String>,
-    needed: Vec<String>,
-    /// Where it has its libraries looked for: `DT_RUNPATH`, or else `DT_RPATH`.
-    run_path: String,
-    has_static_tls: bool,
-    layout: Layout,
-}
-
-impl SharedObject {
-    fn read(path: &Path) -> Result<SharedObject, ExtensionError> {
-        let unreadable = |error| ExtensionError::Unreadable {
-            path: path.to_owned(),
-            error,
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.is_dir() {
-            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
-        }
-        let not_elf = |reason: String| ExtensionError::NotElf {
-            path: path.to_owned(),
-            reason,
-        };
-        let mut elf = match ElfStream::<NativeEndian, _>::open_stream(file) {
-            Ok(elf) => elf,
-            Err(ParseError::IOError(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(unreadable(error));
-            }
-            Err(error) => return Err(not_elf(error.to_string())),
-        };
-        let machine = elf.ehdr.e_machine;
-        if MACHINE.is_some_and(|own| own != machine) {
-            let path = path.to_owned();
-            return Err(ExtensionError::OtherMachine { path, machine });
-        }
-        if elf.ehdr.e_type != abi::ET_DYN {
-            return Err(not_elf("it is no shared object".to_owned()));
-        }
-        SharedObject::parse(&mut elf, path).map_err(|error| not_elf(error.to_string()))
-    }
-
-    fn parse(
-        elf: &mut ElfStream<NativeEndian, File>,
-        path: &Path,
-    ) -> Result<SharedObject, ParseError> {
-        let mut object = SharedObject {
-            path: path.to_owned(),
-            imports: HashSet::new(),
-            exports: Vec::new(),
-            needed: Vec::new(),
-            run_path: String::new(),
-            has_static_tls: false,
-            layout: Layout::default(),
-        };
-        for segment in elf
-            .segments()
-            .iter()
-            .filter(|one| one.p_type == abi::PT_LOAD)
-        {
-            let end = segment.p_offset.saturating_add(segment.p_filesz);
-            object.layout.segments.push(segment.p_offset..end);
-            if segment.p_flags & abi::PF_W != 0 {
-                object.layout.writable += segment.p_memsz;
-            }
-        }
-        let table = elf
-            .section_headers()
-            .iter()
-            .find(|one| one.sh_type == abi::SHT_DYNSYM);
-        let table = table.map_or((0, 0), |table| (table.sh_offset, table.sh_entsize));
-        let entries: Vec<(i64, u64)> = match elf.dynamic()? {
-            Some(table) => table
-                .iter()
-                .map(|entry| (entry.d_tag, entry.d_val()))
-                .collect(),
-            None => Vec::new(),
-        };
-        let Some((symbols, names)) = elf.dynamic_symbol_table()? else {
-            return Ok(object);
-        };
-        for (number, symbol) in symbols.iter().enumerate() {
-            let name = names.get(symbol.st_name as usize)?;
-            if symbol.is_undefined() {
-                object.imports.insert(name.to_owned());
-            } else if symbol.st_bind() != abi::STB_LOCAL {
-                object.exports.push(name.to_owned());
-            }
-            let entry = table.0 + table.1 * number as u64;
-            if let Some(name) = REPLACEABLE.iter().find(|known| **known == name) {
-                object.layout.replaceable.push((name, entry));
-            }
-            if symbol.st_bind() == abi::STB_GNU_UNIQUE {
-                // Elf64_Sym starts with four bytes for the name, then comes this one.
-                object.layout.unique_symbols.push(entry + 4);
-            }
-        }
-        object.exports.sort_unstable();
-        object.exports.dedup();
-        let mut old_run_path = "";
-        for (tag, value) in entries {
-            let text = || names.get(value as usize);
-            match tag {
-                abi::DT_NEEDED => object.needed.push(text()?.to_owned()),
-                abi::DT_RUNPATH => object.run_path = text()?.to_owned(),
-                abi::DT_RPATH => old_run_path = text()?,
-                abi::DT_FLAGS => object.has_static_tls = value as i64 & abi::DF_STATIC_TLS != 0,
-                _ => {}
-            }
-        }
-        if object.run_path.is_empty() {
-            object.run_path = old_run_path.to_owned();
-        }
-        Ok(object)
-    }
-
-    fn imports(&self, name: &str) -> bool {
-        self.imports.contains(name)
-    }
-
-    fn imports_python(&self) -> bool {
-        let is_python = |name: &String| {
-            let name = name.strip_prefix('_').unwrap_or(name);
-            let after = name.strip_prefix("Py");
-            after.is_some_and(|after| {
-                after.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-            })
-        };
-        self.imports.iter().any(is_python)
-    }
-
-    /// The file of that name which came with this one.
-    ///
-    /// What `LD_LIBRARY_PATH` names is left to the system's loader, and so are its own folders.
-    fn find(&self, name: &str) -> Option<PathBuf> {
-        let folder = self.path.parent()?;
-        let origin = folder.to_str()?;
-        let named = self.run_path.split(':').filter(|path| !path.is_empty());
-        let named = named.map(|path| {
-            let path = path
-                .replace("${ORIGIN}", "$ORIGIN")
-                .replace("$ORIGIN", origin);
-            PathBuf::from(path)
-        });
-        // A package may also load what lies there by itself, and name no path: `numpy.libs` is beside
-        // `numpy`, and `.libs` was inside of it once.
-        let beside = folder.ancestors().take(5).flat_map(|folder| {
-            let name = folder.file_name().map(|name| {
-                let mut name = name.to_owned();
-                name.push(".libs");
-                folder.with_file_name(name)
-            });
-            name.into_iter().chain([folder.join(".libs")])
-        });
-        let found = named.chain(beside).map(|folder| folder.join(name));
-        found
-            .filter(|path| path.is_file())
-            .find_map(|path| path.canonicalize().ok())
-    }
-}
-
 /// Adds what the object needs, and what that needs in turn where it came with the package.
-fn add_libraries(object: &SharedObject, found: &mut Vec<Library>) {
+fn add_libraries(object: &SharedObject, search: &Search, found: &mut Vec<Library>) {
     for name in &object.needed {
         if found.iter().any(|library| library.name == *name) {
             continue;
         }
-        let path = object.find(name);
+        let path = search.find(name);
         // One that is broken is told by the loader, in its own words.
         let read = path
             .as_deref()
@@ -377,22 +183,13 @@ fn add_libraries(object: &SharedObject, found: &mut Vec<Library>) {
         found.push(Library {
             name: name.clone(),
             path,
-            uses_python: read.as_ref().is_some_and(SharedObject::imports_python),
+            uses_python: read.as_ref().is_some_and(SharedObject::uses_python),
         });
         if let Some(read) = read {
-            add_libraries(&read, found);
+            add_libraries(&read, &Search::of(&read, Some(search)), found);
         }
     }
 }
-
-/// This machine in ELF's list, where it is one of those that matter here.
-const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
-    Some(abi::EM_X86_64)
-} else if cfg!(target_arch = "aarch64") {
-    Some(abi::EM_AARCH64)
-} else {
-    None
-};
 
 impl fmt::Display for ExtensionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::copies::Replacement;
 use crate::memory::Owner;
 use crate::raw;
-use crate::shared_copy::Replacement;
 use crate::visit::{self, Visits};
 
 /// How many interpreters of a process may load private copies. Their copies stay in memory when they end, so

@@ -51,6 +51,8 @@ mod version;
 mod error;
 mod executable;
 mod extension;
+mod search;
+mod shared_object;
 
 mod allocator;
 mod memory;
@@ -79,8 +81,11 @@ mod visit;
 #[cfg(not(Py_GIL_DISABLED))]
 mod walk;
 
+mod copies;
 mod definition;
+mod edit;
 mod foreign;
+mod memory_copy;
 mod private_copy;
 mod shared_copy;
 

@@ -8,9 +8,6 @@
 //! Extensions that do not refuse get copies as well. Some of them say that they may be shared and keep
 //! pointers into numpy's, of which there is one for each interpreter (scipy 1.18's `_lbfgsb`).
 
-use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,8 +19,8 @@ use crate::exception::Raised;
 use crate::extension::{Extension, Initialization};
 use crate::foreign;
 use crate::interpreter::Interpreter;
+use crate::copies::Copies;
 use crate::object::{Borrowed, Object, PyResult};
-use crate::shared_copy::{self, Replacement, SharedCopy};
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,48 +44,9 @@ pub struct PrivateCopy {
 /// Clones are of the same interpreter, and may be asked on any thread.
 #[derive(Clone, Debug)]
 pub struct PrivateCopies {
-    inner: Arc<Mutex<Inner>>,
-    /// What each copy finds in place of CPython's functions.
-    replacements: Arc<[Replacement]>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    /// The copies, by the file.
-    copies: HashMap<File, Copy>,
+    copies: Arc<Copies>,
     /// What was loaded from them.
-    loaded: Vec<PrivateCopy>,
-}
-
-/// The copy of a file that this interpreter has.
-///
-/// # Invariant
-///
-/// No other interpreter knows `object`, so that none calls into it.
-#[derive(Clone, Copy, Debug)]
-struct Copy {
-    object: SharedCopy,
-}
-
-/// A file as it is now: one that was written anew is another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct File {
-    device: u64,
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
-}
-
-impl File {
-    fn at(path: &Path) -> Option<File> {
-        let found = fs::metadata(path).ok()?;
-        Some(File {
-            device: found.dev(),
-            inode: found.ino(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            size: found.size(),
-        })
-    }
+    loaded: Arc<Mutex<Vec<PrivateCopy>>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -136,8 +94,8 @@ impl PrivateCopies {
         let foreign = foreign.ok_or_else(|| failed("too many have had some"))?;
         let replacements = foreign.into_iter().chain(definition::replacements());
         let copies = PrivateCopies {
-            inner: Arc::default(),
-            replacements: replacements.collect(),
+            copies: Arc::new(Copies::new(replacements)),
+            loaded: Arc::default(),
         };
         interpreter.attach(|attached| {
             let hooked = copies.hook(attached);
@@ -161,7 +119,7 @@ impl PrivateCopies {
 
     /// What was loaded so far, in the order of time.
     pub fn loaded(&self) -> Vec<PrivateCopy> {
-        locked(&self.inner).loaded.clone()
+        locked(&self.loaded).clone()
     }
 
     /// What private_copy.py calls for each extension file.
@@ -191,7 +149,7 @@ impl PrivateCopies {
         let started = Instant::now();
         let path = Path::new(&path);
         // What is no extension of this machine gets CPython's own error.
-        let (Some(file), Ok(extension)) = (File::at(path), Extension::read(path)) else {
+        let Ok(extension) = Extension::read(path) else {
             return Ok(Verdict::CPythons);
         };
         let function = init_function(attached, &name)?;
@@ -206,14 +164,7 @@ impl PrivateCopies {
         if let Some(reason) = known_to_fail(&name) {
             return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
         }
-        let libraries = extension.libraries();
-        if let Some(library) = libraries.iter().find(|library| library.uses_python()) {
-            return Ok(Verdict::Refused(format!(
-                "{name} {REFUSAL}: it has Python objects in {}, a library that all interpreters would share",
-                library.name()
-            )));
-        }
-        let (copy, n_bytes) = match self.copy_of(file, &extension) {
+        let (copy, n_bytes) = match self.copies.of(extension.object()) {
             Ok(found) => found,
             Err(reason) => {
                 return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
@@ -237,7 +188,7 @@ impl PrivateCopies {
                 (module, Initialization::SinglePhase)
             }
         };
-        locked(&self.inner).loaded.push(PrivateCopy {
+        locked(&self.loaded).push(PrivateCopy {
             module: name,
             path: path.to_owned(),
             initialization,
@@ -245,23 +196,6 @@ impl PrivateCopies {
             n_bytes,
         });
         Ok(Verdict::Module(module))
-    }
-
-    /// This interpreter's copy of a file, and how much memory it took just now.
-    fn copy_of(&self, file: File, extension: &Extension) -> Result<(Copy, u64), String> {
-        if let Some(copy) = locked(&self.inner).copies.get(&file) {
-            return Ok((*copy, 0));
-        }
-        for library in extension.libraries() {
-            if let Some(path) = library.path() {
-                // One that cannot be loaded is what the copy will lack, and the loader says so.
-                let _ = shared_copy::load_shared(path);
-            }
-        }
-        let object = SharedCopy::load(extension.path(), extension.layout(), &self.replacements)?;
-        let copy = Copy { object };
-        locked(&self.inner).copies.insert(file, copy);
-        Ok((copy, object.n_bytes()))
     }
 }
 

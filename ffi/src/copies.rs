@@ -1,0 +1,266 @@
+//! Copies: the shared objects of one interpreter, each loaded from a copy, with the libraries that they bring.
+//!
+//! A library of a package is as much a part of it as the extension is: what it keeps in variables belongs to one
+//! interpreter. So it gets a copy as well, under a name of its own, by which the loader finds it for those that
+//! need it. Libraries that keep nothing, or that are known to be made for several threads, are loaded once.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::edit::Edits;
+use crate::search::Search;
+use crate::shared_copy::{self, SharedCopy};
+use crate::shared_object::SharedObject;
+
+/// What a copy finds under the name of one of CPython's functions: the address of another. Both are functions of
+/// the same type.
+pub(crate) type Replacement = (&'static str, usize);
+
+/// The shared objects of one interpreter.
+#[derive(Debug)]
+pub(crate) struct Copies {
+    loaded: Mutex<Loaded>,
+    /// What each copy finds in place of CPython's functions.
+    replacements: Vec<Replacement>,
+}
+
+#[derive(Debug, Default)]
+struct Loaded {
+    by_file: HashMap<FileId, Copy>,
+    /// By the name that others need them by.
+    by_name: HashMap<String, Copy>,
+}
+
+/// The copy of a file.
+///
+/// # Invariant
+///
+/// No other interpreter knows `object`, so that none calls into it.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    pub(crate) object: SharedCopy,
+    /// Its own name, if the file has one.
+    name: Option<String>,
+    exports: Arc<HashSet<String>>,
+}
+
+/// A file as it is now: one that was written anew is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct FileId {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl FileId {
+    fn at(path: &Path) -> Result<FileId, String> {
+        let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(FileId {
+            device: found.dev(),
+            inode: found.ino(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            size: found.size(),
+        })
+    }
+}
+
+/// Libraries that keep something and are loaded once all the same, with why that is right.
+const MADE_FOR_THREADS: [(&str, &str); 8] = [
+    ("libscipy_openblas", "OpenBLAS locks what its threads share"),
+    ("libopenblas", "OpenBLAS locks what its threads share"),
+    ("libgfortran", "the runtime of Fortran locks its units"),
+    ("libquadmath", "mathematics that keeps nothing but tables"),
+    ("libgomp", "OpenMP's runtime, of which a process has one"),
+    ("libiomp5", "OpenMP's runtime, of which a process has one"),
+    (
+        "libstdc++",
+        "the runtime of C++, of which a process has one",
+    ),
+    ("libgcc_s", "the runtime of GCC, of which a process has one"),
+];
+
+/// Libraries of glibc itself: there is one of each in a process.
+const SYSTEM: [&str; 9] = [
+    "libc.so.",
+    "libm.so.",
+    "libmvec.so.",
+    "libpthread.so.",
+    "libdl.so.",
+    "librt.so.",
+    "libutil.so.",
+    "libresolv.so.",
+    "ld-linux",
+];
+
+/// How many bytes of variables every library has that its linker adds (`__dso_handle`, `completed`).
+const NO_STATE: u64 = 16;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Copies {
+    pub(crate) fn new(replacements: impl IntoIterator<Item = Replacement>) -> Copies {
+        Copies {
+            loaded: Mutex::default(),
+            replacements: replacements.into_iter().collect(),
+        }
+    }
+
+    /// The interpreter's copy of that object, and how much memory it took just now, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// In words: why there cannot be one.
+    pub(crate) fn of(&self, object: &SharedObject) -> Result<(Copy, u64), String> {
+        let mut n_bytes = 0;
+        let copy = self.load(object, None, &mut Vec::new(), &mut n_bytes)?;
+        Ok((copy, n_bytes))
+    }
+
+    fn load(
+        &self,
+        object: &SharedObject,
+        parent: Option<&Search>,
+        pending: &mut Vec<FileId>,
+        n_bytes: &mut u64,
+    ) -> Result<Copy, String> {
+        let file = FileId::at(&object.path)?;
+        if let Some(copy) = locked(&self.loaded).by_file.get(&file) {
+            return Ok(copy.clone());
+        }
+        if pending.contains(&file) {
+            let path = object.path.display();
+            return Err(format!(
+                "{path} and libraries that it needs need each other"
+            ));
+        }
+        pending.push(file);
+        let search = Search::of(object, parent);
+        let mut edits = Edits::of(object)?;
+        let mut own = Vec::new();
+        for name in &object.needed {
+            if let Some(copy) = self.library(name, &search, pending, n_bytes)? {
+                let new = copy.name.as_deref().ok_or_else(|| {
+                    format!(
+                        "{name}, which it needs, has no name (SONAME) for a copy to be found by"
+                    )
+                })?;
+                edits.rename(name, new)?;
+                own.push(copy);
+            }
+        }
+        bind(&mut edits, &own);
+        for (name, address) in &self.replacements {
+            edits.replace(name, *address);
+        }
+        let copy = Copy {
+            name: edits.name_itself()?,
+            object: SharedCopy::load(&edits)?,
+            exports: Arc::new(object.exports.clone()),
+        };
+        pending.pop();
+        *n_bytes += copy.object.n_bytes();
+        let mut loaded = locked(&self.loaded);
+        if let Some(soname) = &object.soname {
+            loaded.by_name.insert(soname.clone(), copy.clone());
+        }
+        loaded.by_file.insert(file, copy.clone());
+        Ok(copy)
+    }
+
+    /// The interpreter's copy of a library that an object needs; `None` for one that is loaded once, which then is
+    /// what the loader takes for that name.
+    fn library(
+        &self,
+        name: &str,
+        search: &Search,
+        pending: &mut Vec<FileId>,
+        n_bytes: &mut u64,
+    ) -> Result<Option<Copy>, String> {
+        if SYSTEM.iter().any(|prefix| name.starts_with(prefix)) {
+            return Ok(None);
+        }
+        if let Some(copy) = locked(&self.loaded).by_name.get(name) {
+            return Ok(Some(copy.clone()));
+        }
+        let brought = search.find(name);
+        let Some(path) = brought.clone().or_else(|| shared_copy::file_of(name)) else {
+            // The loader says so, in its own words.
+            return Ok(None);
+        };
+        let Ok(library) = SharedObject::read(&path) else {
+            return Ok(None);
+        };
+        if library.is_python() {
+            return Ok(None);
+        }
+        let is_private = match &brought {
+            Some(_) => self.is_private(&library, search, &mut Vec::new()),
+            // The system's are loaded once, as their authors expect; but none with Python objects in it.
+            None => library.uses_python(),
+        };
+        if !is_private && (brought.is_none() || self.is_bound_once(name, &library, search)) {
+            return Ok(None);
+        }
+        self.load(&library, Some(search), pending, n_bytes)
+            .map(Some)
+    }
+
+    /// Whether each interpreter needs a library of its own: it keeps something, or needs one that does.
+    fn is_private(&self, library: &SharedObject, search: &Search, seen: &mut Vec<PathBuf>) -> bool {
+        let is_known = |name: &str| {
+            let mut known = MADE_FOR_THREADS.iter();
+            known.any(|(prefix, _)| name.starts_with(prefix))
+        };
+        if library.uses_python() {
+            return true;
+        }
+        let name = library.path.file_name().and_then(|name| name.to_str());
+        if library.layout.state > NO_STATE && !name.is_some_and(is_known) {
+            return true;
+        }
+        seen.push(library.path.clone());
+        let search = Search::of(library, Some(search));
+        library.needed.iter().any(|name| {
+            let found = search.find(name).filter(|path| !seen.contains(path));
+            let read = found.and_then(|path| SharedObject::read(&path).ok());
+            read.is_some_and(|read| self.is_private(&read, &search, seen))
+        })
+    }
+
+    /// Loads a library once for the whole process, after those that it needs. Whether it then is the one that the
+    /// loader takes for that name: another file may have had the name before.
+    fn is_bound_once(&self, name: &str, library: &SharedObject, search: &Search) -> bool {
+        let own = Search::of(library, Some(search));
+        for needed in &library.needed {
+            if let Some(path) = own.find(needed).filter(|path| *path != library.path)
+                && let Ok(read) = SharedObject::read(&path)
+                && !self.is_bound_once(needed, &read, &own)
+            {
+                return false;
+            }
+        }
+        // One that cannot be loaded is what its copy will lack, and the loader says so.
+        let _ = shared_copy::load_shared(&library.path);
+        shared_copy::file_of(name).is_none_or(|file| file == library.path)
+    }
+}
+
+/// Binds a copy to its own libraries where the whole process sees the same name, which the loader would prefer.
+fn bind(edits: &mut Edits<'_>, own: &[Copy]) {
+    for name in edits.object().imports.keys() {
+        let Some(copy) = own.iter().find(|copy| copy.exports.contains(name)) else {
+            continue;
+        };
+        if shared_copy::is_global(name)
+            && let Some(address) = copy.object.symbol(name)
+        {
+            edits.replace(name, address.as_ptr() as usize);
+        }
+    }
+}
