@@ -64,24 +64,6 @@ fn folder() -> &'static Path {
                 .collect();
             compile(name, "multi.c", &says);
         }
-        let library = pack.join("libkeeper.so");
-        let text = folder.join("keeper.c");
-        std::fs::write(
-            &text,
-            "void Py_IncRef(void *); void keep(void *one) { Py_IncRef(one); }",
-        )
-        .unwrap();
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-Wl,-soname,libkeeper.so", "-o"])
-            .arg(&library)
-            .arg(&text);
-        assert!(cc.status().unwrap().success());
-        let library = library.to_str().unwrap();
-        compile(
-            "keeper",
-            "multi.c",
-            &["-DNAME=PyInit_keeper", "-Wl,--no-as-needed", library],
-        );
         folder
     })
 }
@@ -316,15 +298,6 @@ fn what_cannot_be_had_says_why_and_is_told_from_other_errors() {
         assert_eq!(error.refusal(), Some(Refusal::Extension), "{error}");
     }
     assert!(strict.private_copies().iter().all(Vec::is_empty));
-    for error in raised(&private, "raises", "keeper") {
-        assert_eq!(error.type_name(), "ImportError");
-        assert_eq!(error.refusal(), Some(Refusal::PrivateCopy));
-        assert!(
-            error.message().starts_with("pack.keeper cannot")
-                && error.message().contains("libkeeper.so"),
-            "{error}"
-        );
-    }
     std::fs::write(folder().join("pack/broken.so"), "no extension").unwrap();
     for error in raised(&private, "raises", "broken") {
         assert_eq!((error.type_name(), error.refusal()), ("ImportError", None));

@@ -185,10 +185,11 @@ impl Copies {
         if SYSTEM.iter().any(|prefix| name.starts_with(prefix)) {
             return Ok(None);
         }
-        if let Some(copy) = locked(&self.loaded).by_name.get(name) {
-            return Ok(Some(copy.clone()));
-        }
         let brought = search.find(name);
+        let known = locked(&self.loaded).by_name.get(name).cloned();
+        if brought.is_none() && known.is_some() {
+            return Ok(known);
+        }
         let Some(path) = brought.clone().or_else(|| shared_copy::file_of(name)) else {
             // The loader says so, in its own words.
             return Ok(None);

@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::attach::Attached;
+use crate::copies::Copies;
 use crate::definition::{self, Made};
 use crate::error::StartError;
 use crate::exception::Raised;
 use crate::extension::{Extension, Initialization};
 use crate::foreign;
 use crate::interpreter::Interpreter;
-use crate::copies::Copies;
 use crate::object::{Borrowed, Object, PyResult};
 
 /// An extension module that was loaded from a private copy.

@@ -90,8 +90,8 @@ fn libraries_that_came_along_are_found_and_asked_whether_they_use_python() {
         let path = package.join(name).with_extension("so");
         compile(&path, MULTI, &[run_path, python.to_str().unwrap()]);
         let extension = Extension::read(&path).unwrap();
-        let found: Vec<_> = extension
-            .libraries()
+        let libraries = extension.libraries();
+        let found: Vec<_> = libraries
             .iter()
             .filter(|library| library.path().is_some())
             .map(|library| {
@@ -111,8 +111,7 @@ fn libraries_that_came_along_are_found_and_asked_whether_they_use_python() {
             ("libplain.so", &*plain, false),
         ];
         assert_eq!(found, expected, "{name}");
-        let of_the_system = extension
-            .libraries()
+        let of_the_system = libraries
             .iter()
             .find(|one| one.name().starts_with("libc.so"));
         assert!(of_the_system.is_some_and(|library| library.path().is_none()));

@@ -1,0 +1,19 @@
+"""What tests/libraries.rs runs: each extension counts in a library."""
+
+import ctypes
+import importlib
+import sys
+
+
+def count(folder, name, n):
+    sys.path[:0] = [] if folder in sys.path else [folder]
+    module = importlib.import_module(name)
+    for _ in range(n):
+        found = module.count()
+    return found
+
+
+def count_beside(folder, library, name, n):
+    """As above, where another part of the program has loaded a library for all to see."""
+    ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    return count(folder, name, n)
