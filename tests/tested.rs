@@ -217,10 +217,13 @@ fn all_else_moves_and_says_which_package_and_why() {
         ),
         ("unlisted", "`owngil doctor --try unlisted` tests it"),
         ("untagged", "untagged 1.5 is no published wheel"),
-        ("unrecorded", "unrecorded._fast belongs to no package"),
+        (
+            "unrecorded",
+            "unrecorded._fast is not as a package was installed",
+        ),
         ("apsw", "apsw 1.5 brings an SQLite of its own"),
         ("sharing", "sharing 1.0 is not among"),
-        ("single", "single.single belongs to no package"),
+        ("single", "single.single is not as a package was installed"),
     ] {
         let (kind, reason) = placed(&pool, &importing(name));
         assert_eq!(kind, "native", "{name}");

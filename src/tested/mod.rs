@@ -91,7 +91,7 @@ impl List {
         IN_PROCESSES.iter()
     }
 
-    /// Why that module, or a module of that package, runs in processes, if it is known to need them.
+    /// What is known of that module, or of the package that has it, if it runs in processes.
     pub(crate) fn process_of_module(&self, module: &str) -> Option<&InProcesses> {
         let top = module.split('.').next().unwrap_or(module);
         let mut known = self.in_processes();
@@ -100,6 +100,20 @@ impl List {
 
     /// Whether an extension module of that name, in that file, may have a private copy.
     pub(crate) fn admit(&self, module: &str, file: &Path) -> Admission {
+        match self.standing(module, file) {
+            Standing::Tested(_) => Admission::Copy,
+            Standing::InProcesses(why) => Admission::Refused(why),
+            Standing::Untested { why, package } => {
+                let all_the_same = "`--extensions private` makes it one all the same";
+                let trial = package.map(|name| format!(", `owngil doctor --try {name}` tests it"));
+                let trial = trial.unwrap_or_default();
+                Admission::IfDeclared(format!("{why} ({all_the_same}{trial})"))
+            }
+        }
+    }
+
+    /// What is known of private copies of that module, in that file.
+    pub(crate) fn standing(&self, module: &str, file: &Path) -> Standing<'_> {
         let top = module.split('.').next().unwrap_or(module);
         let found = distribution_of(file, &self.likely(top));
         let is_of = |known: &&InProcesses| match &found {
@@ -109,49 +123,49 @@ impl List {
         if let Some(known) = self.in_processes().find(is_of) {
             let name = found.as_ref().map(|found| shown(found));
             let name = name.unwrap_or_else(|| known.distribution.clone());
-            return Admission::Refused(format!("{name} {}", known.reason));
+            return Standing::InProcesses(format!("{name} {}", known.reason));
         }
         let Some(found) = found else {
-            return Admission::IfDeclared(format!(
-                "{module} belongs to no package as it was installed, and only packages that were tested on Python {} \
-                 get one (`--extensions private` makes it one all the same)",
-                python()
-            ));
+            let python = python();
+            return Standing::Untested {
+                why: format!(
+                    "{module} is not as a package was installed, and those alone were tested on Python {python}"
+                ),
+                package: None,
+            };
         };
-        match self.untested(&found) {
-            None => Admission::Copy,
-            Some(why) => Admission::IfDeclared(format!(
-                "{why} (`--extensions private` makes it one all the same, `owngil doctor --try {}` tests it)",
-                found.name
-            )),
+        match self.tested(&found) {
+            Ok(tested) => Standing::Tested(tested),
+            Err(why) => Standing::Untested {
+                why,
+                package: Some(found.name.clone()),
+            },
         }
     }
 
-    /// Why a distribution does not count as tested, if it does not.
-    fn untested(&self, found: &Distribution) -> Option<String> {
-        let (name, python) = (normalised(&found.name), python());
-        let known =
-            |known: &&Package| normalised(&known.distribution) == name && known.python == python;
-        let known: Vec<&Package> = self.packages().filter(known).collect();
-        let covers = |row: &&Package| release::is_within(&found.version, &row.oldest, &row.newest);
-        let shown = shown(found);
-        if known.is_empty() {
-            return Some(format!(
-                "{shown} is not among the packages tested on Python {python}"
-            ));
-        }
-        if !known.iter().any(|row| covers(&row)) {
-            let ranges: Vec<String> = known.iter().map(|row| range(row)).collect();
-            let ranges = ranges.join(", ");
-            return Some(format!(
-                "{shown} was not tested on Python {python}, but {ranges}"
-            ));
-        }
-        (!found.is_published).then(|| {
-            format!(
+    /// The test that counts for a distribution, or why there is none.
+    fn tested(&self, found: &Distribution) -> std::result::Result<&Package, String> {
+        let (name, python, shown) = (normalised(&found.name), python(), shown(found));
+        let is_known =
+            |row: &&Package| row.python == python && normalised(&row.distribution) == name;
+        let known: Vec<&Package> = self.packages().filter(is_known).collect();
+        let covers = |row: &&&Package| release::is_within(&found.version, &row.oldest, &row.newest);
+        match known.iter().find(covers) {
+            Some(row) if found.is_published => Ok(row),
+            Some(_) => Err(format!(
                 "{shown} is no published wheel here, and those alone were tested on Python {python}"
-            )
-        })
+            )),
+            None if known.is_empty() => Err(format!(
+                "{shown} is not among the packages tested on Python {python}"
+            )),
+            None => {
+                let ranges: Vec<String> = known.iter().map(|row| range(row)).collect();
+                let ranges = ranges.join(", ");
+                Err(format!(
+                    "{shown} was not tested on Python {python}, but {ranges}"
+                ))
+            }
+        }
     }
 
     /// The distributions that may have brought a module, by their normalised names.
@@ -166,6 +180,21 @@ impl List {
         likely.dedup();
         likely
     }
+}
+
+/// What is known of private copies of a module.
+#[derive(Clone, Debug)]
+pub(crate) enum Standing<'l> {
+    /// They were tried, in this version on this Python.
+    Tested(&'l Package),
+    /// It runs in processes, for this reason.
+    InProcesses(String),
+    /// Nobody has tried, or in others alone.
+    Untested {
+        why: String,
+        /// The package that could be tried.
+        package: Option<String>,
+    },
 }
 
 fn shown(found: &Distribution) -> String {
