@@ -67,6 +67,7 @@ mod refusal;
 mod wire;
 
 mod task;
+pub mod tested;
 
 mod runtime;
 

@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 8] = [
         "output",
         "wire",
         "task",
+        "tested",
         "runtime",
     ],
     &["post"],
