@@ -193,8 +193,10 @@ impl Library {
 }
 
 /// Functions of CPython's that a private copy may have to find others in place of.
-const REPLACEABLE: [&str; 4] = [
+const REPLACEABLE: [&str; 6] = [
+    "PyGILState_Check",
     "PyGILState_Ensure",
+    "PyGILState_GetThisThreadState",
     "PyGILState_Release",
     "PyModule_FromDefAndSpec2",
     "PyModule_FromSlotsAndSpec",
