@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,18 @@ pub(crate) struct Layout {
     pub(crate) writable: u64,
 }
 
+impl Layout {
+    /// Whether so many bytes from there on are loaded.
+    fn holds(&self, start: u64, n: u64) -> bool {
+        let end = start.saturating_add(n);
+        let mut segments = self.segments.iter();
+        segments.any(|segment| segment.start <= start && end <= segment.end)
+    }
+}
+
+/// The largest file that is looked at. Code reaches two GiB of code and data, and the rest is for debuggers.
+const LARGEST: u64 = 16 << 30;
+
 /// A shared library that an extension needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
@@ -92,6 +104,11 @@ pub enum ExtensionError {
         /// The file.
         path: PathBuf,
     },
+    /// It is an extension module for Python 3.15 or later: it has a `PyModExport_…` alone (PEP 793).
+    NewerPython {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Extension {
@@ -102,17 +119,25 @@ impl Extension {
     /// [`ExtensionError`]: what cannot be an extension module of this machine.
     pub fn read(path: &Path) -> Result<Extension, ExtensionError> {
         let file = SharedObject::read(path)?;
-        let init_functions: Vec<String> = file
-            .exports
-            .iter()
-            .filter(|name| name.starts_with("PyInit_") || name.starts_with("PyInitU_"))
+        let is_init = |name: &String| name.starts_with("PyInit_") || name.starts_with("PyInitU_");
+        let exports = file.exports.iter();
+        let (slots, others): (Vec<_>, Vec<_>) = exports.partition(|name| gives_slots(name));
+        let slots = slots.into_iter();
+        let init_functions: Vec<String> = slots
+            .clone()
+            .filter(|_| cfg!(Py_3_15))
+            .chain(others.into_iter().filter(|name| is_init(name)))
             .cloned()
             .collect();
         if init_functions.is_empty() {
             let path = path.to_owned();
-            return Err(ExtensionError::NoInitFunction { path });
+            return Err(match slots.len() {
+                0 => ExtensionError::NoInitFunction { path },
+                _ => ExtensionError::NewerPython { path },
+            });
         }
-        let initialization = if file.imports("PyModuleDef_Init") {
+        let initialization = if gives_slots(&init_functions[0]) || file.imports("PyModuleDef_Init")
+        {
             Initialization::MultiPhase
         } else if file.imports("PyModule_Create2") {
             Initialization::SinglePhase
@@ -142,7 +167,8 @@ impl Extension {
         self.initialization
     }
 
-    /// The functions by which it can be imported: `PyInit_name`, or `PyInitU_` and punycode.
+    /// The functions by which this version of Python can import it: `PyInit_name`, or `PyInitU_` and punycode;
+    /// before them from 3.15 on `PyModExport_name` and `PyModExportU_` (PEP 793).
     ///
     /// There are several where one file holds several modules.
     pub fn init_functions(&self) -> &[String] {
@@ -192,6 +218,11 @@ impl Library {
     }
 }
 
+/// Whether a function of that name gives the slots of a module (PEP 793).
+pub(crate) fn gives_slots(function: &str) -> bool {
+    function.starts_with("PyModExport_") || function.starts_with("PyModExportU_")
+}
+
 /// Functions of CPython's that a private copy may have to find others in place of.
 const REPLACEABLE: [&str; 6] = [
     "PyGILState_Check",
@@ -220,14 +251,19 @@ impl SharedObject {
             path: path.to_owned(),
             error,
         };
-        let file = File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.is_dir() {
+        // Opening a named pipe waits for who writes to it.
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if metadata.is_dir() {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
         let not_elf = |reason: String| ExtensionError::NotElf {
             path: path.to_owned(),
             reason,
         };
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return Err(not_elf("it is no file of code".to_owned()));
+        }
+        let file = File::open(path).map_err(unreadable)?;
         let mut elf = match ElfStream::<NativeEndian, _>::open_stream(file) {
             Ok(elf) => elf,
             Err(ParseError::IOError(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
@@ -243,12 +279,14 @@ impl SharedObject {
         if elf.ehdr.e_type != abi::ET_DYN {
             return Err(not_elf("it is no shared object".to_owned()));
         }
-        SharedObject::parse(&mut elf, path).map_err(|error| not_elf(error.to_string()))
+        let object = SharedObject::parse(&mut elf, path, metadata.len());
+        object.map_err(|error| not_elf(error.to_string()))
     }
 
     fn parse(
         elf: &mut ElfStream<NativeEndian, File>,
         path: &Path,
+        length: u64,
     ) -> Result<SharedObject, ParseError> {
         let mut object = SharedObject {
             path: path.to_owned(),
@@ -265,16 +303,22 @@ impl SharedObject {
             .filter(|one| one.p_type == abi::PT_LOAD)
         {
             let end = segment.p_offset.saturating_add(segment.p_filesz);
+            if end > length {
+                return Err(ParseError::BadOffset(end));
+            }
             object.layout.segments.push(segment.p_offset..end);
             if segment.p_flags & abi::PF_W != 0 {
-                object.layout.writable += segment.p_memsz;
+                let writable = &mut object.layout.writable;
+                *writable = writable.saturating_add(segment.p_memsz);
             }
         }
         let table = elf
             .section_headers()
             .iter()
             .find(|one| one.sh_type == abi::SHT_DYNSYM);
-        let table = table.map_or((0, 0), |table| (table.sh_offset, table.sh_entsize));
+        let (start, size, address) = table.map_or((0, 0, 0), |table| {
+            (table.sh_offset, table.sh_entsize, table.sh_addr)
+        });
         let entries: Vec<(i64, u64)> = match elf.dynamic()? {
             Some(table) => table
                 .iter()
@@ -292,7 +336,8 @@ impl SharedObject {
             } else if symbol.st_bind() != abi::STB_LOCAL {
                 object.exports.push(name.to_owned());
             }
-            let entry = table.0 + table.1 * number as u64;
+            // The crate has found the table within the file, and its entries to have the right size.
+            let entry = start + size * number as u64;
             if let Some(name) = REPLACEABLE.iter().find(|known| **known == name) {
                 object.layout.replaceable.push((name, entry));
             }
@@ -300,6 +345,12 @@ impl SharedObject {
                 // Elf64_Sym starts with four bytes for the name, then comes this one.
                 object.layout.unique_symbols.push(entry + 4);
             }
+        }
+        // The loader goes by addresses, and what it reads must be what was read here.
+        let is_this = |&(tag, value): &(i64, u64)| tag == abi::DT_SYMTAB && value == address;
+        if !entries.iter().any(is_this) || !object.layout.holds(start, size * symbols.len() as u64)
+        {
+            return Err(ParseError::BadOffset(start));
         }
         object.exports.sort_unstable();
         object.exports.dedup();
@@ -413,6 +464,11 @@ impl fmt::Display for ExtensionError {
             ExtensionError::NoInitFunction { path } => write!(
                 f,
                 "{} is no extension module: it has no function PyInit_…",
+                path.display()
+            ),
+            ExtensionError::NewerPython { path } => write!(
+                f,
+                "{} is for Python 3.15 or later: it has a function PyModExport_… and no PyInit_…",
                 path.display()
             ),
         }

@@ -205,13 +205,15 @@ impl Interpreter {
         }
     }
 
-    /// Threads that Python code starts here need the same stack as ours; on 3.12 there is more.
+    /// Threads that Python code starts here need the same stack as ours; each version needs more.
     fn prepare(&mut self) -> Result<(), StartError> {
         self.attach(|attached| {
             let prepared = || {
                 attached.interpreter_dict()?;
                 #[cfg(not(Py_3_13))]
                 crate::isolate::isolate(attached)?;
+                #[cfg(Py_3_13)]
+                crate::siblings::keep_apart(attached)?;
                 let size = attached.int(STACK_SIZE as i64)?;
                 attached.import(c"_thread")?.invoke("stack_size", &[size])
             };

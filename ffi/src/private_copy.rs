@@ -19,6 +19,8 @@ use crate::attach::Attached;
 use crate::definition::{self, Made};
 use crate::error::StartError;
 use crate::exception::Raised;
+#[cfg(Py_3_15)]
+use crate::extension;
 use crate::extension::{Extension, Initialization};
 use crate::foreign;
 use crate::interpreter::Interpreter;
@@ -68,6 +70,39 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 struct Copy {
     object: SharedCopy,
+}
+
+impl Copy {
+    /// The module that the function of that name gives, and how; `None` where the loader does not find it.
+    fn module<'a>(
+        self,
+        name: &str,
+        spec: &Object<'a>,
+    ) -> PyResult<'a, Option<(Object<'a>, Initialization)>> {
+        let Some(function) = self.object.symbol(name) else {
+            return Ok(None);
+        };
+        #[cfg(Py_3_15)]
+        if extension::gives_slots(name) {
+            // SAFETY: the function has the name of a PyModExport_…, of a shared object that stays loaded; by
+            // the invariant no other interpreter calls into that.
+            let module = unsafe { crate::slots::module(function, spec) }?;
+            return Ok(Some((module, Initialization::MultiPhase)));
+        }
+        // SAFETY: as above, with the name of a PyInit_….
+        let made = unsafe { definition::initialize(spec.attached(), function) }?;
+        Ok(Some(match made {
+            Made::Definition(definition) => {
+                // SAFETY: it came from a copy, into which no other interpreter calls.
+                let module = unsafe { definition.module(spec) }?;
+                (module, Initialization::MultiPhase)
+            }
+            Made::Module(module) => {
+                definition::note_single_phase(&module)?;
+                (module, Initialization::SinglePhase)
+            }
+        }))
+    }
 }
 
 /// A file as it is now: one that was written anew is another.
@@ -194,11 +229,11 @@ impl PrivateCopies {
         let (Some(file), Ok(extension)) = (File::at(path), Extension::read(path)) else {
             return Ok(Verdict::CPythons);
         };
-        let function = init_function(attached, &name)?;
-        let is_there = extension.init_functions().contains(&function);
-        if !is_there {
+        let functions = import_functions(attached, &name)?;
+        let is_there = |function: &&String| extension.init_functions().contains(function);
+        let Some(function) = functions.iter().find(is_there) else {
             return Ok(Verdict::CPythons);
-        }
+        };
         let key = attached.str(&format!("{name}\0{}", path.display()))?;
         if let Some(module) = made.lookup(&key)? {
             return Ok(Verdict::Module(module));
@@ -219,24 +254,12 @@ impl PrivateCopies {
                 return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
             }
         };
-        let Some(function) = copy.object.symbol(&function) else {
+        let Some((module, initialization)) = copy.module(function, spec)? else {
             return Ok(Verdict::CPythons);
         };
-        // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
-        // invariant of `Copy` no other interpreter calls into that.
-        let (module, initialization) = match unsafe { definition::initialize(attached, function) }?
-        {
-            Made::Definition(definition) => {
-                // SAFETY: it came from a copy, into which no other interpreter calls.
-                let module = unsafe { definition.module(spec) }?;
-                (module, Initialization::MultiPhase)
-            }
-            Made::Module(module) => {
-                definition::note_single_phase(&module)?;
-                made.insert(&key, &module)?;
-                (module, Initialization::SinglePhase)
-            }
-        };
+        if initialization == Initialization::SinglePhase {
+            made.insert(&key, &module)?;
+        }
         locked(&self.inner).loaded.push(PrivateCopy {
             module: name,
             path: path.to_owned(),
@@ -285,17 +308,25 @@ fn known_to_fail(module: &str) -> Option<&'static str> {
     known.map(|(_, reason)| *reason)
 }
 
-/// The name of the function by which CPython imports a module of that name (PEP 489).
-fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, String> {
+/// The names of the functions by which CPython imports a module of that name, in the order in which it looks
+/// for them (PEP 489, PEP 793).
+fn import_functions<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, Vec<String>> {
     let name = module.rsplit('.').next().unwrap_or(module);
-    if name.is_ascii() {
-        return Ok(format!("PyInit_{name}"));
-    }
-    let code = attached
-        .str(name)?
-        .invoke("encode", &[attached.str("punycode")?])?;
-    let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
-    Ok(format!("PyInitU_{code}"))
+    let rest = if name.is_ascii() {
+        format!("_{name}")
+    } else {
+        let code = attached
+            .str(name)?
+            .invoke("encode", &[attached.str("punycode")?])?;
+        let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
+        format!("U_{code}")
+    };
+    let hooks: &[&str] = if cfg!(Py_3_15) {
+        &["PyModExport", "PyInit"]
+    } else {
+        &["PyInit"]
+    };
+    Ok(hooks.iter().map(|hook| format!("{hook}{rest}")).collect())
 }
 
 #[cfg(test)]

@@ -65,4 +65,7 @@ pub(crate) use pyo3_ffi::{
 };
 
 #[cfg(Py_3_15)]
-pub(crate) use pyo3_ffi::{PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA, PySlot_END};
+pub(crate) use pyo3_ffi::{
+    Py_mod_slots, Py_mod_token, Py_slot_subslots, PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA,
+    PySlot_END,
+};
