@@ -69,6 +69,14 @@ fn folder() -> &'static Path {
                 .collect();
             compile(name, "multi.c", &says);
         }
+        let refused = "-DSAYS=Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED";
+        compile("exported", "exported.c", &["-DNAME=PyModExport_exported"]);
+        // By punycode.
+        compile(
+            "bücher",
+            "exported.c",
+            &["-DNAME=PyModExportU_bcher_kva", refused],
+        );
         let library = pack.join("libkeeper.so");
         let text = folder.join("keeper.c");
         std::fs::write(
@@ -142,6 +150,23 @@ fn variables_of_an_extension_are_each_interpreters_own() {
             found.iter().all(|found| *found == Ok(1)),
             "{name}: {found:?}"
         );
+    }
+    // PEP 793 came with 3.15; before it CPython says what such a file lacks.
+    for name in ["exported", "bücher"] {
+        if cfg!(Py_3_15) {
+            let found = pool
+                .broadcast::<i64, _>(&function("multi"), (name,))
+                .unwrap();
+            assert!(
+                found.iter().all(|found| *found == Ok(1)),
+                "{name}: {found:?}"
+            );
+        } else {
+            for error in raised(&pool, "multi", name) {
+                assert_eq!((error.type_name(), error.refusal()), ("ImportError", None));
+                assert!(error.message().contains("(PyInit"), "{error}");
+            }
+        }
     }
     let found = pool.broadcast::<i64, _>(&function("capsules"), ()).unwrap();
     assert!(found.into_iter().all(|found| found == Ok(3)));
