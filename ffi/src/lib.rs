@@ -90,6 +90,7 @@ mod slots;
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
+mod room;
 mod runtime;
 #[cfg(Py_3_13)]
 mod siblings;
