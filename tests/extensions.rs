@@ -1,6 +1,9 @@
 //! Extension modules from private copies: modules of every kind, made here with the C compiler, in four
 //! interpreters at once.
 
+mod support;
+
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -45,7 +48,9 @@ fn folder() -> &'static Path {
             let done = cc.args(arguments).status().unwrap();
             assert!(done.success(), "{name}");
         };
-        for name in ["single", "inner", "provider", "consumer", "threaded"] {
+        for name in [
+            "single", "inner", "provider", "consumer", "threaded", "states",
+        ] {
             compile(name, &format!("{name}.c"), &[]);
         }
         for name in ["raises_at_once", "raises_later", "says_nothing", "is_fine"] {
@@ -64,6 +69,14 @@ fn folder() -> &'static Path {
                 .collect();
             compile(name, "multi.c", &says);
         }
+        let refused = "-DSAYS=Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED";
+        compile("exported", "exported.c", &["-DNAME=PyModExport_exported"]);
+        // By punycode.
+        compile(
+            "bücher",
+            "exported.c",
+            &["-DNAME=PyModExportU_bcher_kva", refused],
+        );
         folder
     })
 }
@@ -120,6 +133,23 @@ fn variables_of_an_extension_are_each_interpreters_own() {
             "{name}: {found:?}"
         );
     }
+    // PEP 793 came with 3.15; before it CPython says what such a file lacks.
+    for name in ["exported", "bücher"] {
+        if cfg!(Py_3_15) {
+            let found = pool
+                .broadcast::<i64, _>(&function("multi"), (name,))
+                .unwrap();
+            assert!(
+                found.iter().all(|found| *found == Ok(1)),
+                "{name}: {found:?}"
+            );
+        } else {
+            for error in raised(&pool, "multi", name) {
+                assert_eq!((error.type_name(), error.refusal()), ("ImportError", None));
+                assert!(error.message().contains("(PyInit"), "{error}");
+            }
+        }
+    }
     let found = pool.broadcast::<i64, _>(&function("capsules"), ()).unwrap();
     assert!(found.into_iter().all(|found| found == Ok(3)));
     let found = pool.broadcast::<i64, _>(&function("inner"), ()).unwrap();
@@ -138,6 +168,88 @@ fn threads_of_an_extension_call_the_interpreter_that_it_belongs_to() {
         // Each thread's last result says whose interpreter it ran in.
         let expected = worker as i64 * 1_000_000 + 1999;
         assert_eq!(found, Ok(vec![expected; 4]));
+    }
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
+fn an_extension_attaches_in_every_way_that_it_may_elsewhere() {
+    let pool = pool(Extensions::Private);
+    for (how, n_calls) in [
+        // On the interpreter's own thread, and counted by the extension itself.
+        ("N", 7),
+        ("C", 8),
+        // On one that Python does not know.
+        ("n", 7),
+        ("c", 8),
+        // In the destructor of a key, and in that of a thread-local variable: twice, once, with and without a
+        // call before.
+        ("k", 21),
+        ("K", 14),
+        ("t", 14),
+        ("T", 7),
+    ] {
+        let found = pool
+            .broadcast::<i64, _>(&function("attaches"), (how,))
+            .unwrap();
+        assert!(
+            found.iter().all(|found| *found == Ok(n_calls)),
+            "{how}: {found:?}"
+        );
+    }
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
+fn a_thread_that_is_attached_elsewhere_may_call_into_an_extension() {
+    let pool = pool(Extensions::Private);
+    let given = pool.broadcast::<Value, _>(&function("gives"), ()).unwrap();
+    let given: Vec<Value> = given.into_iter().map(Result::unwrap).collect();
+    // Each worker's thread calls into all four, its own among them.
+    let found = pool
+        .broadcast::<bool, _>(&function("calls_into"), (given,))
+        .unwrap();
+    assert!(found.iter().all(|found| *found == Ok(true)), "{found:?}");
+    let found = pool
+        .broadcast::<i64, _>(&function("was_called"), ())
+        .unwrap();
+    assert!(
+        found.iter().all(|found| *found == Ok(4 * 20 * 7)),
+        "{found:?}"
+    );
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
+fn a_release_too_many_ends_the_process_and_says_why() {
+    let copies = folder().join("copies.py");
+    for (place, says) in [
+        ("here", "called once more than PyGILState_Ensure"),
+        ("detaching", "called once more than PyGILState_Ensure"),
+        ("elsewhere", "no thread-state for this thread"),
+        ("after", "no thread-state for this thread"),
+    ] {
+        let mut own = Command::new(support::WORKER);
+        own.args(["map", "-j1", "--backend", "interpreter"])
+            .args(["--extensions", "private"])
+            .arg(format!("{}:releases", copies.display()))
+            .arg(place);
+        let output = own.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(6), "{said}");
+        assert!(
+            said.contains("Fatal Python error") && said.contains(says),
+            "{place}: {said}"
+        );
     }
 }
 

@@ -251,9 +251,13 @@ fn python_and_bincode_have_one_door_each() {
         };
         door("pyo3_ffi", "ffi/src/raw.rs");
         door("bincode", "src/wire.rs");
-        // What private copies find in place of the others needs to know this.
-        let others = code.replace("PyGILState_GetThisThreadState", "");
-        assert!(!others.contains("PyGILState"), "{}", source.path);
+        // What private copies find in their place calls them, on threads that they know.
+        let stands_for_them = ["ffi/src/foreign.rs", "ffi/src/raw.rs"].contains(&&*source.path);
+        assert!(
+            stands_for_them || !code.contains("PyGILState"),
+            "{}",
+            source.path
+        );
         assert!(!has_word(&code, "pyo3"), "{}", source.path);
     }
 }

@@ -1,14 +1,14 @@
 //! Board: a few numbers and some bytes that two processes both see, also when one of them is gone.
 //!
 //! The numbers are atomics. The bytes are written by one side and read by the other when the writer has
-//! ended; they are copied in and out, and what is read is to be trusted no more than anything else that
-//! another process says.
+//! ended; they are copied in and out, one by one, so that a writer who has not is an error and no fault. What
+//! is read is to be trusted no more than anything else that another process says.
 
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
@@ -36,8 +36,8 @@ const SEALS: SealFlags = SealFlags::SHRINK
 /// # Invariant
 ///
 /// `start` is where `LENGTH` bytes of a file that cannot shrink are mapped for reading and writing,
-/// page-aligned; it is unmapped by the drop alone. The bytes from `FRONT` on are reached by raw copies
-/// alone, in this process by one thread at a time.
+/// page-aligned; it is unmapped by the drop alone. All of it is reached by atomics alone, here and in all
+/// other places where it is mapped: the numbers before `FRONT` as such, what follows byte by byte.
 pub struct Board {
     start: Address<u8>,
 }
@@ -103,31 +103,36 @@ impl Board {
 
     /// Copies bytes in, from `at` on; says whether there was room.
     pub fn write(&mut self, at: usize, bytes: &[u8]) -> bool {
-        if !fits(at, bytes.len()) {
+        let Some(room) = self.room(at, bytes.len()) else {
             return false;
+        };
+        for (place, byte) in room.iter().zip(bytes) {
+            place.store(*byte, Ordering::Relaxed);
         }
-        let target = self.start.0.as_ptr().wrapping_add(FRONT + at);
-        // SAFETY: by the invariant there is room for them, as `fits` says; `&mut self` keeps other
-        // threads away, and what they come from is no part of it, since no reference to that exists.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
         true
     }
 
     /// Copies bytes out; `None` where there are not that many.
     pub fn read(&mut self, at: usize, n: usize) -> Option<Vec<u8>> {
-        if !fits(at, n) {
+        let room = self.room(at, n)?;
+        Some(
+            room.iter()
+                .map(|place| place.load(Ordering::Relaxed))
+                .collect(),
+        )
+    }
+
+    /// So many bytes from there on; `None` where there are not that many.
+    fn room(&self, at: usize, n: usize) -> Option<&[AtomicU8]> {
+        let end = at.checked_add(n)?;
+        if end > Board::ROOM {
             return None;
         }
-        let mut bytes = vec![0; n];
-        let source = self.start.0.as_ptr().wrapping_add(FRONT + at);
-        // SAFETY: by the invariant so many are mapped there; `bytes` has just been made for them.
-        unsafe { ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), n) };
-        Some(bytes)
+        let start = self.start.0.as_ptr().wrapping_add(FRONT + at);
+        // SAFETY: by the invariant so many bytes are mapped there for as long as `self` exists, and all who
+        // reach them do so by such atomics, which have the layout of a byte.
+        Some(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU8>(), n) })
     }
-}
-
-fn fits(at: usize, n: usize) -> bool {
-    at.checked_add(n).is_some_and(|end| end <= Board::ROOM)
 }
 
 impl Drop for Board {

@@ -8,14 +8,13 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::fmt;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use crate::attach::{Attached, Entered};
-use crate::callback::discard;
 use crate::container::undisturbed;
 use crate::object::{Kept, Kind, Object, PyResult};
+use crate::panic::catch;
 use crate::raw;
 
 /// Whoever owns bytes that never change.
@@ -215,9 +214,7 @@ unsafe extern "C" fn dealloc(exporter: *mut raw::PyObject) {
         // Attached, also where the interpreter is ending: what the owner drops must not attach.
         let _entered = Entered::new(memory.interpreter);
         // The owner's own Drop may panic; that must not reach C.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(memory))) {
-            discard(panic);
-        }
+        catch(|| drop(memory));
     }
     // SAFETY: attached; the object came from PyType_GenericAlloc, is not tracked by the collector,
     // and nobody refers to it any more.

@@ -11,6 +11,7 @@ use std::ptr;
 use crate::attach::{Attached, Entered};
 use crate::exception::Raised;
 use crate::object::{Borrowed, Object, PyResult};
+use crate::panic::{catch, discard};
 use crate::raw;
 
 /// The Rust side of a Python function: positional arguments in, one value or exception out.
@@ -148,14 +149,5 @@ unsafe extern "C" fn destroy(capsule: *mut raw::PyObject) {
     // Attached, also where the interpreter is ending: what the closure drops must not attach.
     let _entered = Entered::new(callback.interpreter);
     // A closure's own Drop may panic; that must not reach C either.
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(callback))) {
-        discard(panic);
-    }
-}
-
-/// Drops what a panic carried, which may panic itself; what that one carried is leaked.
-pub(crate) fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(another);
-    }
+    catch(|| drop(callback));
 }

@@ -146,7 +146,7 @@ impl Definition {
     }
 }
 
-fn is_interpreters(slot: c_int) -> bool {
+pub(crate) fn is_interpreters(slot: c_int) -> bool {
     // From 3.15 on there is a second number for the same, and the upper half of the field holds flags
     // (PEP 820); before that, it is zero.
     let number = slot & 0xffff;
@@ -159,10 +159,7 @@ pub(crate) fn replacements() -> impl Iterator<Item = Replacement> {
     let of_definition = from_definition as *const () as usize;
     let of_definition = ("PyModule_FromDefAndSpec2", of_definition);
     #[cfg(Py_3_15)]
-    let of_slots = Some((
-        "PyModule_FromSlotsAndSpec",
-        from_slots as *const () as usize,
-    ));
+    let of_slots = Some(crate::slots::replacement());
     #[cfg(not(Py_3_15))]
     let of_slots = None;
     std::iter::once(of_definition).chain(of_slots)
@@ -184,37 +181,6 @@ unsafe extern "C" fn from_definition(
     }
     // SAFETY: by this function's contract.
     unsafe { raw::PyModule_FromDefAndSpec2(definition, spec, version) }
-}
-
-/// `PyModule_FromSlotsAndSpec` for slots of a private copy (PEP 793).
-///
-/// # Safety
-///
-/// As for that function.
-#[cfg(Py_3_15)]
-unsafe extern "C" fn from_slots(
-    slots: *const raw::PySlot,
-    spec: *mut raw::PyObject,
-) -> *mut raw::PyObject {
-    let mut own = Vec::new();
-    for place in 0.. {
-        // SAFETY: slots end with a zero, which has not come yet.
-        let slot = unsafe { *slots.wrapping_add(place) };
-        if slot.sl_id == 0 {
-            break;
-        }
-        if !is_interpreters(c_int::from(slot.sl_id)) {
-            own.push(slot);
-        }
-    }
-    let interpreters = raw::Py_mod_multiple_interpreters;
-    let supported = raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED;
-    own.push(raw::PySlot_DATA(interpreters, supported));
-    own.push(raw::PySlot_END());
-    // The module may refer to them.
-    let own = Box::leak(own.into_boxed_slice());
-    // SAFETY: by this function's contract; the slots are the given ones but for one.
-    unsafe { raw::PyModule_FromSlotsAndSpec(own.as_ptr(), spec) }
 }
 
 /// Notes a module that was made in one phase where its own functions look for it, as CPython's import does.

@@ -3,6 +3,7 @@
 //! An extension tells CPython how it is made by the functions that it calls, and those are in its
 //! dynamic symbol table. Nothing of the file runs here, so a broken one is an error and no crash.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,11 @@ pub enum ExtensionError {
         /// The file.
         path: PathBuf,
     },
+    /// It is an extension module for Python 3.15 or later: it has a `PyModExport_…` alone (PEP 793).
+    NewerPython {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Extension {
@@ -79,18 +85,26 @@ impl Extension {
     /// [`ExtensionError`]: what cannot be an extension module of this machine.
     pub fn read(path: &Path) -> Result<Extension, ExtensionError> {
         let file = SharedObject::read(path)?;
-        let mut init_functions: Vec<String> = file
-            .exports
-            .iter()
-            .filter(|name| name.starts_with("PyInit_") || name.starts_with("PyInitU_"))
+        let is_init = |name: &String| name.starts_with("PyInit_") || name.starts_with("PyInitU_");
+        let exports: BTreeSet<&String> = file.exports.iter().collect();
+        let exports = exports.into_iter();
+        let (slots, others): (Vec<_>, Vec<_>) = exports.partition(|name| gives_slots(name));
+        let slots = slots.into_iter();
+        let init_functions: Vec<String> = slots
+            .clone()
+            .filter(|_| cfg!(Py_3_15))
+            .chain(others.into_iter().filter(|name| is_init(name)))
             .cloned()
             .collect();
-        init_functions.sort_unstable();
         if init_functions.is_empty() {
             let path = path.to_owned();
-            return Err(ExtensionError::NoInitFunction { path });
+            return Err(match slots.len() {
+                0 => ExtensionError::NoInitFunction { path },
+                _ => ExtensionError::NewerPython { path },
+            });
         }
-        let initialization = if file.imports("PyModuleDef_Init") {
+        let initialization = if gives_slots(&init_functions[0]) || file.imports("PyModuleDef_Init")
+        {
             Initialization::MultiPhase
         } else if file.imports("PyModule_Create2") {
             Initialization::SinglePhase
@@ -114,7 +128,8 @@ impl Extension {
         self.initialization
     }
 
-    /// The functions by which it can be imported: `PyInit_name`, or `PyInitU_` and punycode.
+    /// The functions by which this version of Python can import it: `PyInit_name`, or `PyInitU_` and punycode;
+    /// before them from 3.15 on `PyModExport_name` and `PyModExportU_` (PEP 793).
     ///
     /// There are several where one file holds several modules.
     pub fn init_functions(&self) -> &[String] {
@@ -169,6 +184,11 @@ impl Library {
     }
 }
 
+/// Whether a function of that name gives the slots of a module (PEP 793).
+pub(crate) fn gives_slots(function: &str) -> bool {
+    function.starts_with("PyModExport_") || function.starts_with("PyModExportU_")
+}
+
 /// Adds what the object needs, and what that needs in turn where it came with the package.
 fn add_libraries(object: &SharedObject, search: &Search, found: &mut Vec<Library>) {
     for name in &object.needed {
@@ -208,6 +228,11 @@ impl fmt::Display for ExtensionError {
             ExtensionError::NoInitFunction { path } => write!(
                 f,
                 "{} is no extension module: it has no function PyInit_…",
+                path.display()
+            ),
+            ExtensionError::NewerPython { path } => write!(
+                f,
+                "{} is for Python 3.15 or later: it has a function PyModExport_… and no PyInit_…",
                 path.display()
             ),
         }

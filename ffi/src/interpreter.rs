@@ -79,12 +79,13 @@ static CREATING: Mutex<()> = Mutex::new(());
 impl Interpreter {
     /// Creates an interpreter with its own GIL on this thread, and detaches from it.
     ///
-    /// The thread should have a stack of [`STACK_SIZE`]. It takes about 8 ms; several threads may
+    /// The thread should have a stack of [`STACK_SIZE`]. Before 3.14 Python overflows a smaller one, and 6 MiB
+    /// are the least that is taken: a process's main thread has 8. It takes about 8 ms; several threads may
     /// create at once.
     ///
     /// # Errors
     ///
-    /// [`StartError::Failed`] with CPython's reason; [`StartError::FreeThreaded`] on a free-threaded build.
+    /// [`StartError::Failed`] with CPython's reason, and where the stack is too small; [`StartError::FreeThreaded`] on a free-threaded build.
     ///
     /// # Panics
     ///
@@ -117,6 +118,7 @@ impl Interpreter {
         if Runtime::IS_FREE_THREADED {
             return Err(StartError::FreeThreaded);
         }
+        crate::room::check()?;
         let _owner = Owner::new(memory.as_ref());
         let entrance = Interpreter::on_main(runtime)?;
         let state = create(entrance).map_err(|error| match error {
@@ -205,13 +207,15 @@ impl Interpreter {
         }
     }
 
-    /// Threads that Python code starts here need the same stack as ours; on 3.12 there is more.
+    /// Threads that Python code starts here need the same stack as ours; each version needs more.
     fn prepare(&mut self) -> Result<(), StartError> {
         self.attach(|attached| {
             let prepared = || {
                 attached.interpreter_dict()?;
                 #[cfg(not(Py_3_13))]
                 crate::isolate::isolate(attached)?;
+                #[cfg(Py_3_13)]
+                crate::siblings::keep_apart(attached)?;
                 let size = attached.int(STACK_SIZE as i64)?;
                 attached.import(c"_thread")?.invoke("stack_size", &[size])
             };

@@ -17,10 +17,13 @@ class Refuser:
     The extensions that the main interpreter has imported before are refused in time. These are not imported there,
     since they need a terminal, a display or hardware, or can be imported there and not here. `zoneinfo` does without
     its extension.
+
+    `_xxsubinterpreters` ends and enters the interpreters of others, and makes some without the lock that 3.12 needs.
     """
 
     names = frozenset({
-        "_curses", "_curses_panel", "_tkinter", "_tracemalloc", "_zoneinfo", "faulthandler", "nis", "ossaudiodev", "readline",
+        "_curses", "_curses_panel", "_tkinter", "_tracemalloc", "_xxinterpchannels", "_xxsubinterpreters", "_zoneinfo",
+        "faulthandler", "nis", "ossaudiodev", "readline",
     })
 
     @classmethod

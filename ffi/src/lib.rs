@@ -46,6 +46,7 @@ mod address;
 mod board;
 mod clock;
 mod mapping;
+mod panic;
 mod version;
 
 mod error;
@@ -88,11 +89,16 @@ mod foreign;
 mod memory_copy;
 mod private_copy;
 mod shared_copy;
+#[cfg(Py_3_15)]
+mod slots;
 
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
+mod room;
 mod runtime;
+#[cfg(Py_3_13)]
+mod siblings;
 
 #[cfg(doctest)]
 mod compile_fail;
@@ -112,6 +118,7 @@ pub use loan::{Lent, Loans};
 pub use mapping::Mapping;
 pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
+pub use panic::{catch, discard};
 pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit, leave};
 pub use version::Version;

@@ -8,20 +8,28 @@
 //! Extensions that do not refuse get copies as well. Some of them say that they may be shared and keep
 //! pointers into numpy's, of which there is one for each interpreter (scipy 1.18's `_lbfgsb`).
 
+#[cfg(Py_3_15)]
+use std::ffi::c_void;
 use std::fmt;
 use std::path::{Path, PathBuf};
+#[cfg(Py_3_15)]
+use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::attach::Attached;
-use crate::copies::Copies;
+use crate::copies::{Copies, Copy};
 use crate::definition::{self, Made};
 use crate::error::StartError;
 use crate::exception::Raised;
+#[cfg(Py_3_15)]
+use crate::extension;
 use crate::extension::{Extension, Initialization};
 use crate::foreign;
 use crate::interpreter::Interpreter;
 use crate::object::{Borrowed, Object, PyResult};
+#[cfg(Py_3_15)]
+use crate::slots::Slots;
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,11 +195,11 @@ impl PrivateCopies {
         let Ok(extension) = Extension::read(path) else {
             return Ok(Verdict::CPythons);
         };
-        let function = init_function(attached, &name)?;
-        let is_there = extension.init_functions().contains(&function);
-        if !is_there {
+        let functions = import_functions(attached, &name)?;
+        let is_there = |function: &&String| extension.init_functions().contains(function);
+        let Some(function) = functions.iter().find(is_there) else {
             return Ok(Verdict::CPythons);
-        }
+        };
         let key = attached.str(&format!("{name}\0{}", path.display()))?;
         if let Some(module) = made.lookup(&key)? {
             return Ok(Verdict::Module(module));
@@ -205,35 +213,14 @@ impl PrivateCopies {
             Ok(found) => found,
             Err(reason) => return Ok(refused(&reason)),
         };
-        let Some(function) = copy.object.symbol(&function) else {
-            return Ok(Verdict::CPythons);
+        let (module, initialization) = match import(&copy, function, spec, undeclared)? {
+            Imported::NotFound => return Ok(Verdict::CPythons),
+            Imported::Undeclared(reason) => return Ok(refused(&reason)),
+            Imported::Module(module, initialization) => (module, initialization),
         };
-        // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
-        // invariant of `Copy` no other interpreter calls into that.
-        let initialized = unsafe { definition::initialize(attached, function) };
-        if let (Err(_), Some(reason)) = (&initialized, &undeclared) {
-            return Ok(refused(reason));
+        if initialization == Initialization::SinglePhase {
+            made.insert(&key, &module)?;
         }
-        let (module, initialization) = match initialized? {
-            Made::Definition(definition) => {
-                if let Some(reason) = undeclared.filter(|_| !definition.declares_own_gil()) {
-                    return Ok(refused(&reason));
-                }
-                // SAFETY: it came from a copy, into which no other interpreter calls.
-                let module = unsafe { definition.module(spec) }?;
-                (module, Initialization::MultiPhase)
-            }
-            Made::Module(module) => {
-                if let Some(reason) = undeclared {
-                    // What it set up is not to be torn down by one that nobody has used.
-                    std::mem::forget(module);
-                    return Ok(refused(&reason));
-                }
-                definition::note_single_phase(&module)?;
-                made.insert(&key, &module)?;
-                (module, Initialization::SinglePhase)
-            }
-        };
         locked(&self.loaded).push(PrivateCopy {
             module: name,
             path: path.to_owned(),
@@ -272,15 +259,94 @@ impl PrivateCopies {
 /// By what all reasons of this file are known, which name the module before it and say why after it.
 const REFUSAL: &str = "cannot have a private copy";
 
-/// The name of the function by which CPython imports a module of that name (PEP 489).
-fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, String> {
-    let name = module.rsplit('.').next().unwrap_or(module);
-    if name.is_ascii() {
-        return Ok(format!("PyInit_{name}"));
+/// What the function of a copy gave.
+enum Imported<'a> {
+    /// There is no such function.
+    NotFound,
+    /// A module that does not declare that it supports an own GIL; with the reason that it was to do so.
+    Undeclared(String),
+    /// The module.
+    Module(Object<'a>, Initialization),
+}
+
+/// Has a function of a copy give its module; with a reason only if that declares that it supports an own GIL.
+fn import<'a>(
+    copy: &Copy,
+    function: &str,
+    spec: &Object<'a>,
+    undeclared: Option<String>,
+) -> PyResult<'a, Imported<'a>> {
+    let Some(address) = copy.object.symbol(function) else {
+        return Ok(Imported::NotFound);
+    };
+    #[cfg(Py_3_15)]
+    if extension::gives_slots(function) {
+        return export(spec, address, undeclared);
     }
-    let code = attached
-        .str(name)?
-        .invoke("encode", &[attached.str("punycode")?])?;
-    let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
-    Ok(format!("PyInitU_{code}"))
+    // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
+    // invariant of `Copy` no other interpreter calls into that.
+    let initialized = unsafe { definition::initialize(spec.attached(), address) };
+    if initialized.is_err()
+        && let Some(reason) = undeclared
+    {
+        return Ok(Imported::Undeclared(reason));
+    }
+    match (initialized?, undeclared) {
+        (Made::Definition(definition), Some(reason)) if !definition.declares_own_gil() => {
+            Ok(Imported::Undeclared(reason))
+        }
+        (Made::Definition(definition), _) => {
+            // SAFETY: it came from a copy, into which no other interpreter calls.
+            let module = unsafe { definition.module(spec) }?;
+            Ok(Imported::Module(module, Initialization::MultiPhase))
+        }
+        (Made::Module(module), Some(reason)) => {
+            // What it set up is not to be torn down by one that nobody has used.
+            std::mem::forget(module);
+            Ok(Imported::Undeclared(reason))
+        }
+        (Made::Module(module), None) => {
+            definition::note_single_phase(&module)?;
+            Ok(Imported::Module(module, Initialization::SinglePhase))
+        }
+    }
+}
+
+/// As [`import`], by a function that gives slots.
+#[cfg(Py_3_15)]
+fn export<'a>(
+    spec: &Object<'a>,
+    address: NonNull<c_void>,
+    undeclared: Option<String>,
+) -> PyResult<'a, Imported<'a>> {
+    // SAFETY: the function has the name of a PyModExport_…, of a shared object that stays loaded; by the
+    // invariant of `Copy` no other interpreter calls into that.
+    let slots = unsafe { Slots::export(spec.attached(), address) }?;
+    if let Some(reason) = undeclared.filter(|_| !slots.declares_own_gil()) {
+        return Ok(Imported::Undeclared(reason));
+    }
+    // SAFETY: they came from a copy, into which no other interpreter calls.
+    let module = unsafe { slots.module(spec) }?;
+    Ok(Imported::Module(module, Initialization::MultiPhase))
+}
+
+/// The names of the functions by which CPython imports a module of that name, in the order in which it looks
+/// for them (PEP 489, PEP 793).
+fn import_functions<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, Vec<String>> {
+    let name = module.rsplit('.').next().unwrap_or(module);
+    let rest = if name.is_ascii() {
+        format!("_{name}")
+    } else {
+        let code = attached
+            .str(name)?
+            .invoke("encode", &[attached.str("punycode")?])?;
+        let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
+        format!("U_{code}")
+    };
+    let hooks: &[&str] = if cfg!(Py_3_15) {
+        &["PyModExport", "PyInit"]
+    } else {
+        &["PyInit"]
+    };
+    Ok(hooks.iter().map(|hook| format!("{hook}{rest}")).collect())
 }

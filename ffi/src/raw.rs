@@ -1,15 +1,15 @@
 //! The single door to CPython: every C symbol that this crate touches is named here, and no other
 //! file names `pyo3_ffi`.
 //!
-//! What is absent is absent on purpose. `PyGILState_Ensure` knows the main interpreter only (CPython's
-//! documentation calls it incompatible with sub-interpreters). `PyErr_Print` and
+//! What is absent is absent on purpose. `PyGILState_Check` says yes wherever there is more than one
+//! interpreter. `PyErr_Print` and
 //! `PyRun_SimpleString` end the process on `SystemExit`. `PyMemoryView_FromMemory` has no owner.
 //! `Py_FinalizeEx` aborts on 3.12 where an interpreter is left, and over a busy one it hangs, or frees
 //! what that one uses, on every version. The whole ledger is in `docs/safety.md`.
 
 pub(crate) use pyo3_ffi::{
     METH_FASTCALL, PYTHON_API_VERSION, Py_CompileStringExFlags, Py_DECREF, Py_EndInterpreter,
-    Py_False, Py_INCREF, Py_InitializeFromConfig, Py_IsInitialized,
+    Py_False, Py_FatalError, Py_INCREF, Py_InitializeFromConfig, Py_IsInitialized,
     Py_MOD_PER_INTERPRETER_GIL_SUPPORTED, Py_NewInterpreterFromConfig, Py_None, Py_REFCNT,
     Py_TPFLAGS_DEFAULT, Py_TPFLAGS_DISALLOW_INSTANTIATION, Py_TPFLAGS_IMMUTABLETYPE, Py_TYPE,
     Py_True, Py_Version, Py_bf_getbuffer, Py_buffer, Py_eval_input, Py_file_input,
@@ -23,9 +23,9 @@ pub(crate) use pyo3_ffi::{
     PyEval_RestoreThread, PyEval_SaveThread, PyExc_ImportError, PyExc_KeyboardInterrupt,
     PyExc_MemoryError, PyExc_OSError, PyExc_RecursionError, PyExc_RuntimeError, PyExc_SyntaxError,
     PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AS_DOUBLE,
-    PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type,
-    PyGILState_GetThisThreadState, PyImport_ImportModule, PyInterpreterConfig,
-    PyInterpreterConfig_OWN_GIL, PyInterpreterState, PyInterpreterState_Get,
+    PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type, PyGILState_Ensure,
+    PyGILState_GetThisThreadState, PyGILState_Release, PyGILState_STATE, PyImport_ImportModule,
+    PyInterpreterConfig, PyInterpreterConfig_OWN_GIL, PyInterpreterState, PyInterpreterState_Get,
     PyInterpreterState_GetDict, PyInterpreterState_GetID, PyInterpreterState_Main,
     PyInterpreterState_ThreadHead, PyIter_Next, PyList_New, PyList_SetItem, PyList_Size,
     PyList_Type, PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_Type,
@@ -38,12 +38,12 @@ pub(crate) use pyo3_ffi::{
     PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New, PySet_Size, PySet_Type,
     PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception, PyStatus_Ok,
     PyThread_get_thread_ident, PyThreadState, PyThreadState_Clear, PyThreadState_DeleteCurrent,
-    PyThreadState_Get, PyThreadState_GetInterpreter, PyThreadState_New, PyThreadState_Next,
-    PyThreadState_SetAsyncExc, PyThreadState_Swap, PyTuple_GET_ITEM, PyTuple_GetItem, PyTuple_New,
-    PyTuple_SetItem, PyTuple_Size, PyTuple_Type, PyType_FromSpec, PyType_GenericAlloc, PyType_Slot,
-    PyType_Spec, PyTypeObject, PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize,
-    PyUnicode_Decode, PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace,
-    PyUnicode_Type, getbufferproc,
+    PyThreadState_Get, PyThreadState_GetFrame, PyThreadState_GetInterpreter, PyThreadState_New,
+    PyThreadState_Next, PyThreadState_SetAsyncExc, PyThreadState_Swap, PyTuple_GET_ITEM,
+    PyTuple_GetItem, PyTuple_New, PyTuple_SetItem, PyTuple_Size, PyTuple_Type, PyType_FromSpec,
+    PyType_GenericAlloc, PyType_Slot, PyType_Spec, PyTypeObject, PyUnicode_AsEncodedString,
+    PyUnicode_AsUTF8AndSize, PyUnicode_Decode, PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize,
+    PyUnicode_InternInPlace, PyUnicode_Type, getbufferproc,
 };
 
 // Before 3.13 it is `_PyThreadState_UncheckedGet`.
@@ -61,9 +61,11 @@ pub(crate) use pyo3_ffi::{
 // They borrow, or count on it that no other thread runs.
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) use pyo3_ffi::{
-    PyFrame_GetBack, PyFrame_GetCode, PyFrame_GetLineNumber, PyList_GetItem,
-    PyThreadState_GetFrame, PyThreadState_GetID,
+    PyFrame_GetBack, PyFrame_GetCode, PyFrame_GetLineNumber, PyList_GetItem, PyThreadState_GetID,
 };
 
 #[cfg(Py_3_15)]
-pub(crate) use pyo3_ffi::{PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA, PySlot_END};
+pub(crate) use pyo3_ffi::{
+    Py_mod_slots, Py_mod_token, Py_slot_subslots, PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA,
+    PySlot_END,
+};

@@ -21,6 +21,8 @@ use crate::allocator;
 use crate::attach::{Attached, Guard, Home};
 use crate::error::StartError;
 use crate::executable;
+use crate::object::PyResult;
+use crate::panic::catch;
 use crate::raw;
 use crate::version::Version;
 
@@ -249,8 +251,7 @@ fn serve(home: &Home, tasks: &Receiver<MainTask>) {
             return;
         };
         // A task that panics has no receiver to tell; the thread must go on for the others.
-        let panicked = std::panic::AssertUnwindSafe(|| task(guard.attached()));
-        let _ = std::panic::catch_unwind(panicked);
+        let _ = catch(|| task(guard.attached()));
     }
 }
 
@@ -335,10 +336,13 @@ pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
 
 /// Imports C extensions in the main interpreter, before any other interpreter can.
 fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
-    let run = || {
+    let run = || -> PyResult<'_, ()> {
         attached.interpreter_dict()?;
         let globals = attached.dict()?;
-        attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)
+        attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)?;
+        #[cfg(Py_3_13)]
+        crate::siblings::keep_apart(attached)?;
+        Ok(())
     };
     run().map_err(|raised| StartError::Raised {
         doing: "importing the standard library's extensions",

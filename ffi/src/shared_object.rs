@@ -3,7 +3,7 @@
 //! Nothing of the file runs here, so a broken one is an error and no crash.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -101,6 +101,9 @@ const FILLED_BY_LOADER: [&str; 10] = [
     ".jcr",
 ];
 
+/// The largest file that is looked at. Code reaches two GiB of code and data, and the rest is for debuggers.
+const LARGEST: u64 = 16 << 30;
+
 /// The size of an entry of a symbol table, `Elf64_Sym`.
 const SYMBOL_SIZE: u64 = 24;
 /// The size of an entry of the dynamic section, `Elf64_Dyn`.
@@ -112,15 +115,20 @@ impl SharedObject {
             path: path.to_owned(),
             error,
         };
-        let file = File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.is_dir() {
+        // Opening a named pipe waits for who writes to it.
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if metadata.is_dir() {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
-        let whole = file.try_clone().map_err(unreadable)?;
         let not_elf = |reason: String| ExtensionError::NotElf {
             path: path.to_owned(),
             reason,
         };
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return Err(not_elf("it is no file of code".to_owned()));
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        let whole = file.try_clone().map_err(unreadable)?;
         let mut elf = match ElfStream::<NativeEndian, _>::open_stream(file) {
             Ok(elf) => elf,
             Err(ParseError::IOError(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
@@ -165,10 +173,16 @@ impl SharedObject {
             .section_headers()
             .iter()
             .find(|one| one.sh_type == abi::SHT_DYNSYM);
-        let table = table.map_or(0, |table| table.sh_offset);
+        let (table, address) = table.map_or((0, 0), |table| (table.sh_offset, table.sh_addr));
         let Some((symbols, names)) = elf.dynamic_symbol_table()? else {
             return Ok(());
         };
+        // The loader goes by addresses, and what it reads must be what is read here.
+        let n_bytes = SYMBOL_SIZE.saturating_mul(symbols.len() as u64);
+        if self.layout.value(abi::DT_SYMTAB) != Some(address) || !self.layout.holds(table, n_bytes)
+        {
+            return Err(ParseError::BadOffset(table));
+        }
         for (number, symbol) in symbols.iter().enumerate() {
             let name = names.get(symbol.st_name as usize)?;
             let entry = table + SYMBOL_SIZE * number as u64;
@@ -319,6 +333,13 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// Whether so many bytes from there on are loaded.
+    fn holds(&self, start: u64, n_bytes: u64) -> bool {
+        let end = start.saturating_add(n_bytes);
+        let mut segments = self.segments.iter().map(|segment| &segment.bytes);
+        segments.any(|bytes| bytes.start <= start && end <= bytes.end)
     }
 
     /// The entries of the dynamic section that count.

@@ -188,6 +188,11 @@ impl Visits {
         Owner::visiting(self.0.memory.as_ref())
     }
 
+    /// The interpreter's id.
+    pub(crate) fn id(&self) -> i64 {
+        self.0.id
+    }
+
     pub(crate) fn interpreter(&self) -> *mut raw::PyInterpreterState {
         self.0.interpreter.0.as_ptr()
     }

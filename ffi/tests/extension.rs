@@ -29,6 +29,36 @@ fn compile(path: &Path, source: &str, arguments: &[&str]) {
     assert!(done.success(), "{}", path.display());
 }
 
+#[test]
+fn a_file_for_newer_pythons_alone_says_so() {
+    let path = folder("newer").join("newer.so");
+    let source =
+        "void *PyModExport_newer(void) { return 0; } void *PyModExportU_x(void) { return 0; }";
+    compile(&path, source, &[]);
+    let read = Extension::read(&path);
+    if cfg!(Py_3_15) {
+        let read = read.unwrap();
+        assert_eq!(read.initialization(), Initialization::MultiPhase);
+        assert_eq!(
+            read.init_functions(),
+            ["PyModExportU_x", "PyModExport_newer"]
+        );
+    } else {
+        assert!(matches!(read, Err(ExtensionError::NewerPython { .. })));
+        assert!(
+            read.unwrap_err()
+                .to_string()
+                .contains("Python 3.15 or later")
+        );
+    }
+    // Who has both is asked for the newer one first.
+    let both = format!("{source} {MULTI}");
+    compile(&path, &both, &[]);
+    let functions = Extension::read(&path).unwrap();
+    let first = &functions.init_functions()[0];
+    assert_eq!(first.starts_with("PyModExport"), cfg!(Py_3_15), "{first}");
+}
+
 const MULTI: &str = "void *PyModuleDef_Init(void *); void *PyModule_Create2(void *, int);
     void *PyInit_multi(void) { return PyModuleDef_Init(PyModule_Create2(0, 0)); }";
 const SINGLE: &str = "void *PyModule_Create2(void *, int); int PyGILState_Ensure(void);
@@ -168,11 +198,63 @@ fn what_is_no_extension_is_an_error_that_says_why() {
         ),
         "{read:?}"
     );
+    // A part that is loaded and lies beyond the file's end: the lengths of the first four parts.
+    let n_headers = usize::from(u16::from_ne_bytes([whole[56], whole[57]]));
+    let is_loaded = |header: &usize| whole[*header..*header + 4] == 1_u32.to_ne_bytes();
+    let headers: Vec<usize> = (0..n_headers)
+        .map(|n| 64 + 56 * n)
+        .filter(is_loaded)
+        .collect();
+    assert!(headers.len() > 1);
+    for at in headers.iter().map(|header| header + 32) {
+        let mut huge = whole.clone();
+        huge[at..at + 8].copy_from_slice(&(1_u64 << 44).to_ne_bytes());
+        fs::write(&text, &huge).unwrap();
+        let read = Extension::read(&text);
+        assert!(
+            matches!(read, Err(ExtensionError::NotElf { .. })),
+            "{read:?}"
+        );
+    }
+    // What is written to a copy must be what the loader reads: symbols that lie in no loaded part do not.
+    let mut unloaded = whole.clone();
+    for header in &headers {
+        unloaded[*header..*header + 4].copy_from_slice(&4_u32.to_ne_bytes());
+    }
+    fs::write(&text, &unloaded).unwrap();
+    let read = Extension::read(&text);
+    assert!(
+        matches!(read, Err(ExtensionError::NotElf { .. })),
+        "{read:?}"
+    );
+    // Opening a named pipe would wait for ever.
+    let pipe = folder.join("pipe.so");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let read = Extension::read(&pipe);
+    assert!(
+        matches!(read, Err(ExtensionError::NotElf { .. })),
+        "{read:?}"
+    );
     // Damage anywhere is an error or another answer, and no panic.
     for at in (0..whole.len()).step_by(5) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0xff;
         fs::write(&text, &damaged).unwrap();
         let _ = Extension::read(&text);
+    }
+    // Numbers at the ends of their ranges, anywhere in the headers.
+    for at in (0..64 + 56 * n_headers).step_by(4) {
+        for number in [0, 1, u64::MAX, 1 << 63, 1 << 44, u64::MAX - 24] {
+            let mut damaged = whole.clone();
+            damaged[at..at + 8].copy_from_slice(&number.to_ne_bytes());
+            fs::write(&text, &damaged).unwrap();
+            let _ = Extension::read(&text);
+        }
     }
 }

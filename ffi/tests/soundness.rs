@@ -424,6 +424,12 @@ fn what_a_panic_carries_may_panic_when_it_is_dropped() {
         let raised = callback.unwrap().call(&[]).unwrap_err().describe();
         assert!(raised.message.contains("panicked"), "{raised}");
     });
+    // Nor does it end the main thread, which others need.
+    for _ in 0..2 {
+        let panicked = runtime().in_main(|_| std::panic::panic_any(Bomb));
+        assert!(matches!(panicked, Err(StartError::Failed { .. })));
+    }
+    assert_eq!(runtime().in_main(|main| main.id()), Ok(0));
 }
 
 #[test]

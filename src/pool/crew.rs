@@ -9,8 +9,6 @@
 //! them. A seat whose worker cannot be replaced stays empty; when all are, the pool fails, and says so
 //! to whoever waits and to whoever submits.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, Thread};
@@ -21,6 +19,8 @@ use owngil_ffi::STACK_SIZE;
 
 use super::Shared;
 use super::gate::State;
+use owngil_ffi::catch;
+
 use crate::error::{Error, Result};
 use crate::output::Capture;
 use crate::post::{Post, Tally};
@@ -323,13 +323,6 @@ enum Leaves {
 /// After how long a worker that is to replace another and could not be made ready tries again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
-/// Drops what a panic carried, which may panic itself.
-fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(another);
-    }
-}
-
 /// What a worker's thread starts with.
 struct Start {
     shared: Arc<Shared>,
@@ -380,7 +373,7 @@ impl Start {
                 let _ = self.orders.send(Order::Run(job));
             }
         };
-        let left = catch_unwind(AssertUnwindSafe(|| {
+        let left = catch(|| {
             let n_calls = self.shared.settings.max_tasks_per_worker;
             worker::serve(
                 &mut *worker,
@@ -390,32 +383,31 @@ impl Start {
                 &back,
                 n_calls,
             )
-        }));
-        let is_sound = matches!(left, Ok(Left::Ordered | Left::Worn));
+        });
+        let is_sound = matches!(left, Some(Left::Ordered | Left::Worn));
         match left {
-            Ok(Left::Ordered) => {}
-            Ok(Left::Worn) => {
+            Some(Left::Ordered) => {}
+            Some(Left::Worn) => {
                 tracing::debug!(worker = self.seat, "worn, is replaced");
                 self.shared.replace(&self.post, Leaves::Worn);
             }
-            Ok(Left::Lost) => self.shared.replace(&self.post, Leaves::Died),
-            Err(panic) => {
+            Some(Left::Lost) => self.shared.replace(&self.post, Leaves::Died),
+            None => {
                 tracing::error!(worker = self.seat, "panicked, is replaced");
-                discard(panic);
                 self.post.lose(&Error::WorkerLost("it panicked".to_owned()));
                 self.shared
                     .replace(&self.post, Leaves::Stuck("it panicked"));
             }
         }
         drop((serving, life));
-        let ended = catch_unwind(AssertUnwindSafe(|| {
+        let ended = catch(|| {
             if let (true, Some(hook)) = (is_sound, &self.shared.settings.exit_hook)
                 && let Err(error) = run_alone(&mut *worker, hook)
             {
                 tracing::warn!(worker = self.seat, %error, "the exit hook failed");
             }
             worker.retire()
-        }));
+        });
         tracing::debug!(worker = self.seat, "worker retired");
         ended.unwrap_or_default()
     }
@@ -434,8 +426,7 @@ impl Start {
 
     /// A worker that has run its initializer; a sink may panic while it does.
     fn ready_worker(&self) -> Result<Box<dyn Worker>> {
-        let made = catch_unwind(AssertUnwindSafe(|| self.make_ready()));
-        made.unwrap_or_else(|_| {
+        catch(|| self.make_ready()).unwrap_or_else(|| {
             Err(Error::Worker {
                 worker: self.seat,
                 source: Box::new(Error::WorkerLost("it panicked".to_owned())),

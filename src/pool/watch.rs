@@ -331,11 +331,11 @@ fn chase(chases: &mut Vec<Chase>, post: Arc<Post>, epoch: u64, why: Why, tell: T
     });
 }
 
-/// Hands on what a worker that is set aside has printed, on a thread that may wait for the sink.
+/// Hands on what a worker that is set aside has printed, on a thread that may wait for the sink, which may panic.
 fn hand_on(post: &Arc<Post>) {
     let post = Arc::clone(post);
     let thread = thread::Builder::new().name("owngil-output".to_owned());
-    if let Err(error) = thread.spawn(move || post.hand_on()) {
+    if let Err(error) = thread.spawn(move || owngil_ffi::catch(|| post.hand_on())) {
         tracing::error!(%error, "no thread for the output of a worker that was set aside");
     }
 }

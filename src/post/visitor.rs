@@ -4,7 +4,6 @@
 //! somebody else: each worker that is interrupted or looked at gets a visitor, which is left behind
 //! where it cannot attach. A job has changed when a late visit comes, and nothing happens.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Weak;
 use std::thread;
 
@@ -68,7 +67,7 @@ fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
                 };
                 if let Some(printed) = printed.filter(|_| tell) {
                     // A sink is somebody else's code.
-                    let _ = catch_unwind(AssertUnwindSafe(|| post.hand_on()));
+                    let _ = owngil_ffi::catch(|| post.hand_on());
                     post.tell_with(epoch, why, printed);
                 }
             }

@@ -69,6 +69,55 @@ def calls_back(n):
     return threaded.call(function, n)
 
 
+def attaches(how):
+    import owngil
+    from pack import states
+
+    mine = owngil.worker_id()
+
+    def function():
+        # In the interpreter that it belongs to, with objects of its own.
+        return 1 if owngil.worker_id() == mine and len([object() for _ in range(10)]) == 10 else 1_000_000
+
+    return [states.run(function, how) for _ in range(50)][-1]
+
+
+def gives():
+    """What another interpreter's thread needs in order to call into this one."""
+    import owngil
+    from pack import states
+
+    mine = owngil.worker_id()
+    seen = []
+
+    def function():
+        seen.append([str(mine)] * 3)
+        return 1
+
+    return states.keep(function), *states.ways()
+
+
+def calls_into(given):
+    from pack import states
+
+    for address, ensured, counted in given:
+        for _ in range(20):
+            states.call_at(address, ensured)
+    return True
+
+
+def was_called():
+    from pack import states
+
+    return states.counts()
+
+
+def releases(where):
+    from pack import states
+
+    states.release_only(where)
+
+
 def raises(name):
     importlib.import_module(f"pack.{name}")
 

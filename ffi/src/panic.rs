@@ -1,0 +1,17 @@
+//! Panics that go no further than here, nor what they carry: dropping that may panic as well.
+
+use std::any::Any;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `work`; `None` where it panicked. Nobody sees what `work` was at afterwards, or it is sound at any time.
+pub fn catch<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(discard).ok()
+}
+
+/// Drops what a panic carried, which may panic itself; what that one carried is leaked.
+pub fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        mem::forget(another);
+    }
+}
