@@ -12,6 +12,8 @@ pub enum Refusal {
     Extension,
     /// Import an extension module that cannot have a private copy, or was refused all the same.
     PrivateCopy,
+    /// Load a library, by `ctypes` or cffi, that is not known to be safe for several threads at once.
+    Library,
     /// Fork, replace the process, start a daemon thread, handle a signal: what belongs to the process's main
     /// interpreter.
     Process,
@@ -48,6 +50,9 @@ impl Known {
     }
 }
 
+/// What stands between a library's name and the reason why it is not loaded.
+const NO_LIBRARY: &str = " cannot be loaded in an interpreter with its own GIL: ";
+
 /// A copy's comes first: the chain of an exception may have both.
 const KNOWN: &[Known] = &[
     Known {
@@ -55,6 +60,13 @@ const KNOWN: &[Known] = &[
         refusal: Refusal::PrivateCopy,
         hint: "the backend `auto` runs it in worker processes",
         need: Some("an extension module cannot have a private copy for each interpreter"),
+    },
+    Known {
+        text: NO_LIBRARY,
+        refusal: Refusal::Library,
+        hint: "interpreters would share the library, and each has a GIL of its own: the backend `auto` runs it in \
+               worker processes",
+        need: Some("Python code loads a library that is not known to be safe for several threads"),
     },
     Known::extension("does not support loading in subinterpreters"),
     Known::extension("failed to import from subinterpreter due to exception"),
@@ -113,6 +125,10 @@ pub(crate) fn need(traceback: &str) -> Option<String> {
     let need = known.need?.to_owned();
     Some(match module(traceback) {
         Some(module) if known.refusal == Refusal::Extension => format!("{need} ({module})"),
+        _ if known.refusal == Refusal::Library => match library(traceback) {
+            Some(library) => format!("{need} ({library})"),
+            None => need,
+        },
         _ => need,
     })
 }
@@ -121,4 +137,10 @@ pub(crate) fn need(traceback: &str) -> Option<String> {
 fn module(traceback: &str) -> Option<&str> {
     let (before, _) = traceback.split_once(" does not support loading in subinterpreters")?;
     before.rsplit_once("module ").map(|(_, name)| name)
+}
+
+/// The name of the library that is refused.
+fn library(traceback: &str) -> Option<&str> {
+    let (before, _) = traceback.split_once(NO_LIBRARY)?;
+    before.rsplit([' ', '\n']).next()
 }
