@@ -13,12 +13,20 @@ pub enum Extensions {
     /// They stay refused: to import one is an `ImportError`.
     #[default]
     Strict,
+    /// Those of packages that were tried and soaked in private copies (see [`tested`](crate::tested)) are loaded
+    /// so, in the versions and on the version of Python that were tried; the others stay refused, with a reason.
+    ///
+    /// This is what a pool on the backend [`Auto`](crate::Backend::Auto) does unless it is told otherwise: there what is refused
+    /// runs in worker processes. A module that declares that it supports an own GIL is refused nowhere.
+    ///
+    /// Where the system has no private copies, nothing was tried, and this is as `Strict`.
+    Tested,
     /// Each interpreter loads a copy of its own, whose variables are protected by its GIL as the author
     /// meant them to be by the only one there was.
     ///
-    /// Most packages work so, and in parallel. None of them promises to: it is not what they were made
-    /// for. What keeps Python objects in a library that stays shared is not safe in it, and is refused with
-    /// a reason where that can be seen. A crash ends the process with all tasks in it. Where that is not to be had, run processes. `docs/private-copies.md` has the whole.
+    /// Whatever the package: none of them promises to work so, and some destroy data or crash. What keeps
+    /// Python objects in a library that stays shared is refused, where that can be seen. A crash ends the
+    /// process with all tasks in it. `docs/private-copies.md` has the whole.
     ///
     /// Each interpreter takes the memory of its copies, for the rest of the process: an extension is never
     /// unloaded. On 64-bit Linux with glibc alone.
@@ -26,8 +34,9 @@ pub enum Extensions {
 }
 
 impl Extensions {
-    const NAMES: [(&'static str, Extensions); 2] = [
+    const NAMES: [(&'static str, Extensions); 3] = [
         ("strict", Extensions::Strict),
+        ("tested", Extensions::Tested),
         ("private", Extensions::Private),
     ];
 
@@ -35,7 +44,7 @@ impl Extensions {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`].
+    /// [`Error::Config`]. `Tested` is as `Strict` where it has none.
     pub(crate) fn check(self) -> Result<()> {
         if self == Extensions::Private && !owngil_ffi::PrivateCopies::ARE_SUPPORTED {
             let reason = "private copies of extension modules are for 64-bit Linux with glibc";
@@ -59,7 +68,7 @@ impl FromStr for Extensions {
         let known = Extensions::NAMES.iter().find(|(known, _)| *known == name);
         known.map(|(_, one)| *one).ok_or_else(|| {
             Error::Config(format!(
-                "no setting {name:?} for extensions: there are strict and private"
+                "no setting {name:?} for extensions: there are strict, tested and private"
             ))
         })
     }

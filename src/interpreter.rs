@@ -13,8 +13,10 @@ mod held;
 mod host;
 mod load_error;
 mod program;
+mod refusals;
 mod refused;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,18 +32,20 @@ use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pic
 use crate::post::{Post, Ran, Sampling, Unmeasured};
 use crate::runtime;
 use crate::task::{Batch, Collecting, Job, Promise, Results};
+use crate::tested::List;
 
 pub(crate) use alone::Progress;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::{Callee, instead, pass_call};
 use clock::Clock;
-use copies::install_copies;
+pub(crate) use copies::Copying;
 use functions::{Functions, named};
 use held::Held;
 use host::write;
 use program::BOOTSTRAP;
-use refused::{Refused, refused};
+use refusals::Refusals;
+use refused::Refused;
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -77,6 +81,10 @@ struct State {
     collecting: Collecting,
     /// Where the last batch stopped, if it did.
     refused: Option<Refused>,
+    /// The extension modules that it refused, where that moves what asked for them.
+    refusals: Option<Refusals>,
+    /// Something went on without a module that was refused, and what it left behind is not what others expect.
+    is_tainted: bool,
     budget: Budget,
     sampling: Sampling,
     progress: Option<Box<dyn Progress>>,
@@ -109,8 +117,10 @@ impl Interpreter {
         extensions.check()?;
         let capture = Capture::new(OutputPolicy::Inherit);
         let mut python = owngil_ffi::Interpreter::new(runtime::start()?)?;
-        install_copies(&mut python, extensions, None)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture, None)
+        let copying = Copying::new(extensions, List::shipped());
+        copying.install(&mut python, None)?;
+        copying.hold_libraries(&mut python, None)?;
+        Interpreter::prepare(python, Arc::clone(&capture), capture, None, None)
     }
 
     /// Runs `work` with a new interpreter on a thread of its own, whose stack is large enough for
@@ -138,20 +148,24 @@ impl Interpreter {
         })
     }
 
-    /// An interpreter with its own GIL for a worker on this thread.
+    /// An interpreter with its own GIL for a worker on this thread; if `moves`, what asks for a module that is
+    /// refused is refused itself.
     pub(crate) fn own_gil(
         runtime: &'static Runtime,
         post: &Post,
         memory: MemorySetting,
-        extensions: Extensions,
+        copying: &Copying,
+        moves: bool,
     ) -> Result<Interpreter> {
         let mut python = match memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
-        install_copies(&mut python, extensions, Some(post))?;
+        let refusals = moves.then(Refusals::default);
+        copying.install(&mut python, Some(post))?;
+        copying.hold_libraries(&mut python, refusals.as_ref())?;
         let capture = Arc::clone(post.capture());
-        Interpreter::at(post, python, capture)
+        Interpreter::at(post, python, capture, refusals)
     }
 
     /// From now on results whose class derives from a plain type come as the plain value.
@@ -163,13 +177,14 @@ impl Interpreter {
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
     pub(crate) fn on_main(runtime: &'static Runtime, post: &Post) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::at(post, python, Capture::of_nobody())
+        Interpreter::at(post, python, Capture::of_nobody(), None)
     }
 
     fn at(
         post: &Post,
         python: owngil_ffi::Interpreter,
         fallback: Arc<Capture>,
+        refusals: Option<Refusals>,
     ) -> Result<Interpreter> {
         post.set_visits(python.visits().clone());
         post.set_memory(python.memory().cloned());
@@ -178,6 +193,7 @@ impl Interpreter {
             Arc::clone(post.capture()),
             fallback,
             Some(post.worker()),
+            refusals,
         )
     }
 
@@ -190,13 +206,14 @@ impl Interpreter {
         capture: Arc<Capture>,
         fallback: Arc<Capture>,
         worker: Option<usize>,
+        refusals: Option<Refusals>,
     ) -> Result<Interpreter> {
         let loans = worker.is_some().then(|| python.loans().clone());
         // It is where others print into its capture too: on the backend `thread` that is nobody's.
         let is_alone = Arc::ptr_eq(&capture, &fallback);
         let memory = python.memory().cloned();
         let state = python.attach(|attached| {
-            let state = State::new(attached, fallback, loans, worker, is_alone);
+            let state = State::new(attached, fallback, loans, worker, is_alone, refusals);
             state.map_err(|raised| python_error(&raised))
         });
         let state = State {
@@ -361,7 +378,7 @@ impl Interpreter {
                     }
                 }
                 state.codec.lending().take_back(attached);
-                if state.budget.is_exhausted(attached) {
+                if state.is_tainted || state.budget.is_exhausted(attached) {
                     self.is_worn = true;
                     return;
                 }
@@ -432,6 +449,7 @@ impl State {
         loans: Option<Loans>,
         worker: Option<usize>,
         is_alone: bool,
+        refusals: Option<Refusals>,
     ) -> PyResult<'a, State> {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
@@ -449,6 +467,9 @@ impl State {
         if attached.id() != 0 {
             function("keep_process")?.call(&[])?;
         }
+        if let Some(refusals) = &refusals {
+            refusals.install(attached, &bootstrap)?;
+        }
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {
@@ -460,6 +481,8 @@ impl State {
             functions: Functions::new(attached, &bootstrap)?,
             collecting: Collecting::default(),
             refused: None,
+            refusals,
+            is_tainted: false,
             budget: Budget::default(),
             sampling: Sampling::default(),
             progress: None,
@@ -477,8 +500,10 @@ impl State {
             }
             error
         });
-        if let (0, Err(error)) = (batch.len(), &callable) {
-            self.collecting.end_call(Err(error.clone()));
+        if batch.len() == 0
+            && let Err(error) = self.loaded(&callable)
+        {
+            self.collecting.end_call(Err(error));
         }
         self.collecting.expect(batch);
         if let Some(progress) = &mut self.progress {
@@ -490,8 +515,10 @@ impl State {
         for made in 0..batch.len() {
             let from = reader.position();
             post.capture().begin_call(made);
-            let mut outcome = match &callable {
+            let outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
+                // It would not run as it does in plain Python.
+                Ok(_) if self.has_refused() => Ok(()),
                 Ok(callable) => {
                     let callee = Callee {
                         codec: &self.codec,
@@ -504,8 +531,9 @@ impl State {
                 }
                 Err(error) => Err(error.clone()),
             };
-            if let Err(error) = &mut outcome {
-                if let Some(reason) = refused(error, post) {
+            let mut outcome = match self.unless_refused(outcome, post) {
+                ControlFlow::Continue(outcome) => outcome,
+                ControlFlow::Break(reason) => {
                     // What it printed so far, it will print again.
                     post.capture().forget();
                     let (n_made, at) = (made, from);
@@ -513,6 +541,8 @@ impl State {
                     n_calls = made;
                     break;
                 }
+            };
+            if let Err(error) = &mut outcome {
                 pass_call(&mut reader, from);
                 self.budget.explain(attached, error);
                 instead(error, post);

@@ -69,6 +69,7 @@ mod refusal;
 mod wire;
 
 mod task;
+pub mod tested;
 
 mod runtime;
 

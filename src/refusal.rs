@@ -8,9 +8,10 @@
 #[non_exhaustive]
 pub enum Refusal {
     /// Import an extension module that refuses such interpreters. A private copy of it might do; see
-    /// [`Extensions::Private`](crate::Extensions::Private).
+    /// [`Extensions`](crate::Extensions).
     Extension,
-    /// Import an extension module that cannot have a private copy, or was refused all the same.
+    /// Import an extension module that cannot have a private copy: it was not tested in one, is known to fail, or
+    /// cannot be loaded so.
     PrivateCopy,
     /// Load a library, by `ctypes` or cffi, that is not known to be safe for several threads at once.
     Library,
@@ -53,10 +54,13 @@ impl Known {
 /// What stands between a library's name and the reason why it is not loaded.
 const NO_LIBRARY: &str = " cannot be loaded in an interpreter with its own GIL: ";
 
+/// What stands between an extension module's name and the reason why it has no private copy.
+const NO_COPY: &str = " cannot have a private copy: ";
+
 /// A copy's comes first: the chain of an exception may have both.
 const KNOWN: &[Known] = &[
     Known {
-        text: "cannot have a private copy: ",
+        text: NO_COPY,
         refusal: Refusal::PrivateCopy,
         hint: "the backend `auto` runs it in worker processes",
         need: Some("an extension module cannot have a private copy for each interpreter"),
@@ -123,13 +127,28 @@ pub(crate) fn hint(traceback: &str) -> Option<String> {
 pub(crate) fn need(traceback: &str) -> Option<String> {
     let known = find(traceback)?;
     let need = known.need?.to_owned();
-    Some(match module(traceback) {
-        Some(module) if known.refusal == Refusal::Extension => format!("{need} ({module})"),
-        _ if known.refusal == Refusal::Library => match library(traceback) {
+    Some(match known.refusal {
+        Refusal::Extension => match module(traceback) {
+            Some(module) => format!("{need} ({module})"),
+            None => need,
+        },
+        Refusal::PrivateCopy => copyless(traceback).unwrap_or(need),
+        Refusal::Library => match library(traceback) {
             Some(library) => format!("{need} ({library})"),
             None => need,
         },
-        _ => need,
+        Refusal::Process => need,
+    })
+}
+
+/// Why a module has no private copy: a sentence of its own, or one about "it".
+fn copyless(traceback: &str) -> Option<String> {
+    let line = traceback.lines().find(|line| line.contains(NO_COPY))?;
+    let (before, reason) = line.split_once(NO_COPY)?;
+    let module = before.rsplit(' ').next()?;
+    Some(match reason.strip_prefix("it ") {
+        Some(rest) => format!("{module} {rest}"),
+        None => reason.to_owned(),
     })
 }
 
@@ -143,4 +162,26 @@ fn module(traceback: &str) -> Option<&str> {
 fn library(traceback: &str) -> Option<&str> {
     let (before, _) = traceback.split_once(NO_LIBRARY)?;
     before.rsplit([' ', '\n']).next()
+}
+
+#[cfg(all(test, not(model)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_there_is_no_copy_is_told_of_the_package_or_of_the_module() {
+        let wrapped =
+            "ImportError: no\n  a.b cannot have a private copy: a 1.0 is not among them (x)\nhelp";
+        assert_eq!(of(wrapped), Some(Refusal::PrivateCopy));
+        assert_eq!(
+            need(wrapped).as_deref(),
+            Some("a 1.0 is not among them (x)")
+        );
+        let library =
+            "x\nOSError: libfoo.so cannot be loaded in an interpreter with its own GIL: no\n";
+        assert_eq!(of(library), Some(Refusal::Library));
+        assert!(need(library).is_some_and(|need| need.ends_with(" (libfoo.so)")));
+        let own = "ImportError: a.b cannot have a private copy: it has objects in c.so\n";
+        assert_eq!(need(own).as_deref(), Some("a.b has objects in c.so"));
+    }
 }

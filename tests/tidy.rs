@@ -25,6 +25,7 @@ const FLOORS: [&[&str]; 8] = [
         "output",
         "wire",
         "task",
+        "tested",
         "runtime",
     ],
     &["post"],

@@ -80,6 +80,12 @@ fn is_a(object: &Object<'_>, class: *mut raw::PyTypeObject) -> bool {
 }
 
 impl Definition {
+    /// Whether it says that it may be loaded by an interpreter with its own GIL.
+    pub(crate) fn declares_own_gil(self) -> bool {
+        let said = self.slots().iter().find(|slot| is_interpreters(slot.slot));
+        said.is_some_and(|slot| slot.value == raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED)
+    }
+
     /// Has it say that it may be loaded by an interpreter with its own GIL, whatever it said. It stays the same
     /// one, by which modules and types are found.
     ///

@@ -116,7 +116,7 @@ pub use loan::{Lent, Loans};
 pub use mapping::Mapping;
 pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
-pub use private_copy::{PrivateCopies, PrivateCopy};
+pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
 pub use runtime::{Config, Runtime, STACK_SIZE, exit, leave};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

@@ -8,6 +8,7 @@
 //! Extensions that do not refuse get copies as well. Some of them say that they may be shared and keep
 //! pointers into numpy's, of which there is one for each interpreter (scipy 1.18's `_lbfgsb`).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,12 +40,42 @@ pub struct PrivateCopy {
     pub n_bytes: u64,
 }
 
+/// Whether an extension module may have a private copy, as whoever installs them decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Copy,
+    /// It may if its own slots declare that it supports an own GIL (PEP 684); else it is refused, for this
+    /// reason.
+    IfDeclared(String),
+    /// It is refused, for this reason.
+    Refused(String),
+}
+
+/// Decides on an extension module by its name and the path of its file, before anything of that runs.
+#[derive(Clone)]
+pub struct Policy(Arc<dyn Fn(&str, &Path) -> Admission + Send + Sync>);
+
+impl Policy {
+    /// The policy that asks this function, attached to the interpreter that imports.
+    pub fn new(admit: impl Fn(&str, &Path) -> Admission + Send + Sync + 'static) -> Policy {
+        Policy(Arc::new(admit))
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Policy")
+    }
+}
+
 /// What an interpreter has loaded from private copies.
 ///
 /// Clones are of the same interpreter, and may be asked on any thread.
 #[derive(Clone, Debug)]
 pub struct PrivateCopies {
     copies: Arc<Copies>,
+    policy: Policy,
     /// What was loaded from them.
     loaded: Arc<Mutex<Vec<PrivateCopy>>>,
 }
@@ -71,8 +102,8 @@ impl PrivateCopies {
         target_pointer_width = "64"
     ));
 
-    /// Has the interpreter that is attached load extension modules from private copies from now on, but for
-    /// the standard library's.
+    /// Has the interpreter load extension modules from private copies from now on, as far as the policy admits
+    /// them, but for the standard library's.
     ///
     /// # Errors
     ///
@@ -82,7 +113,10 @@ impl PrivateCopies {
     /// # Panics
     ///
     /// As [`attach`](Interpreter::attach).
-    pub fn install(interpreter: &mut Interpreter) -> Result<PrivateCopies, StartError> {
+    pub fn install(
+        interpreter: &mut Interpreter,
+        policy: Policy,
+    ) -> Result<PrivateCopies, StartError> {
         let failed = |message: &str| StartError::Failed {
             doing: "preparing an interpreter for private copies",
             message: message.to_owned(),
@@ -95,6 +129,7 @@ impl PrivateCopies {
         let replacements = foreign.into_iter().chain(definition::replacements());
         let copies = PrivateCopies {
             copies: Arc::new(Copies::new(replacements)),
+            policy,
             loaded: Arc::default(),
         };
         interpreter.attach(|attached| {
@@ -161,28 +196,39 @@ impl PrivateCopies {
         if let Some(module) = made.lookup(&key)? {
             return Ok(Verdict::Module(module));
         }
-        if let Some(reason) = known_to_fail(&name) {
-            return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
-        }
+        let refused = |reason: &str| Verdict::Refused(format!("{name} {REFUSAL}: {reason}"));
+        let undeclared = match self.admitted(&name, &extension) {
+            Ok(undeclared) => undeclared,
+            Err(reason) => return Ok(refused(&reason)),
+        };
         let (copy, n_bytes) = match self.copies.of(extension.object()) {
             Ok(found) => found,
-            Err(reason) => {
-                return Ok(Verdict::Refused(format!("{name} {REFUSAL}: {reason}")));
-            }
+            Err(reason) => return Ok(refused(&reason)),
         };
         let Some(function) = copy.object.symbol(&function) else {
             return Ok(Verdict::CPythons);
         };
         // SAFETY: the function has the name of a PyInit_…, of a shared object that stays loaded; by the
         // invariant of `Copy` no other interpreter calls into that.
-        let (module, initialization) = match unsafe { definition::initialize(attached, function) }?
-        {
+        let initialized = unsafe { definition::initialize(attached, function) };
+        if let (Err(_), Some(reason)) = (&initialized, &undeclared) {
+            return Ok(refused(reason));
+        }
+        let (module, initialization) = match initialized? {
             Made::Definition(definition) => {
+                if let Some(reason) = undeclared.filter(|_| !definition.declares_own_gil()) {
+                    return Ok(refused(&reason));
+                }
                 // SAFETY: it came from a copy, into which no other interpreter calls.
                 let module = unsafe { definition.module(spec) }?;
                 (module, Initialization::MultiPhase)
             }
             Made::Module(module) => {
+                if let Some(reason) = undeclared {
+                    // What it set up is not to be torn down by one that nobody has used.
+                    std::mem::forget(module);
+                    return Ok(refused(&reason));
+                }
                 definition::note_single_phase(&module)?;
                 made.insert(&key, &module)?;
                 (module, Initialization::SinglePhase)
@@ -197,27 +243,34 @@ impl PrivateCopies {
         });
         Ok(Verdict::Module(module))
     }
+
+    /// Whether a copy of it may be loaded; with a reason if its module may be made only where it declares that
+    /// it supports an own GIL.
+    fn admitted(&self, name: &str, extension: &Extension) -> Result<Option<String>, String> {
+        let undeclared = match self.policy.0(name, extension.path()) {
+            Admission::Copy => None,
+            // Only a definition declares anything, and to call for one in the copy changes nothing else.
+            Admission::IfDeclared(reason)
+                if extension.initialization() == Initialization::MultiPhase =>
+            {
+                Some(reason)
+            }
+            Admission::IfDeclared(reason) | Admission::Refused(reason) => return Err(reason),
+        };
+        // To call for the definition would take copies of the libraries that it comes with.
+        let brought = extension
+            .libraries()
+            .into_iter()
+            .any(|library| library.path().is_some());
+        match undeclared {
+            Some(reason) if brought => Err(reason),
+            undeclared => Ok(undeclared),
+        }
+    }
 }
 
 /// By what all reasons of this file are known, which name the module before it and say why after it.
 const REFUSAL: &str = "cannot have a private copy";
-
-/// Packages that were seen to fail in private copies (`docs/compatibility.md`), and how.
-const KNOWN_TO_FAIL: [(&str, &str); 3] = [
-    (
-        "h5py",
-        "all copies share its libhdf5, which has no lock that holds between interpreters",
-    ),
-    ("greenlet", "it corrupts the heap when its interpreter ends"),
-    ("grpc", "its own threads wait for the main interpreter"),
-];
-
-/// Why a module was seen to fail in private copies, if its package was.
-fn known_to_fail(module: &str) -> Option<&'static str> {
-    let package = module.split('.').next().unwrap_or(module);
-    let known = KNOWN_TO_FAIL.iter().find(|(name, _)| *name == package);
-    known.map(|(_, reason)| *reason)
-}
 
 /// The name of the function by which CPython imports a module of that name (PEP 489).
 fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, String> {
@@ -230,20 +283,4 @@ fn init_function<'a>(attached: Attached<'a>, module: &str) -> PyResult<'a, Strin
         .invoke("encode", &[attached.str("punycode")?])?;
     let code = String::from_utf8_lossy(code.as_bytes().unwrap_or_default()).replace('-', "_");
     Ok(format!("PyInitU_{code}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packages_that_were_seen_to_fail_are_known_by_their_names_alone() {
-        assert!(
-            known_to_fail("grpc._cython.cygrpc").is_some_and(|reason| reason.contains("threads"))
-        );
-        assert!(
-            known_to_fail("h5py.h5").is_some() && known_to_fail("greenlet._greenlet").is_some()
-        );
-        assert!(known_to_fail("grpcs").is_none() && known_to_fail("numpy.h5py").is_none());
-    }
 }

@@ -370,9 +370,10 @@ pub(crate) struct CommonArgs {
     pub(crate) backend: Backend,
 
     /// What becomes of extension modules that refuse interpreters with their own GIL (numpy and most
-    /// others): `private` loads a copy of them in each interpreter, `process` runs what imports them in
-    /// processes, `strict` has the import fail
-    #[arg(long, value_name = "HOW", default_value = "private")]
+    /// others): `tested` loads a copy of them in each interpreter if that version of the package was
+    /// tested so, and runs what imports the others in processes; `private` copies all of them,
+    /// whether or not that works; `process` copies none; `strict` has the import fail
+    #[arg(long, value_name = "HOW", default_value = "tested")]
     pub(crate) extensions: ExtensionsArg,
 
     /// Keep the results in the order of the inputs
@@ -417,6 +418,7 @@ impl CommonArgs {
     /// What becomes of extension modules that refuse.
     pub(crate) fn extensions(&self) -> Extensions {
         match self.extensions {
+            ExtensionsArg::Tested => Extensions::Tested,
             ExtensionsArg::Private => Extensions::Private,
             ExtensionsArg::Process | ExtensionsArg::Strict => Extensions::Strict,
         }
@@ -452,6 +454,7 @@ pub(crate) struct ProcessArgs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExtensionsArg {
     #[default]
+    Tested,
     Private,
     Process,
     Strict,

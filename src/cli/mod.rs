@@ -25,6 +25,7 @@ mod log;
 mod map;
 mod metadata;
 mod output;
+mod own_list;
 mod placement;
 mod plan;
 mod progress;

@@ -1,12 +1,26 @@
 //! Placement: what a run says of where its code ran, where that is not plain.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
 use owngil::{Moved, Pool};
 
 /// How many packages are named.
 const N_NAMED: usize = 4;
 
-/// Says that a function has moved.
-pub(crate) fn moved(moved: &Moved) -> String {
+/// Says that functions have moved, once for each reason.
+#[derive(Debug, Default)]
+pub(crate) struct Moves(Mutex<HashSet<String>>);
+
+impl Moves {
+    /// What there is to say of one that moves now.
+    pub(crate) fn told(&self, one: &Moved) -> Option<String> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(one.reason.clone()).then(|| moved(one))
+    }
+}
+
+fn moved(moved: &Moved) -> String {
     format!(
         "note: {} runs in worker processes: {}; calls that had begun begin anew there \
          (--backend process runs all in them)\n",

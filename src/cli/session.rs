@@ -15,7 +15,8 @@ use super::feed::NInputs;
 use super::joblog::{Joblog, Past};
 use super::jobs::Jobs;
 use super::output::{Place, Voices};
-use super::placement;
+use super::own_list;
+use super::placement::{self, Moves};
 use super::progress::How;
 use super::python::{self, Asked, Choice};
 use super::report::{Detail, Report, Told};
@@ -84,13 +85,17 @@ impl Session {
         let builder = builder
             .backend(common.backend())
             .extensions(common.extensions())
+            .tested(own_list::read()?)
             // JSON has no other.
             .plain_results(true);
         let mut builder = common.course.applied(builder.output(output).grace(GRACE));
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);
+            let moves = Moves::default();
             builder = builder.on_move(move |moved| {
-                stderr.write(placement::moved(moved).as_bytes());
+                if let Some(note) = moves.told(moved) {
+                    stderr.write(note.as_bytes());
+                }
             });
         }
         let pool = Arc::new(builder.build()?);

@@ -16,6 +16,7 @@
 
 mod cache;
 mod evidence;
+mod listed;
 mod native;
 mod outcome;
 mod role;
@@ -33,6 +34,7 @@ use owngil_ffi::Initialization;
 
 use crate::error::Result;
 use crate::function::{Function, Place};
+use crate::tested::List;
 
 use cache::Cache;
 use evidence::Evidence;
@@ -92,9 +94,9 @@ pub enum Need {
     Strict,
     /// Nobody has tried, and the files do not tell.
     Unknown,
-    /// It loads there from a copy of its file that belongs to the interpreter.
+    /// It loads there from a copy of its file that belongs to the interpreter, and was tested so.
     PrivateCopy,
-    /// It needs a process.
+    /// It needs a process, or nobody has tested private copies of it; see [`tested`](crate::tested).
     Process,
     /// It is not installed, or something that it imports is not.
     Missing,
@@ -179,6 +181,8 @@ pub struct Import {
     pub left_out_with_copies: Vec<String>,
     /// The native modules that it pulls in.
     pub native: Vec<NativeModule>,
+    /// Packages that it needs processes for, since nobody has tested private copies of them in these versions.
+    pub untested: Vec<String>,
     /// Whether this was known from before.
     pub is_remembered: bool,
 }
@@ -215,6 +219,7 @@ type Progress<'a> = Box<dyn Fn(&str, usize, usize) + Send + Sync + 'a>;
 #[must_use]
 pub struct Doctor<'a> {
     program: Option<PathBuf>,
+    list: List,
     cache: Option<Cache>,
     is_refreshing: bool,
     time_limit: Duration,
@@ -244,6 +249,7 @@ impl<'a> Doctor<'a> {
     pub fn new() -> Self {
         Doctor {
             program: None,
+            list: List::shipped(),
             cache: Cache::of_user(),
             is_refreshing: false,
             time_limit: TIME_LIMIT,
@@ -256,6 +262,12 @@ impl<'a> Doctor<'a> {
     /// the interpreters. The command `owngil` is one.
     pub fn trials_by(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
+        self
+    }
+
+    /// Judges by this list of what was tested; by default by the one that ships with the library.
+    pub fn tested(mut self, list: List) -> Self {
+        self.list = list;
         self
     }
 
@@ -348,15 +360,15 @@ impl<'a> Doctor<'a> {
 
     fn import(&self, survey: &Survey, found: &Found, every_file: bool) -> Result<Import> {
         if found.kind == Standing::Missing {
-            return Ok(verdict::judge(found, None, false));
+            return Ok(verdict::judge(found, None, false, &self.list));
         }
         let key = key(survey, found, every_file);
         let known = self.cache.as_ref().filter(|_| !self.is_refreshing);
         if let Some(evidence) = known.and_then(|cache| cache.get(&key)) {
-            return Ok(verdict::judge(found, Some(&evidence), true));
+            return Ok(verdict::judge(found, Some(&evidence), true, &self.list));
         }
         let Some(program) = &self.program else {
-            return Ok(verdict::judge(found, None, false));
+            return Ok(verdict::judge(found, None, false, &self.list));
         };
         let children = Children {
             program,
@@ -374,7 +386,7 @@ impl<'a> Doctor<'a> {
                 .collect();
             cache.put(&key, &evidence, &files);
         }
-        Ok(verdict::judge(found, Some(&evidence), false))
+        Ok(verdict::judge(found, Some(&evidence), false, &self.list))
     }
 }
 

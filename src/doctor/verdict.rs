@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::evidence::Evidence;
+use super::listed;
 use super::native::{first_line, natives, refused_because, signal_text};
 use super::outcome::{Ending, Outcome};
 use super::survey::{Found, Standing};
 use super::{Import, NativeModule, Need};
+use crate::tested::List;
 
 /// What an import needs and why.
 #[derive(Debug, Default)]
@@ -41,9 +43,25 @@ impl Verdict {
     }
 }
 
-/// What follows for an import from what was found and tried.
-pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: bool) -> Import {
-    let native = natives(found, evidence);
+/// What follows for an import from what was found and tried, and from what is on the list.
+pub(super) fn judge(
+    found: &Found,
+    evidence: Option<&Evidence>,
+    is_remembered: bool,
+    list: &List,
+) -> Import {
+    let mut native = natives(found, evidence);
+    let untested = listed::judge_natives(&mut native, list);
+    let import = Import {
+        untested,
+        is_remembered,
+        ..drawn(found, evidence, native)
+    };
+    listed::judge(import, found, evidence, list)
+}
+
+/// What follows from the trials.
+fn drawn(found: &Found, evidence: Option<&Evidence>, native: Vec<NativeModule>) -> Import {
     let verdict = match (found.kind, evidence) {
         (Standing::Missing, _) => Verdict::new(Need::Missing, "it is not installed in this Python"),
         (_, Some(evidence)) if !evidence.plain.is_imported() => of_plain(found, &evidence.plain),
@@ -71,7 +89,8 @@ pub(super) fn judge(found: &Found, evidence: Option<&Evidence>, is_remembered: b
         left_out: verdict.left_out,
         left_out_with_copies: verdict.left_out_with_copies,
         native,
-        is_remembered,
+        untested: Vec::new(),
+        is_remembered: false,
     }
 }
 
@@ -163,8 +182,9 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     let mut verdict = refused.with(Need::PrivateCopy);
     if !others.is_empty() {
         // Another package that is used where it is installed.
+        verdict.need = Some(Need::Process);
         verdict.why = format!(
-            "{}; `{}` has no private copy, so `{}` does without, as where it is not installed",
+            "{}; `{}` has no private copy, and without it `{}` is not what it is in a plain process",
             verdict.why, others[0], found.name
         );
     }
@@ -329,7 +349,8 @@ mod tests {
             private,
             probed: vec![("builtin_one".to_owned(), Probed::Accepted)],
         };
-        judge(&found, Some(&evidence), false)
+        let native = natives(&found, Some(&evidence));
+        drawn(&found, Some(&evidence), native)
     }
 
     #[test]
@@ -360,10 +381,10 @@ mod tests {
     }
 
     #[test]
-    fn what_another_package_lacks_is_told_and_does_not_count() {
+    fn what_another_package_lacks_counts() {
         let both = || imported(&[NATIVE, BORROWED].concat());
         let without = verdict(both(), Some(refused("p._n")), Some(imported(NATIVE)));
-        assert_eq!(without.need, Need::PrivateCopy);
+        assert_eq!(without.need, Need::Process);
         assert_eq!(without.left_out_with_copies, ["other._n"]);
         assert!(
             without.why.contains("`other._n` has no private copy"),

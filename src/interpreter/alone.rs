@@ -30,7 +30,7 @@ impl Interpreter {
             }
         }?;
         let capture = std::sync::Arc::clone(post.capture());
-        Interpreter::at(post, python, capture)
+        Interpreter::at(post, python, capture, None)
     }
 
     /// Makes this thread stand for the main thread of a worker process, and has `forked` called in each

@@ -2,31 +2,73 @@
 
 #[cfg(target_os = "linux")]
 use owngil_ffi::Libraries;
-use owngil_ffi::PrivateCopies;
+use owngil_ffi::{Admission, Policy, PrivateCopies};
 
+use super::refusals::Refusals;
 use crate::error::Result;
 use crate::extensions::Extensions;
 #[cfg(target_os = "linux")]
 use crate::libraries;
 use crate::post::Post;
+use crate::tested::List;
 
-/// Has the interpreter import as the setting says, and its worker's post know what it loads.
-pub(super) fn install_copies(
-    python: &mut owngil_ffi::Interpreter,
+/// Which extension modules are loaded from private copies.
+#[derive(Clone, Debug)]
+pub(crate) struct Copying {
     extensions: Extensions,
-    post: Option<&Post>,
-) -> Result<()> {
-    // Whoever has everything copied takes libraries as they come, too.
-    #[cfg(target_os = "linux")]
-    if extensions != Extensions::Private {
-        Libraries::hold(python, libraries::is_safe)?;
+    list: List,
+}
+
+impl Copying {
+    /// As the setting says; `list` is what was tested.
+    pub(crate) fn new(extensions: Extensions, list: List) -> Copying {
+        let extensions = match extensions {
+            Extensions::Tested if !PrivateCopies::ARE_SUPPORTED => Extensions::Strict,
+            other => other,
+        };
+        Copying { extensions, list }
     }
-    if extensions == Extensions::Strict {
-        return Ok(());
+
+    /// Whether any are.
+    pub(crate) fn is_on(&self) -> bool {
+        self.extensions != Extensions::Strict
     }
-    let copies = PrivateCopies::install(python)?;
-    if let Some(post) = post {
-        post.set_copies(copies);
+
+    /// Has the interpreter import so, and its worker's post know what it loads.
+    pub(super) fn install(
+        &self,
+        python: &mut owngil_ffi::Interpreter,
+        post: Option<&Post>,
+    ) -> Result<()> {
+        let policy = match self.extensions {
+            Extensions::Strict => return Ok(()),
+            Extensions::Private => Policy::new(|_, _| Admission::Copy),
+            Extensions::Tested => {
+                let list = self.list.clone();
+                Policy::new(move |module, file| list.admit(module, file))
+            }
+        };
+        let copies = PrivateCopies::install(python, policy)?;
+        if let Some(post) = post {
+            post.set_copies(copies);
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Has the interpreter refuse libraries that Python code loads by itself and that are not known to be safe for
+    /// several threads, and `refusals` note it. Whoever has everything copied takes libraries as they come, too.
+    pub(super) fn hold_libraries(
+        &self,
+        python: &mut owngil_ffi::Interpreter,
+        refusals: Option<&Refusals>,
+    ) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.extensions != Extensions::Private {
+            let libraries = Libraries::hold(python, libraries::is_safe)?;
+            if let Some(refusals) = refusals.cloned() {
+                libraries.tell(move |text| refusals.add(text.to_owned()));
+            }
+        }
+        Ok(())
+    }
 }

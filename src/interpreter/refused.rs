@@ -1,7 +1,14 @@
 //! Refused: where a batch stopped since its next call cannot be made in an interpreter of its own.
 
-use crate::error::Error;
+use std::ops::ControlFlow;
+
+use owngil_ffi::{Exception, ExceptionKind, Object};
+
+use super::State;
+use super::refusals::Refusals;
+use crate::error::{Error, PythonError, Result};
 use crate::post::Post;
+
 use crate::task::{Batch, Job, Promise, Results};
 
 /// A call that is to be made elsewhere, and with it the rest of its batch.
@@ -25,7 +32,88 @@ impl Refused {
 
 /// Why the call that ended so is to be made elsewhere, if it is. One that was interrupted is not.
 #[cold]
-pub(super) fn refused(error: &Error, post: &Post) -> Option<String> {
+fn refused(error: &Error, post: &Post) -> Option<String> {
     let reason = post.moves(error)?;
     post.stopped().is_none().then_some(reason)
+}
+
+/// What a call ends with that went on without a module which was refused with that text: its value is not the
+/// one that it has in plain Python.
+#[cold]
+fn swallowed(text: &str) -> Error {
+    Error::Python(PythonError::new(Exception {
+        kind: ExceptionKind::ImportError,
+        type_name: "ImportError".to_owned(),
+        message: text.to_owned(),
+        traceback: format!("ImportError: {text}\n"),
+        notes: vec![],
+        cause: None,
+        context: None,
+        exit_status: None,
+    }))
+}
+
+impl State {
+    /// Whether an extension module was refused that nobody has answered for.
+    #[inline]
+    pub(super) fn has_refused(&self) -> bool {
+        self.refusals.as_ref().is_some_and(Refusals::any)
+    }
+
+    /// What was refused since it was asked last; `n_raised` of it surfaced. What is more was swallowed.
+    #[inline]
+    fn take_refused(&mut self, n_raised: usize) -> Option<String> {
+        let texts = self.refusals.as_ref().map(Refusals::take);
+        let texts = texts.unwrap_or_default();
+        self.is_tainted |= texts.len() > n_raised;
+        texts.into_iter().next()
+    }
+
+    /// The error of a function that was loaded, if it was not loaded as it is in plain Python.
+    pub(super) fn loaded(&mut self, callable: &Result<Object<'_>>) -> Result<()> {
+        let raised = callable.as_ref().err().cloned();
+        let n_raised = usize::from(
+            raised
+                .as_ref()
+                .is_some_and(|error| error.needs_process().is_some()),
+        );
+        let text = self.take_refused(n_raised);
+        match (raised, text) {
+            (Some(error), None) => Err(error),
+            (Some(error), _) if n_raised > 0 => Err(error),
+            (_, Some(text)) => Err(swallowed(&text)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// What a call ended with, unless it is to be made elsewhere, for this reason.
+    #[inline]
+    pub(super) fn unless_refused(
+        &mut self,
+        outcome: Result<()>,
+        post: &Post,
+    ) -> ControlFlow<String, Result<()>> {
+        match outcome {
+            Ok(()) if !self.has_refused() => ControlFlow::Continue(Ok(())),
+            outcome => self.refused_or(outcome, post),
+        }
+    }
+
+    #[cold]
+    fn refused_or(&mut self, outcome: Result<()>, post: &Post) -> ControlFlow<String, Result<()>> {
+        let raised = outcome.as_ref().err();
+        let raised = raised.and_then(|error| refused(error, post));
+        let text = self.take_refused(usize::from(raised.is_some()));
+        if let Some(reason) = raised {
+            return ControlFlow::Break(reason);
+        }
+        let Some(text) = text else {
+            return ControlFlow::Continue(outcome);
+        };
+        let error = swallowed(&text);
+        match refused(&error, post) {
+            Some(reason) => ControlFlow::Break(reason),
+            None => ControlFlow::Continue(Err(error)),
+        }
+    }
 }

@@ -18,12 +18,13 @@ use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
-use crate::interpreter::MemorySetting;
+use crate::interpreter::{Copying, MemorySetting};
 use crate::output::OutputPolicy;
 use crate::post::Settled;
 use crate::process;
 use crate::runtime;
 use crate::task::{Batch, Desk, DeskNumber};
+use crate::tested::List;
 use crate::worker::{Backend, Queue, WorkerSettings};
 
 /// The least limit to the memory of a worker.
@@ -42,7 +43,8 @@ pub struct PoolBuilder {
     lost_limit: usize,
     program: Option<PathBuf>,
     memory: MemorySetting,
-    extensions: Extensions,
+    extensions: Option<Extensions>,
+    tested: List,
     is_plain: bool,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
@@ -64,7 +66,8 @@ impl Default for PoolBuilder {
             lost_limit: 32,
             program: None,
             memory: MemorySetting::NotCounted,
-            extensions: Extensions::default(),
+            extensions: None,
+            tested: List::shipped(),
             is_plain: false,
             max_tasks_per_worker: None,
             initializer: None,
@@ -121,16 +124,27 @@ impl PoolBuilder {
     }
 
     /// What becomes of extension modules that refuse interpreters with their own GIL; by default they stay
-    /// refused.
+    /// refused, on the backend [`Auto`](Backend::Auto) unless they are [`Tested`](Extensions::Tested).
     ///
-    /// With [`Extensions::Private`] and several workers, the environment variables `OPENBLAS_NUM_THREADS`,
+    /// On that backend a function that goes on without an extension module which was refused moves like one that
+    /// raises the refusal, and the interpreter, where modules may keep what they found then, is replaced.
+    ///
+    /// With private copies and several workers, the environment variables `OPENBLAS_NUM_THREADS`,
     /// `OMP_NUM_THREADS` and `MKL_NUM_THREADS` are set to 1 for the whole process, unless they are set
     /// already: each worker would start as many threads as there are cores. A library that was loaded before
     /// has read them before.
     ///
     /// On the backend `thread` nothing refuses, and this changes nothing.
     pub fn extensions(mut self, extensions: Extensions) -> Self {
-        self.extensions = extensions;
+        self.extensions = Some(extensions);
+        self
+    }
+
+    /// What counts as tested for [`Extensions::Tested`]; by default what ships with the library.
+    ///
+    /// The command adds the user's own list to that; the library reads no file by itself.
+    pub fn tested(mut self, list: List) -> Self {
+        self.tested = list;
         self
     }
 
@@ -279,7 +293,12 @@ impl PoolBuilder {
                 "a memory limit of {limit} bytes leaves no room for a task: an interpreter takes about 3 MB by itself"
             )));
         }
-        self.extensions.check()?;
+        let extensions = self.extensions.unwrap_or(match self.backend {
+            Backend::Auto => Extensions::Tested,
+            _ => Extensions::Strict,
+        });
+        extensions.check()?;
+        let copying = Copying::new(extensions, self.tested);
         if Runtime::IS_FREE_THREADED && self.backend == Backend::Interpreter {
             return Err(StartError::FreeThreaded.into());
         }
@@ -290,7 +309,7 @@ impl PoolBuilder {
             worker: WorkerSettings {
                 backend: self.backend,
                 memory: self.memory,
-                extensions: self.extensions,
+                copying,
                 is_plain: self.is_plain,
                 program: self.program,
                 grace: self.grace,
@@ -309,7 +328,7 @@ impl PoolBuilder {
         if self.backend != Backend::Process {
             runtime::start()?;
         }
-        let has_copies = self.extensions == Extensions::Private
+        let has_copies = settings.worker.copying.is_on()
             && matches!(self.backend, Backend::Interpreter | Backend::Auto);
         if has_copies && n_workers > 1 {
             runtime::limit_native_threads()?;

@@ -153,6 +153,31 @@ def keep_process():
     os._exit = _exit
 
 
+def note_refusals(note):
+    """Has `note(text)` called where an extension module cannot be loaded, whether or not anybody hears of it.
+
+    The standard library can do without those of its own that refuse.
+    """
+    loader = _external.ExtensionFileLoader
+
+    def noting(load):
+        def noted(self, what):
+            try:
+                return load(self, what)
+            except Exception as error:
+                is_standard = self.name.partition(".")[0] in sys.stdlib_module_names
+                # What one module raises may go through others that import it.
+                if not is_standard and not hasattr(error, "_owngil_noted"):
+                    error._owngil_noted = True
+                    note(str(error))
+                raise
+
+        return noted
+
+    loader.create_module = noting(loader.create_module)
+    loader.exec_module = noting(loader.exec_module)
+
+
 class LoadError(Exception):
     """A function cannot be loaded; `kind` is one of the names of LoadErrorKind."""
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Result;
-use crate::extensions::Extensions;
-use crate::interpreter::{Interpreter, MemorySetting};
+use crate::interpreter::{Copying, Interpreter, MemorySetting};
 use crate::post::Post;
 use crate::runtime;
 use crate::task::Job;
@@ -15,9 +14,10 @@ use crate::worker::{Back, Lingering, Worker};
 pub(super) fn start(
     post: Arc<Post>,
     memory: MemorySetting,
-    extensions: Extensions,
+    copying: &Copying,
+    moves: bool,
 ) -> Result<PythonWorker> {
-    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory, extensions)?;
+    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory, copying, moves)?;
     Ok(PythonWorker { interpreter, post })
 }
 

@@ -19,8 +19,7 @@ use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::Runtime;
 
 use crate::error::{Error, Result};
-use crate::extensions::Extensions;
-use crate::interpreter::MemorySetting;
+use crate::interpreter::{Copying, MemorySetting};
 use crate::post::Post;
 use crate::task::Job;
 
@@ -156,7 +155,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) backend: Backend,
     pub(crate) memory: MemorySetting,
     /// Of interpreters.
-    pub(crate) extensions: Extensions,
+    pub(crate) copying: Copying,
     /// Whether results whose class derives from a plain type come as the plain value.
     pub(crate) is_plain: bool,
     /// The program that worker processes run; this one by default.
@@ -175,7 +174,8 @@ pub(crate) fn start(
 ) -> Result<Box<dyn Worker>> {
     let mut worker = match settings.backend {
         Backend::Interpreter | Backend::Auto => {
-            interpreter::start(post, settings.memory, settings.extensions)?
+            let moves = settings.backend == Backend::Auto;
+            interpreter::start(post, settings.memory, &settings.copying, moves)?
         }
         Backend::Thread => thread::start(post)?,
         Backend::Process => return Ok(Box::new(process::start(post, settings)?)),

@@ -118,14 +118,6 @@ fn check(report: &Value, name: &str, needs: &str, why: &str) {
     );
 }
 
-/// What runs an extension that refuses: copies where there are some, else a process.
-fn beyond_strict() -> &'static str {
-    match cfg!(target_os = "linux") {
-        true => "private-copy",
-        false => "process",
-    }
-}
-
 /// Imports of all kinds.
 fn prepared() -> Place {
     let place = Place::new();
@@ -191,10 +183,10 @@ fn imports_of_all_kinds_are_rows() {
     check(
         &report,
         "refusing",
-        beyond_strict(),
+        "process",
         "`refusing` declares no support",
     );
-    check(&report, "old", beyond_strict(), "single-phase");
+    check(&report, "old", "process", "single-phase");
     check(
         &report,
         "crashing",
@@ -211,7 +203,7 @@ fn imports_of_all_kinds_are_rows() {
     check(
         &report,
         "quiet",
-        beyond_strict(),
+        "process",
         "`quiet` silently goes on without it",
     );
     check(&report, "needy", "missing", "it needs `nothing_like_this`");
@@ -267,7 +259,72 @@ fn a_table_is_for_people_and_knows_the_second_time() {
     assert!(
         all.check(1)
             .stdout
-            .contains("\n  private copy  `refusing` declares")
+            .contains("\n  process       `refusing` declares")
+    );
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "private copies are for Linux")]
+fn what_was_tested_has_private_copies_and_what_was_not_says_so() {
+    let place = Place::new();
+    place.multi_phase("listed", "", "");
+    place.multi_phase("duckdb", "", "");
+    place.multi_phase("untried", "", "");
+    place.write("numba.py", "");
+    let (report, _) = place.examine(&["json"]);
+    let version = report["python"]
+        .as_str()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    let minor = version.rsplit_once('.').unwrap().0;
+    for (name, version) in [("listed", "1.5"), ("duckdb", "1.0"), ("untried", "3.0")] {
+        let info = format!("{name}-{version}.dist-info");
+        place.write(
+            &format!("{info}/RECORD"),
+            &format!("{name}{},,\n", place.suffix),
+        );
+        place.write(
+            &format!("{info}/WHEEL"),
+            "Tag: cp3-abi3-manylinux_2_17_x86_64\n",
+        );
+    }
+    place.write(
+        "config/owngil/tested.tsv",
+        &format!("listed\tlisted\t{minor}\t1.0\t2.0\ttried here\n"),
+    );
+    let ended = run(place
+        .doctor(&["--json", "listed", "duckdb", "untried", "numba"])
+        .env("XDG_CONFIG_HOME", place.path("config")));
+    let report: Value = serde_json::from_str(&ended.check(0).stdout).unwrap();
+    check(
+        &report,
+        "listed",
+        "private-copy",
+        "1.0 to 2.0 were tested (tried here)",
+    );
+    check(
+        &report,
+        "duckdb",
+        "process",
+        "locks a file for the whole process",
+    );
+    check(
+        &report,
+        "untried",
+        "process",
+        "untried 3.0 is not among the packages tested on Python 3.",
+    );
+    check(
+        &report,
+        "numba",
+        "process",
+        "`numba` compiles with one LLVM",
+    );
+    assert_eq!(
+        import(&report, "untried")["untested"],
+        serde_json::json!(["untried"])
     );
 }
 
@@ -283,7 +340,7 @@ fn what_is_remembered_holds_until_a_file_changes_and_is_never_trusted() {
         let needs = report["imports"][0]["needs"].as_str().unwrap().to_owned();
         (needs, report["imports"][0]["remembered"].as_bool().unwrap())
     };
-    let refused = beyond_strict().to_owned();
+    let refused = "process".to_owned();
     assert_eq!(remembered(&["changing"]), (refused.clone(), false));
     assert_eq!(remembered(&["changing"]), (refused.clone(), true));
     assert_eq!(
@@ -406,7 +463,7 @@ fn packages_that_are_installed_are_found_by_their_files() {
     check(
         &report,
         "found",
-        beyond_strict(),
+        "process",
         "`found._native`, which `import found` does not load",
     );
 }

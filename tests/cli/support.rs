@@ -36,6 +36,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command.current_dir(scripts()).stdin(Stdio::null());
     // What is remembered from run to run is not to be that of who runs the tests.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.env("XDG_CONFIG_HOME", "/nowhere");
     for variable in [
         "OWNGIL_PYTHON",
         "VIRTUAL_ENV",

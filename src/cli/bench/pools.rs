@@ -10,6 +10,7 @@ use owngil::{
 
 use super::{BenchPlan, Progress};
 use crate::cli::fatal::Fatal;
+use crate::cli::own_list;
 use crate::cli::session::Session;
 
 /// The pools that are compared, and what starting them took.
@@ -145,7 +146,9 @@ impl Started {
         let nowhere = OutputPolicy::Sink(Arc::new(|_: Stream, _: &[u8]| {}));
         let builder = Pool::builder().backend(backend).workers(n);
         // As `owngil map` does by itself.
-        let builder = builder.extensions(Extensions::Private);
+        let builder = builder
+            .extensions(Extensions::Tested)
+            .tested(own_list::read()?);
         let pool = builder.output(nowhere).build()?;
         let start = begun.elapsed();
         pool.load(function)?;

@@ -39,6 +39,16 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
              `--backend process` from the outset.",
             listed(&processes)
         ));
+        if let Some(package) = report
+            .imports
+            .iter()
+            .flat_map(|import| &import.untested)
+            .next()
+        {
+            sentences.push(format!(
+                "Whether private copies hold, `owngil doctor --try {package}` finds out."
+            ));
+        }
     } else if !copies.is_empty() {
         let (run, their) = if copies.len() == 1 {
             ("runs", "its")

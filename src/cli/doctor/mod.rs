@@ -19,6 +19,7 @@ use super::args::{DoctorArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::jobs::Jobs;
+use super::own_list;
 use super::python;
 use super::screen::Screen;
 use super::session::{Session, n_cores};
@@ -89,6 +90,7 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
         .cause(error)
     })?;
     let mut doctor = Doctor::new()
+        .tested(own_list::read()?)
         .trials_by(program)
         .time_limit(plan.time_limit)
         .at_once(plan.n_at_once);

@@ -29,6 +29,7 @@ struct ImportRecord<'a> {
     decisive: Option<&'a str>,
     left_out: &'a [String],
     left_out_with_copies: &'a [String],
+    untested: &'a [String],
     remembered: bool,
     native: Vec<NativeRecord<'a>>,
 }
@@ -81,6 +82,7 @@ fn import(import: &Import) -> ImportRecord<'_> {
         decisive: import.decisive.as_deref(),
         left_out: &import.left_out,
         left_out_with_copies: &import.left_out_with_copies,
+        untested: &import.untested,
         remembered: import.is_remembered,
         native: import.native.iter().map(native).collect(),
     }

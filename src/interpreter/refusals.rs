@@ -1,0 +1,84 @@
+//! Refusals: extension modules and libraries that an interpreter has refused, noted where that was done.
+//!
+//! Who imports a module may go on without it, and is another program then than it is in plain Python. So a
+//! refusal counts where it is made, and not where it surfaces.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
+
+use super::functions::named;
+use crate::refusal::{self, Refusal};
+
+/// What was refused since it was taken last, on whatever thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// Whether there is anything, to be read without the lock.
+    any: AtomicBool,
+    texts: Mutex<Vec<String>>,
+}
+
+impl Refusals {
+    /// Has the interpreter note what it refuses from now on.
+    pub(super) fn install<'a>(
+        &self,
+        attached: Attached<'a>,
+        bootstrap: &Object<'a>,
+    ) -> PyResult<'a, ()> {
+        let own = self.clone();
+        let note = attached.callback(move |attached, arguments| own.note(attached, arguments))?;
+        let install = named(attached, bootstrap, "note_refusals")?;
+        install.call(&[note])?;
+        Ok(())
+    }
+
+    /// `note(text)` of bootstrap.py.
+    fn note<'a>(
+        &self,
+        attached: Attached<'a>,
+        arguments: &[Borrowed<'a>],
+    ) -> Result<Object<'a>, Raised<'a>> {
+        let [text] = arguments else {
+            return Err(attached.raise_type_error("note takes a text"));
+        };
+        let text = text.text()?;
+        let refused = refusal::of(&text);
+        if matches!(refused, Some(Refusal::Extension | Refusal::PrivateCopy)) {
+            self.add(text);
+        }
+        Ok(attached.none())
+    }
+
+    /// Notes a refusal.
+    pub(super) fn add(&self, text: String) {
+        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.push(text);
+        self.0.any.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything was refused since it was taken last.
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        self.0.any.load(Ordering::Relaxed)
+    }
+
+    /// What was refused since then.
+    #[inline]
+    pub(super) fn take(&self) -> Vec<String> {
+        match self.any() {
+            true => self.take_some(),
+            false => Vec::new(),
+        }
+    }
+
+    #[cold]
+    fn take_some(&self) -> Vec<String> {
+        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.any.store(false, Ordering::Relaxed);
+        std::mem::take(&mut texts)
+    }
+}
