@@ -117,7 +117,9 @@ impl Interpreter {
         extensions.check()?;
         let capture = Capture::new(OutputPolicy::Inherit);
         let mut python = owngil_ffi::Interpreter::new(runtime::start()?)?;
-        Copying::new(extensions, List::shipped()).install(&mut python, None)?;
+        let copying = Copying::new(extensions, List::shipped());
+        copying.install(&mut python, None)?;
+        copying.hold_libraries(&mut python, None)?;
         Interpreter::prepare(python, Arc::clone(&capture), capture, None, None)
     }
 
@@ -159,9 +161,11 @@ impl Interpreter {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
+        let refusals = moves.then(Refusals::default);
         copying.install(&mut python, Some(post))?;
+        copying.hold_libraries(&mut python, refusals.as_ref())?;
         let capture = Arc::clone(post.capture());
-        Interpreter::at(post, python, capture, moves.then(Refusals::default))
+        Interpreter::at(post, python, capture, refusals)
     }
 
     /// From now on results whose class derives from a plain type come as the plain value.

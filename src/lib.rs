@@ -62,6 +62,8 @@ mod sync;
 
 mod extensions;
 mod function;
+#[cfg(target_os = "linux")]
+mod libraries;
 mod output;
 mod refusal;
 mod wire;

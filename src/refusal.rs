@@ -13,6 +13,8 @@ pub enum Refusal {
     /// Import an extension module that cannot have a private copy: it was not tested in one, is known to fail, or
     /// cannot be loaded so.
     PrivateCopy,
+    /// Load a library, by `ctypes` or cffi, that is not known to be safe for several threads at once.
+    Library,
     /// Fork, replace the process, start a daemon thread, handle a signal: what belongs to the process's main
     /// interpreter.
     Process,
@@ -49,6 +51,9 @@ impl Known {
     }
 }
 
+/// What stands between a library's name and the reason why it is not loaded.
+const NO_LIBRARY: &str = " cannot be loaded in an interpreter with its own GIL: ";
+
 /// What stands between an extension module's name and the reason why it has no private copy.
 const NO_COPY: &str = " cannot have a private copy: ";
 
@@ -59,6 +64,13 @@ const KNOWN: &[Known] = &[
         refusal: Refusal::PrivateCopy,
         hint: "the backend `auto` runs it in worker processes",
         need: Some("an extension module cannot have a private copy for each interpreter"),
+    },
+    Known {
+        text: NO_LIBRARY,
+        refusal: Refusal::Library,
+        hint: "interpreters would share the library, and each has a GIL of its own: the backend `auto` runs it in \
+               worker processes",
+        need: Some("Python code loads a library that is not known to be safe for several threads"),
     },
     Known::extension("does not support loading in subinterpreters"),
     Known::extension("failed to import from subinterpreter due to exception"),
@@ -121,6 +133,10 @@ pub(crate) fn need(traceback: &str) -> Option<String> {
             None => need,
         },
         Refusal::PrivateCopy => copyless(traceback).unwrap_or(need),
+        Refusal::Library => match library(traceback) {
+            Some(library) => format!("{need} ({library})"),
+            None => need,
+        },
         Refusal::Process => need,
     })
 }
@@ -142,6 +158,12 @@ fn module(traceback: &str) -> Option<&str> {
     before.rsplit_once("module ").map(|(_, name)| name)
 }
 
+/// The name of the library that is refused.
+fn library(traceback: &str) -> Option<&str> {
+    let (before, _) = traceback.split_once(NO_LIBRARY)?;
+    before.rsplit([' ', '\n']).next()
+}
+
 #[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
@@ -155,6 +177,10 @@ mod tests {
             need(wrapped).as_deref(),
             Some("a 1.0 is not among them (x)")
         );
+        let library =
+            "x\nOSError: libfoo.so cannot be loaded in an interpreter with its own GIL: no\n";
+        assert_eq!(of(library), Some(Refusal::Library));
+        assert!(need(library).is_some_and(|need| need.ends_with(" (libfoo.so)")));
         let own = "ImportError: a.b cannot have a private copy: it has objects in c.so\n";
         assert_eq!(need(own).as_deref(), Some("a.b has objects in c.so"));
     }

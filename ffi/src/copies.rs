@@ -158,6 +158,12 @@ impl Copies {
         for (name, address) in &self.replacements {
             edits.replace(name, *address);
         }
+        #[cfg(target_os = "linux")]
+        if object.exports.contains("PyInit__cffi_backend") {
+            for (name, address) in crate::library::replacements() {
+                edits.replace(name, address);
+            }
+        }
         let copy = Copy {
             name: edits.name_itself()?,
             object: SharedCopy::load(&edits)?,

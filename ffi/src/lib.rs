@@ -95,6 +95,8 @@ mod slots;
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;
+#[cfg(target_os = "linux")]
+mod library;
 mod room;
 mod runtime;
 #[cfg(Py_3_13)]
@@ -114,6 +116,8 @@ pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;
 pub use extension::{Extension, ExtensionError, Initialization, Library};
 pub use interpreter::{Ended, Interpreter};
+#[cfg(target_os = "linux")]
+pub use library::Libraries;
 pub use loan::{Lent, Loans};
 pub use mapping::Mapping;
 pub use memory::Memory;

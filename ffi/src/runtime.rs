@@ -274,6 +274,8 @@ fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
     // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
     // handler that only sets a flag, which nobody would read.
     interrupt.restore();
+    #[cfg(target_os = "linux")]
+    crate::library::note_started();
     imported.map(|()| home)
 }
 

@@ -3,7 +3,7 @@
 //! The system's loader tells shared objects apart by device and inode, so the same bytes in another inode
 //! are another object, with variables of its own.
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, CString, OsString, c_char, c_int, c_void};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -76,32 +76,87 @@ pub(crate) fn load_shared(path: &Path) -> Result<(), String> {
 /// The file that the loader takes for a library of that name, which it loads if it has not yet.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 pub(crate) fn file_of(name: &str) -> Option<PathBuf> {
-    /// The first fields of glibc's `struct link_map` (link.h), which are the same in each version.
+    let name = CString::new(name).ok()?;
+    let handle = open(&name, libc::RTLD_LAZY).ok()?;
+    // SAFETY: the handle is open.
+    let path = unsafe { path_of(handle.0) };
+    path?.canonicalize().ok()
+}
+
+/// Where a shared object was loaded from; an empty path for the program itself.
+///
+/// # Safety
+///
+/// The handle is open.
+#[cfg(target_os = "linux")]
+pub(crate) unsafe fn path_of(handle: NonNull<c_void>) -> Option<PathBuf> {
+    /// The first fields of `struct link_map` (link.h), which are the same in each version.
     #[repr(C)]
     struct LinkMap {
         address: usize,
-        name: *const std::ffi::c_char,
+        name: *const c_char,
     }
-    let name = CString::new(name).ok()?;
-    let handle = open(&name, libc::RTLD_LAZY).ok()?;
     let mut map: *const LinkMap = std::ptr::null();
+    let request = libc::RTLD_DI_LINKMAP;
     // SAFETY: the handle is open, and that request writes the address of its link map.
-    let status = unsafe {
-        libc::dlinfo(
-            handle.0.as_ptr(),
-            libc::RTLD_DI_LINKMAP,
-            (&raw mut map).cast(),
-        )
-    };
+    let status = unsafe { libc::dlinfo(handle.as_ptr(), request, (&raw mut map).cast()) };
     if status != 0 || map.is_null() {
         return None;
     }
-    // SAFETY: the link map of an object that stays loaded: nobody closes the handle.
+    // SAFETY: the link map of an object that stays loaded as long as the handle is open.
     let name = unsafe { (*map).name };
     // SAFETY: a C string of that link map; that of the program itself is empty.
     let name = unsafe { CStr::from_ptr(name) };
-    let path = PathBuf::from(std::ffi::OsString::from_vec(name.to_bytes().to_vec()));
-    path.canonicalize().ok()
+    Some(PathBuf::from(OsString::from_vec(name.to_bytes().to_vec())))
+}
+
+/// The shared object that the loader has for that path or name already; `None` for one that it would load, and an
+/// error for what it would not.
+#[cfg(target_os = "linux")]
+pub(crate) fn find_loaded(path: &CStr) -> Result<Option<NonNull<c_void>>, ()> {
+    // SAFETY: takes nothing; what went wrong before is not to be taken for what goes wrong now.
+    unsafe { libc::dlerror() };
+    // SAFETY: a C string; nothing is loaded.
+    let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    match NonNull::new(handle) {
+        // It stays open, as it would be if it were loaded once more.
+        Some(handle) => Ok(Some(handle)),
+        // SAFETY: as above.
+        None if unsafe { libc::dlerror() }.is_null() => Ok(None),
+        None => Err(()),
+    }
+}
+
+/// As [`find_loaded`]; what is found is never unloaded from now on.
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_loaded(path: &CStr) -> Option<NonNull<c_void>> {
+    let how = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+    let path = match path.is_empty() {
+        true => std::ptr::null(),
+        false => path.as_ptr(),
+    };
+    // SAFETY: a C string, or null for the program itself; nothing is loaded.
+    NonNull::new(unsafe { libc::dlopen(path, how) })
+}
+
+/// The paths of all that the process has loaded.
+#[cfg(target_os = "linux")]
+pub(crate) fn loaded_paths() -> Vec<CString> {
+    unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
+        // SAFETY: the loader passes on what `loaded_paths` gave it, for the length of that call.
+        let found = unsafe { &mut *found.cast::<Vec<CString>>() };
+        // SAFETY: the loader describes an object to the callback.
+        let name = unsafe { (*info).dlpi_name };
+        if !name.is_null() {
+            // SAFETY: a C string of the loader's, which holds its lock meanwhile.
+            found.push(unsafe { CStr::from_ptr(name) }.to_owned());
+        }
+        0
+    }
+    let mut found: Vec<CString> = Vec::new();
+    // SAFETY: the callback takes the vector that is passed.
+    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut found).cast()) };
+    found
 }
 
 /// Whether the whole process sees a function or variable of that name, before those of a copy's own libraries.

@@ -1,9 +1,14 @@
 //! Copies: an interpreter that is to load extension modules from copies of its own.
 
+#[cfg(target_os = "linux")]
+use owngil_ffi::Libraries;
 use owngil_ffi::{Admission, Policy, PrivateCopies};
 
+use super::refusals::Refusals;
 use crate::error::Result;
 use crate::extensions::Extensions;
+#[cfg(target_os = "linux")]
+use crate::libraries;
 use crate::post::Post;
 use crate::tested::List;
 
@@ -46,6 +51,23 @@ impl Copying {
         let copies = PrivateCopies::install(python, policy)?;
         if let Some(post) = post {
             post.set_copies(copies);
+        }
+        Ok(())
+    }
+
+    /// Has the interpreter refuse libraries that Python code loads by itself and that are not known to be safe for
+    /// several threads, and `refusals` note it. Whoever has everything copied takes libraries as they come, too.
+    pub(super) fn hold_libraries(
+        &self,
+        python: &mut owngil_ffi::Interpreter,
+        refusals: Option<&Refusals>,
+    ) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.extensions != Extensions::Private {
+            let libraries = Libraries::hold(python, libraries::is_safe)?;
+            if let Some(refusals) = refusals.cloned() {
+                libraries.tell(move |text| refusals.add(text.to_owned()));
+            }
         }
         Ok(())
     }

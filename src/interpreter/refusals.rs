@@ -1,4 +1,4 @@
-//! Refusals: extension modules that an interpreter has refused, noted where that was done.
+//! Refusals: extension modules and libraries that an interpreter has refused, noted where that was done.
 //!
 //! Who imports a module may go on without it, and is another program then than it is in plain Python. So a
 //! refusal counts where it is made, and not where it surfaces.
@@ -48,11 +48,16 @@ impl Refusals {
         let text = text.text()?;
         let refused = refusal::of(&text);
         if matches!(refused, Some(Refusal::Extension | Refusal::PrivateCopy)) {
-            let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            texts.push(text);
-            self.0.any.store(true, Ordering::Relaxed);
+            self.add(text);
         }
         Ok(attached.none())
+    }
+
+    /// Notes a refusal.
+    pub(super) fn add(&self, text: String) {
+        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.push(text);
+        self.0.any.store(true, Ordering::Relaxed);
     }
 
     /// Whether anything was refused since it was taken last.
