@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use owngil::Interpreter;
 
 use crate::Result;
+use crate::workload;
 
 /// A virtual environment of the Python that this program was built with.
 #[derive(Clone, Debug)]
@@ -15,6 +16,17 @@ pub(crate) struct Environment {
     folder: PathBuf,
     /// The minor version: `3.14`.
     version: String,
+}
+
+/// What is installed in one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Contents {
+    /// What the tests need, which is the packages that have a file of their own.
+    Tests,
+    /// The packages of the table in their newest releases.
+    Newest,
+    /// Some in the oldest releases that have a wheel for this Python.
+    Oldest,
 }
 
 /// Why there is none.
@@ -53,62 +65,103 @@ const UNREACHABLE: [&str; 4] = [
 ];
 
 impl Environment {
-    /// The one with what the tests need.
-    pub(crate) fn of_tests() -> Result<Environment, Unready> {
-        Environment::made(&["requirements.txt"])
-    }
-
-    /// The one with all packages of the table.
-    pub(crate) fn of_table() -> Result<Environment, Unready> {
-        Environment::made(&["requirements.txt", "more.txt"])
-    }
-
-    fn made(files: &[&str]) -> Result<Environment, Unready> {
+    /// The one with these contents, made if it is not there.
+    pub(crate) fn with(contents: Contents) -> Result<Environment, Unready> {
         let failed =
             |error: Box<dyn std::error::Error + Send + Sync>| Unready::Failed(error.to_string());
         let (base, version) = base().map_err(failed)?;
+        let suffix = match contents {
+            Contents::Oldest => "-oldest",
+            _ => "",
+        };
         let environment = Environment {
-            folder: root().join(format!("target/packages-{version}")),
+            folder: root().join(format!("target/packages-{version}{suffix}")),
             version,
         };
-        // Without a network pip would try for many minutes.
-        let limits = ["--retries", "1", "--timeout", "30"];
-        let install = ["-m", "pip", "install", "--only-binary", ":all:"];
-        let mut arguments: Vec<PathBuf> =
-            install.iter().chain(&limits).map(PathBuf::from).collect();
-        let mut wanted = String::new();
-        for file in files {
-            let path = scripts().join(file);
-            wanted += &fs::read_to_string(&path)?;
-            arguments.extend(["-r".into(), path]);
+        let pins = environment.pins();
+        let pinned = fs::read_to_string(&pins)
+            .map_err(|error| Unready::Failed(format!("{}: {error}", pins.display())))?;
+        let mut wanted: Vec<PathBuf> = vec!["-c".into(), pins.clone()];
+        match contents {
+            Contents::Tests => {
+                let found = workload::all(&base).map_err(failed)?;
+                let tested = found
+                    .into_iter()
+                    .filter(|(name, _)| workload::is_long(name));
+                wanted.extend(tested.flat_map(|(_, needs)| needs).map(PathBuf::from));
+            }
+            _ => wanted.extend(["-r".into(), pins]),
         }
-        // What was installed with more is good for less.
-        let stamp = environment.folder.join("installed");
-        if fs::read_to_string(&stamp).is_ok_and(|found| found.starts_with(&wanted)) {
+        // What was installed whole is good for a part.
+        let (stamp, part) = (
+            environment.folder.join("installed"),
+            format!("{contents:?}\n{pinned}"),
+        );
+        let whole = format!("{:?}\n{pinned}", Contents::Newest);
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == part || found == whole) {
             return Ok(environment);
         }
-        eprintln!("making {}", environment.folder.display());
-        let folder = environment.folder.as_os_str();
-        let made = Command::new(&base)
+        environment.install(&base, &wanted)?;
+        fs::write(stamp, part)?;
+        Ok(environment)
+    }
+
+    fn install(&self, base: &str, wanted: &[PathBuf]) -> Result<(), Unready> {
+        eprintln!("making {}", self.folder.display());
+        let folder = self.folder.as_os_str();
+        let made = Command::new(base)
             .args(["-m", "venv", "--clear"])
             .arg(folder)
             .output()?;
         if !made.status.success() {
             return Err(Unready::Failed(format!("{base} -m venv: {}", text(&made))));
         }
-        let installed = Command::new(environment.python())
-            .args(arguments)
-            .output()?;
-        if !installed.status.success() {
-            let said = text(&installed);
-            let why = format!("pip cannot install them:\n{said}");
-            return Err(match UNREACHABLE.iter().any(|sign| said.contains(sign)) {
-                true => Unready::Unreachable(why),
-                false => Unready::Failed(why),
-            });
+        let mut command = Command::new(self.python());
+        command.args(["-m", "pip", "install", "--only-binary", ":all:"]);
+        // Without a network pip would try for many minutes.
+        command.args(["--retries", "1", "--timeout", "30"]);
+        let installed = command.args(wanted).output()?;
+        if installed.status.success() {
+            return Ok(());
         }
-        fs::write(stamp, wanted)?;
-        Ok(environment)
+        let said = text(&installed);
+        let why = format!("pip cannot install them:\n{said}");
+        Err(match UNREACHABLE.iter().any(|sign| said.contains(sign)) {
+            true => Unready::Unreachable(why),
+            false => Unready::Failed(why),
+        })
+    }
+
+    /// One that was made before, by its folder.
+    pub(crate) fn at(folder: &str) -> Result<Environment> {
+        let folder = PathBuf::from(folder);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let version = name.strip_prefix("packages-").ok_or("no environment")?;
+        let version = version.trim_end_matches("-oldest").to_owned();
+        Ok(Environment { folder, version })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file that says what is installed: `pins/3.14.txt`.
+    pub(crate) fn pins(&self) -> PathBuf {
+        let name = self
+            .folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let name = name.trim_start_matches("packages-").to_owned();
+        scripts().join(format!("pins/{name}.txt"))
+    }
+
+    /// Whether a distribution is installed: it is not where it has no wheel for this Python.
+    pub(crate) fn has(&self, distribution: &str) -> Result<bool> {
+        let plain = |name: &str| name.to_lowercase().replace(['_', '.'], "-");
+        let pinned = fs::read_to_string(self.pins())?;
+        let mut names = pinned.lines().filter_map(|line| line.split_once("=="));
+        Ok(names.any(|(name, _)| plain(name) == plain(distribution)))
     }
 
     pub(crate) fn version(&self) -> &str {
@@ -151,7 +204,7 @@ pub(crate) fn scripts() -> PathBuf {
 
 /// The Python that this program was built with, and its minor version, asked in a process of its own: one
 /// process runs one Python.
-fn base() -> Result<(String, String)> {
+pub(crate) fn base() -> Result<(String, String)> {
     let mut command = Command::new(std::env::current_exe()?);
     let output = command.arg("base").env_remove("VIRTUAL_ENV").output()?;
     if !output.status.success() {

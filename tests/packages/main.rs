@@ -6,9 +6,11 @@
 //! also what `make soak` and `make compatibility` run.
 //!
 //! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `trial` is
-//! one package in one place, `soak` all of them for long, `table` what is known of each, for a page.
+//! one package in one place, `matrix` each of them, `soak` all of them for long, `record` what was seen, `table`
+//! what is known of each, for a page and for the list that ships.
 
 mod environment;
+mod matrix;
 mod place;
 mod process;
 mod record;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use environment::{Environment, Unready};
+use environment::{Contents, Environment, Unready};
 use place::Place;
 use process::Ended;
 
@@ -37,10 +39,11 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["base"] => environment::print_base(),
-        ["trial", package, place] => place.parse().and_then(|place| trial::run(package, place)),
+        ["trial", package, place, folder @ ..] => one_trial(package, place, folder.first()),
         ["soak", options @ ..] => soak::run(options),
         ["soak-here", plan] => soak::here(plan),
-        ["table", options @ ..] => table::run(options),
+        ["matrix", options @ ..] => matrix::run(options),
+        ["table"] => table::run(),
         _ => return tests(),
     };
     match done {
@@ -52,13 +55,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// One package in one place, in the environment of the tests if no other is named.
+fn one_trial(package: &str, place: &str, folder: Option<&&str>) -> Result<()> {
+    let environment = match folder {
+        None => Environment::with(Contents::Tests)?,
+        Some(folder) => Environment::at(folder)?,
+    };
+    trial::run(&environment, package, place.parse()?)
+}
+
 fn tests() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // A trial keeps all cores busy.
     arguments.test_threads.get_or_insert(1);
     let asked = std::env::var("OWNGIL_TEST_PACKAGES").is_ok_and(|value| value == "1");
     let environment = match asked && !arguments.list {
-        true => Environment::of_tests(),
+        true => Environment::with(Contents::Tests),
         false => Err(Unready::Unwanted),
     };
     let is_ignored = match &environment {
@@ -70,7 +82,7 @@ fn tests() -> ExitCode {
         _ => false,
     };
     let environment = environment.map_err(|unready| unready.to_string());
-    let trials = workload::names().into_iter().map(|package| {
+    let trials = workload::long_names().into_iter().map(|package| {
         let (name, environment) = (package.clone(), environment.clone());
         let run = move || {
             process::trial(&environment?, &package, TESTED)

@@ -22,7 +22,9 @@ pub(crate) struct Ended {
 
 /// Runs a trial in a process of its own.
 pub(crate) fn trial(environment: &Environment, package: &str, place: Place) -> Result<Ended> {
-    run(role(environment)?.args(["trial", package, &place.to_string()]))
+    let mut command = role(environment)?;
+    command.args(["trial", package, &place.to_string()]);
+    run(command.arg(environment.folder()))
 }
 
 /// This program again, with what packages are told.
@@ -68,12 +70,17 @@ impl Ended {
         }
     }
 
+    /// Why the package was moved to worker processes, if it was.
+    pub(crate) fn moved(&self) -> Option<String> {
+        let line = self.errors.lines().find(|line| line.starts_with(MOVED))?;
+        Some(line.to_owned())
+    }
+
     /// Nothing, or all that is known of its failure.
     pub(crate) fn into_result(self) -> Result<()> {
         match self.failure() {
             None => {
-                let moved = self.errors.lines().find(|line| line.starts_with(MOVED));
-                moved.into_iter().for_each(|line| eprintln!("{line}"));
+                self.moved().iter().for_each(|line| eprintln!("{line}"));
                 Ok(())
             }
             Some(failure) => Err(format!("{failure}\n{}", self.errors).into()),

@@ -1,7 +1,11 @@
 //! Record: what was seen of a package, line by line in a file per Python, which the table is made of.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,17 +13,28 @@ use crate::Result;
 use crate::environment::{Environment, scripts};
 use crate::place::Place;
 
-/// One line of such a file.
+/// One line of such a file. A later one takes the place of an earlier one about the same.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Record {
     /// On what the trials were made.
     Machine { python: String, date: String },
+    /// A package that has no wheel for this Python.
+    NoWheel {
+        package: String,
+        distribution: String,
+    },
+    /// A package that does not work in a plain process: nothing can be said of it.
+    NoReference { package: String, failure: String },
     /// A package in one place.
     Trial {
         package: String,
         distribution: String,
         version: String,
+        /// What it is imported as.
+        modules: Vec<String>,
+        /// What the workload has beside its answers.
+        parts: Vec<String>,
         place: Place,
         /// None: it answered as a plain process does.
         failure: Option<String>,
@@ -27,7 +42,8 @@ pub(crate) enum Record {
     /// Packages in one place for a while.
     Soak {
         place: Place,
-        packages: Vec<String>,
+        /// With the versions that were installed.
+        packages: BTreeMap<String, String>,
         minutes: f64,
         seed: u64,
         soaked: Soaked,
@@ -41,8 +57,12 @@ pub(crate) struct Soaked {
     pub(crate) ended: String,
     pub(crate) n_tasks: u64,
     pub(crate) n_wrong: u64,
+    /// How many calls each package had.
+    pub(crate) calls: BTreeMap<String, u64>,
     /// Some of the wrong answers.
     pub(crate) wrong: Vec<String>,
+    /// The calls that were begun last, if the process ended before its time.
+    pub(crate) last: Vec<String>,
     /// Resident memory after a third of the time, and at the end.
     pub(crate) memory_mib: [f64; 2],
     pub(crate) is_flat: bool,
@@ -67,12 +87,53 @@ impl Soaked {
     }
 }
 
+/// Keeps lines whole that several threads add.
+static FILE: Mutex<()> = Mutex::new(());
+
 impl Record {
+    /// The record of this Python, today.
+    pub(crate) fn machine(environment: &Environment) -> Result<Record> {
+        let code = "import sys, time; \
+                    print('%d.%d.%d' % sys.version_info[:3], time.strftime('%Y-%m-%d'))";
+        let mut command = Command::new(environment.python());
+        let output = command.args(["-c", code]).output()?;
+        let told = String::from_utf8(output.stdout)?;
+        let (python, date) = told.trim().split_once(' ').ok_or("no version")?;
+        Ok(Record::Machine {
+            python: python.to_owned(),
+            date: date.to_owned(),
+        })
+    }
+
     /// Adds it to its file.
-    pub(crate) fn keep(self, environment: &Environment) -> Result<()> {
-        let mut records = read(environment.version())?;
-        records.push(self);
-        write(environment.version(), &records)
+    pub(crate) fn keep(&self, environment: &Environment) -> Result<()> {
+        let line = serde_json::to_string(self)? + "\n";
+        let _one_at_a_time = FILE.lock();
+        let path = file(environment.version());
+        let mut file = fs::File::options().append(true).create(true).open(path)?;
+        Ok(file.write_all(line.as_bytes())?)
+    }
+
+    /// What it is about: of those that are about the same the last one counts.
+    fn subject(&self) -> String {
+        match self {
+            Record::Machine { .. } => String::new(),
+            Record::NoWheel { package, .. } | Record::NoReference { package, .. } => {
+                format!("trial {package}")
+            }
+            Record::Trial {
+                package,
+                version,
+                place,
+                ..
+            } => format!("trial {package} {version} {place}"),
+            Record::Soak {
+                place,
+                packages,
+                seed,
+                ..
+            } => format!("soak {place} {seed} {packages:?}"),
+        }
     }
 }
 
@@ -95,20 +156,27 @@ pub(crate) fn versions() -> Result<Vec<String>> {
     Ok(versions)
 }
 
-/// What was seen on that Python.
+/// What was seen on that Python, in the order of what it is about.
 pub(crate) fn read(version: &str) -> Result<Vec<Record>> {
     let text = match fs::read_to_string(file(version)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         text => text?,
     };
-    let records = text.lines().map(|line| Ok(serde_json::from_str(line)?));
-    records.collect()
+    let mut records = BTreeMap::new();
+    for line in text.lines() {
+        let record: Record = serde_json::from_str(line)?;
+        records.insert(record.subject(), record);
+    }
+    Ok(records.into_values().collect())
 }
 
-pub(crate) fn write(version: &str, records: &[Record]) -> Result<()> {
+/// Takes out the lines whose place others have taken, and puts the rest in order.
+pub(crate) fn tidy(version: &str) -> Result<()> {
+    let records = read(version)?;
     let lines: Result<Vec<String>> = records
         .iter()
         .map(|record| Ok(serde_json::to_string(record)? + "\n"))
         .collect();
+    let _one_at_a_time = FILE.lock();
     Ok(fs::write(file(version), lines?.concat())?)
 }

@@ -1,20 +1,20 @@
 //! Soak: packages at random, in four workers for minutes, with their answers compared and memory watched.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use owngil::{Error, Pool, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::environment::Environment;
+use crate::environment::{Contents, Environment};
 use crate::place::{N_WORKERS, Place};
 use crate::record::{Record, Soaked};
-use crate::workload::{function, reference};
-use crate::{Result, process, workload};
-
-/// How many different inputs a package gets.
-const N_SEEDS: u64 = 24;
+use crate::workload::{self, function};
+use crate::{Result, process, table};
 
 /// How often memory is looked at, and how often it is told.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -23,6 +23,9 @@ const TELL: Duration = Duration::from_secs(30);
 /// By how much memory may grow from the first third of the time to the end.
 const GROWTH_MAX: f64 = 1.05;
 
+/// How many of the calls that were begun last are told of after a crash.
+const N_LAST: usize = 16;
+
 /// What a soak was asked for.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Plan {
@@ -30,15 +33,23 @@ struct Plan {
     seed: u64,
     place: Place,
     packages: Vec<String>,
+    /// Into how many parts the packages are divided, which are soaked one after another.
+    n_groups: usize,
+    /// Where the environment is, and where the calls that were begun are noted.
+    environment: PathBuf,
+    begun: PathBuf,
 }
 
 impl Plan {
-    fn from_options(options: &[&str]) -> Result<Plan> {
+    fn from_options(options: &[&str], environment: &Environment) -> Result<Plan> {
         let mut plan = Plan {
             minutes: 10.0,
             seed: 1,
             place: Place::Private,
             packages: Vec::new(),
+            n_groups: 1,
+            environment: environment.folder().to_owned(),
+            begun: environment.folder().join("begun"),
         };
         let mut options = options.iter();
         while let Some(option) = options.next() {
@@ -47,45 +58,100 @@ impl Plan {
                 "--minutes" => plan.minutes = value()?.parse()?,
                 "--seed" => plan.seed = value()?.parse()?,
                 "--place" => plan.place = value()?.parse()?,
+                "--groups" => plan.n_groups = value()?.parse()?,
                 name if name.starts_with('-') => return Err(format!("no option {name}").into()),
                 package => plan.packages.push(package.to_owned()),
             }
         }
         if plan.packages.is_empty() {
-            plan.packages = workload::names();
+            plan.packages = table::soakable(environment.version())?;
+        }
+        if plan.packages.is_empty() {
+            return Err("no package is known to work in private copies: make compatibility".into());
         }
         Ok(plan)
     }
+
+    /// The groups, dealt out at random, so that another seed gives another mix.
+    fn groups(&self) -> Vec<Plan> {
+        let mut random = Random::new(self.seed);
+        let mut packages = self.packages.clone();
+        for n in (1..packages.len()).rev() {
+            packages.swap(n, random.below(n as u64 + 1) as usize);
+        }
+        let size = packages.len().div_ceil(self.n_groups.max(1));
+        let parts = packages.chunks(size).map(|part| Plan {
+            packages: part.to_vec(),
+            ..self.clone()
+        });
+        parts.collect()
+    }
 }
 
-/// Runs a soak in a process of its own, and notes how it ended.
+/// Soaks each group in a process of its own, and notes how it ended.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
-    let plan = Plan::from_options(options)?;
-    let environment = Environment::of_tests()?;
-    let mut command = process::role(&environment)?;
+    let environment = Environment::with(Contents::Newest)?;
+    let plan = Plan::from_options(options, &environment)?;
+    let mut failures = Vec::new();
+    for group in plan.groups() {
+        failures.extend(run_group(group, &environment)?);
+    }
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(failures.join("\n").into()),
+    }
+}
+
+fn run_group(plan: Plan, environment: &Environment) -> Result<Option<String>> {
+    let mut versions = BTreeMap::new();
+    for package in &plan.packages {
+        let plain = workload::reference(environment, package)?;
+        versions.insert(package.clone(), plain.version);
+    }
+    eprintln!("soaking {} packages, {} min", versions.len(), plan.minutes);
+    fs::write(&plan.begun, "")?;
+    let mut command = process::role(environment)?;
     command.args(["soak-here", &serde_json::to_string(&plan)?]);
     let output = command.stderr(Stdio::inherit()).output()?;
     let soaked = match output.status.success() {
         true => serde_json::from_slice(&output.stdout)?,
-        false => Soaked {
-            ended: output.status.to_string(),
-            ..Soaked::default()
-        },
+        false => crashed(&plan, output.status.to_string())?,
     };
     let failure = soaked.failure();
     let record = Record::Soak {
         place: plan.place,
-        packages: plan.packages,
+        packages: versions,
         minutes: plan.minutes,
         seed: plan.seed,
         soaked,
     };
     eprintln!("{}", serde_json::to_string(&record)?);
-    record.keep(&environment)?;
-    match failure {
-        None => Ok(()),
-        Some(failure) => Err(failure.into()),
+    record.keep(environment)?;
+    // Said so that it can be run again with a part of them.
+    Ok(failure.map(|failure| format!("{failure} with: {}", plan.packages.join(" "))))
+}
+
+/// What is known of a soak whose process is gone.
+fn crashed(plan: &Plan, ended: String) -> Result<Soaked> {
+    let begun = fs::read_to_string(&plan.begun)?;
+    let mut soaked = Soaked {
+        ended,
+        ..Soaked::default()
+    };
+    for line in begun.lines() {
+        soaked.n_tasks += 1;
+        let (package, _) = line.split_once('(').unwrap_or((line, ""));
+        *soaked.calls.entry(package.to_owned()).or_default() += 1;
     }
+    let mut last: Vec<String> = begun
+        .lines()
+        .rev()
+        .take(N_LAST)
+        .map(str::to_owned)
+        .collect();
+    last.reverse();
+    soaked.last = last;
+    Ok(soaked)
 }
 
 /// A call whose answer is known.
@@ -100,26 +166,30 @@ struct Call<'a> {
 /// The role that soaks.
 pub(crate) fn here(plan: &str) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan)?;
-    let environment = Environment::of_tests()?;
+    let environment = Environment::at(&plan.environment.to_string_lossy())?;
     let mut expected = HashMap::new();
     for package in &plan.packages {
-        let answers = reference(&environment, package, N_SEEDS)?;
-        expected.insert(package.as_str(), answers.values);
+        let plain = workload::reference(&environment, package)?;
+        expected.insert(package.as_str(), plain.answers.values);
     }
     let pool = plan.place.pool(&environment)?;
-    let mut random = Random(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::new(plan.seed);
+    let mut begun = fs::File::options().append(true).open(&plan.begun)?;
     let mut running: VecDeque<Call> = VecDeque::new();
     let mut memory = Memory::begin(Duration::from_secs_f64(plan.minutes * 60.0));
     let mut soaked = Soaked::default();
     loop {
         let goes_on = memory.look(soaked.n_tasks);
         while goes_on && running.len() < 2 * N_WORKERS {
-            running.push_back(begin(&pool, &plan.packages, &mut random)?);
+            let call = begin(&pool, &plan.packages, &mut random)?;
+            writeln!(begun, "{}({})", call.package, call.seed)?;
+            running.push_back(call);
         }
         let Some(call) = running.pop_front() else {
             break;
         };
         soaked.n_tasks += 1;
+        *soaked.calls.entry(call.package.to_owned()).or_default() += 1;
         let expected = &expected[call.package][call.seed as usize];
         let found = match call.task.wait() {
             Err(Error::Python(error)) if call.raises && error.type_name() == "RuntimeError" => {
@@ -150,7 +220,7 @@ pub(crate) fn here(plan: &str) -> Result<()> {
 
 fn begin<'a>(pool: &Pool, packages: &'a [String], random: &mut Random) -> Result<Call<'a>> {
     let package = packages[random.below(packages.len() as u64) as usize].as_str();
-    let seed = random.below(N_SEEDS);
+    let seed = random.below(workload::n_seeds(package));
     let raises = random.below(8) == 0;
     let function = function(if raises { "fail" } else { "work" });
     let task = pool.submit(&function, (package, seed))?;
@@ -228,6 +298,10 @@ fn resident_mib() -> f64 {
 struct Random(u64);
 
 impl Random {
+    fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
     fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,25 +1,23 @@
-//! Table: each package in each place, and the part of docs/compatibility.md that says so.
+//! Table: the part of docs/compatibility.md that says what was seen, and the list that ships in the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Command;
 
-use crate::environment::{Environment, root};
+use crate::Result;
+use crate::environment::root;
+use crate::matrix::PLACES;
 use crate::place::Place;
 use crate::record::{self, Record};
-use crate::{Result, process, workload};
 
 const BEGIN: &str = "<!-- made by `make compatibility`, from here -->\n";
 const END: &str = "<!-- to here -->\n";
 
-/// The places, the one that is preferred first.
-const PLACES: [Place; 3] = [Place::Strict, Place::Private, Place::Process];
+/// How long a package must have been soaked to be listed.
+const N_MINUTES_MIN: f64 = 10.0;
 
-/// Tries the packages that are named, or all, on this Python, and writes the page. `--page` writes it alone.
-pub(crate) fn run(options: &[&str]) -> Result<()> {
-    if options != ["--page"] {
-        try_all(options)?;
-    }
+/// Writes the page's part, and the list.
+pub(crate) fn run() -> Result<()> {
+    let page = Page::read()?;
     let path = root().join("docs/compatibility.md");
     let text = fs::read_to_string(&path)?;
     let (before, rest) = text
@@ -28,99 +26,142 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     let (_, after) = rest.split_once(END).ok_or("the page has no ending mark")?;
     fs::write(
         path,
-        format!("{before}{BEGIN}\n{}\n\n{END}{after}", Page::read()?.text()),
+        format!("{before}{BEGIN}\n{}\n\n{END}{after}", page.text()),
     )?;
-    Ok(())
+    let folder = root().join("src/tested");
+    fs::create_dir_all(&folder)?;
+    Ok(fs::write(folder.join("packages.tsv"), page.list())?)
 }
 
-fn try_all(named: &[&str]) -> Result<()> {
-    let environment = Environment::of_table()?;
-    let version = environment.version();
-    let mut packages = [workload::names(), workload::brief_names()?].concat();
-    packages.retain(|package| named.is_empty() || named.contains(&package.as_str()));
-    let machine = machine(&environment)?;
-    for package in packages {
-        let plain = workload::reference(&environment, &package, 1)?;
-        let mut trials = Vec::new();
-        for place in PLACES {
-            let failure = process::trial(&environment, &package, place)?.failure();
-            eprintln!("{package}, {place}: {}", failure.as_deref().unwrap_or("ok"));
-            trials.push(Record::Trial {
-                package: package.clone(),
-                distribution: plain.distribution.clone(),
-                version: plain.version.clone(),
-                place,
-                failure,
-            });
-        }
-        // They take the place of what was seen before; a soak may have added to that meanwhile.
-        let mut records = record::read(version)?;
-        records.retain(|record| match record {
-            Record::Machine { .. } => false,
-            Record::Trial { package: other, .. } => *other != package,
-            Record::Soak { .. } => true,
-        });
-        records.insert(0, machine.clone());
-        records.extend(trials);
-        record::write(version, &records)?;
+/// Whether a package may have private copies on that Python.
+pub(crate) fn is_listed(minor: &str, package: &str) -> Result<bool> {
+    let page = Page::read()?;
+    let known = page.rows.get(package).and_then(|row| row.minors.get(minor));
+    Ok(known.is_some_and(|known| known.listed().is_some()))
+}
+
+/// The packages that worked in private copies on that Python, in their newest releases.
+pub(crate) fn soakable(minor: &str) -> Result<Vec<String>> {
+    let page = Page::read()?;
+    let worked = page.rows.iter().filter(|(_, row)| {
+        row.minors
+            .get(minor)
+            .is_some_and(|known| known.worked(Place::Private).last() == known.newest())
+    });
+    Ok(worked.map(|(package, _)| package.clone()).collect())
+}
+
+/// A version, so that 1.10 comes after 1.9.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Version(Vec<u64>, String);
+
+impl Version {
+    fn new(text: &str) -> Version {
+        let numbers = text.split(|c: char| !c.is_ascii_digit());
+        Version(
+            numbers.filter_map(|number| number.parse().ok()).collect(),
+            text.to_owned(),
+        )
     }
-    Ok(())
-}
-
-fn machine(environment: &Environment) -> Result<Record> {
-    let code =
-        "import sys, time; print('%d.%d.%d' % sys.version_info[:3], time.strftime('%Y-%m-%d'))";
-    let output = Command::new(environment.python())
-        .args(["-c", code])
-        .output()?;
-    let told = String::from_utf8(output.stdout)?;
-    let (python, date) = told.trim().split_once(' ').ok_or("no version")?;
-    Ok(Record::Machine {
-        python: python.to_owned(),
-        date: date.to_owned(),
-    })
 }
 
 /// What is known of one package on one Python.
 #[derive(Default)]
 struct Known {
-    /// Where it was tried, and where it works.
-    n_trials: usize,
-    places: Vec<Place>,
-    /// How long it was soaked in private copies, seed by seed, without a failure.
-    soaks: Vec<f64>,
+    has_no_wheel: bool,
+    /// What went wrong, if anything, by version and place.
+    trials: BTreeMap<(Version, String), Option<String>>,
+    /// How long each version was soaked in private copies without a failure, and whether any soak failed.
+    minutes: BTreeMap<Version, f64>,
+    has_failed_soak: bool,
+    /// With how many others it was soaked at the same time.
+    n_others: usize,
 }
 
 impl Known {
-    fn cell(&self) -> String {
-        if self.n_trials == 0 {
-            return "not tried".to_owned();
+    fn newest(&self) -> Option<&Version> {
+        self.trials.keys().map(|(version, _)| version).max()
+    }
+
+    /// The versions that worked there.
+    fn worked(&self, place: Place) -> impl DoubleEndedIterator<Item = &Version> {
+        let place = place.to_string();
+        let mut trials = self.trials.iter();
+        std::iter::from_fn(move || {
+            trials.find(|((_, other), failure)| *other == place && failure.is_none())
+        })
+        .map(|((version, _), _)| version)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+    }
+
+    /// The versions from which to which it may have private copies: the first and the last that worked without one
+    /// between them that did not, where the last was soaked for long enough.
+    fn listed(&self) -> Option<(&Version, &Version)> {
+        let newest = self.worked(Place::Private).next_back()?;
+        let minutes = self.minutes.get(newest).copied().unwrap_or_default();
+        if minutes < N_MINUTES_MIN || self.has_failed_soak || self.newest() != Some(newest) {
+            return None;
         }
-        let Some(place) = PLACES.iter().find(|place| self.places.contains(place)) else {
-            return "nowhere".to_owned();
-        };
-        match (place, self.soaks.as_slice()) {
-            (Place::Private, [minutes, ..]) => {
-                format!(
-                    "{}, soaked {} × {minutes} min",
-                    place.words(),
-                    self.soaks.len()
-                )
+        let place = Place::Private.to_string();
+        let failed = self
+            .trials
+            .iter()
+            .filter(|((_, other), failure)| *other == place && failure.is_some())
+            .map(|((version, _), _)| version)
+            .max();
+        let oldest = self
+            .worked(Place::Private)
+            .find(|version| failed.is_none_or(|failed| *version > failed))?;
+        Some((oldest, newest))
+    }
+
+    fn cell(&self) -> String {
+        let Some(newest) = self.newest() else {
+            return if self.has_no_wheel {
+                "no wheel"
+            } else {
+                "not tried"
             }
-            (place, _) => place.words().to_owned(),
+            .to_owned();
+        };
+        if let Some((oldest, newest)) = self.listed() {
+            let minutes = self.minutes.get(newest).copied().unwrap_or_default();
+            return match oldest == newest {
+                true => format!("private copy, {}, soaked {minutes} min", newest.1),
+                false => format!(
+                    "private copy, {} to {}, soaked {minutes} min",
+                    oldest.1, newest.1
+                ),
+            };
+        }
+        let place = PLACES.into_iter().find(|place| {
+            let key = (newest.clone(), place.to_string());
+            self.trials.get(&key).is_some_and(Option::is_none)
+        });
+        match place {
+            None => "nowhere".to_owned(),
+            // What was not soaked is not for private copies.
+            Some(Place::Private) => format!("process, {} (not soaked)", newest.1),
+            Some(place) => format!("{}, {}", place.words(), newest.1),
         }
     }
+}
+
+/// What is known of a package.
+#[derive(Default)]
+struct Row {
+    distribution: String,
+    modules: BTreeSet<String>,
+    minors: BTreeMap<String, Known>,
 }
 
 /// What was seen on all Pythons.
 #[derive(Default)]
 struct Page {
     machines: Vec<String>,
-    /// By package, then by Python.
-    rows: BTreeMap<String, BTreeMap<String, Known>>,
-    /// How the packages are shown.
-    titles: BTreeMap<String, String>,
-    refusals: Vec<String>,
+    /// By package.
+    rows: BTreeMap<String, Row>,
 }
 
 impl Page {
@@ -141,27 +182,29 @@ impl Page {
                 let machine = format!("CPython {python}, owngil {own}, {date}");
                 self.machines.push(machine);
             }
+            Record::NoWheel {
+                package,
+                distribution,
+            } => {
+                self.known(minor, &package).has_no_wheel = true;
+                self.row(&package).distribution = distribution;
+            }
+            Record::NoReference { .. } => {}
             Record::Trial {
                 package,
                 distribution,
                 version,
+                modules,
                 place,
                 failure,
+                ..
             } => {
                 let known = self.known(minor, &package);
-                known.n_trials += 1;
-                match failure {
-                    None => known.places.push(place),
-                    Some(failure) => {
-                        if place == Place::Private {
-                            let failure = failure.replace('`', "'");
-                            self.refusals
-                                .push(format!("- {distribution} on {minor}: `{failure}`"));
-                        }
-                    }
-                }
-                let title = format!("{distribution} {version}");
-                self.titles.insert(package, title);
+                let key = (Version::new(&version), place.to_string());
+                known.trials.insert(key, failure);
+                let row = self.row(&package);
+                row.distribution = distribution;
+                row.modules.extend(modules);
             }
             Record::Soak {
                 place: Place::Private,
@@ -169,22 +212,55 @@ impl Page {
                 minutes,
                 soaked,
                 ..
-            } if soaked.failure().is_none() => {
-                for package in packages {
-                    self.known(minor, &package).soaks.push(minutes);
+            } => {
+                let n_others = packages.len() - 1;
+                for (package, version) in packages {
+                    let known = self.known(minor, &package);
+                    match soaked.failure() {
+                        None if soaked.calls.contains_key(&package) => {
+                            *known.minutes.entry(Version::new(&version)).or_default() += minutes;
+                            known.n_others = known.n_others.max(n_others);
+                        }
+                        None => {}
+                        // A crash says nothing of who it was, and a wrong answer does.
+                        Some(_) => {
+                            let named = format!("{package}(");
+                            known.has_failed_soak |=
+                                soaked.wrong.iter().any(|wrong| wrong.starts_with(&named));
+                        }
+                    }
                 }
             }
             Record::Soak { .. } => {}
         }
     }
 
+    fn row(&mut self, package: &str) -> &mut Row {
+        self.rows.entry(package.to_owned()).or_default()
+    }
+
     fn known(&mut self, minor: &str, package: &str) -> &mut Known {
-        let row = self.rows.entry(package.to_owned()).or_default();
-        row.entry(minor.to_owned()).or_default()
+        self.row(package)
+            .minors
+            .entry(minor.to_owned())
+            .or_default()
+    }
+
+    fn minors(&self) -> BTreeSet<&String> {
+        self.rows
+            .values()
+            .flat_map(|row| row.minors.keys())
+            .collect()
+    }
+
+    fn sorted(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.values().collect();
+        rows.sort_by_key(|row| row.distribution.to_lowercase());
+        rows
     }
 
     fn text(&self) -> String {
-        let minors: BTreeSet<&String> = self.rows.values().flat_map(BTreeMap::keys).collect();
+        let minors = self.minors();
         let heads: String = minors.iter().map(|minor| format!(" {minor} |")).collect();
         let mut lines = vec![
             format!("Measured on x86-64 Linux: {}.", self.machines.join("; ")),
@@ -192,24 +268,62 @@ impl Page {
             format!("| Package |{heads}"),
             format!("|---|{}", "---|".repeat(minors.len())),
         ];
-        let mut rows: Vec<(&String, &String)> = self.titles.iter().collect();
-        rows.sort_by_key(|(_, title)| title.to_lowercase());
-        for (package, title) in rows {
-            let of = |minor: &&String| {
-                self.rows[package]
-                    .get(*minor)
-                    .map_or("not tried".to_owned(), Known::cell)
+        for row in self.sorted() {
+            let cell = |minor: &&String| {
+                let known = row.minors.get(*minor);
+                format!(" {} |", known.map_or("not tried".to_owned(), Known::cell))
             };
-            let cells: String = minors
-                .iter()
-                .map(|minor| format!(" {} |", of(minor)))
-                .collect();
-            lines.push(format!("| {title} |{cells}"));
+            let cells: String = minors.iter().map(cell).collect();
+            lines.push(format!("| {} |{cells}", row.distribution));
         }
-        if !self.refusals.is_empty() {
+        let refusals = self.refusals();
+        if !refusals.is_empty() {
             lines.push("\nWhat kept packages from private copies:\n".to_owned());
-            lines.extend(self.refusals.iter().cloned());
+            lines.extend(refusals);
         }
         lines.join("\n")
+    }
+
+    /// What went wrong with the newest release of each in private copies.
+    fn refusals(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for row in self.sorted() {
+            for (minor, known) in &row.minors {
+                let Some(newest) = known.newest() else {
+                    continue;
+                };
+                let key = (newest.clone(), Place::Private.to_string());
+                if let Some(Some(failure)) = known.trials.get(&key) {
+                    let failure: String = failure.replace('`', "'").chars().take(200).collect();
+                    lines.push(format!("- {} on {minor}: `{failure}`", row.distribution));
+                }
+            }
+        }
+        lines
+    }
+
+    /// The list: one line per package and Python.
+    fn list(&self) -> String {
+        let mut text = String::from(
+            "# Packages that may have private copies. `make compatibility` makes this file of tests/packages/seen-*.jsonl.\n\
+             # distribution\tmodules\tpython\toldest\tnewest\tevidence\n",
+        );
+        for row in self.sorted() {
+            for (minor, known) in &row.minors {
+                if let Some((oldest, newest)) = known.listed() {
+                    let minutes = known.minutes.get(newest).copied().unwrap_or_default();
+                    let modules: Vec<&str> = row.modules.iter().map(String::as_str).collect();
+                    text += &format!(
+                        "{}\t{}\t{minor}\t{}\t{}\ttried in four workers; soaked {minutes} min beside {} packages\n",
+                        row.distribution,
+                        modules.join(","),
+                        oldest.1,
+                        newest.1,
+                        known.n_others,
+                    );
+                }
+            }
+        }
+        text
     }
 }

@@ -9,10 +9,6 @@ DISTRIBUTION = "bcrypt"
 SALT = b"$2b$04$abcdefghijklmnopqrstuu"
 
 
-def native():
-    return ["bcrypt._bcrypt"]
-
-
 def hashed(seed):
     return bcrypt.hashpw(b"password %d" % seed, SALT).decode()
 

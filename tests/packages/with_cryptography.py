@@ -19,10 +19,6 @@ DISTRIBUTION = "cryptography"
 RSA = rsa.generate_private_key(65537, 2048)
 
 
-def native():
-    return ["cryptography.hazmat.bindings._rust"]
-
-
 def key(seed):
     return HKDF(hashes.SHA256(), 32, b"salt", str(seed).encode()).derive(b"secret")
 

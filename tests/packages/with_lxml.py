@@ -25,10 +25,6 @@ SCHEMA = etree.RelaxNG(
 )
 
 
-def native():
-    return ["lxml.etree", "lxml.objectify"]
-
-
 def document(seed):
     root = etree.Element("root", seed=str(seed))
     for i in range(60):

@@ -18,16 +18,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "matplotlib"
 
 
-def native():
-    return [
-        "matplotlib.backends._backend_agg",
-        "matplotlib.ft2font",
-        "matplotlib._path",
-        "kiwisolver._cext",
-        "contourpy._contourpy",
-    ]
-
-
 def pixels(figure):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -9,10 +9,6 @@ from exercise import digest, in_threads, raised
 DISTRIBUTION = "msgpack"
 
 
-def native():
-    return ["msgpack._cmsgpack"]
-
-
 def rows(seed):
     return [
         {"id": i * seed, "name": f"näme {i}", "raw": bytes([i] * 9), "deep": [i / 7, {"x": [None, True]}]}

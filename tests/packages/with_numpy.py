@@ -9,15 +9,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "numpy"
 
 
-def native():
-    return [
-        "numpy._core._multiarray_umath",
-        "numpy.linalg._umath_linalg",
-        "numpy.random._generator",
-        "numpy.fft._pocketfft_umath",
-    ]
-
-
 def decomposed(seed):
     matrix = np.random.default_rng(seed).normal(size=(12, 12))
     u, s, v = np.linalg.svd(matrix)

@@ -19,10 +19,6 @@ class Point:
     tags: list
 
 
-def native():
-    return ["orjson.orjson"]
-
-
 def rows(seed):
     return [
         {"id": i * seed, "name": f"näme {i}", "tags": ["a", None, True], "deep": {"x": [i / 7, -i]}} for i in range(80)

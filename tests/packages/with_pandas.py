@@ -10,10 +10,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "pandas"
 
 
-def native():
-    return ["pandas._libs.lib", "pandas._libs.hashtable", "pandas._libs.parsers", "pandas._libs.tslibs.timestamps"]
-
-
 def frame(seed, n):
     random = np.random.default_rng(seed)
     return pd.DataFrame(

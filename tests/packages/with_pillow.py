@@ -9,10 +9,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "pillow"
 
 
-def native():
-    return ["PIL._imaging", "PIL._imagingft"]
-
-
 def drawn(seed):
     picture = Image.new("RGB", (96, 64), (seed * 37 % 256, 90, 160))
     draw = ImageDraw.Draw(picture)

@@ -10,10 +10,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "polars"
 
 
-def native():
-    return ["_polars_runtime_32._polars_runtime"]
-
-
 def frame(seed, n):
     return pl.DataFrame(
         {

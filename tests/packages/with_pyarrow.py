@@ -12,10 +12,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "pyarrow"
 
 
-def native():
-    return ["pyarrow.lib", "pyarrow._compute", "pyarrow._parquet", "pyarrow._csv"]
-
-
 def table(seed, n):
     return pa.table(
         {

@@ -41,10 +41,6 @@ class Order(BaseModel, Generic[T]):
     notes: dict[str, int | str | None] = {}
 
 
-def native():
-    return ["pydantic_core._pydantic_core"]
-
-
 def order(seed):
     parts = [{"name": f"part{i}", "price": f"{i}.25", "colour": "blue"} for i in range(seed % 10 + 1)]
     made = f"2024-05-0{seed % 9 + 1}T10:00:00Z"

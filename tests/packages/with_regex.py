@@ -10,10 +10,6 @@ NESTED = regex.compile(r"\((?:[^()]++|(?R))*+\)")
 FUZZY = regex.compile(r"(?b)(?:interpreter){e<=3}")
 
 
-def native():
-    return ["regex._regex"]
-
-
 def text(seed):
     return " ".join(f"wörd{i * seed % 17} ({i}(a{i})b) 2024-0{i % 9 + 1}-11 interpeter" for i in range(40))
 

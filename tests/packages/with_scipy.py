@@ -10,17 +10,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "scipy"
 
 
-def native():
-    return [
-        "scipy.linalg._flapack",
-        "scipy.sparse._sparsetools",
-        "scipy.optimize._minpack",
-        "scipy.special._ufuncs",
-        "scipy.spatial._ckdtree",
-        "scipy.integrate._odepack",
-    ]
-
-
 def least(seed):
     found = optimize.minimize(lambda x: (x[0] - seed) ** 2 + (x[1] + 1) ** 4, [0.0, 0.0], method="Nelder-Mead")
     return round(float(found.x[0]), 2)

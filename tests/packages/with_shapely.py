@@ -10,10 +10,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "shapely"
 
 
-def native():
-    return ["shapely.lib", "shapely._geos"]
-
-
 def circles(seed):
     random = np.random.default_rng(seed)
     return shapely.buffer(shapely.points(random.random((30, 2)) * 10), random.random(30) + 0.2)

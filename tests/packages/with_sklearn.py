@@ -13,16 +13,6 @@ from exercise import digest, in_threads, pickled, raised
 DISTRIBUTION = "scikit-learn"
 
 
-def native():
-    return [
-        "sklearn.tree._tree",
-        "sklearn.svm._libsvm",
-        "sklearn.cluster._k_means_lloyd",
-        "sklearn.neighbors._kd_tree",
-        "sklearn.linear_model._cd_fast",
-    ]
-
-
 def grown(seed):
     x, y = datasets.make_classification(80, 6, random_state=seed)
     return digest(tree.DecisionTreeClassifier(random_state=seed).fit(x, y).predict(x).tolist())

@@ -30,15 +30,6 @@ class Book(Base):
     author: orm.Mapped[Author] = orm.relationship(back_populates="books")
 
 
-def native():
-    return [
-        "sqlalchemy.engine._result_cy",
-        "sqlalchemy.engine._row_cy",
-        "sqlalchemy.sql._util_cy",
-        "sqlalchemy.util._collections_cy",
-    ]
-
-
 def filled(seed):
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
     Base.metadata.create_all(engine)

@@ -26,10 +26,6 @@ Loader.add_constructor("!point", lambda loader, node: Point(*loader.construct_se
 Dumper.add_representer(Point, lambda dumper, point: dumper.represent_sequence("!point", [point.x, point.y]))
 
 
-def native():
-    return ["yaml._yaml"]
-
-
 def document(seed):
     shared = {"base": seed, "list": [1, 2.5, None, True]}
     items = [{"name": f"item {i} é", "n": i * seed, "when": datetime.date(2024, 1, i % 28 + 1)} for i in range(30)]

@@ -1,0 +1,775 @@
+"""Databases and their clients: with files, with tables in memory, and as far as one gets without a server."""
+
+from brief import briefly, until_free
+from exercise import digest, pickled, raised
+
+
+@briefly("duckdb")
+def duckdb(seed):
+    import duckdb
+
+    with duckdb.connect() as base:
+        base.execute("create table t as select i, i * ? % 17 as k from range(1000) r(i)", [seed + 1])
+        rows = base.execute("select k, count(*), sum(i) from t group by k order by k").fetchall()
+        return [digest(rows), raised(duckdb.CatalogException, base.execute, "select * from nowhere")]
+
+
+@duckdb.together(lambda path: _duckdb_rows(path))
+def duckdb_writes(path, me):
+    import duckdb
+
+    for i in range(8):
+        with until_free(lambda: duckdb.connect(path), duckdb.IOException) as base:
+            base.execute("create table if not exists t (who int, i int)")
+            base.execute("insert into t values (?, ?)", [me, i])
+
+
+def _duckdb_rows(path):
+    import duckdb
+
+    with until_free(lambda: duckdb.connect(path), duckdb.IOException) as base:
+        return base.execute("select who, count(*), sum(i) from t group by who order by who").fetchall()
+
+
+@briefly("lmdb")
+def lmdb(seed):
+    import tempfile
+
+    import lmdb
+
+    with tempfile.TemporaryDirectory() as folder, lmdb.open(folder, map_size=1 << 20) as base:
+        with base.begin(write=True) as change:
+            for i in range(50):
+                change.put(b"k%02d" % (i * (seed + 1) % 53), b"%d" % i)
+        with base.begin() as look, look.cursor() as cursor:
+            keys = [key.decode() for key in cursor.iternext(values=False)]
+        return [digest(keys), raised(lmdb.ReadonlyError, lambda: look_only(base)) if seed < 0 else len(keys), raised(lmdb.Error, lmdb.open, "/nowhere/at all")[:12]]
+
+
+def look_only(base):
+    with base.begin() as look:
+        look.put(b"a", b"b")
+
+
+@lmdb.together(lambda path: _lmdb_count(path))
+def lmdb_writes(path, me):
+    import lmdb
+
+    with lmdb.open(path, map_size=1 << 22, subdir=False) as base:
+        for _ in range(60):
+            with base.begin(write=True) as change:
+                change.put(b"n", b"%d" % (int(change.get(b"n", b"0")) + 1))
+
+
+def _lmdb_count(path):
+    import lmdb
+
+    with lmdb.open(path, map_size=1 << 22, subdir=False) as base, base.begin() as look:
+        return int(look.get(b"n"))
+
+
+def _sqlite_works(connect, error, seed):
+    """What any module with the interface of `sqlite3` does."""
+    base = connect(":memory:")
+    base.create_function("twice", 1, lambda n: n * 2)
+    base.execute("create table t (a integer primary key, b text)")
+    base.executemany("insert into t values (?, ?)", [(i, f"é{i * seed % 7}") for i in range(50)])
+    rows = base.execute("select b, count(*), sum(twice(a)) from t group by b order by b").fetchall()
+    return [digest(rows), raised(error, base.execute, "select * from nowhere")]
+
+
+def _sqlite_writes(connect, busy, path):
+    base = connect(path, timeout=60, isolation_level=None)
+    until_free(lambda: base.execute("create table if not exists t (n int)"), busy)
+    for _ in range(20):
+        until_free(lambda: base.execute("begin immediate"), busy)
+        (n,) = base.execute("select coalesce(max(n), 0) from t").fetchone()
+        base.execute("insert into t values (?)", (n + 1,))
+        until_free(lambda: base.execute("commit"), busy)
+    base.close()
+
+
+def _sqlite_reads(connect, path):
+    base = connect(path)
+    found = [base.execute("pragma integrity_check").fetchone()[0], *base.execute("select count(*), max(n) from t").fetchone()]
+    base.close()
+    return found
+
+
+@briefly("pysqlite3-binary")
+def pysqlite3(seed):
+    from pysqlite3 import dbapi2
+
+    return _sqlite_works(dbapi2.connect, dbapi2.OperationalError, seed)
+
+
+@pysqlite3.together(lambda path: _sqlite_reads(__import__("pysqlite3.dbapi2", fromlist=["connect"]).connect, path))
+def pysqlite3_writes(path, me):
+    from pysqlite3 import dbapi2
+
+    _sqlite_writes(dbapi2.connect, dbapi2.OperationalError, path)
+
+
+@briefly("sqlcipher3")
+def sqlcipher3(seed):
+    from sqlcipher3 import dbapi2
+
+    return _sqlite_works(dbapi2.connect, dbapi2.OperationalError, seed)
+
+
+@sqlcipher3.together(lambda path: _sqlite_reads(__import__("sqlcipher3.dbapi2", fromlist=["connect"]).connect, path))
+def sqlcipher3_writes(path, me):
+    from sqlcipher3 import dbapi2
+
+    _sqlite_writes(dbapi2.connect, dbapi2.OperationalError, path)
+
+
+@briefly("sqlean.py")
+def sqlean(seed):
+    import sqlean
+
+    sqlean.extensions.enable_all()
+    return [*_sqlite_works(sqlean.connect, sqlean.OperationalError, seed), sqlean.connect(":memory:").execute("select text_reverse('abc')").fetchone()[0]]
+
+
+@sqlean.together(lambda path: _sqlite_reads(__import__("sqlean").connect, path))
+def sqlean_writes(path, me):
+    import sqlean
+
+    _sqlite_writes(sqlean.connect, sqlean.OperationalError, path)
+
+
+@briefly("apsw")
+def apsw(seed):
+    import apsw
+
+    base = apsw.Connection(":memory:")
+    base.create_scalar_function("twice", lambda n: n * 2)
+    base.execute("create table t (a, b)")
+    base.executemany("insert into t values (?, ?)", [(i, f"é{i * seed % 7}") for i in range(50)])
+    rows = list(base.execute("select b, count(*), sum(twice(a)) from t group by b order by b"))
+    return [digest(rows), raised(apsw.SQLError, base.execute, "select * from nowhere")]
+
+
+@apsw.together(lambda path: _apsw_count(path))
+def apsw_writes(path, me):
+    import apsw
+
+    base = apsw.Connection(path)
+    base.set_busy_timeout(60_000)
+    until_free(lambda: base.execute("create table if not exists t (n)"), apsw.BusyError)
+    for _ in range(20):
+        until_free(lambda: base.execute("begin immediate"), apsw.BusyError)
+        base.execute("insert into t select coalesce(max(n), 0) + 1 from t")
+        until_free(lambda: base.execute("commit"), apsw.BusyError)
+    base.close()
+
+
+def _apsw_count(path):
+    import apsw
+
+    base = apsw.Connection(path)
+    return [list(base.execute("pragma integrity_check")), list(base.execute("select count(*), max(n) from t"))]
+
+
+@briefly("rocksdict")
+def rocksdict(seed):
+    import tempfile
+
+    import rocksdict
+
+    with tempfile.TemporaryDirectory() as folder:
+        base = rocksdict.Rdict(folder)
+        for i in range(50):
+            base[f"k{i * (seed + 1) % 53:02}"] = {"n": i}
+        found = [list(base.keys())[:3], base["k00"], raised(KeyError, lambda: base["none"])[:8]]
+        base.close()
+        return found
+
+
+@rocksdict.together(lambda path: _rocks_count(path))
+def rocksdict_writes(path, me):
+    import rocksdict
+
+    for i in range(6):
+        base = until_free(lambda: rocksdict.Rdict(path), Exception)
+        base["n"] = base.get("n", 0) + 1
+        base.close()
+
+
+def _rocks_count(path):
+    import rocksdict
+
+    base = rocksdict.Rdict(path)
+    return base["n"]
+
+
+@briefly("plyvel")
+def plyvel(seed):
+    import tempfile
+
+    import plyvel
+
+    with tempfile.TemporaryDirectory() as folder, plyvel.DB(folder, create_if_missing=True) as base:
+        with base.write_batch() as batch:
+            for i in range(50):
+                batch.put(b"k%02d" % (i * (seed + 1) % 53), b"%d" % i)
+        found = [key.decode() for key, _ in base.iterator(start=b"k40")]
+        return [found, raised(TypeError, base.put, "a", b"b")[:9], raised(plyvel.Error, plyvel.DB, "/nowhere/x")[:7]]
+
+
+@plyvel.together(lambda path: _plyvel_count(path))
+def plyvel_writes(path, me):
+    import plyvel
+
+    for i in range(6):
+        with until_free(lambda: plyvel.DB(path, create_if_missing=True), plyvel.IOError) as base:
+            base.put(b"n", b"%d" % (int(base.get(b"n", b"0")) + 1))
+
+
+def _plyvel_count(path):
+    import plyvel
+
+    with plyvel.DB(path) as base:
+        return int(base.get(b"n"))
+
+
+@briefly("h5py")
+def h5py(seed):
+    import io
+
+    import h5py
+    import numpy as np
+
+    kept = io.BytesIO()
+    with h5py.File(kept, "w") as file:
+        file.create_dataset("a/b", data=np.arange(500) * seed, compression="gzip")
+        file["a"].attrs["name"] = "é"
+    with h5py.File(kept, "r") as file:
+        return [int(file["a/b"][10:20].sum()), file["a"].attrs["name"], raised(KeyError, lambda: file["none"])]
+
+
+@h5py.together(lambda path: _hdf5_rows(path))
+def h5py_writes(path, me):
+    import h5py
+    import numpy as np
+
+    for i in range(8):
+        with until_free(lambda: h5py.File(path, "a"), OSError) as file:
+            file.create_dataset(f"w{me}/{len(file.get(f'w{me}', ()))}", data=np.full(50, me))
+
+
+def _hdf5_rows(path):
+    import h5py
+
+    with h5py.File(path) as file:
+        return {name: [len(group), int(sum(part[:].sum() for part in group.values()))] for name, group in file.items()}
+
+
+@briefly("tables", threads=False)
+def tables(seed):
+    import os
+    import tempfile
+
+    import numpy as np
+    import tables
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tables.open_file(os.path.join(folder, "x.h5"), "w") as file:
+            made = file.create_table("/", "t", {"n": tables.Int32Col(), "s": tables.StringCol(8)})
+            made.append([(i * seed % 11, f"s{i}") for i in range(40)])
+            made.flush()
+            made.cols.n.create_index()
+            found = sorted(row["s"].decode() for row in made.where("n > 8"))
+            file.create_carray("/", "c", obj=np.arange(100), filters=tables.Filters(5, "blosc"))
+            return [found, int(file.root.c[10:20].sum()), raised(tables.NoSuchNodeError, file.get_node, "/none")]
+
+
+@tables.together(lambda path: _tables_rows(path))
+def tables_writes(path, me):
+    import tables
+
+    for i in range(8):
+        with until_free(lambda: tables.open_file(path, "a"), OSError, ValueError) as file:
+            if "t" not in file.root:
+                file.create_table("/", "t", {"n": tables.Int32Col()})
+            file.root.t.append([(me * 100 + i,)])
+
+
+def _tables_rows(path):
+    import tables
+
+    with tables.open_file(path) as file:
+        return sorted(int(n) for n in file.root.t.cols.n[:])
+
+
+@briefly("netCDF4", threads=False)
+def netcdf4(seed):
+    import netCDF4
+    import numpy as np
+
+    file = netCDF4.Dataset("memory.nc", "w", memory=1024)
+    file.createDimension("x", 20)
+    made = file.createVariable("v", "f8", ("x",), zlib=True)
+    made[:] = np.arange(20) * seed
+    made.units = "é"
+    data = bytes(file.close())
+    with netCDF4.Dataset("memory.nc", memory=data) as back:
+        return [float(back["v"][3:6].sum()), back["v"].units, raised(IndexError, lambda: back["none"])]
+
+
+@netcdf4.together(lambda path: _netcdf_rows(path))
+def netcdf4_writes(path, me):
+    import fcntl
+    import os
+
+    import netCDF4
+
+    for i in range(8):
+        with open(path + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with netCDF4.Dataset(path, "a" if os.path.exists(path) else "w") as file:
+                if "x" not in file.dimensions:
+                    file.createDimension("x", None)
+                    file.createVariable("v", "i4", ("x",))
+                file["v"][len(file["v"])] = me * 100 + i
+
+
+def _netcdf_rows(path):
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        return sorted(int(n) for n in file["v"][:])
+
+
+@briefly("tiledb")
+def tiledb(seed):
+    import os
+    import tempfile
+
+    import numpy as np
+    import tiledb
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a")
+        tiledb.from_numpy(path, np.arange(60).reshape(6, 10) * (seed + 1)).close()
+        with tiledb.open(path) as made:
+            return [int(made[1:3, 4].sum()), str(made.schema.domain.shape), raised(tiledb.TileDBError, tiledb.open, path + "none")[:12]]
+
+
+@tiledb.together(lambda path: _tiledb_rows(path))
+def tiledb_writes(path, me):
+    import numpy as np
+    import tiledb
+
+    if not tiledb.array_exists(path):
+        domain = tiledb.Domain(tiledb.Dim("x", (0, 99), tile=10, dtype=np.int32))
+        schema = tiledb.ArraySchema(domain, [tiledb.Attr("a", dtype=np.int64)], sparse=True)
+        until_exists(lambda: tiledb.Array.create(path, schema), lambda: tiledb.array_exists(path))
+    for i in range(6):
+        with tiledb.open(path, "w") as made:
+            made[np.array([me * 10 + i])] = np.array([me * 100 + i])
+
+
+def until_exists(call, exists):
+    """Makes what another may be making."""
+    try:
+        call()
+    except Exception:
+        if not exists():
+            raise
+
+
+def _tiledb_rows(path):
+    import tiledb
+
+    with tiledb.open(path) as made:
+        return sorted(int(n) for n in made[:]["a"])
+
+
+@briefly("deltalake", "pyarrow")
+def deltalake(seed):
+    import tempfile
+
+    import deltalake
+    import pyarrow as pa
+
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(2):
+            deltalake.write_deltalake(folder, pa.table({"a": [seed, i], "b": ["x", "é"]}), mode="append")
+        table = deltalake.DeltaTable(folder)
+        return [table.version(), table.to_pyarrow_table().num_rows, raised(Exception, deltalake.DeltaTable, folder + "/none")[:18]]
+
+
+@deltalake.together(lambda path: _delta_rows(path))
+def deltalake_writes(path, me):
+    import deltalake
+    import pyarrow as pa
+
+    for i in range(4):
+        until_free(lambda: deltalake.write_deltalake(path, pa.table({"n": [me * 100 + i]}), mode="append"), Exception)
+
+
+def _delta_rows(path):
+    import deltalake
+
+    return sorted(deltalake.DeltaTable(path).to_pyarrow_table()["n"].to_pylist())
+
+
+@briefly("datafusion", "pyarrow")
+def datafusion(seed):
+    import datafusion
+
+    context = datafusion.SessionContext()
+    context.from_pydict({"a": [1, 2, 3], "b": [seed, 5, 6]}, "t")
+    found = context.sql("select a % 2 as k, sum(b) as s from t group by 1 order by 1").to_pydict()
+    return [found, raised(Exception, context.sql, "select * from nowhere")[:12]]
+
+
+@briefly("adbc-driver-sqlite", "adbc-driver-manager", "pyarrow", loads="other")
+def adbc_sqlite(seed):
+    from adbc_driver_manager import ProgrammingError
+    from adbc_driver_sqlite import dbapi
+
+    with dbapi.connect() as base, base.cursor() as cursor:
+        cursor.execute("create table t (a int, b text)")
+        cursor.executemany("insert into t values (?, ?)", [(seed, "é"), (2, None)])
+        cursor.execute("select * from t order by a")
+        return [[list(row) for row in cursor.fetchall()], raised(Exception, cursor.execute, "select * from nowhere")[:16], ProgrammingError.__name__]
+
+
+@adbc_sqlite.together(lambda path: _adbc_count(path))
+def adbc_sqlite_writes(path, me):
+    from adbc_driver_sqlite import dbapi
+
+    with until_free(lambda: dbapi.connect(f"file:{path}", autocommit=True), Exception) as base:
+        for i in range(15):
+            with base.cursor() as cursor:
+                until_free(lambda: cursor.execute("create table if not exists t (n int)"), Exception)
+                until_free(lambda: cursor.execute("insert into t select coalesce(max(n), 0) + 1 from t"), Exception)
+
+
+def _adbc_count(path):
+    import sqlite3
+
+    base = sqlite3.connect(path)
+    return [base.execute("pragma integrity_check").fetchall(), base.execute("select count(*), max(n) from t").fetchall()]
+
+
+@briefly("sqlite-vec", loads="other")
+def sqlite_vec(seed):
+    import sqlite3
+
+    import sqlite_vec
+
+    base = sqlite3.connect(":memory:")
+    if not hasattr(base, "enable_load_extension"):
+        return "this Python's sqlite3 loads no extensions"
+    base.enable_load_extension(True)
+    sqlite_vec.load(base)
+    base.execute("create virtual table v using vec0(e float[3])")
+    for i in range(6):
+        base.execute("insert into v (rowid, e) values (?, ?)", (i + 1, sqlite_vec.serialize_float32([i, seed, 1])))
+    rows = base.execute("select rowid from v where e match ? and k = 2 order by distance", (sqlite_vec.serialize_float32([2, seed, 1]),))
+    return [rows.fetchall()[0], raised(sqlite3.OperationalError, base.execute, "select vec_length('no')")[:12]]
+
+
+@briefly("pyturso")
+def turso(seed):
+    import turso
+
+    base = turso.connect(":memory:")
+    cursor = base.cursor()
+    cursor.execute("create table t (a int, b text)")
+    for i in range(20):
+        cursor.execute("insert into t values (?, ?)", (i, f"é{i * seed % 5}"))
+    rows = cursor.execute("select b, count(*) from t group by b order by b").fetchall()
+    return [[list(row) for row in rows], raised(Exception, cursor.execute, "select * from nowhere")[:14]]
+
+
+@briefly("ladybug")
+def ladybug(seed):
+    import tempfile
+
+    import ladybug
+
+    with tempfile.TemporaryDirectory() as folder:
+        base = ladybug.Database(f"{folder}/g")
+        link = ladybug.Connection(base, num_threads=1)
+        link.execute("create node table P (n int64, primary key (n))")
+        for i in range(5):
+            link.execute(f"create (:P {{n: {i * (seed + 1)}}})")
+        found = link.execute("match (p:P) return p.n order by p.n").get_all()
+        wrong = raised(RuntimeError, link.execute, "match (p:None) return p")
+        link.close()
+        base.close()
+        return [found, wrong]
+
+
+@ladybug.together(lambda path: _ladybug_rows(path))
+def ladybug_writes(path, me):
+    import ladybug
+
+    for i in range(4):
+        base = until_free(lambda: ladybug.Database(path), RuntimeError)
+        link = ladybug.Connection(base, num_threads=1)
+        link.execute("create node table if not exists P (n int64, primary key (n))")
+        link.execute(f"merge (:P {{n: {me * 100 + i}}})")
+        link.close()
+        base.close()
+
+
+def _ladybug_rows(path):
+    import ladybug
+
+    base = ladybug.Database(path)
+    return ladybug.Connection(base).execute("match (p:P) return p.n order by p.n").get_all()
+
+
+@briefly("tantivy")
+def tantivy(seed):
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("title", stored=True)
+    builder.add_integer_field("n", stored=True, indexed=True)
+    index = tantivy.Index(builder.build())
+    writer = index.writer(15_000_000, 1)
+    for i in range(10):
+        writer.add_document(tantivy.Document(title=[f"the title {i * seed % 3}"], n=i))
+    writer.commit()
+    writer.wait_merging_threads()
+    index.reload()
+    found = index.searcher().search(index.parse_query("title:1", ["title"]), 20)
+    return [found.count, raised(ValueError, index.parse_query, "title:(", ["title"])[:20]]
+
+
+@tantivy.together(lambda path: _tantivy_count(path))
+def tantivy_writes(path, me):
+    import os
+
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("n", stored=True, indexed=True, fast=True)
+    os.makedirs(path, exist_ok=True)
+    for i in range(3):
+        index = until_free(lambda: tantivy.Index(builder.build(), path=path), ValueError)
+        writer = until_free(lambda: index.writer(15_000_000, 1), ValueError)
+        writer.add_document(tantivy.Document(n=me * 100 + i))
+        writer.commit()
+        writer.wait_merging_threads()
+        del writer
+
+
+def _tantivy_count(path):
+    import tantivy
+
+    return tantivy.Index.open(path).searcher().num_docs
+
+
+@briefly("asyncpg")
+def asyncpg(seed):
+    import asyncio
+
+    import asyncpg
+
+    async def refused():
+        try:
+            await asyncpg.connect(host="127.0.0.1", port=1, user="a", database="b", timeout=5)
+        except OSError as error:
+            return type(error).__name__
+
+    return [asyncio.run(refused()), str(asyncpg.Range(seed, seed + 3)), str(asyncpg.Point(seed, 2))]
+
+
+@briefly("psycopg2-binary")
+def psycopg2(seed):
+    import psycopg2
+    from psycopg2 import extensions
+
+    refused = raised(psycopg2.OperationalError, psycopg2.connect, "host=127.0.0.1 port=1 connect_timeout=5")
+    return [
+        refused.split(":")[0],
+        extensions.adapt("it's").getquoted().decode(),
+        extensions.make_dsn(dbname=f"d{seed}"),
+    ]
+
+
+@briefly("psycopg-binary", "psycopg")
+def psycopg(seed):
+    import psycopg
+    from psycopg import sql
+    from psycopg.types.json import Json
+
+    made = psycopg.adapt.Transformer()
+    data = made.as_literal(f"it's {seed}")
+    dumped = made.as_literal(Json({"a": [seed]}))
+    refused = raised(psycopg.OperationalError, psycopg.connect, "host=127.0.0.1 port=1 connect_timeout=5")
+    return [psycopg.pq.__impl__, data.decode(), dumped.decode(), sql.Identifier("a", "b").as_string(None), refused[:16]]
+
+
+@briefly("pymssql")
+def pymssql(seed):
+    import pymssql
+
+    refused = raised(pymssql.Error, lambda: pymssql.connect("127.0.0.1", "a", "b", "c", port=1, login_timeout=5))
+    return [refused[:16], pymssql._mssql.quote_simple_value(f"it's {seed}").decode()]
+
+
+@briefly("pyodbc", threads=False)
+def pyodbc(seed):
+    import pyodbc
+
+    return [pyodbc.drivers(), raised(pyodbc.Error, pyodbc.connect, f"DSN=none{seed}")[:20], pyodbc.BinaryNull is not None]
+
+
+@briefly("mysql-connector-python")
+def mysql_connector(seed):
+    import _mysql_connector
+    import mysql.connector
+
+    made = _mysql_connector.MySQL()
+    escaped = made.escape_string(f"it's {seed}") if seed < 0 else made.convert_to_mysql([seed, "it's", None]) if seed < -1 else b""
+    refused = raised(mysql.connector.Error, lambda: mysql.connector.connect(host="127.0.0.1", port=1, user="a", connection_timeout=5))
+    return [len(escaped), refused[:14], raised(_mysql_connector.MySQLInterfaceError, made.connect, host="127.0.0.1", port=1)[:20]]
+
+
+@briefly("oracledb")
+def oracledb(seed):
+    import oracledb
+
+    refused = raised(oracledb.Error, lambda: oracledb.connect(user="a", password="b", dsn=f"127.0.0.1:1/x{seed}"))
+    made = oracledb.ConnectParams()
+    made.parse_connect_string(f"host:15{seed:02}/service")
+    return [refused[:16], made.port, made.service_name, oracledb.DB_TYPE_VARCHAR.name]
+
+
+@briefly("clickhouse-connect")
+def clickhouse_connect(seed):
+    from clickhouse_connect.datatypes.registry import get_from_name
+    from clickhouse_connect.driver.exceptions import Error
+    from clickhouse_connect.driverc import buffer, dataconv
+
+    source = type("Source", (), {"gen": iter([b"\x03abc\x05" + b"%05d" % seed]), "close": lambda self: None})()
+    made = buffer.ResponseBuffer(source)
+    return [made.read_leb128_str(), made.read_leb128_str(), get_from_name("Array(Nullable(Int32))").name, dataconv is not None, Error.__name__, raised(StopIteration, made.read_byte)[:14]]
+
+
+@briefly("clickhouse-driver")
+def clickhouse_driver(seed):
+    import clickhouse_driver
+    from clickhouse_driver.bufferedwriter import BufferedWriter
+    from clickhouse_driver.varint import write_varint
+
+    class Kept(BufferedWriter):
+        def write_into_stream(self):
+            pass
+
+    kept = Kept(1000)
+    write_varint(1000 + seed, kept)
+    refused = raised(clickhouse_driver.errors.NetworkError, clickhouse_driver.Client("127.0.0.1", port=1, connect_timeout=3).execute, "select 1")
+    return [kept.position if hasattr(kept, "position") else 0, refused[:14]]
+
+
+@briefly("cassandra-driver")
+def cassandra(seed):
+    from cassandra.cqltypes import ListType, LongType, UTF8Type
+    from cassandra.murmur3 import murmur3
+
+    kind = ListType.apply_parameters([LongType])
+    data = kind.serialize([1, seed], 4)
+    return [murmur3(b"key%d" % seed), list(kind.deserialize(data, 4)), UTF8Type.deserialize(b"\xc3\xa9", 4), raised(Exception, LongType.serialize, "a", 4)[:6]]
+
+
+@briefly("pymongo")
+def pymongo(seed):
+    import bson
+    import pymongo.message  # noqa: F401
+
+    value = {"a": [seed, 1.5, None, "é"], "id": bson.ObjectId(b"%012d" % seed), "d": {"x": b"raw"}}
+    assert bson.decode(bson.encode(value)) == value
+    return [digest(bson.encode(value)), raised(bson.errors.InvalidDocument, bson.encode, {"a": {1}}), bson.has_c()]
+
+
+@briefly("hiredis")
+def hiredis(seed):
+    import hiredis
+
+    reader = hiredis.Reader()
+    reader.feed(b"*3\r\n$3\r\nfoo\r\n:%d\r\n-ERR no\r\n" % seed)
+    found = reader.gets()
+    broken = hiredis.Reader()
+    broken.feed(b"x")
+    return [found[0].decode(), found[1], str(found[2]), hiredis.pack_command(("SET", "a", seed)).decode(), raised(hiredis.ProtocolError, broken.gets)]
+
+
+@briefly("pyreadstat", "pandas")
+def pyreadstat(seed):
+    import os
+    import tempfile
+
+    import pandas as pd
+    import pyreadstat
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x.sav")
+        pyreadstat.write_sav(pd.DataFrame({"a": [1.0, seed], "b": ["x", "é"]}), path, column_labels=["A", "B"])
+        back, about = pyreadstat.read_sav(path)
+        return [back["a"].tolist(), back["b"].tolist(), about.column_labels, raised(Exception, pyreadstat.read_sav, path + "none")[:14]]
+
+
+@briefly("maxminddb")
+def maxminddb(seed):
+    import maxminddb
+    from maxminddb import extension
+
+    return [raised(Exception, extension.Reader, f"/nowhere{seed}")[:17], maxminddb.MODE_MMAP_EXT]
+
+
+@briefly("pygit2")
+def pygit2(seed):
+    import tempfile
+
+    import pygit2
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = pygit2.init_repository(folder, bare=True)
+        blob = made.create_blob(b"text %d" % seed)
+        tree = made.TreeBuilder()
+        tree.insert("a.txt", blob, pygit2.enums.FileMode.BLOB)
+        who = pygit2.Signature("A", "a@example.org", 1_600_000_000, 0)
+        commit = made.create_commit("refs/heads/x", who, who, "first é", tree.write(), [])
+        return [str(commit), made[blob].data.decode(), made.references["refs/heads/x"].shorthand, raised(KeyError, lambda: made["0" * 40])]
+
+
+@pygit2.together(lambda path: _git_count(path))
+def pygit2_writes(path, me):
+    import pygit2
+
+    made = until_free(lambda: pygit2.init_repository(path, bare=True), pygit2.GitError)
+    who = pygit2.Signature("A", "a@example.org", 1_600_000_000, 0)
+    tree = made.TreeBuilder().write()
+    for i in range(6):
+        made.create_commit(f"refs/heads/w{me}", who, who, f"{me} {i}", tree, [made.references[f"refs/heads/w{me}"].target] if i else [])
+    made.references[f"refs/heads/w{me}"].delete()
+    made.create_commit("refs/heads/z" + str(me), who, who, "last", tree, [])
+
+
+def _git_count(path):
+    import pygit2
+
+    made = pygit2.Repository(path)
+    return sorted(made.references)
+
+
+@briefly("dulwich")
+def dulwich(seed):
+    from dulwich import _diff_tree, _objects, _pack
+    from dulwich.objects import Blob, Tree
+
+    tree = Tree()
+    for i in range(5):
+        tree.add(b"f%d" % i, 0o100644, Blob.from_string(b"%d" % (i * seed)).id)
+    found = [name.decode() for name, _, _ in _objects.parse_tree(tree.as_raw_string())] if seed < 0 else tree.id.decode()
+    return [found, bytes(_pack.apply_delta(b"abc", [b"\x03\x03\x90\x03"])[0]).decode() if hasattr(_pack, "apply_delta") else "", _diff_tree.__name__, raised(Exception, _objects.parse_tree, b"1 no")[:9]]

@@ -1,0 +1,594 @@
+"""Serialisation: JSON and its kin, YAML and TOML, binary formats, schemas."""
+
+from brief import briefly
+from exercise import digest, pickled, raised
+
+
+def sample(seed):
+    return {"a": [seed, 1.5, None, "é"], "b": {"deep": [True] * 5}}
+
+
+@briefly("cbor2")
+def cbor2(seed):
+    import cbor2
+
+    value = sample(seed) | {"raw": b"raw", "set": [1, 2]}
+    assert cbor2.loads(cbor2.dumps(value)) == value
+    return [digest(cbor2.dumps(value)), raised(Exception, cbor2.loads, b"\x81")]
+
+
+@briefly("jiter")
+def jiter(seed):
+    import jiter
+
+    return [
+        jiter.from_json(b'{"a": [1, %d, null, "\\u00e9"], "b": 1.5e3}' % seed),
+        raised(ValueError, jiter.from_json, b"[1"),
+    ]
+
+
+@briefly("simplejson")
+def simplejson(seed):
+    import simplejson
+
+    value = sample(seed)
+    assert simplejson.loads(simplejson.dumps(value)) == value
+    return [
+        simplejson.dumps(value),
+        raised(simplejson.JSONDecodeError, simplejson.loads, "[1,"),
+        raised(TypeError, simplejson.dumps, {1, 2}),
+    ]
+
+
+@briefly("ujson")
+def ujson(seed):
+    import ujson
+
+    value = sample(seed)
+    assert ujson.loads(ujson.dumps(value)) == value
+    return [
+        ujson.dumps(value),
+        raised(ujson.JSONDecodeError, ujson.loads, "[1,"),
+        raised(TypeError, ujson.dumps, object()).partition(" object at")[0],
+    ]
+
+
+@briefly("msgspec")
+def msgspec(seed):
+    import msgspec
+
+    point = msgspec.defstruct("Point", [("x", int), ("y", list[float])])
+    made = point(seed, [1.5, 2.5])
+    data = msgspec.json.encode(made)
+    assert msgspec.json.decode(data, type=point) == made
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=point) == made
+    return [data.decode(), raised(msgspec.ValidationError, lambda: msgspec.json.decode(b'{"x": "a"}', type=point))]
+
+
+@briefly("ormsgpack")
+def ormsgpack(seed):
+    import ormsgpack
+
+    value = sample(seed)
+    data = ormsgpack.packb(value)
+    assert ormsgpack.unpackb(data) == value
+    return [digest(data), raised(ormsgpack.MsgpackDecodeError, ormsgpack.unpackb, data[:-1])]
+
+
+@briefly("python-rapidjson")
+def rapidjson(seed):
+    import rapidjson
+
+    value = sample(seed)
+    assert rapidjson.loads(rapidjson.dumps(value)) == value
+    check = rapidjson.Validator('{"type": "object", "required": ["c"]}')
+    return [
+        rapidjson.dumps(value, sort_keys=True),
+        raised(rapidjson.JSONDecodeError, rapidjson.loads, "[1,"),
+        raised(rapidjson.ValidationError, check, "{}"),
+    ]
+
+
+@briefly("pysimdjson")
+def simdjson(seed):
+    import simdjson
+
+    parser = simdjson.Parser()
+    found = parser.parse(b'{"a": [1, %d, 3.5], "b": {"c": "\xc3\xa9"}}' % seed)
+    return [found.at_pointer("/a/1"), found["b"].as_dict(), list(found["a"]), raised(KeyError, lambda: found["none"])]
+
+
+@briefly("pyjson5")
+def pyjson5(seed):
+    import pyjson5
+
+    return [
+        pyjson5.decode("{a: [1, 0x%x, .5,], /* no */ 'b': 'c'}" % seed),
+        pyjson5.encode({"a": [seed, None]}),
+        raised(pyjson5.Json5DecoderException, pyjson5.decode, "[1").partition(":")[0],
+    ]
+
+
+@briefly("ijson")
+def ijson(seed):
+    import io
+
+    import ijson.backends.yajl2_c as ijson
+
+    data = b'{"a": [%s], "b": {"c": 1.5}}' % b",".join(b"%d" % (i * seed) for i in range(50))
+    return [
+        sum(ijson.items(io.BytesIO(data), "a.item")),
+        [[prefix, event] for prefix, event, _ in ijson.parse(io.BytesIO(b'{"x": [null]}'))],
+        raised(Exception, list, ijson.items(io.BytesIO(b"[1,"), "item")).partition(":")[0],
+    ]
+
+
+@briefly("jq")
+def jq(seed):
+    import jq
+
+    return [
+        jq.compile(".[] | select(.n > 3) | .n * 2").input_value([{"n": n + seed} for n in range(6)]).all(),
+        jq.compile("$x + 1", args={"x": seed}).input_value(None).first(),
+        raised(ValueError, jq.compile, ".[")[:20],
+    ]
+
+
+@briefly("jsonnet")
+def jsonnet(seed):
+    import _jsonnet
+
+    text = _jsonnet.evaluate_snippet("s", "local f(x) = x * %d; {a: f(2), b: [f(i) for i in [1, 2]]}" % seed)
+    called = _jsonnet.evaluate_snippet(
+        "s", "std.native('add')(1, %d)" % seed, native_callbacks={"add": (("a", "b"), lambda a, b: a + b)}
+    )
+    return [text, called, raised(RuntimeError, _jsonnet.evaluate_snippet, "s", "{a: none}")]
+
+
+@briefly("jsonschema-rs")
+def jsonschema_rs(seed):
+    import jsonschema_rs
+
+    check = jsonschema_rs.validator_for({"type": "object", "properties": {"n": {"maximum": 5}}})
+    return [
+        check.is_valid({"n": seed}),
+        [error.message for error in check.iter_errors({"n": 10 + seed})],
+        raised(jsonschema_rs.ValidationError, check.validate, []),
+    ]
+
+
+@briefly("rpds-py")
+def rpds(seed):
+    from rpds import HashTrieMap, HashTrieSet, List
+
+    made = HashTrieMap({"a": seed}).insert("b", 2)
+    assert pickled(made) == made
+    return [
+        sorted(made.items()),
+        list(List([1, 2]).push_front(seed)),
+        len(HashTrieSet([1, 1, 2])),
+        raised(KeyError, lambda: made["c"]),
+    ]
+
+
+@briefly("tomli")
+def tomli(seed):
+    import tomli
+
+    return [
+        str(tomli.loads('[a]\nb = [1, %d]\nc = 1979-05-27T07:32:00Z\nd = """x\ny"""' % seed)),
+        raised(tomli.TOMLDecodeError, tomli.loads, "a = [1"),
+    ]
+
+
+@briefly("rtoml")
+def rtoml(seed):
+    import rtoml
+
+    value = {"a": {"b": [1, seed], "c": "é"}}
+    assert rtoml.loads(rtoml.dumps(value)) == value
+    return [rtoml.dumps(value), raised(rtoml.TomlParsingError, rtoml.loads, "a = [1")[:20]]
+
+
+@briefly("ruamel.yaml.clib", "ruamel.yaml")
+def ruamel_yaml(seed):
+    import io
+
+    import _ruamel_yaml  # noqa: F401
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=False)
+    kept = io.StringIO()
+    yaml.dump({"a": [seed, 1.5, None], "b": {"c": "é"}}, kept)
+    return [kept.getvalue(), yaml.load("x: [1, 2]\ny: *z" if seed < 0 else "x: &a [1, 2]\ny: *a"), raised(Exception, yaml.load, "a: [1")[:20]]
+
+
+@briefly("protobuf")
+def protobuf(seed):
+    from google.protobuf import descriptor_pb2, json_format, struct_pb2, timestamp_pb2
+
+    made = struct_pb2.Struct()
+    made.update({"a": seed, "b": ["é", None, True], "c": {"d": 1.5}})
+    back = struct_pb2.Struct.FromString(made.SerializeToString(deterministic=True))
+    assert back == made and pickled(made) == made
+    file = descriptor_pb2.FileDescriptorProto(name="x.proto")
+    file.message_type.add(name="M").field.add(name="f", number=seed + 1)
+    when = timestamp_pb2.Timestamp(seconds=seed).ToJsonString()
+    return [json_format.MessageToDict(back), when, str(file), raised(Exception, struct_pb2.Struct.FromString, b"\xff")]
+
+
+@briefly("fastavro")
+def fastavro(seed):
+    import io
+
+    import fastavro
+
+    schema = fastavro.parse_schema(
+        {"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}, {"name": "s", "type": ["null", "string"]}]}
+    )
+    kept = io.BytesIO()
+    rows = [{"n": i * seed, "s": "é" if i % 2 else None} for i in range(50)]
+    fastavro.writer(kept, schema, rows, codec="deflate", sync_marker=b"0" * 16)
+    data = kept.getvalue()
+    kept.seek(0)
+    assert list(fastavro.reader(kept)) == rows
+    return [digest(data), raised(Exception, lambda: fastavro.schemaless_writer(io.BytesIO(), schema, {"n": "a"}))[:10]]
+
+
+@fastavro.together(lambda path: _avro_rows(path))
+def fastavro_writes(path, me):
+    import fcntl
+    import os
+
+    import fastavro
+
+    schema = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}]}
+    for i in range(10):
+        with open(path + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            is_new = not os.path.exists(path)
+            with open(path, "wb" if is_new else "a+b") as file:
+                fastavro.writer(file, schema if is_new else None, [{"n": me * 100 + i}])
+
+
+def _avro_rows(path):
+    import fastavro
+
+    with open(path, "rb") as file:
+        return sorted(row["n"] for row in fastavro.reader(file))
+
+
+@briefly("pycapnp")
+def capnp(seed):
+    import os
+    import tempfile
+
+    import capnp
+
+    capnp.remove_import_hook()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "s.capnp")
+        with open(path, "w") as file:
+            file.write("@0xa1b2c3d4e5f60718;\nstruct P { n @0 :UInt32; name @1 :Text; }\n")
+        schema = capnp.SchemaParser().load(path)
+        data = schema.P.new_message(n=seed, name="é").to_bytes()
+        with schema.P.from_bytes(data) as back:
+            return [back.n, back.name, digest(data), raised(Exception, setattr, schema.P.new_message(), "none", 1)[:10]]
+
+
+@briefly("bitstruct")
+def bitstruct(seed):
+    import bitstruct.c as bitstruct
+
+    data = bitstruct.pack("u5s3f32r13", seed, -2, 1.5, b"\xab\xc8")
+    return [data.hex(), [str(part) for part in bitstruct.unpack("u5s3f32", data)], raised(Exception, bitstruct.pack, "u2", 9)]
+
+
+@briefly("bitarray")
+def bitarray(seed):
+    from bitarray import bitarray, util
+
+    bits = bitarray("1011") * (seed + 3)
+    bits[::3] = 0
+    coded = bitarray()
+    coded.encode({"a": bitarray("0"), "b": bitarray("11")}, "abba")
+    return [
+        bits.count(),
+        util.ba2hex(bits[: len(bits) // 4 * 4]),
+        pickled(bits) == bits,
+        coded.to01(),
+        raised(IndexError, lambda: bits[9999]),
+    ]
+
+
+@briefly("tibs")
+def tibs(seed):
+    from tibs import Tibs
+
+    made = Tibs("0xff00") + Tibs("0b1") * (seed + 1)
+    return [len(made), made.count(1), str(Tibs("0xabcd")), raised(ValueError, Tibs, "0xno")[:10]]
+
+
+@briefly("pybase64")
+def pybase64(seed):
+    import binascii
+
+    import pybase64
+
+    data = bytes(range(200)) * (seed + 1)
+    coded = pybase64.b64encode(data)
+    assert pybase64.b64decode(coded, validate=True) == data
+    return [digest(coded), raised(binascii.Error, pybase64.b64decode, b"a", validate=True)]
+
+
+@briefly("wrapt")
+def wrapt(seed):
+    import wrapt
+
+    @wrapt.decorator
+    def twice(wrapped, instance, arguments, keywords):
+        return 2 * wrapped(*arguments, **keywords)
+
+    @twice
+    def add(a, b=1):
+        return a + b
+
+    held = wrapt.ObjectProxy([seed, 2])
+    held.append(3)
+    return [add(seed, b=3), list(held), len(held), add.__name__, raised(AttributeError, lambda: held.none)]
+
+
+@briefly("lazy-object-proxy")
+def lazy_object_proxy(seed):
+    import lazy_object_proxy
+
+    made = lazy_object_proxy.Proxy(lambda: [seed, 2])
+    return [len(made), made + [3], made == [seed, 2], raised(ZeroDivisionError, lambda: lazy_object_proxy.Proxy(lambda: 1 // 0) + 1)]
+
+
+@briefly("frozendict", loads="other")
+def frozendict(seed):
+    from frozendict import frozendict
+
+    made = frozendict({"a": seed, "b": 2})
+    return [dict(made.set("c", 3)), pickled(made) == made, raised(TypeError, lambda: made.__setitem__("a", 1))[:10]]
+
+
+@briefly("immutables")
+def immutables(seed):
+    import immutables
+
+    made = immutables.Map({f"k{i}": i * seed for i in range(50)})
+    with made.mutate() as change:
+        change["new"] = 1
+        del change["k1"]
+        after = change.finish()
+    return [len(made), len(after), pickled(after) == after, sum(after.values()), raised(KeyError, lambda: after["k1"])]
+
+
+@briefly("multidict")
+def multidict(seed):
+    from multidict import CIMultiDict
+
+    made = CIMultiDict([("A", 1), ("a", seed), ("b", 3)])
+    return [made.getall("a"), sorted(pickled(made).items()), raised(KeyError, made.getone, "c")]
+
+
+@briefly("frozenlist")
+def frozenlist(seed):
+    from frozenlist import FrozenList
+
+    made = FrozenList([seed, 2])
+    made.append(3)
+    made.freeze()
+    return [list(made), hash(made) == hash((seed, 2, 3)), raised(RuntimeError, made.append, 4)]
+
+
+@briefly("propcache")
+def propcache(seed):
+    from propcache.api import cached_property, under_cached_property
+
+    class Thing:
+        def __init__(self):
+            self._cache = {}
+
+        @under_cached_property
+        def one(self):
+            return [seed]
+
+        @cached_property
+        def two(self):
+            return [seed + 1]
+
+    thing = Thing()
+    return [thing.one is thing.one, thing.two is thing.two, thing.one + thing.two, raised(AttributeError, setattr, thing, "one", 1)]
+
+
+@briefly("lru-dict")
+def lru(seed):
+    from lru import LRU
+
+    gone = []
+    made = LRU(5, callback=lambda key, value: gone.append(key))
+    for i in range(20):
+        made[i * (seed + 1) % 11] = i
+    return [made.keys(), gone, made.get_stats() is not None, raised(KeyError, lambda: made["none"])]
+
+
+@briefly("cachebox")
+def cachebox(seed):
+    import cachebox
+
+    made = cachebox.LRUCache(5)
+    for i in range(20):
+        made[i * (seed + 1) % 11] = i
+    return [sorted(made.items()), sorted(pickled(made).items()), raised(KeyError, lambda: made["none"])]
+
+
+@briefly("cytoolz")
+def cytoolz(seed):
+    import cytoolz
+
+    return [
+        cytoolz.groupby(lambda x: x % 3, range(seed, seed + 10)),
+        list(cytoolz.sliding_window(2, [1, 2, seed])),
+        cytoolz.pipe(seed, lambda x: x + 1, str),
+        pickled(cytoolz.curry(max))(1)(2) if seed < 0 else cytoolz.frequencies("abca"),
+        raised(IndexError, cytoolz.nth, 5, [1]) if seed < 0 else raised(KeyError, cytoolz.get, "a", {}),
+    ]
+
+
+@briefly("zope.interface")
+def zope_interface(seed):
+    from zope.interface import Interface, implementer
+    from zope.interface.adapter import AdapterRegistry
+
+    class IThing(Interface):
+        pass
+
+    class IShown(Interface):
+        pass
+
+    @implementer(IThing)
+    class Thing:
+        pass
+
+    registry = AdapterRegistry()
+    registry.register([IThing], IShown, "", lambda thing: seed)
+    shown = registry.queryAdapter(Thing(), IShown)
+    return [shown, IThing.providedBy(Thing()), IThing in list(IThing.__iro__), raised(TypeError, IShown, Thing()).partition("<")[0][:20]]
+
+
+@briefly("zope.proxy")
+def zope_proxy(seed):
+    from zope.proxy import ProxyBase, getProxiedObject
+
+    made = ProxyBase([seed, 2])
+    made.append(3)
+    return [len(made), getProxiedObject(made), made[0] + 1, raised(AttributeError, lambda: made.none)]
+
+
+@briefly("zope.security")
+def zope_security(seed):
+    from zope.security.checker import ForbiddenAttribute, NamesChecker, ProxyFactory
+
+    class Thing:
+        shown, hidden = seed, 2
+
+    made = ProxyFactory(Thing(), NamesChecker(["shown"]))
+    return [made.shown, raised(ForbiddenAttribute, lambda: made.hidden).partition("<")[0][:24]]
+
+
+@briefly("ExtensionClass")
+def extension_class(seed):
+    from ComputedAttribute import ComputedAttribute
+    from ExtensionClass import Base
+
+    class Thing(Base):
+        double = ComputedAttribute(lambda self: self.n * 2)
+
+        def __init__(self, n):
+            self.n = n
+
+    return [Thing(seed).double, raised(AttributeError, lambda: Thing(1).none)]
+
+
+@briefly("persistent")
+def persistent(seed):
+    from persistent import TimeStamp
+    from persistent.mapping import PersistentMapping
+
+    made = PersistentMapping(a=seed)
+    made["b"] = 2
+    stamp = TimeStamp.TimeStamp(2020, 1, seed % 20 + 1)
+    return [sorted(made.items()), made._p_changed, stamp.raw().hex(), str(stamp), raised(KeyError, lambda: made["c"])]
+
+
+@briefly("BTrees")
+def btrees(seed):
+    from BTrees.IIBTree import union
+    from BTrees.OOBTree import OOBTree
+
+    made = OOBTree({f"k{i * (seed + 1) % 97:02}": i for i in range(80)})
+    del made[min(made)]
+    from BTrees.IIBTree import IISet
+
+    merged = list(union(IISet([1, seed]), IISet([2])))
+    return [len(made), list(made.keys("k10", "k14")), merged, raised(KeyError, lambda: made["none"]), len(pickled(made))]
+
+
+@briefly("zodbpickle")
+def zodbpickle(seed):
+    from zodbpickle import binary, pickle
+
+    value = {"a": [seed, binary(b"raw")], "b": "é"}
+    data = pickle.dumps(value, 3)
+    assert pickle.loads(data) == value
+    return [digest(data), raised(pickle.UnpicklingError, pickle.loads, b"\x80\x03garbage.")[:20]]
+
+
+@briefly("dependency-injector")
+def dependency_injector(seed):
+    from dependency_injector import containers, providers
+
+    class Box(containers.DeclarativeContainer):
+        config = providers.Configuration()
+        made = providers.Singleton(dict, n=config.n.as_int())
+        lists = providers.Factory(list, providers.List(1, 2))
+
+    box = Box(config={"n": str(seed)})
+    return [box.made(), box.made() is box.made(), box.lists(), raised(Exception, providers.Factory(int, "x"))]
+
+
+@briefly("fastuuid")
+def fastuuid(seed):
+    import fastuuid
+
+    made = fastuuid.uuid5(fastuuid.NAMESPACE_DNS, f"n{seed}")
+    return [str(made), str(fastuuid.uuid3(fastuuid.NAMESPACE_URL, "x")), made.version, raised(ValueError, fastuuid.UUID, "no")]
+
+
+@briefly("uuid-utils")
+def uuid_utils(seed):
+    import uuid_utils
+
+    made = uuid_utils.uuid5(uuid_utils.NAMESPACE_DNS, f"n{seed}")
+    return [str(made), pickled(made) == made, uuid_utils.uuid7().version, raised(ValueError, uuid_utils.UUID, "no")]
+
+
+@briefly("pyroaring")
+def pyroaring(seed):
+    from pyroaring import BitMap
+
+    a, b = BitMap(range(seed, 5000, 3)), BitMap(range(0, 5000, 5))
+    return [len(a & b), len(a | b), (a ^ b)[7], pickled(a) == a, digest(a.serialize()), raised(IndexError, lambda: a[99999])]
+
+
+@briefly("intbitset")
+def intbitset(seed):
+    from intbitset import intbitset
+
+    a, b = intbitset(range(seed, 900, 3)), intbitset(range(0, 900, 5))
+    return [len(a & b), (a | b)[5], pickled(a) == a, a.fastdump().hex()[:2] == "78", raised(IndexError, lambda: a[9999])]
+
+
+@briefly("rbloom")
+def rbloom(seed):
+    from rbloom import Bloom
+
+    made = Bloom(1000, 0.01, lambda value: hash(value) * 1_000_003 % (1 << 127))
+    made.update(range(seed, seed + 100))
+    return [seed + 5 in made, round(made.approx_items), raised(ValueError, Bloom, -1, 0.1)[:10]]
+
+
+@briefly("datasketches", "numpy")
+def datasketches(seed):
+    import datasketches
+
+    counted = datasketches.hll_sketch(12)
+    spread = datasketches.kll_ints_sketch(200)
+    for i in range(2000):
+        counted.update(i * (seed + 1))
+    for i in range(100):
+        spread.update(i)
+    return [round(counted.get_estimate(), 2), spread.get_quantile(0.5), raised(Exception, datasketches.kll_ints_sketch, 1)[:10]]

@@ -1,0 +1,67 @@
+"""Installs the newest wheel of each workload's distribution and of what they require, and prints what that was.
+
+    python pins.py DISTRIBUTION[==VERSION]…
+
+Runs in the environment that it fills. What has no wheel for this Python is left out, and said on standard error. No
+version is ever taken back for the sake of another package, as a resolver would do for hours; what that breaks, the
+workloads show.
+"""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+from pip._vendor.packaging.requirements import Requirement
+
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed():
+    return {plain(found.name): found for found in importlib.metadata.distributions(path=[*sys.path])}
+
+
+def install(wanted):
+    """Installs all at once, or, where one of them fails, each by itself."""
+    command = [*PIP, "install", "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", "--quiet", *wanted]
+    if not subprocess.run(command, stderr=subprocess.PIPE).returncode:
+        return
+    if len(wanted) == 1:
+        print(f"no wheel: {wanted[0]}", file=sys.stderr)
+        return
+    for part in (wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]):
+        install(part)
+
+
+def lacking(tried):
+    """What the installed distributions require and is not there."""
+    found = installed()
+    wanted = {}
+    for distribution in found.values():
+        for line in distribution.requires or ():
+            requirement = Requirement(line)
+            if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+                continue
+            name = plain(requirement.name)
+            if name not in found and name not in tried:
+                wanted.setdefault(name, f"{requirement.name}{requirement.specifier}")
+    return wanted
+
+
+def main():
+    install(sys.argv[1:])
+    tried = set()
+    while wanted := lacking(tried):
+        tried |= set(wanted)
+        install(list(wanted.values()))
+    for name, distribution in sorted(installed().items()):
+        if name != "pip":
+            print(f"{distribution.name}=={distribution.version}")
+
+
+if __name__ == "__main__":
+    main()
