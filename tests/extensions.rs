@@ -230,6 +230,36 @@ fn a_thread_that_is_attached_elsewhere_may_call_into_an_extension() {
     Py_GIL_DISABLED,
     ignore = "free-threaded: private copies are for interpreters of one's own"
 )]
+fn an_interpreter_is_not_taken_for_one_that_had_its_address() {
+    folder();
+    let one = || Interpreter::with_extensions(Extensions::Private).unwrap();
+    let check = move || {
+        let mut ended: Vec<(i64, i64, i64, i64)> = Vec::new();
+        for _ in 0..20 {
+            let mut python = one();
+            let now: (i64, i64, i64, i64) = python.call(&function("where_it_is"), ()).unwrap();
+            if let Some((_, address, ensured, _)) = ended.iter().find(|then| then.0 == now.0) {
+                // The thread waits for ever, as one does that comes after the end.
+                let arguments = (*address, *ensured);
+                let came_back = python.call(&function("calls_into_ended"), arguments);
+                assert_eq!(came_back, Ok(false));
+                // It would wait for that thread, which is inside.
+                std::mem::forget(python);
+                return;
+            }
+            ended.push(now);
+        }
+        panic!("no address was used again");
+    };
+    let thread = std::thread::Builder::new().stack_size(16 << 20);
+    thread.spawn(check).unwrap().join().unwrap();
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
 fn a_release_too_many_ends_the_process_and_says_why() {
     let copies = folder().join("copies.py");
     for (place, says) in [

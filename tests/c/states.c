@@ -2,6 +2,7 @@
    counting in the thread state itself, as cffi did before 2.1. */
 #include <Python.h>
 #include <pthread.h>
+#include <time.h>
 
 #if PY_VERSION_HEX < 0x030D0000
 #define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
@@ -129,6 +130,36 @@ static PyObject *ways(PyObject *module, PyObject *ignored) {
     return Py_BuildValue("(NN)", PyLong_FromVoidPtr(ensured), PyLong_FromVoidPtr(counted));
 }
 
+static void *there[2];
+static volatile int came_back;
+
+static void *go_there(void *ignored) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    ((void (*)(void (*)(void)))there[0])((void (*)(void))there[1]);
+    came_back = 1;
+    PyGILState_Release(state);
+    return NULL;
+}
+
+/* Calls into a copy whose interpreter has ended, on a thread that is attached to this one. */
+static PyObject *call_ended(PyObject *module, PyObject *arguments) {
+    PyObject *address, *by;
+    pthread_t thread;
+    if (!PyArg_ParseTuple(arguments, "OO", &address, &by)) return NULL;
+    there[0] = PyLong_AsVoidPtr(address);
+    there[1] = PyLong_AsVoidPtr(by);
+    Py_BEGIN_ALLOW_THREADS
+    pthread_create(&thread, NULL, go_there, NULL);
+    struct timespec wait = {0, 300000000};
+    nanosleep(&wait, NULL);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(came_back);
+}
+
+static PyObject *where(PyObject *module, PyObject *ignored) {
+    return PyLong_FromVoidPtr(PyInterpreterState_Get());
+}
+
 static PyObject *counts(PyObject *module, PyObject *ignored) { return PyLong_FromLong(n_calls); }
 
 static void *release(void *how) {
@@ -157,6 +188,8 @@ static PyMethodDef methods[] = {
     {"keep", keep, METH_O, NULL},
     {"call_at", call_at, METH_VARARGS, NULL},
     {"ways", ways, METH_NOARGS, NULL},
+    {"call_ended", call_ended, METH_VARARGS, NULL},
+    {"where", where, METH_NOARGS, NULL},
     {"counts", counts, METH_NOARGS, NULL},
     {"release_only", release_only, METH_O, NULL},
     {NULL}};

@@ -112,6 +112,18 @@ def was_called():
     return states.counts()
 
 
+def where_it_is():
+    from pack import states
+
+    return states.where(), states.keep(lambda: 1), *states.ways()
+
+
+def calls_into_ended(address, ensured):
+    from pack import states
+
+    return states.call_ended(address, ensured)
+
+
 def releases(where):
     from pack import states
 
