@@ -1,9 +1,8 @@
 //! Visits: other threads attach to an interpreter for a moment, to see what it runs and to interrupt
 //! it.
 //!
-//! A visitor has a thread state of its own. It holds the interpreter's GIL for the length of the visit,
-//! and nothing in a visit runs Python code or lets go of the GIL: what it finds stays true until it
-//! leaves. An interpreter that ends closes its gate first and waits for the visitors that are inside.
+//! A visitor has a thread state of its own. It holds the interpreter's GIL for the length of the visit. What
+//! a visit does lets go of it only where it frees objects, whose finalizers are Python code. An interpreter that ends closes its gate first and waits for the visitors that are inside.
 //!
 //! On a free-threaded build a visit keeps nobody from running. One thread has one visitor at a time
 //! (see `turn`), and whoever interrupts only what it finds running needs a lock for that, which the
