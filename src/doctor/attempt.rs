@@ -1,6 +1,7 @@
 //! Attempt: whether private copies of one installed package hold.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::evidence::Evidence;
 use super::survey::{Found, Survey};
@@ -68,7 +69,11 @@ impl Doctor<'_> {
         else {
             return Ok(None);
         };
-        let files: Vec<&(String, PathBuf)> = found.iter().flat_map(|found| &found.files).collect();
+        // A folder that is there by two names has each of them twice.
+        let files = found.iter().flat_map(|found| &found.files);
+        let files: BTreeMap<&str, &Path> = files
+            .map(|(name, path)| (name.as_str(), path.as_path()))
+            .collect();
         let mut attempt = Attempt {
             distribution: distribution.to_owned(),
             version: version.to_owned(),
@@ -76,7 +81,7 @@ impl Doctor<'_> {
             modules: found.iter().map(|found| found.name.clone()).collect(),
             n_native: 0,
             n_files: files.len(),
-            is_published: files.iter().all(|(_, path)| tested::is_published(path)),
+            is_published: files.values().all(|path| tested::is_published(path)),
             failure: None,
         };
         if let Some(known) = self.list.process_of_distribution(distribution) {
@@ -94,7 +99,7 @@ impl Doctor<'_> {
             time_limit: self.time_limit,
         };
         let evidence = Evidence::again(&children, &attempt.modules)?;
-        let is_own = |name: &str| files.iter().any(|(file, _)| file == name);
+        let is_own = |name: &str| files.contains_key(name);
         let loaded = evidence
             .plain
             .natives()
