@@ -11,6 +11,7 @@ use owngil::{Backend, Extensions, Version};
 
 use super::config::ProjectArgs;
 use super::course::{CourseArgs, Isolate};
+use super::doctor::TryArgs;
 use super::input::{GivenArg, InputArgs};
 use super::joblog::JoblogArgs;
 use super::jobs::Jobs;
@@ -98,8 +99,9 @@ Examples:
 const DOCTOR_EXAMPLES: &str = "\
 What an import needs:
   strict        it loads in an interpreter with its own GIL as it is
-  private copy  it loads there from a copy of its files that belongs to the interpreter
-  process       it needs a process
+  private copy  it loads there from a copy of its files that belongs to the interpreter, and was
+                tested so in this version
+  process       it needs a process, or nobody has tested private copies of it
   missing       it is not installed, or something that it imports is not
   broken        it works nowhere: it raises, crashes or hangs in a plain Python too
 What was found out is kept in owngil/doctor in XDG_CACHE_HOME or ~/.cache, until a file changes.
@@ -110,7 +112,8 @@ Exit status: 0 everything runs, 1 something is missing or broken, 2 usage or a s
 Examples:
   owngil doctor warm_up.py
   owngil doctor json xml.etree.ElementTree
-  owngil doctor --json warm_up.py > imports.json";
+  owngil doctor --json warm_up.py > imports.json
+  owngil doctor --list > packages.txt";
 
 /// Python functions and scripts over many inputs, in parallel in one process.
 #[derive(Debug, Parser)]
@@ -289,11 +292,11 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = DOCTOR_EXAMPLES,
-    override_usage = "owngil doctor [OPTIONS] <SCRIPT.py|MODULE...|--all>"
+    override_usage = "owngil doctor [OPTIONS] <SCRIPT.py|MODULE...|--all>\n       owngil doctor --try PACKAGE [--with FILE.py:NAME [INPUT]...] [--add]\n       owngil doctor --list"
 )]
 pub(crate) struct DoctorArgs {
     /// A script, or modules; `:NAME` after it is passed over
-    #[arg(value_name = "SCRIPT.py|MODULE", required_unless_present = "all")]
+    #[arg(value_name = "SCRIPT.py|MODULE", required_unless_present_any = ["all", "list", "package"])]
     pub(crate) words: Vec<String>,
 
     /// Every installed package that has native modules
@@ -319,6 +322,9 @@ pub(crate) struct DoctorArgs {
     /// How many imports are tried at once [default: one per core]
     #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) jobs: Option<Jobs>,
+
+    #[command(flatten)]
+    pub(crate) trying: TryArgs,
 
     #[command(flatten)]
     pub(crate) process: ProcessArgs,

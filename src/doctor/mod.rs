@@ -14,6 +14,7 @@
 //! # Ok::<(), owngil::Error>(())
 //! ```
 
+mod attempt;
 mod cache;
 mod evidence;
 mod listed;
@@ -41,6 +42,7 @@ use evidence::Evidence;
 use survey::{Found, Standing, Survey};
 use trial::{Children, Way};
 
+pub use attempt::Attempt;
 pub use role::run_trial_if_asked;
 
 /// How long one trial may take, unless the doctor is told otherwise.

@@ -8,7 +8,7 @@ use std::thread;
 
 use owngil_ffi::STACK_SIZE;
 
-use super::trial::{MARK, N_TOGETHER, TRIAL, Way};
+use super::trial::{MARK, TRIAL, Way};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::interpreter::Interpreter;
@@ -52,6 +52,7 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
     }
     let way = match role.as_str() {
         "private" => Way::Private,
+        "again" => Way::Again,
         _ => Way::Strict,
     };
     let n_paths = word().to_string_lossy().parse().unwrap_or(0);
@@ -63,7 +64,15 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
     if !interpreter(way, |python| trial(python, "alone"))? {
         return Ok(());
     }
-    let all_are_there = Barrier::new(N_TOGETHER);
+    for _ in 0..way.n_rounds() {
+        at_once(way, &trial);
+    }
+    Ok(())
+}
+
+/// Does a trial in interpreters that all begin at the same moment.
+fn at_once(way: Way, trial: &(dyn Fn(&mut Interpreter, &str) -> Result<bool> + Sync)) {
+    let all_are_there = Barrier::new(way.n_at_once());
     let together = || {
         interpreter(way, |python| {
             all_are_there.wait();
@@ -71,7 +80,7 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
         })
     };
     thread::scope(|scope| {
-        for _ in 0..N_TOGETHER {
+        for _ in 0..way.n_at_once() {
             scope.spawn(|| {
                 if let Err(error) = together() {
                     // The others may wait for this one.
@@ -81,7 +90,6 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
             });
         }
     });
-    Ok(())
 }
 
 /// Runs `work` in an interpreter of that kind, on a thread of its own.

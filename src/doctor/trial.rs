@@ -22,9 +22,6 @@ pub(super) const TRIAL: &str = include_str!("trial.py");
 /// The first word of a command line that asks for a trial.
 pub(super) const MARK: &str = "--owngil-trial";
 
-/// How many interpreters import at the same time, once one has done so alone.
-pub(super) const N_TOGETHER: usize = 2;
-
 /// The most that is read of a child, in bytes.
 const OUTPUT_MAX: u64 = 64 << 20;
 
@@ -37,6 +34,8 @@ pub(super) enum Way {
     Strict,
     /// The same, in which what refuses is loaded from a private copy.
     Private,
+    /// As `Private`, in more interpreters and several times, each time in new ones.
+    Again,
 }
 
 impl Way {
@@ -47,7 +46,7 @@ impl Way {
 
     pub(super) fn extensions(self) -> Extensions {
         match self {
-            Way::Private => Extensions::Private,
+            Way::Private | Way::Again => Extensions::Private,
             Way::Plain | Way::Strict => Extensions::Strict,
         }
     }
@@ -57,6 +56,24 @@ impl Way {
             Way::Plain => "plain",
             Way::Strict => "strict",
             Way::Private => "private",
+            Way::Again => "again",
+        }
+    }
+
+    /// How many interpreters import at the same time, once one has done so alone.
+    pub(super) fn n_at_once(self) -> usize {
+        match self {
+            Way::Plain => 0,
+            Way::Strict | Way::Private => 2,
+            Way::Again => 4,
+        }
+    }
+
+    /// How often they do.
+    pub(super) fn n_rounds(self) -> usize {
+        match self {
+            Way::Again => 3,
+            _ => 1,
         }
     }
 }
@@ -84,13 +101,10 @@ impl Children<'_> {
                 command.args(["-c", TRIAL]);
                 command
             }
-            Way::Strict | Way::Private => self.role(way.word()),
+            _ => self.role(way.word()),
         };
         command.args(words);
-        let n_imports = match way {
-            Way::Plain => 1,
-            Way::Strict | Way::Private => 1 + N_TOGETHER,
-        };
+        let n_imports = 1 + way.n_rounds() * way.n_at_once();
         Ok(told(&run(command, self.time_limit)?, n_imports))
     }
 

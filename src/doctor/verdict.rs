@@ -126,6 +126,28 @@ fn with_all_files(verdict: Verdict, found: &Found, native: &[NativeModule]) -> V
     }
 }
 
+/// Why private copies did not hold, if they did not.
+pub(super) fn of_attempt(found: &Found, evidence: &Evidence) -> Option<String> {
+    let Some(private) = &evidence.private else {
+        return Some(of_plain(found, &evidence.plain).why);
+    };
+    if !private.is_imported() {
+        return Some(without_copies(private, &[]).why);
+    }
+    // One of the interpreters may have gone on without what the others have.
+    let plain = &evidence.plain;
+    let failed = private.failed.iter();
+    let mut failed = failed.filter(|(name, _)| plain.has(name) && !name.is_empty());
+    if let Some((name, text)) = failed.next() {
+        return Some(format!("`{name}` does not load: {}", first_line(text)));
+    }
+    let missed = evidence.left_out(private);
+    let missed = missed.first()?;
+    Some(format!(
+        "it goes on without `{missed}`, which a plain process loads"
+    ))
+}
+
 /// Of an import that works in a plain process.
 fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Verdict {
     let Some(strict) = &evidence.strict else {

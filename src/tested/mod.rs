@@ -26,7 +26,8 @@ use crate::error::{Error, Result};
 
 pub use row::{InProcesses, Obstacle, Package};
 
-use site::{Distribution, distribution_of, normalised};
+pub(crate) use site::normalised;
+use site::{Distribution, distribution_of};
 
 /// What ships with the program.
 static SHIPPED: LazyLock<Arc<[Package]>> =
@@ -96,6 +97,13 @@ impl List {
         let top = module.split('.').next().unwrap_or(module);
         let mut known = self.in_processes();
         known.find(|known| known.modules.iter().any(|known| known == top))
+    }
+
+    /// What is known of that package, if it runs in processes.
+    pub(crate) fn process_of_distribution(&self, name: &str) -> Option<&InProcesses> {
+        let name = normalised(name);
+        self.in_processes()
+            .find(|known| normalised(&known.distribution) == name)
     }
 
     /// Whether an extension module of that name, in that file, may have a private copy.
@@ -206,6 +214,11 @@ fn range(row: &Package) -> String {
         true => row.oldest.clone(),
         false => format!("{} to {}", row.oldest, row.newest),
     }
+}
+
+/// Whether a file is as a published wheel has it.
+pub(crate) fn is_published(file: &Path) -> bool {
+    distribution_of(file, &[]).is_some_and(|found| found.is_published)
 }
 
 /// The minor version of the Python that runs.

@@ -31,7 +31,7 @@ struct Site {
 static SITES: LazyLock<Mutex<HashMap<PathBuf, Site>>> = LazyLock::new(Mutex::default);
 
 /// A name as all of its spellings are compared (PEP 503).
-pub(super) fn normalised(name: &str) -> String {
+pub(crate) fn normalised(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let parts = lower.split(['-', '_', '.']);
     let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();

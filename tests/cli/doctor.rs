@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::support::{Ended, command, owngil, plain_python, run};
 
 /// A folder in which modules lie and a cache of its own is kept.
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
     /// Where Python.h is, and what files of extension modules end in.
     include: String,
-    suffix: String,
+    pub(crate) suffix: String,
 }
 
 /// What differs between the extension modules: what their slots say, and what happens when they are
@@ -35,10 +35,11 @@ static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = \"NAME\", .m_s
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModule_Create(&definition); }
 ";
 
-const OWN_GIL: &str = "{Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},";
+pub(crate) const OWN_GIL: &str =
+    "{Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},";
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let python = plain_python();
         let script = "import sysconfig
 print(sysconfig.get_path('include'))
@@ -52,11 +53,11 @@ print(sysconfig.get_config_var('EXT_SUFFIX'))";
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -79,13 +80,13 @@ print(sysconfig.get_config_var('EXT_SUFFIX'))";
         assert!(made.status.success(), "{module}: {said}");
     }
 
-    fn multi_phase(&self, module: &str, slots: &str, execute: &str) {
+    pub(crate) fn multi_phase(&self, module: &str, slots: &str, execute: &str) {
         let source = MULTI_PHASE.replace("SLOTS", slots);
         self.compile(module, &source.replace("EXECUTE", execute));
     }
 
     /// The doctor in this folder, with a cache in it.
-    fn doctor(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn doctor(&self, arguments: &[&str]) -> Command {
         let mut command = owngil(["doctor"]);
         command.args(arguments).current_dir(self.folder.path());
         command.env("XDG_CACHE_HOME", self.path("cache"));

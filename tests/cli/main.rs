@@ -48,3 +48,4 @@ mod support;
 mod terminal;
 mod tools;
 mod transcripts;
+mod trying;

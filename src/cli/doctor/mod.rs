@@ -4,8 +4,10 @@
 //! follows.
 
 mod advice;
+mod listing;
 mod record;
 mod table;
+mod trying;
 
 use std::env;
 use std::path::{MAIN_SEPARATOR, PathBuf};
@@ -24,10 +26,14 @@ use super::python;
 use super::screen::Screen;
 use super::session::{Session, n_cores};
 
+pub(crate) use trying::TryArgs;
+use trying::Trying;
+
 /// What `owngil doctor` is to do.
 #[derive(Debug)]
 pub(crate) struct DoctorPlan {
-    subject: Subject,
+    /// None to show the list.
+    task: Option<What>,
     is_json: bool,
     refresh: bool,
     no_cache: bool,
@@ -39,9 +45,11 @@ pub(crate) struct DoctorPlan {
 impl DoctorPlan {
     pub(crate) fn new(args: DoctorArgs) -> Result<DoctorPlan, Fatal> {
         Ok(DoctorPlan {
-            subject: match args.all {
-                true => Subject::Installed,
-                false => subject(&args.words)?,
+            task: match (args.trying.list, Trying::new(args.trying, &args.words)?) {
+                (true, _) => None,
+                (_, Some(trying)) => Some(What::Try(trying)),
+                _ if args.all => Some(What::Examine(Subject::Installed)),
+                _ => Some(What::Examine(subject(&args.words)?)),
             },
             is_json: args.json,
             refresh: args.refresh,
@@ -51,6 +59,13 @@ impl DoctorPlan {
             process: args.process,
         })
     }
+}
+
+/// What it is to find out.
+#[derive(Debug)]
+enum What {
+    Examine(Subject),
+    Try(Trying),
 }
 
 /// What the words name: one script, or modules.
@@ -77,7 +92,11 @@ fn without_name(word: &str) -> &str {
 
 /// Finds out, and tells.
 pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fatal> {
-    if let Subject::Script(script) = &plan.subject {
+    let list = own_list::read()?;
+    let Some(task) = plan.task else {
+        return Ok(tell(session, &listing::listing(&list, Screen::find())));
+    };
+    if let What::Examine(Subject::Script(script)) = &task {
         plan.process.script = Some(script.clone());
     }
     session.start_python(&plan.process)?;
@@ -90,8 +109,8 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
         .cause(error)
     })?;
     let mut doctor = Doctor::new()
-        .tested(own_list::read()?)
-        .trials_by(program)
+        .tested(list)
+        .trials_by(&program)
         .time_limit(plan.time_limit)
         .at_once(plan.n_at_once);
     if plan.refresh {
@@ -106,19 +125,33 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
             stderr.set_status(format!("{n_done}/{n_all}  {name}"));
         });
     }
-    let examined = doctor.examine(&plan.subject);
+    let subject = match task {
+        What::Examine(subject) => subject,
+        What::Try(trying) => {
+            let (text, exit) = trying.run(&doctor, &program, plan.time_limit)?;
+            tell(session, &text);
+            return Ok(exit);
+        }
+    };
+    let examined = doctor.examine(&subject);
     session.stderr.set_status(String::new());
     let report = examined?;
     let text = match plan.is_json {
-        true => record::json(&plan.subject, &report)
+        true => record::json(&subject, &report)
             .map_err(|error| Fatal::new(Exit::Failed, "cannot write JSON").cause(error))?,
-        false => table::table(&plan.subject, &report, plan.process.verbose, Screen::find()),
+        false => table::table(&subject, &report, plan.process.verbose, Screen::find()),
     };
+    tell(session, &text);
+    Ok(exit(&report))
+}
+
+/// Writes what was found out.
+fn tell(session: &Session, text: &str) -> Exit {
     session
         .stdout
         .append(|out| out.extend_from_slice(text.as_bytes()));
     session.stdout.drain();
-    Ok(exit(&report))
+    Exit::Success
 }
 
 /// What the doctor finds out is no question there.
