@@ -24,12 +24,16 @@ SEEDS ?= 3
 PLACE ?= private
 PACKAGES ?=
 
+# Into how many groups a soak divides them, and how many packages `make compatibility` tries at once.
+GROUPS ?= 1
+JOBS ?= 2
+
 # Settings for somebody else's Python: they change how the embedded one starts and what it prints.
 unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages huge soak compatibility lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite packages huge soak compatibility compatibility-suites lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -56,11 +60,15 @@ packages: ## real packages in four workers at once, and the examples with packag
 	$(cargo) build --examples
 	OWNGIL_TEST_PACKAGES=1 $(cargo) test --no-fail-fast --test packages --test examples
 
-soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 PLACE=private PACKAGES='numpy lxml'
-	for seed in $$(seq $(SEEDS)); do $(cargo) test --test packages -- soak --minutes $(MINUTES) --seed $$seed --place $(PLACE) $(PACKAGES) || exit; done
+soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private PACKAGES='numpy lxml'
+	for seed in $$(seq $(SEEDS)); do $(cargo) test --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(PACKAGES) || exit; done
 
-compatibility: ## tries the packages of docs/compatibility.md in each place, and writes its table; PACKAGES='numpy lxml'
-	$(cargo) test --test packages -- table $(PACKAGES)
+compatibility: ## tries packages in each place, and makes the table and the list; JOBS=2 AGAIN=1 OLDEST=1 DEFAULT=1 PACKAGES='numpy lxml'
+	$(cargo) test --test packages -- matrix --jobs $(JOBS) $(if $(AGAIN),--again) $(if $(OLDEST),--oldest) $(if $(DEFAULT),--default) $(PACKAGES)
+	$(cargo) test --test packages -- table
+
+compatibility-suites: ## a part of the tests that packages bring, in four interpreters at once; PACKAGES='numpy regex'
+	$(cargo) test --test packages -- suites $(PACKAGES)
 
 huge: ## the tests of the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
 	OWNGIL_TEST_HUGE=1 $(cargo) test --release --test cli -- --test-threads 1 tools::

@@ -81,7 +81,7 @@ def load(package):
     warnings.simplefilter("ignore")
     if importlib.util.find_spec(f"with_{package}"):
         return importlib.import_module(f"with_{package}")
-    return importlib.import_module("brief").load_all()[package]
+    return importlib.import_module("brief").load(package)
 
 
 def work(package, seed):

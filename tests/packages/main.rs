@@ -6,7 +6,7 @@
 //! also what `make soak` and `make compatibility` run.
 //!
 //! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `trial` is
-//! one package in one place, `matrix` each of them, `soak` all of them for long, `record` what was seen, `table`
+//! one package in one place, `matrix` each of them, `soak` all of them for long, `suites` the tests that some bring, `record` what was seen, `table`
 //! what is known of each, for a page and for the list that ships.
 
 mod environment;
@@ -15,6 +15,7 @@ mod place;
 mod process;
 mod record;
 mod soak;
+mod suites;
 mod table;
 mod trial;
 mod workload;
@@ -43,6 +44,8 @@ fn main() -> ExitCode {
         ["soak", options @ ..] => soak::run(options),
         ["soak-here", plan] => soak::here(plan),
         ["matrix", options @ ..] => matrix::run(options),
+        ["suites", names @ ..] => suites::run(names),
+        ["suite", package, folder, expected] => suites::here(package, folder, expected),
         ["table"] => table::run(),
         _ => return tests(),
     };

@@ -25,8 +25,17 @@ def installed():
     return {plain(found.name): found for found in importlib.metadata.distributions(path=[*sys.path])}
 
 
+# How many are installed at once: where one of them has no wheel, the others are asked for again.
+N_AT_ONCE = 16
+
+
 def install(wanted):
-    """Installs all at once, or, where one of them fails, each by itself."""
+    """Installs them, and leaves out what has no wheel."""
+    for n in range(0, len(wanted), N_AT_ONCE):
+        install_some(wanted[n : n + N_AT_ONCE])
+
+
+def install_some(wanted):
     command = [*PIP, "install", "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", "--quiet", *wanted]
     if not subprocess.run(command, stderr=subprocess.PIPE).returncode:
         return
@@ -34,7 +43,7 @@ def install(wanted):
         print(f"no wheel: {wanted[0]}", file=sys.stderr)
         return
     for part in (wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]):
-        install(part)
+        install_some(part)
 
 
 def lacking(tried):

@@ -34,7 +34,8 @@ pub(crate) fn role(environment: &Environment) -> Result<Command> {
     Ok(command)
 }
 
-fn run(command: &mut Command) -> Result<Ended> {
+/// Runs it to its end, or to that of the patience.
+pub(crate) fn run(command: &mut Command) -> Result<Ended> {
     let command = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -39,6 +39,13 @@ pub(crate) enum Record {
         /// None: it answered as a plain process does.
         failure: Option<String>,
     },
+    /// A part of the tests that a package brings, in four interpreters at once.
+    Suite {
+        package: String,
+        n_tests: usize,
+        /// None: each test ended as it does in a plain process.
+        failure: Option<String>,
+    },
     /// Packages in one place for a while.
     Soak {
         place: Place,
@@ -127,6 +134,7 @@ impl Record {
                 place,
                 ..
             } => format!("trial {package} {version} {place}"),
+            Record::Suite { package, .. } => format!("suite {package}"),
             Record::Soak {
                 place,
                 packages,

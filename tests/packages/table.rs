@@ -189,7 +189,7 @@ impl Page {
                 self.known(minor, &package).has_no_wheel = true;
                 self.row(&package).distribution = distribution;
             }
-            Record::NoReference { .. } => {}
+            Record::NoReference { .. } | Record::Suite { .. } => {}
             Record::Trial {
                 package,
                 distribution,

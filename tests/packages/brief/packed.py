@@ -291,12 +291,12 @@ def _cipher_work(name):
     return work
 
 
-@briefly("pycryptodome")
+@briefly("pycryptodome", loads="cffi")
 def pycryptodome(seed):
     return _cipher_work("Crypto")(seed)
 
 
-@briefly("pycryptodomex")
+@briefly("pycryptodomex", loads="cffi")
 def pycryptodomex(seed):
     return _cipher_work("Cryptodome")(seed)
 
