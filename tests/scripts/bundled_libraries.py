@@ -1,4 +1,4 @@
-"""What tests/libraries.rs runs: each extension counts in a library."""
+"""What tests/bundled_libraries.rs runs: each extension counts in a library."""
 
 import ctypes
 import importlib
