@@ -118,6 +118,17 @@ impl Extension {
         })
     }
 
+    /// The names of the libraries that a shared object needs, whether or not it is an extension; none of what
+    /// cannot be read.
+    pub fn needs(path: &Path) -> Vec<String> {
+        SharedObject::read(path).map_or_else(|_| Vec::new(), |object| object.needed)
+    }
+
+    /// The name by which others need a shared object, whether or not it is an extension.
+    pub fn soname(path: &Path) -> Option<String> {
+        SharedObject::read(path).ok()?.soname
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.object.path

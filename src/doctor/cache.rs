@@ -20,7 +20,7 @@ use super::evidence::Evidence;
 use crate::wire;
 
 /// The version of what an entry holds.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The folder of the entries.
 #[derive(Clone, Debug)]

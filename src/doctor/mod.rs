@@ -18,6 +18,7 @@ mod attempt;
 mod cache;
 mod evidence;
 mod listed;
+mod loaded;
 mod native;
 mod outcome;
 mod role;
@@ -211,8 +212,6 @@ pub struct NativeModule {
     pub uses_gil_state: bool,
     /// Whether each copy takes room from the reserve for thread-local data.
     pub has_static_tls: bool,
-    /// Libraries that came with it and call Python: all copies would share what they keep.
-    pub shared_libraries: Vec<String>,
 }
 
 type Progress<'a> = Box<dyn Fn(&str, usize, usize) + Send + Sync + 'a>;

@@ -41,13 +41,6 @@ impl Symbols {
         let initialization = self.extension.as_ref().map(Extension::initialization);
         initialization == Some(Initialization::SinglePhase)
     }
-
-    /// Bundled libraries that call Python: copies of the extension would share what they keep.
-    fn shared_libraries(&self) -> Vec<String> {
-        let libraries = self.extension.iter().flat_map(Extension::libraries);
-        let shared = libraries.filter(|library| library.uses_python());
-        shared.map(|library| library.name().to_owned()).collect()
-    }
 }
 
 /// The native modules that an import pulls in, and those that were asked about besides.
@@ -99,7 +92,6 @@ fn native(name: &str, path: &Path, evidence: Option<&Evidence>) -> NativeModule 
             .extension
             .as_ref()
             .is_some_and(Extension::has_static_tls),
-        shared_libraries: symbols.shared_libraries(),
     }
 }
 
@@ -130,21 +122,9 @@ fn native_need(name: &str, symbols: &Symbols, evidence: Option<&Evidence>) -> (N
         }
         (None, Some(Probed::Ended(_))) => "ends or halts an interpreter's process".to_owned(),
         (None, None) if symbols.is_single_phase() => SINGLE_PHASE.to_owned(),
-        (None, None) if symbols.shared_libraries().is_empty() => {
-            return (Need::Unknown, "was not tried".to_owned());
-        }
-        (None, None) => "was not tried".to_owned(),
+        (None, None) => return (Need::Unknown, "was not tried".to_owned()),
     };
     let private = evidence.and_then(|evidence| evidence.private.as_ref());
-    if !symbols.shared_libraries().is_empty() {
-        let libraries = symbols.shared_libraries().join(", ");
-        return (
-            Need::Process,
-            format!(
-                "{refused}, and uses {libraries}, which may keep Python objects and which all copies would share"
-            ),
-        );
-    }
     let was_imported = evidence.is_some_and(|evidence| evidence.plain.has(name));
     let need = match private {
         Some(private) if private.has(name) => Need::PrivateCopy,

@@ -17,6 +17,8 @@ pub(super) struct Outcome {
     pub(super) modules: Vec<Module>,
     /// Extensions that did not load, with the exception's type and text.
     pub(super) failed: Vec<(String, String)>,
+    /// Shared libraries that came in, by their files.
+    pub(super) mapped: Vec<String>,
     /// Who first imported whom.
     pub(super) importers: Vec<(String, String)>,
     /// The last that was written to standard error.
@@ -126,6 +128,7 @@ pub(super) fn told(run: &Run, n_imports: usize) -> Outcome {
         at: String::new(),
         modules: Vec::new(),
         failed: Vec::new(),
+        mapped: Vec::new(),
         importers: Vec::new(),
         last_words: run.last_words.clone(),
     };
@@ -156,6 +159,7 @@ pub(super) fn told(run: &Run, n_imports: usize) -> Outcome {
                 let edge = (name.to_owned(), importer.to_owned());
                 outcome.importers.push(edge);
             }
+            ["mapped", path] => outcome.mapped.push(path.to_owned()),
             ["raised", kind, text, name] => {
                 raised.get_or_insert_with(|| {
                     Ending::Raised(kind.to_owned(), text.to_owned(), name.to_owned())

@@ -34,7 +34,7 @@ def trial(records, stage, paths, targets):
     recorder = _Recorder(records)
     recorder.tell("stage", stage)
     sys.path[:] = paths
-    before = set(sys.modules)
+    before, mapped = set(sys.modules), _mapped()
     is_imported = False
     sys.meta_path.insert(0, recorder)
     try:
@@ -52,6 +52,8 @@ def trial(records, stage, paths, targets):
         is_standard = name.partition(".")[0] in sys.stdlib_module_names
         words = ["" if name in before else "new", "standard" if is_standard else ""]
         recorder.tell("module", name, *_whereabouts(module), *words)
+    for path in sorted(_mapped() - mapped):
+        recorder.tell("mapped", path)
     recorder.tell("done")
     return is_imported
 
@@ -72,6 +74,17 @@ def probe(records, files):
         else:
             recorder.tell("loaded", name)
     recorder.tell("done")
+
+
+def _mapped():
+    """The shared libraries that the process has loaded, by their files."""
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            lines = maps.read().splitlines()
+    except OSError:
+        return set()  # Another system.
+    paths = {line.split(None, 5)[5] for line in lines if line.split(None, 2)[1].startswith(b"r-x") and b" /" in line}
+    return {os.fsdecode(path) for path in paths if b".so" in path}
 
 
 def _import(name, *names):

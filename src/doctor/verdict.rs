@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::evidence::Evidence;
 use super::listed;
+use super::loaded;
 use super::native::{first_line, natives, refused_because, signal_text};
 use super::outcome::{Ending, Outcome};
 use super::survey::{Found, Standing};
@@ -148,8 +149,23 @@ pub(super) fn of_attempt(found: &Found, evidence: &Evidence) -> Option<String> {
     ))
 }
 
+/// Of an import that has libraries loaded by Python code, if one of them is not known to be safe.
+fn of_libraries(plain: &Outcome) -> Option<Verdict> {
+    let loaded = loaded::by_python_code(plain);
+    let library = loaded.first()?;
+    let name = library.file_name().unwrap_or(library.as_os_str());
+    let why = format!(
+        "its Python code loads {}, which is not known to be safe for several threads at once",
+        name.to_string_lossy()
+    );
+    Some(Verdict::new(Need::Process, why))
+}
+
 /// Of an import that works in a plain process.
 fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Verdict {
+    if let Some(verdict) = of_libraries(&evidence.plain) {
+        return verdict;
+    }
     let Some(strict) = &evidence.strict else {
         return Verdict::new(Need::Unknown, "nobody has tried it in an interpreter");
     };
@@ -182,13 +198,6 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
         let mut verdict = without_copies(private, native);
         verdict.left_out = refused.left_out;
         return verdict;
-    }
-    // A trial cannot show what all copies would share.
-    let mut loaded = native.iter().filter(|native| private.has(&native.name));
-    if let Some(shares) = loaded.find(|native| !native.shared_libraries.is_empty()) {
-        let mut verdict = Verdict::new(Need::Process, format!("`{}` {}", shares.name, shares.why));
-        verdict.left_out = refused.left_out;
-        return verdict.from(&shares.name);
     }
     let missed = evidence.left_out(private);
     let is_own = |name: &String| name.split('.').next() == Some(&*found.name);

@@ -45,7 +45,6 @@ struct NativeRecord<'a> {
     initialization: Option<&'static str>,
     gil_state: bool,
     static_tls: bool,
-    shared_libraries: &'a [String],
 }
 
 /// As JSON, with a newline at its end.
@@ -105,6 +104,5 @@ fn native(native: &NativeModule) -> NativeRecord<'_> {
             }),
         gil_state: native.uses_gil_state,
         static_tls: native.has_static_tls,
-        shared_libraries: &native.shared_libraries,
     }
 }
