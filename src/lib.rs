@@ -47,9 +47,9 @@
 //!
 //! Interpreters share the process: the working directory, `os.environ`, signal handlers and what a
 //! crash ends. They share no Python object. Many extension modules (numpy among them)
-//! refuse interpreters with their own GIL; the error says so. [`Extensions::Private`] loads most of
-//! them all the same, and [`Backend::Process`] runs all in worker processes, which a crash ends alone
-//! ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`, daemon threads
+//! refuse interpreters with their own GIL; the error says so. [`Extensions::Tested`] loads those from
+//! private copies that were tested so ([`tested`]), and [`Backend::Process`] runs all in worker processes, which a
+//! crash ends alone ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`, daemon threads
 //! and signal handlers are not available in interpreters.
 
 #![forbid(unsafe_code)]

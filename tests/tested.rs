@@ -125,6 +125,12 @@ fn site() -> &'static Path {
         );
         compile("single", "single", "single.c", &[]);
         write(
+            "lonely/__init__.py",
+            "from lonely import lonely\nkind = 'native'\n",
+        );
+        let name = "-DPyInit_single=PyInit_lonely";
+        compile("lonely", "lonely", "single.c", &[name]);
+        write(
             "soft_single.py",
             "try:\n    from single import kind\nexcept ImportError:\n    kind = 'slow'\n",
         );
@@ -232,6 +238,10 @@ fn all_else_moves_and_says_which_package_and_why() {
             "{name}: {reason:?}"
         );
     }
+    // What is made in one step declares nothing, and nothing of it has run.
+    assert_eq!(placed(&pool, &importing("lonely")).0, "native");
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    assert!(!maps.contains("lonely.so"), "{maps}");
     assert!(pool.private_copies().iter().all(Vec::is_empty));
 }
 

@@ -62,7 +62,10 @@ pub enum Admission {
 
 /// Decides on an extension module by its name and the path of its file, before anything of that runs.
 #[derive(Clone)]
-pub struct Policy(Arc<dyn Fn(&str, &Path) -> Admission + Send + Sync>);
+pub struct Policy(Arc<Admit>);
+
+/// Takes a module's name and its file.
+type Admit = dyn Fn(&str, &Path) -> Admission + Send + Sync;
 
 impl Policy {
     /// The policy that asks this function, attached to the interpreter that imports.

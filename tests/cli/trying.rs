@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::doctor::Place;
-use crate::support::{Ended, run};
+use crate::support::{Ended, owngil, run};
 
 /// Raises in the second interpreter that has it, without a copy of its own.
 const FINE: &str = "";
@@ -52,6 +52,23 @@ fn doctor(place: &Place, arguments: &[&str]) -> Ended {
 )]
 fn a_package_that_holds_is_added_and_has_private_copies_from_then_on() {
     let place = installed();
+    let mapped = || {
+        let mut command = owngil(["map", "-k", "-j", "2", "functions.py:one", "a", "b"]);
+        command.current_dir(place.path("."));
+        command.env("PYTHONPATH", place.path("site"));
+        run(command.env("XDG_CONFIG_HOME", place.path("config")))
+    };
+    let before = mapped();
+    assert_eq!(before.check(0).stdout, "[\"a\"]\n[\"b\"]\n");
+    assert_eq!(before.stderr.lines().count(), 1, "{before:?}");
+    let told = "functions.py:one runs in worker processes: fine 1.5 is not among the packages tested on Python 3.";
+    assert!(before.stderr.contains(told), "{before:?}");
+    assert!(
+        before
+            .stderr
+            .contains("`owngil doctor --try fine` tests it"),
+        "{before:?}"
+    );
     let own = place.path("config/owngil/tested.tsv");
     let held = doctor(&place, &["--try", "Fine==1.5"]);
     assert!(
@@ -92,6 +109,10 @@ fn a_package_that_holds_is_added_and_has_private_copies_from_then_on() {
         without.check(0).stdout.contains("held: functions.py:none"),
         "{without:?}"
     );
+    let after = mapped();
+    assert_eq!(after.check(0).stdout, before.stdout);
+    let told = "note: each interpreter has private copies of the extension modules of fine (";
+    assert!(after.stderr.starts_with(told), "{after:?}");
     let known = doctor(&place, &["--json", "fine"]);
     assert!(
         known

@@ -37,7 +37,7 @@ pub(crate) struct TryArgs {
     #[arg(long = "try", value_name = "PACKAGE[==VERSION]", conflicts_with_all = ["all", "json"])]
     pub(crate) package: Option<String>,
 
-    /// With --try: call this function in four workers too, and compare with a plain process; the
+    /// With `--try`, call this function in four workers too, and compare with a plain process; the
     /// words are its inputs, or it is called without
     #[arg(
         long = "with",
@@ -46,7 +46,7 @@ pub(crate) struct TryArgs {
     )]
     pub(crate) function: Option<String>,
 
-    /// With --try: if it holds, add this version to your own list, and so to what has private copies
+    /// With `--try`, if it holds, add this version to your own list, and so to what has private copies
     #[arg(long, requires = "package")]
     pub(crate) add: bool,
 }
