@@ -31,7 +31,7 @@ def kiwisolver(seed):
     ]
 
 
-@briefly("opencv-python-headless", "numpy")
+@briefly("opencv-python-headless", "numpy", loads="other")
 def cv2(seed):
     import cv2
     import numpy as np
@@ -419,7 +419,7 @@ def ephem(seed):
     where = ephem.Observer()
     where.lat, where.lon, where.date = "50", "14", f"2020/1/{seed % 20 + 1}"
     mars = ephem.Mars(where)
-    return [str(mars.ra), str(where.next_rising(ephem.Sun())), ephem.constellation(mars)[1], raised(ValueError, ephem.Date, "no date")]
+    return [str(mars.ra), str(where.next_rising(ephem.Sun())), ephem.constellation(mars)[1], raised(ValueError, lambda: ephem.Date("no date"))]
 
 
 @briefly("sgp4")
@@ -454,7 +454,7 @@ def fitsio(seed):
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.fits")
-        fitsio.write(path, np.arange(30).reshape(5, 6) * (seed + 1), compress="rice")
+        fitsio.write(path, np.arange(900, dtype="i4").reshape(30, 30) * (seed + 1), compress="rice")
         return [int(fitsio.read(path).sum()), raised(OSError, fitsio.read, path + "none")[:10]]
 
 

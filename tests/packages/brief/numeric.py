@@ -225,7 +225,7 @@ def cftime(seed):
     import cftime
 
     when = cftime.num2date(seed * 11.5, "days since 2000-01-01", calendar="360_day")
-    return [str(when), cftime.date2num(when, "hours since 2000-01-01"), pickled(when) == when, raised(ValueError, cftime.num2date, 1, "none")[:20]]
+    return [str(when), float(cftime.date2num(when, "hours since 2000-01-01")), pickled(when) == when, raised(ValueError, cftime.num2date, 1, "none")[:20]]
 
 
 @briefly("dm-tree")
@@ -372,7 +372,7 @@ def blosc2_writes(path, me):
         with open(path + ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if os.path.exists(path):
-                kept = blosc2.schunk_from_cframe(open(path, "rb").read())
+                kept = blosc2.schunk_from_cframe(open(path, "rb").read(), copy=True)
             else:
                 kept = blosc2.SChunk(chunksize=8 * 100)
             kept.append_data(np.full(100, me * 10 + i))

@@ -96,7 +96,7 @@ def deflate(seed):
 
     packed = bytes(deflate.gzip_compress(text(seed), 6))
     assert deflate.gzip_decompress(packed) == text(seed)
-    return [deflate.crc32(text(seed)), raised(deflate.DeflateError, deflate.gzip_decompress, b"no gzip data here, really none")]
+    return [deflate.crc32(text(seed)), raised(Exception, deflate.gzip_decompress, b"no gzip data here, really none")]
 
 
 @briefly("indexed_gzip")
@@ -215,7 +215,7 @@ def cityhash(seed):
 def farmhash(seed):
     import farmhash
 
-    return [farmhash.fingerprint64(f"text {seed}"), farmhash.hash32("abc") > 0, raised(TypeError, farmhash.fingerprint64, 3)]
+    return [farmhash.Fingerprint64(f"text {seed}"), farmhash.FarmHash32("abc") > 0, raised(TypeError, farmhash.Fingerprint64, 3)]
 
 
 @briefly("safe-pysha3")

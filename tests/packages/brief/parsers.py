@@ -340,10 +340,12 @@ def calamine(seed):
         main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
         office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
         links = "http://schemas.openxmlformats.org/package/2006/relationships"
+        types = "http://schemas.openxmlformats.org/package/2006/content-types"
+        file.writestr("[Content_Types].xml", f'<Types xmlns="{types}"/>')
         file.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>')
         file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{links}"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/s.xml"/></Relationships>')
         file.writestr("xl/worksheets/s.xml", f'<worksheet xmlns="{main}"><sheetData><row r="1"><c r="A1"><v>{seed}</v></c><c r="B1" t="str"><v>é</v></c></row></sheetData></worksheet>')
-    book = python_calamine.load_workbook(kept)
+    book = python_calamine.load_workbook(io.BytesIO(kept.getvalue()))
     return [book.sheet_names, book.get_sheet_by_name("S").to_python(), raised(Exception, book.get_sheet_by_name, "T")[:20]]
 
 

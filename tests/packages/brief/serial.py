@@ -280,7 +280,7 @@ def capnp(seed):
 def bitstruct(seed):
     import bitstruct.c as bitstruct
 
-    data = bitstruct.pack("u5s3f32r13", seed, -2, 1.5, b"\xab\xc8")
+    data = bitstruct.pack("u5s3f32r16", seed, -2, 1.5, b"\xab\xc8")
     return [data.hex(), [str(part) for part in bitstruct.unpack("u5s3f32", data)], raised(Exception, bitstruct.pack, "u2", 9)]
 
 
@@ -544,8 +544,9 @@ def dependency_injector(seed):
 def fastuuid(seed):
     import fastuuid
 
-    made = fastuuid.uuid5(fastuuid.NAMESPACE_DNS, f"n{seed}")
-    return [str(made), str(fastuuid.uuid3(fastuuid.NAMESPACE_URL, "x")), made.version, raised(ValueError, fastuuid.UUID, "no")]
+    space = fastuuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+    made = fastuuid.uuid5(space, f"n{seed}")
+    return [str(made), str(fastuuid.uuid3(space, "x")), made.version, raised(ValueError, fastuuid.UUID, "no")]
 
 
 @briefly("uuid-utils")

@@ -356,4 +356,4 @@ def blis(seed):
     from blis.py import gemm
 
     a = np.arange(36.0).reshape(6, 6) * (seed + 1)
-    return [round(float(gemm(a, a, trans2=True).sum()), 3), bool(np.allclose(gemm(a, a), a @ a)), raised(ValueError, gemm, a[0], a)[:8]]
+    return [round(float(gemm(a, a, trans2=True).sum()), 3), bool(np.allclose(gemm(a, a), a @ a)), raised(TypeError, gemm, a[0], a)]
