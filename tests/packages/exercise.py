@@ -70,7 +70,11 @@ def loaded():
     found = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and "-packages" in file and file.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+        if (
+            isinstance(file, str)
+            and "-packages" in file
+            and file.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))
+        ):
             found[file] = name
     return found
 

@@ -1,6 +1,7 @@
-"""Installs the newest wheel of each workload's distribution and of what they require, and prints what that was.
+"""Installs the newest wheel of each distribution that a workload needs, and of what these require, and prints the pins.
 
-    python pins.py DISTRIBUTION[==VERSION]…
+    python pins.py > pins/3.14.txt
+    python pins.py DISTRIBUTION[==VERSION]… > pins/3.14-oldest.txt
 
 Runs in the environment that it fills. What has no wheel for this Python is left out, and said on standard error. No
 version is ever taken back for the sake of another package, as a resolver would do for hours; what that breaks, the
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 
+import exercise
 from pip._vendor.packaging.requirements import Requirement
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -36,7 +38,7 @@ def install(wanted):
 
 
 def install_some(wanted):
-    command = [*PIP, "install", "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", "--quiet", *wanted]
+    command = [*PIP, "install", "--no-deps", "--only-binary", ":all:", "--no-compile", "--quiet", *wanted]
     if not subprocess.run(command, stderr=subprocess.PIPE).returncode:
         return
     if len(wanted) == 1:
@@ -62,7 +64,8 @@ def lacking(tried):
 
 
 def main():
-    install(sys.argv[1:])
+    named = sys.argv[1:] or sorted({name for needs in exercise.workloads().values() for name in needs})
+    install([name for name in named if plain(name) not in installed()])
     tried = set()
     while wanted := lacking(tried):
         tried |= set(wanted)

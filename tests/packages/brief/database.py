@@ -1,7 +1,7 @@
-"""Databases and their clients: with files, with tables in memory, and as far as one gets without a server."""
+"""Databases that keep their data in files or in memory."""
 
 from brief import briefly, until_free
-from exercise import digest, pickled, raised
+from exercise import digest, raised
 
 
 @briefly("duckdb")
@@ -43,7 +43,11 @@ def lmdb(seed):
                 change.put(b"k%02d" % (i * (seed + 1) % 53), b"%d" % i)
         with base.begin() as look, look.cursor() as cursor:
             keys = [key.decode() for key in cursor.iternext(values=False)]
-        return [digest(keys), raised(lmdb.ReadonlyError, lambda: look_only(base)) if seed < 0 else len(keys), raised(lmdb.Error, lmdb.open, "/nowhere/at all")[:12]]
+        return [
+            digest(keys),
+            raised(lmdb.ReadonlyError, lambda: look_only(base)) if seed < 0 else len(keys),
+            raised(lmdb.Error, lmdb.open, "/nowhere/at all")[:12],
+        ]
 
 
 def look_only(base):
@@ -91,7 +95,10 @@ def _sqlite_writes(connect, busy, path):
 
 def _sqlite_reads(connect, path):
     base = connect(path)
-    found = [base.execute("pragma integrity_check").fetchone()[0], *base.execute("select count(*), max(n) from t").fetchone()]
+    found = [
+        base.execute("pragma integrity_check").fetchone()[0],
+        *base.execute("select count(*), max(n) from t").fetchone(),
+    ]
     base.close()
     return found
 
@@ -129,7 +136,10 @@ def sqlean(seed):
     import sqlean
 
     sqlean.extensions.enable_all()
-    return [*_sqlite_works(sqlean.connect, sqlean.OperationalError, seed), sqlean.connect(":memory:").execute("select text_reverse('abc')").fetchone()[0]]
+    return [
+        *_sqlite_works(sqlean.connect, sqlean.OperationalError, seed),
+        sqlean.connect(":memory:").execute("select text_reverse('abc')").fetchone()[0],
+    ]
 
 
 @sqlean.together(lambda path: _sqlite_reads(__import__("sqlean").connect, path))
@@ -354,7 +364,11 @@ def tiledb(seed):
         path = os.path.join(folder, "a")
         tiledb.from_numpy(path, np.arange(60).reshape(6, 10) * (seed + 1)).close()
         with tiledb.open(path) as made:
-            return [int(made[1:3, 4].sum()), str(made.schema.domain.shape), raised(tiledb.TileDBError, tiledb.open, path + "none")[:12]]
+            return [
+                int(made[1:3, 4].sum()),
+                str(made.schema.domain.shape),
+                raised(tiledb.TileDBError, tiledb.open, path + "none")[:12],
+            ]
 
 
 @tiledb.together(lambda path: _tiledb_rows(path))
@@ -398,7 +412,11 @@ def deltalake(seed):
         for i in range(2):
             deltalake.write_deltalake(folder, pa.table({"a": [seed, i], "b": ["x", "é"]}), mode="append")
         table = deltalake.DeltaTable(folder)
-        return [table.version(), table.to_pyarrow_table().num_rows, raised(Exception, deltalake.DeltaTable, folder + "/none")[:18]]
+        return [
+            table.version(),
+            table.to_pyarrow_table().num_rows,
+            raised(Exception, deltalake.DeltaTable, folder + "/none")[:18],
+        ]
 
 
 @deltalake.together(lambda path: _delta_rows(path))
@@ -435,7 +453,11 @@ def adbc_sqlite(seed):
         cursor.execute("create table t (a int, b text)")
         cursor.executemany("insert into t values (?, ?)", [(seed, "é"), (2, None)])
         cursor.execute("select * from t order by a")
-        return [[list(row) for row in cursor.fetchall()], raised(Exception, cursor.execute, "select * from nowhere")[:16], ProgrammingError.__name__]
+        return [
+            [list(row) for row in cursor.fetchall()],
+            raised(Exception, cursor.execute, "select * from nowhere")[:16],
+            ProgrammingError.__name__,
+        ]
 
 
 @adbc_sqlite.together(lambda path: _adbc_count(path))
@@ -453,7 +475,10 @@ def _adbc_count(path):
     import sqlite3
 
     base = sqlite3.connect(path)
-    return [base.execute("pragma integrity_check").fetchall(), base.execute("select count(*), max(n) from t").fetchall()]
+    return [
+        base.execute("pragma integrity_check").fetchall(),
+        base.execute("select count(*), max(n) from t").fetchall(),
+    ]
 
 
 @briefly("sqlite-vec", loads="other")
@@ -470,7 +495,9 @@ def sqlite_vec(seed):
     base.execute("create virtual table v using vec0(e float[3])")
     for i in range(6):
         base.execute("insert into v (rowid, e) values (?, ?)", (i + 1, sqlite_vec.serialize_float32([i, seed, 1])))
-    rows = base.execute("select rowid from v where e match ? and k = 2 order by distance", (sqlite_vec.serialize_float32([2, seed, 1]),))
+    rows = base.execute(
+        "select rowid from v where e match ? and k = 2 order by distance", (sqlite_vec.serialize_float32([2, seed, 1]),)
+    )
     return [rows.fetchall()[0], raised(sqlite3.OperationalError, base.execute, "select vec_length('no')")[:12]]
 
 
@@ -566,210 +593,3 @@ def _tantivy_count(path):
     import tantivy
 
     return tantivy.Index.open(path).searcher().num_docs
-
-
-@briefly("asyncpg")
-def asyncpg(seed):
-    import asyncio
-
-    import asyncpg
-
-    async def refused():
-        try:
-            await asyncpg.connect(host="127.0.0.1", port=1, user="a", database="b", timeout=5)
-        except OSError as error:
-            return type(error).__name__
-
-    return [asyncio.run(refused()), str(asyncpg.Range(seed, seed + 3)), str(asyncpg.Point(seed, 2))]
-
-
-@briefly("psycopg2-binary")
-def psycopg2(seed):
-    import psycopg2
-    from psycopg2 import extensions
-
-    refused = raised(psycopg2.OperationalError, psycopg2.connect, "host=127.0.0.1 port=1 connect_timeout=5")
-    return [
-        refused.split(":")[0],
-        extensions.adapt("it's").getquoted().decode(),
-        extensions.make_dsn(dbname=f"d{seed}"),
-    ]
-
-
-@briefly("psycopg-binary", "psycopg")
-def psycopg(seed):
-    import psycopg
-    from psycopg import sql
-    from psycopg.types.json import Json
-
-    made = psycopg.adapt.Transformer()
-    data = made.as_literal(f"it's {seed}")
-    dumped = made.as_literal(Json({"a": [seed]}))
-    refused = raised(psycopg.OperationalError, psycopg.connect, "host=127.0.0.1 port=1 connect_timeout=5")
-    return [psycopg.pq.__impl__, data.decode(), dumped.decode(), sql.Identifier("a", "b").as_string(None), refused[:16]]
-
-
-@briefly("pymssql")
-def pymssql(seed):
-    import pymssql
-
-    refused = raised(pymssql.Error, lambda: pymssql.connect("127.0.0.1", "a", "b", "c", port=1, login_timeout=5))
-    return [refused[:16], pymssql._mssql.quote_simple_value(f"it's {seed}").decode()]
-
-
-@briefly("pyodbc", threads=False)
-def pyodbc(seed):
-    import pyodbc
-
-    return [pyodbc.drivers(), raised(pyodbc.Error, pyodbc.connect, f"DSN=none{seed}")[:20], pyodbc.BinaryNull is not None]
-
-
-@briefly("mysql-connector-python")
-def mysql_connector(seed):
-    import _mysql_connector
-    import mysql.connector
-
-    made = _mysql_connector.MySQL()
-    escaped = made.escape_string(f"it's {seed}") if seed < 0 else made.convert_to_mysql([seed, "it's", None]) if seed < -1 else b""
-    refused = raised(mysql.connector.Error, lambda: mysql.connector.connect(host="127.0.0.1", port=1, user="a", connection_timeout=5))
-    return [len(escaped), refused[:14], raised(_mysql_connector.MySQLInterfaceError, made.connect, host="127.0.0.1", port=1)[:20]]
-
-
-@briefly("oracledb")
-def oracledb(seed):
-    import oracledb
-
-    refused = raised(oracledb.Error, lambda: oracledb.connect(user="a", password="b", dsn=f"127.0.0.1:1/x{seed}"))
-    made = oracledb.ConnectParams()
-    made.parse_connect_string(f"host:15{seed:02}/service")
-    return [refused[:16], made.port, made.service_name, oracledb.DB_TYPE_VARCHAR.name]
-
-
-@briefly("clickhouse-connect")
-def clickhouse_connect(seed):
-    from clickhouse_connect.datatypes.registry import get_from_name
-    from clickhouse_connect.driver.exceptions import Error
-    from clickhouse_connect.driverc import buffer, dataconv
-
-    source = type("Source", (), {"gen": iter([b"\x03abc\x05" + b"%05d" % seed]), "close": lambda self: None})()
-    made = buffer.ResponseBuffer(source)
-    return [made.read_leb128_str(), made.read_leb128_str(), get_from_name("Array(Nullable(Int32))").name, dataconv is not None, Error.__name__, raised(StopIteration, made.read_byte)[:14]]
-
-
-@briefly("clickhouse-driver")
-def clickhouse_driver(seed):
-    import clickhouse_driver
-    from clickhouse_driver.bufferedwriter import BufferedWriter
-    from clickhouse_driver.varint import write_varint
-
-    class Kept(BufferedWriter):
-        def write_into_stream(self):
-            pass
-
-    kept = Kept(1000)
-    write_varint(1000 + seed, kept)
-    refused = raised(clickhouse_driver.errors.NetworkError, clickhouse_driver.Client("127.0.0.1", port=1, connect_timeout=3).execute, "select 1")
-    return [kept.position if hasattr(kept, "position") else 0, refused[:14]]
-
-
-@briefly("cassandra-driver")
-def cassandra(seed):
-    from cassandra.cqltypes import ListType, LongType, UTF8Type
-    from cassandra.murmur3 import murmur3
-
-    kind = ListType.apply_parameters([LongType])
-    data = kind.serialize([1, seed], 4)
-    return [murmur3(b"key%d" % seed), list(kind.deserialize(data, 4)), UTF8Type.deserialize(b"\xc3\xa9", 4), raised(Exception, LongType.serialize, "a", 4)[:6]]
-
-
-@briefly("pymongo")
-def pymongo(seed):
-    import bson
-    import pymongo.message  # noqa: F401
-
-    value = {"a": [seed, 1.5, None, "é"], "id": bson.ObjectId(b"%012d" % seed), "d": {"x": b"raw"}}
-    assert bson.decode(bson.encode(value)) == value
-    return [digest(bson.encode(value)), raised(bson.errors.InvalidDocument, bson.encode, {"a": {1}}), bson.has_c()]
-
-
-@briefly("hiredis")
-def hiredis(seed):
-    import hiredis
-
-    reader = hiredis.Reader()
-    reader.feed(b"*3\r\n$3\r\nfoo\r\n:%d\r\n-ERR no\r\n" % seed)
-    found = reader.gets()
-    broken = hiredis.Reader()
-    broken.feed(b"x")
-    return [found[0].decode(), found[1], str(found[2]), hiredis.pack_command(("SET", "a", seed)).decode(), raised(hiredis.ProtocolError, broken.gets)]
-
-
-@briefly("pyreadstat", "pandas")
-def pyreadstat(seed):
-    import os
-    import tempfile
-
-    import pandas as pd
-    import pyreadstat
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "x.sav")
-        pyreadstat.write_sav(pd.DataFrame({"a": [1.0, seed], "b": ["x", "é"]}), path, column_labels=["A", "B"])
-        back, about = pyreadstat.read_sav(path)
-        return [back["a"].tolist(), back["b"].tolist(), about.column_labels, raised(Exception, pyreadstat.read_sav, path + "none")[:14]]
-
-
-@briefly("maxminddb")
-def maxminddb(seed):
-    import maxminddb
-    from maxminddb import extension
-
-    return [raised(Exception, extension.Reader, f"/nowhere{seed}")[:17], maxminddb.MODE_MMAP_EXT]
-
-
-@briefly("pygit2")
-def pygit2(seed):
-    import tempfile
-
-    import pygit2
-
-    with tempfile.TemporaryDirectory() as folder:
-        made = pygit2.init_repository(folder, bare=True)
-        blob = made.create_blob(b"text %d" % seed)
-        tree = made.TreeBuilder()
-        tree.insert("a.txt", blob, pygit2.enums.FileMode.BLOB)
-        who = pygit2.Signature("A", "a@example.org", 1_600_000_000, 0)
-        commit = made.create_commit("refs/heads/x", who, who, "first é", tree.write(), [])
-        return [str(commit), made[blob].data.decode(), made.references["refs/heads/x"].shorthand, raised(KeyError, lambda: made["0" * 40])]
-
-
-@pygit2.together(lambda path: _git_count(path))
-def pygit2_writes(path, me):
-    import pygit2
-
-    made = until_free(lambda: pygit2.init_repository(path, bare=True), pygit2.GitError)
-    who = pygit2.Signature("A", "a@example.org", 1_600_000_000, 0)
-    tree = made.TreeBuilder().write()
-    for i in range(6):
-        made.create_commit(f"refs/heads/w{me}", who, who, f"{me} {i}", tree, [made.references[f"refs/heads/w{me}"].target] if i else [])
-    made.references[f"refs/heads/w{me}"].delete()
-    made.create_commit("refs/heads/z" + str(me), who, who, "last", tree, [])
-
-
-def _git_count(path):
-    import pygit2
-
-    made = pygit2.Repository(path)
-    return sorted(made.references)
-
-
-@briefly("dulwich")
-def dulwich(seed):
-    from dulwich import _diff_tree, _objects, _pack
-    from dulwich.objects import Blob, Tree
-
-    tree = Tree()
-    for i in range(5):
-        tree.add(b"f%d" % i, 0o100644, Blob.from_string(b"%d" % (i * seed)).id)
-    found = [name.decode() for name, _, _ in _objects.parse_tree(tree.as_raw_string())] if seed < 0 else tree.id.decode()
-    return [found, bytes(_pack.apply_delta(b"abc", [b"\x03\x03\x90\x03"])[0]).decode() if hasattr(_pack, "apply_delta") else "", _diff_tree.__name__, raised(Exception, _objects.parse_tree, b"1 no")[:9]]

@@ -1,7 +1,7 @@
 """Compression, hashes and checksums, cryptography."""
 
 from brief import briefly
-from exercise import digest, pickled, raised
+from exercise import digest, raised
 
 
 def text(seed):
@@ -49,7 +49,10 @@ def pyzstd(seed):
     import pyzstd
 
     packed = pyzstd.compress(text(seed))
-    return [pyzstd.decompress(packed) == text(seed), raised(pyzstd.ZstdError, pyzstd.decompress, b"no frame at all")[:10]]
+    return [
+        pyzstd.decompress(packed) == text(seed),
+        raised(pyzstd.ZstdError, pyzstd.decompress, b"no frame at all")[:10],
+    ]
 
 
 @briefly("backports.zstd")
@@ -59,7 +62,11 @@ def backports_zstd(seed):
     packed = zstd.compress(text(seed))
     assert zstd.decompress(packed) == text(seed)
     trained = zstd.train_dict([b"sample %d of some text" % (i * 37) for i in range(200)], 400)
-    return [digest(packed), len(trained.dict_content) > 0, raised(zstd.ZstdError, zstd.decompress, b"no frame at all")[:20]]
+    return [
+        digest(packed),
+        len(trained.dict_content) > 0,
+        raised(zstd.ZstdError, zstd.decompress, b"no frame at all")[:20],
+    ]
 
 
 @briefly("lz4")
@@ -68,7 +75,10 @@ def lz4(seed):
     import lz4.frame
 
     assert lz4.frame.decompress(lz4.frame.compress(text(seed))) == text(seed)
-    return [digest(lz4.block.compress(text(seed))), raised(RuntimeError, lz4.frame.decompress, b"no frame at all").split(":")[0]]
+    return [
+        digest(lz4.block.compress(text(seed))),
+        raised(RuntimeError, lz4.frame.decompress, b"no frame at all").split(":")[0],
+    ]
 
 
 @briefly("isal")
@@ -96,7 +106,7 @@ def deflate(seed):
 
     packed = bytes(deflate.gzip_compress(text(seed), 6))
     assert deflate.gzip_decompress(packed) == text(seed)
-    return [deflate.crc32(text(seed)), raised(deflate.DeflateError, deflate.gzip_decompress, b"no gzip data here, really none")]
+    return [deflate.crc32(text(seed)), raised(Exception, deflate.gzip_decompress, b"no gzip data here, really none")]
 
 
 @briefly("indexed_gzip")
@@ -109,7 +119,11 @@ def indexed_gzip(seed):
     file = indexed_gzip.IndexedGzipFile(fileobj=io.BytesIO(gzip.compress(text(seed), mtime=0)))
     file.seek(100)
     found = file.read(20).decode()
-    return [found, file.tell(), raised(Exception, indexed_gzip.IndexedGzipFile(fileobj=io.BytesIO(b"none")).read, 5)[:10]]
+    return [
+        found,
+        file.tell(),
+        raised(Exception, indexed_gzip.IndexedGzipFile(fileobj=io.BytesIO(b"none")).read, 5)[:10],
+    ]
 
 
 @briefly("rapidgzip")
@@ -141,7 +155,7 @@ def inflate64(seed):
     made = inflate64.Deflater()
     packed = made.deflate(text(seed)) + made.flush()
     back = inflate64.Inflater().inflate(packed)
-    return [digest(packed), back == text(seed), raised(TypeError, made.deflate, 3)[:9]]
+    return [digest(packed), back == text(seed), raised(Exception, made.deflate, 3)[:9]]
 
 
 @briefly("pybcj")
@@ -167,7 +181,11 @@ def bsdiff4(seed):
 def crc32c(seed):
     import crc32c
 
-    return [crc32c.crc32c(text(seed)), crc32c.crc32c(b"more", crc32c.crc32c(b"a")), raised(TypeError, crc32c.crc32c, "text")]
+    return [
+        crc32c.crc32c(text(seed)),
+        crc32c.crc32c(b"more", crc32c.crc32c(b"a")),
+        raised(TypeError, crc32c.crc32c, "text"),
+    ]
 
 
 @briefly("google-crc32c")
@@ -176,7 +194,12 @@ def google_crc32c(seed):
 
     made = google_crc32c.Checksum()
     made.update(text(seed))
-    return [made.hexdigest().decode(), google_crc32c.extend(1, b"a"), google_crc32c.implementation, raised(TypeError, google_crc32c.value, "a")]
+    return [
+        made.hexdigest().decode(),
+        google_crc32c.extend(1, b"a"),
+        google_crc32c.implementation,
+        raised(TypeError, google_crc32c.value, "a"),
+    ]
 
 
 @briefly("xxhash")
@@ -185,7 +208,12 @@ def xxhash(seed):
 
     made = xxhash.xxh3_128(seed=seed)
     made.update(text(seed))
-    return [made.hexdigest(), xxhash.xxh32_intdigest(b"a"), made.copy().digest() == made.digest(), raised(TypeError, xxhash.xxh64, 3)]
+    return [
+        made.hexdigest(),
+        xxhash.xxh32_intdigest(b"a"),
+        made.copy().digest() == made.digest(),
+        raised(TypeError, xxhash.xxh64, 3),
+    ]
 
 
 @briefly("mmh3")
@@ -215,7 +243,11 @@ def cityhash(seed):
 def farmhash(seed):
     import farmhash
 
-    return [farmhash.fingerprint64(f"text {seed}"), farmhash.hash32("abc") > 0, raised(TypeError, farmhash.fingerprint64, 3)]
+    return [
+        farmhash.Fingerprint64(f"text {seed}"),
+        farmhash.FarmHash32("abc") > 0,
+        raised(TypeError, farmhash.Fingerprint64, 3),
+    ]
 
 
 @briefly("safe-pysha3")
@@ -267,7 +299,10 @@ def argon2(seed):
 
     made = low_level.hash_secret(b"secret", b"%08d" % seed, 1, 64, 1, 16, low_level.Type.ID)
     assert low_level.verify_secret(made, b"secret", low_level.Type.ID)
-    return [made.decode(), raised(exceptions.VerifyMismatchError, low_level.verify_secret, made, b"other", low_level.Type.ID)]
+    return [
+        made.decode(),
+        raised(exceptions.VerifyMismatchError, low_level.verify_secret, made, b"other", low_level.Type.ID),
+    ]
 
 
 def _cipher_work(name):
@@ -315,7 +350,10 @@ def coincurve(seed):
 def ckzg(seed):
     import ckzg
 
-    return [raised(Exception, ckzg.load_trusted_setup, f"/nowhere{seed}", 0)[:20], raised(Exception, ckzg.blob_to_kzg_commitment, b"a", 3)[:9]]
+    return [
+        raised(Exception, ckzg.load_trusted_setup, f"/nowhere{seed}", 0)[:20],
+        raised(Exception, ckzg.blob_to_kzg_commitment, b"a", 3)[:9],
+    ]
 
 
 @briefly("gssapi")
@@ -323,7 +361,11 @@ def gssapi(seed):
     import gssapi
 
     name = gssapi.Name(f"user{seed}@EXAMPLE.ORG", gssapi.NameType.user)
-    return [str(name), str(gssapi.MechType.kerberos), raised(gssapi.exceptions.GSSError, gssapi.Credentials, usage="accept")[:10]]
+    return [
+        str(name),
+        str(gssapi.MechType.kerberos),
+        raised(gssapi.exceptions.GSSError, gssapi.Credentials, usage="accept")[:10],
+    ]
 
 
 @briefly("xmlsec", "lxml")
@@ -337,7 +379,11 @@ def xmlsec(seed):
     reference = xmlsec.template.add_reference(made, xmlsec.Transform.SHA256)
     xmlsec.template.add_transform(reference, xmlsec.Transform.ENVELOPED)
     context = xmlsec.SignatureContext()
-    context.key = xmlsec.Key.from_memory(b"key", xmlsec.KeyFormat.BINARY) if seed < 0 else xmlsec.Key.from_binary_data(xmlsec.KeyData.HMAC, b"key%d" % seed)
+    context.key = (
+        xmlsec.Key.from_memory(b"key", xmlsec.KeyFormat.BINARY)
+        if seed < 0
+        else xmlsec.Key.from_binary_data(xmlsec.KeyData.HMAC, b"key%d" % seed)
+    )
     context.sign(made)
     value = root.findtext(".//{*}SignatureValue")
     return [value.strip(), raised(xmlsec.Error, xmlsec.Key.from_memory, b"no key", xmlsec.KeyFormat.PEM)[:12]]

@@ -1,14 +1,18 @@
 """Parsers and compilers: markup, code, style sheets, documents."""
 
 from brief import briefly
-from exercise import digest, pickled, raised
+from exercise import digest, raised
 
 
 @briefly("nh3")
 def nh3(seed):
     import nh3
 
-    return [nh3.clean(f"<b onclick='x()'>{seed}</b><script>no()</script>"), nh3.escape("<a>"), raised(TypeError, nh3.clean, 3)]
+    return [
+        nh3.clean(f"<b onclick='x()'>{seed}</b><script>no()</script>"),
+        nh3.escape("<a>"),
+        raised(TypeError, nh3.clean, 3),
+    ]
 
 
 @briefly("rjsmin")
@@ -22,7 +26,10 @@ def rjsmin(seed):
 def rcssmin(seed):
     import _rcssmin
 
-    return [_rcssmin.cssmin("a { color : red; } /* no */ b { margin: %dpx }" % seed), raised(TypeError, _rcssmin.cssmin, 3)]
+    return [
+        _rcssmin.cssmin("a { color : red; } /* no */ b { margin: %dpx }" % seed),
+        raised(TypeError, _rcssmin.cssmin, 3),
+    ]
 
 
 @briefly("libsass")
@@ -38,7 +45,10 @@ def sass(seed):
 def minify_html(seed):
     import minify_html
 
-    return [minify_html.minify(f"<p>  {seed} <!-- no --> <b> x </b>  </p>", minify_css=True), raised(TypeError, minify_html.minify, 3)]
+    return [
+        minify_html.minify(f"<p>  {seed} <!-- no --> <b> x </b>  </p>", minify_css=True),
+        raised(TypeError, minify_html.minify, 3),
+    ]
 
 
 @briefly("css-inline")
@@ -53,7 +63,10 @@ def css_inline(seed):
 def cmarkgfm(seed):
     import cmarkgfm
 
-    return [cmarkgfm.github_flavored_markdown_to_html(f"# a\n\n| x |\n|---|\n| {seed} |\n\n~~no~~"), raised(Exception, cmarkgfm.markdown_to_html, 3)[:14]]
+    return [
+        cmarkgfm.github_flavored_markdown_to_html(f"# a\n\n| x |\n|---|\n| {seed} |\n\n~~no~~"),
+        raised(Exception, cmarkgfm.markdown_to_html, 3)[:14],
+    ]
 
 
 @briefly("selectolax")
@@ -143,7 +156,13 @@ def mypy(seed):
             file.write(f"def f(a: int) -> str:\n    return a + {seed}\n")
         found, errors, status = api.run([path, "--no-incremental", "--no-error-summary", "--hide-error-context"])
         _, wrong, _ = api.run(["--none"])
-        return [found.replace(folder, ""), errors, status, wrong.splitlines()[-1:] and "none" in wrong, os.path.exists(stub)]
+        return [
+            found.replace(folder, ""),
+            errors,
+            status,
+            wrong.splitlines()[-1:] and "none" in wrong,
+            os.path.exists(stub),
+        ]
 
 
 @briefly("librt")
@@ -199,7 +218,11 @@ def coverage(seed):
 
     made = CTracer()
     made.data, made.should_trace_cache = {}, {}
-    return [type(made.get_stats()).__name__, made.activity(), raised(TypeError, setattr, made, "trace_arcs", [1].append) if seed < 0 else seed]
+    return [
+        type(made.get_stats()).__name__,
+        made.activity(),
+        raised(TypeError, setattr, made, "trace_arcs", [1].append) if seed < 0 else seed,
+    ]
 
 
 @briefly("line_profiler")
@@ -245,7 +268,11 @@ def yara(seed):
 
     rules = yara.compile(source=f'rule a {{ strings: $a = "n{seed}" condition: #a > 1 }}')
     found = rules.match(data=f"n{seed} and n{seed}")
-    return [[item.rule for item in found], rules.match(data="none"), raised(yara.SyntaxError, yara.compile, source="rule {")]
+    return [
+        [item.rule for item in found],
+        rules.match(data="none"),
+        raised(yara.SyntaxError, yara.compile, source="rule {"),
+    ]
 
 
 @briefly("capstone", loads="ctypes")
@@ -267,7 +294,11 @@ def unicorn(seed):
     made.reg_write(x86_const.UC_X86_REG_ECX, seed)
     made.reg_write(x86_const.UC_X86_REG_EDX, 9)
     made.emu_start(0x10000, 0x10002)
-    return [made.reg_read(x86_const.UC_X86_REG_ECX), made.reg_read(x86_const.UC_X86_REG_EDX), raised(UcError, made.mem_read, 0x90000, 4)]
+    return [
+        made.reg_read(x86_const.UC_X86_REG_ECX),
+        made.reg_read(x86_const.UC_X86_REG_EDX),
+        raised(UcError, made.mem_read, 0x90000, 4),
+    ]
 
 
 @briefly("lief")
@@ -278,7 +309,13 @@ def lief(seed):
 
     lief.logging.disable()
     made = lief.parse(sys.executable)
-    return [made.format.name, len(made.sections) > 10, lief.hash(list(b"%d" % seed)) > 0, lief.parse([1, 2, 3]) is None, raised(TypeError, lief.parse)[:9]]
+    return [
+        made.format.name,
+        len(made.sections) > 10,
+        lief.hash(list(b"%d" % seed)) > 0,
+        lief.parse([1, 2, 3]) is None,
+        raised(TypeError, lief.parse)[:9],
+    ]
 
 
 @briefly("lupa")
@@ -288,7 +325,12 @@ def lupa(seed):
     made = lupa.LuaRuntime(unpack_returned_tuples=True)
     made.globals().call = lambda n: n * 2
     add = made.eval("function(a, b) return call(a) + b end")
-    return [add(seed, 3), list(made.table(1, 2, seed).values()), raised(lupa.LuaError, made.execute, "error('no')"), raised(lupa.LuaSyntaxError, made.eval, "(")[:14]]
+    return [
+        add(seed, 3),
+        list(made.table(1, 2, seed).values()),
+        raised(lupa.LuaError, made.execute, "error('no')"),
+        raised(lupa.LuaSyntaxError, made.eval, "(")[:14],
+    ]
 
 
 @briefly("dukpy")
@@ -308,7 +350,11 @@ def quickjs(seed):
 
     made = quickjs.Context()
     made.add_callable("twice", lambda n: n * 2)
-    return [made.eval(f"twice({seed}) + [...'abc'].length"), made.eval("JSON.stringify({a: [1]})"), raised(quickjs.JSException, made.eval, "none()")[:24]]
+    return [
+        made.eval(f"twice({seed}) + [...'abc'].length"),
+        made.eval("JSON.stringify({a: [1]})"),
+        raised(quickjs.JSException, made.eval, "none()")[:24],
+    ]
 
 
 @briefly("mini-racer", loads="ctypes")
@@ -316,7 +362,10 @@ def mini_racer(seed):
     from py_mini_racer import MiniRacer, mini_racer
 
     made = MiniRacer()
-    found = [made.eval(f"[1, 2, {seed}].map(x => x * 2).join()"), raised(mini_racer.JSEvalException, made.eval, "none()")[:15]]
+    found = [
+        made.eval(f"[1, 2, {seed}].map(x => x * 2).join()"),
+        raised(mini_racer.JSEvalException, made.eval, "none()")[:15],
+    ]
     made.close()
     return found
 
@@ -325,7 +374,11 @@ def mini_racer(seed):
 def jpype(seed):
     import jpype
 
-    return [jpype.isJVMStarted(), raised(Exception, jpype.startJVM, f"/nowhere/libjvm{seed}.so")[:12], raised(Exception, jpype.JClass, "java.lang.String")[:8]]
+    return [
+        jpype.isJVMStarted(),
+        raised(Exception, jpype.startJVM, f"/nowhere/libjvm{seed}.so")[:12],
+        raised(Exception, jpype.JClass, "java.lang.String")[:8],
+    ]
 
 
 @briefly("python-calamine")
@@ -340,11 +393,26 @@ def calamine(seed):
         main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
         office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
         links = "http://schemas.openxmlformats.org/package/2006/relationships"
-        file.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>')
-        file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{links}"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/s.xml"/></Relationships>')
-        file.writestr("xl/worksheets/s.xml", f'<worksheet xmlns="{main}"><sheetData><row r="1"><c r="A1"><v>{seed}</v></c><c r="B1" t="str"><v>é</v></c></row></sheetData></worksheet>')
-    book = python_calamine.load_workbook(kept)
-    return [book.sheet_names, book.get_sheet_by_name("S").to_python(), raised(Exception, book.get_sheet_by_name, "T")[:20]]
+        types = "http://schemas.openxmlformats.org/package/2006/content-types"
+        file.writestr("[Content_Types].xml", f'<Types xmlns="{types}"/>')
+        file.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+        )
+        file.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships xmlns="{links}"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/s.xml"/></Relationships>',
+        )
+        file.writestr(
+            "xl/worksheets/s.xml",
+            f'<worksheet xmlns="{main}"><sheetData><row r="1"><c r="A1"><v>{seed}</v></c><c r="B1" t="str"><v>é</v></c></row></sheetData></worksheet>',
+        )
+    book = python_calamine.load_workbook(io.BytesIO(kept.getvalue()))
+    return [
+        book.sheet_names,
+        book.get_sheet_by_name("S").to_python(),
+        raised(Exception, book.get_sheet_by_name, "T")[:20],
+    ]
 
 
 @briefly("reportlab", loads="other")
@@ -369,7 +437,12 @@ def pymupdf(seed):
     made.new_page().insert_text((72, 72), f"text {seed}")
     back = pymupdf.open(stream=made.tobytes(), filetype="pdf")
     pixels = back[0].get_pixmap(dpi=30)
-    return [back[0].get_text().strip(), pixels.width, digest(pixels.samples), raised(Exception, pymupdf.open, stream=b"no", filetype="pdf")[:12]]
+    return [
+        back[0].get_text().strip(),
+        pixels.width,
+        digest(pixels.samples),
+        raised(Exception, pymupdf.open, stream=b"no", filetype="pdf")[:12],
+    ]
 
 
 @briefly("pypdfium2", loads="ctypes", threads=False)
@@ -384,7 +457,12 @@ def pypdfium2(seed):
     made.save(kept)
     back = pypdfium2.PdfDocument(kept.getvalue())
     pixels = back[0].render(scale=1)
-    return [len(back), list(back[0].get_size()), pixels.width, raised(pypdfium2.PdfiumError, pypdfium2.PdfDocument, b"no")]
+    return [
+        len(back),
+        list(back[0].get_size()),
+        pixels.width,
+        raised(pypdfium2.PdfiumError, pypdfium2.PdfDocument, b"no"),
+    ]
 
 
 @briefly("pikepdf")
@@ -399,7 +477,13 @@ def pikepdf(seed):
     kept = io.BytesIO()
     made.save(kept, deterministic_id=True)
     back = pikepdf.open(io.BytesIO(kept.getvalue()))
-    return [len(back.pages), int(back.Root.Note.N), str(back.Root.Note.S), digest(kept.getvalue()), raised(pikepdf.PdfError, pikepdf.open, io.BytesIO(b"no"))[:8]]
+    return [
+        len(back.pages),
+        int(back.Root.Note.N),
+        str(back.Root.Note.S),
+        digest(kept.getvalue()),
+        raised(pikepdf.PdfError, pikepdf.open, io.BytesIO(b"no"))[:8],
+    ]
 
 
 @briefly("fonttools")
@@ -423,7 +507,11 @@ def fonttools(seed):
     moments.lineTo((0, 10))
     moments.closePath()
     curve = cu2qu.curve_to_quadratic([(0, 0), (10, 20), (30, 20), (40 + seed, 0)], 1)
-    return [moments.area, [[round(v, 3) for v in point] for point in curve], raised(Exception, cu2qu.curve_to_quadratic, [(0, 0)], 1)[:10]]
+    return [
+        moments.area,
+        [[round(v, 3) for v in point] for point in curve],
+        raised(Exception, cu2qu.curve_to_quadratic, [(0, 0)], 1)[:10],
+    ]
 
 
 @briefly("uharfbuzz", loads="extension")

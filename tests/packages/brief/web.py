@@ -135,7 +135,12 @@ def geventhttpclient(seed):
     made = HTTPResponse()
     made.feed(b"HTTP/1.1 200 OK\r\nX: %d\r\nContent-Length: 2\r\n\r\nab" % seed)
     broken = HTTPResponse()
-    return [made.status_code, made["x"], issubclass(HTTPResponse, HTTPResponseParser), raised(Exception, broken.feed, b"no http\r\n\r\n")[:10]]
+    return [
+        made.status_code,
+        made["x"],
+        issubclass(HTTPResponse, HTTPResponseParser),
+        raised(Exception, broken.feed, b"no http\r\n\r\n")[:10],
+    ]
 
 
 @briefly("tornado")
@@ -157,7 +162,11 @@ def tornado(seed):
         await server.close_all_connections()
         return response.body.decode()
 
-    return [asyncio.run(both()), digest(speedups.websocket_mask(b"mask", b"text" * 9)), raised(ValueError, speedups.websocket_mask, b"m", b"t")]
+    return [
+        asyncio.run(both()),
+        digest(speedups.websocket_mask(b"mask", b"text" * 9)),
+        raised(ValueError, speedups.websocket_mask, b"m", b"t"),
+    ]
 
 
 @briefly("falcon")
@@ -172,14 +181,21 @@ def falcon(seed):
     app = falcon.App()
     app.add_route("/{name}", Thing())
     client = testing.TestClient(app)
-    return [client.simulate_get("/x", params={"q": str(seed)}).json, client.simulate_get("/x").status, client.simulate_get("/a/b").status]
+    return [
+        client.simulate_get("/x", params={"q": str(seed)}).json,
+        client.simulate_get("/x").status,
+        client.simulate_get("/a/b").status,
+    ]
 
 
 @briefly("granian", threads=False)
 def granian(seed):
     from granian import _granian
 
-    return [len([name for name in dir(_granian) if "Worker" in name]) > 3, raised(TypeError, _granian.RSGIWorker, seed)[:9]]
+    return [
+        len([name for name in dir(_granian) if "Worker" in name]) > 3,
+        raised(TypeError, _granian.RSGIWorker, seed)[:9],
+    ]
 
 
 @briefly("grpcio")
@@ -270,7 +286,11 @@ def aiokafka(seed):
         made.append(i, 1_600_000_000_000, b"k", b"%d" % (i * seed), [])
     data = bytes(made.build())
     batch = DefaultRecordBatch(bytearray(data))
-    return [batch.validate_crc(), [record.value.decode() for record in batch], raised(Exception, made.append, "a", 1, b"", b"", [])[:9]]
+    return [
+        batch.validate_crc(),
+        [record.value.decode() for record in batch],
+        raised(Exception, made.append, "a", 1, b"", b"", [])[:9],
+    ]
 
 
 @briefly("zeroconf")
@@ -281,7 +301,12 @@ def zeroconf(seed):
     made.add_question(DNSQuestion(f"x{seed}._http._tcp.local.", 12, 1))
     data = made.packets()[0]
     back = DNSIncoming(data)
-    return [back.questions[0].name, back.valid, DNSIncoming(b"no").valid, raised(TypeError, DNSQuestion, 3, "a", None)[:9]]
+    return [
+        back.questions[0].name,
+        back.valid,
+        DNSIncoming(b"no").valid,
+        raised(TypeError, DNSQuestion, 3, "a", None)[:9],
+    ]
 
 
 @briefly("dbus-fast")
@@ -289,8 +314,14 @@ def dbus_fast(seed):
     from dbus_fast import Message, MessageType, Variant
     from dbus_fast._private.marshaller import Marshaller
 
-    made = Message(path="/a", interface="a.b", member="c", signature="a{sv}as", body=[{"k": Variant("i", seed)}, ["x"]], serial=1)
-    return [digest(bytes(made._marshall(False))), MessageType.SIGNAL.name, raised(Exception, Marshaller("i", ["no"]).marshall)[:14]]
+    made = Message(
+        path="/a", interface="a.b", member="c", signature="a{sv}as", body=[{"k": Variant("i", seed)}, ["x"]], serial=1
+    )
+    return [
+        digest(bytes(made._marshall(False))),
+        MessageType.SIGNAL.name,
+        raised(Exception, Marshaller("i", ["no"]).marshall)[:14],
+    ]
 
 
 @briefly("pycurl")
@@ -365,7 +396,13 @@ def awscrt(seed):
     del loop
     kept = http.HttpHeaders([("A", "1"), ("b", str(seed))])
     made = auth.AwsCredentials("key", f"secret{seed}")
-    return [checksums.crc32c(b"text"), sorted(kept), made.secret_access_key, common.get_cpu_group_count() > 0, raised(Exception, auth.AwsCredentials, 3, 4)[:9]]
+    return [
+        checksums.crc32c(b"text"),
+        sorted(kept),
+        made.secret_access_key,
+        common.get_cpu_group_count() > 0,
+        raised(Exception, auth.AwsCredentials, 3, 4)[:9],
+    ]
 
 
 @briefly("psutil")
@@ -388,7 +425,11 @@ def setproctitle(seed):
     import setproctitle
 
     before = setproctitle.getthreadtitle()
-    return [isinstance(before, str), len(setproctitle.getproctitle()) > 0, raised(TypeError, setproctitle.setthreadtitle, 3)]
+    return [
+        isinstance(before, str),
+        len(setproctitle.getproctitle()) > 0,
+        raised(TypeError, setproctitle.setthreadtitle, 3),
+    ]
 
 
 @briefly("watchfiles")
@@ -473,4 +514,8 @@ def magic(seed):
     import pylibmagic  # noqa: F401
     import magic
 
-    return [magic.from_buffer(b"%%PDF-1.%d" % (seed % 7), mime=True), magic.from_buffer(b"\x89PNG\r\n\x1a\n", mime=True), raised(Exception, magic.from_file, "/nowhere")[:17]]
+    return [
+        magic.from_buffer(b"%%PDF-1.%d" % (seed % 7), mime=True),
+        magic.from_buffer(b"\x89PNG\r\n\x1a\n", mime=True),
+        raised(Exception, magic.from_file, "/nowhere")[:17],
+    ]
