@@ -498,3 +498,34 @@ fn only_children_of_the_doctor_are_trials() {
     assert_eq!(ended.check(1).stdout, "");
     assert!(ended.stderr.contains("/nowhere/python"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_library_that_python_code_loads_is_a_reason_for_a_process() {
+    let place = Place::new();
+    let source = place.path("binding.c");
+    fs::write(&source, "int answer(void) { return 42; }").unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"]);
+    let made = cc
+        .arg(place.path("libbinding_of_test.so"))
+        .arg(&source)
+        .status();
+    assert!(made.unwrap().success());
+    let load = "import ctypes, os\nlibrary = ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'NAME'))\n";
+    place.write("binding.py", &load.replace("NAME", "libbinding_of_test.so"));
+    // As some do, to go on with slower code of their own.
+    let swallowed = "try:\n    from binding import library\nexcept OSError:\n    library = None\n";
+    place.write("swallowing.py", swallowed);
+    let script = "import binding, swallowing, ctypes, sqlite3, ssl, uuid\nctypes.CDLL(None)\n";
+    place.write("script.py", script);
+    let (report, _) = place.examine(&["script.py"]);
+    for name in ["binding", "swallowing"] {
+        let import = import(&report, name);
+        assert_eq!(import["needs"], "process", "{import:#}");
+        let why = import["why"].as_str().unwrap();
+        assert!(why.contains("loads libbinding_of_test.so"), "{why}");
+    }
+    for name in ["ctypes", "sqlite3", "ssl", "uuid"] {
+        assert_ne!(import(&report, name)["needs"], "process", "{name}");
+    }
+}
