@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use owngil::tested::List;
-use owngil::{Backend, Error, Extensions, Function, Interpreter, Pool, PoolBuilder, Refusal};
+use owngil::{Backend, Error, Extensions, Function, Interpreter, Pool, PoolBuilder, Refusal, Task};
 use support::WORKER;
 
 /// How a package came to be where it is.
@@ -322,6 +322,42 @@ fn loading_and_initializers_hear_of_what_is_swallowed() {
     assert_eq!(pool.moved().len(), 1);
     let pool = auto(Pool::builder().initializer(&function, ()));
     assert_eq!(pool.backend(), Backend::Process);
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
+fn functions_that_move_do_not_disturb_those_that_stay() {
+    let builder = Pool::builder()
+        .backend(Backend::Auto)
+        .worker_program(WORKER);
+    let pool = builder.tested(list()).workers(4).build().unwrap();
+    let modules = [
+        "soft_unlisted",
+        "listed",
+        "soft_newer",
+        "willing",
+        "unlisted",
+    ];
+    let functions: Vec<(bool, Function)> = (0..20)
+        .map(|n| {
+            let module = modules[n % modules.len()];
+            let text = format!("import os, {module}\ndef f(): return {module}.kind, os.getpid()\n");
+            let stays = ["listed", "willing"].contains(&module);
+            (stays, function(&format!("number{n}"), &text))
+        })
+        .collect();
+    let calls = (0..10).flat_map(|_| &functions);
+    let tasks: Vec<(bool, Task<(String, u32)>)> = calls
+        .map(|(stays, function)| (*stays, pool.submit(function, ()).unwrap()))
+        .collect();
+    for (stays, task) in tasks {
+        let (kind, pid) = task.wait().unwrap();
+        assert_eq!((&*kind, pid == own_pid()), ("native", stays));
+    }
+    assert_eq!(pool.moved().len(), 12);
 }
 
 #[test]

@@ -20,11 +20,10 @@ pub(super) fn judge_natives(natives: &mut [NativeModule], list: &List) -> Vec<St
         match list.standing(&native.name, &file) {
             Standing::Tested(package) if native.need == Need::PrivateCopy => {
                 native.why = format!(
-                    "{}; private copies of {} {} to {} were tested ({})",
+                    "{}; private copies of {} {} were tested ({})",
                     native.why,
                     package.distribution,
-                    package.oldest,
-                    package.newest,
+                    package.versions(),
                     package.evidence
                 );
             }

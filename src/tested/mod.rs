@@ -167,7 +167,7 @@ impl List {
                 "{shown} is not among the packages tested on Python {python}"
             )),
             None => {
-                let ranges: Vec<String> = known.iter().map(|row| range(row)).collect();
+                let ranges: Vec<String> = known.iter().map(|row| row.versions()).collect();
                 let ranges = ranges.join(", ");
                 Err(format!(
                     "{shown} was not tested on Python {python}, but {ranges}"
@@ -207,13 +207,6 @@ pub(crate) enum Standing<'l> {
 
 fn shown(found: &Distribution) -> String {
     format!("{} {}", found.name, found.version)
-}
-
-fn range(row: &Package) -> String {
-    match row.oldest == row.newest {
-        true => row.oldest.clone(),
-        false => format!("{} to {}", row.oldest, row.newest),
-    }
 }
 
 /// Whether a file is as a published wheel has it.

@@ -75,6 +75,14 @@ impl Package {
         })
     }
 
+    /// The versions that it is about, in words.
+    pub fn versions(&self) -> String {
+        match self.oldest == self.newest {
+            true => self.oldest.clone(),
+            false => format!("{} to {}", self.oldest, self.newest),
+        }
+    }
+
     /// The line that it is read from.
     pub fn line(&self) -> String {
         let modules = self.modules.join(",");

@@ -9,11 +9,13 @@ pub(super) fn listing(list: &List, screen: Screen) -> String {
     let mut rows: Vec<[String; 4]> = list
         .packages()
         .map(|row| {
-            let versions = match row.oldest == row.newest {
-                true => row.oldest.clone(),
-                false => format!("{} to {}", row.oldest, row.newest),
-            };
-            [&row.distribution, &versions, &row.python, &row.evidence].map(String::clone)
+            [
+                &row.distribution,
+                &row.versions(),
+                &row.python,
+                &row.evidence,
+            ]
+            .map(String::clone)
         })
         .collect();
     rows.sort_by_key(|[name, _, python, _]| (name.to_lowercase(), python.clone()));
