@@ -56,9 +56,7 @@ impl Place {
             Place::Strict => builder.backend(Backend::Interpreter),
             Place::Private => builder.extensions(Extensions::Private),
             Place::Process => builder.backend(Backend::Process),
-            Place::Auto => builder
-                .backend(Backend::Auto)
-                .extensions(Extensions::Private),
+            Place::Auto => builder.backend(Backend::Auto),
         };
         Ok(builder.build()?)
     }
