@@ -4,11 +4,11 @@
 //! interpreter. So it gets a copy as well, under a name of its own, by which the loader finds it for those that
 //! need it. Libraries that keep nothing, or that are known to be made for several threads, are loaded once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::edit::Edits;
 use crate::search::Search;
@@ -44,7 +44,6 @@ pub(crate) struct Copy {
     pub(crate) object: SharedCopy,
     /// Its own name, if the file has one.
     name: Option<String>,
-    exports: Arc<HashSet<String>>,
 }
 
 /// A file as it is now: one that was written anew is another.
@@ -167,7 +166,6 @@ impl Copies {
         let copy = Copy {
             name: edits.name_itself()?,
             object: SharedCopy::load(&edits)?,
-            exports: Arc::new(object.exports.clone()),
         };
         pending.pop();
         *n_bytes += copy.object.n_bytes();
@@ -200,73 +198,147 @@ impl Copies {
             // The loader says so, in its own words.
             return Ok(None);
         };
-        let Ok(library) = SharedObject::read(&path) else {
-            return Ok(None);
+        let file = FileId::at(&path)?;
+        if let Some(copy) = locked(&self.loaded).by_file.get(&file) {
+            return Ok(Some(copy.clone()));
+        }
+        let is_private = match (Nature::of(&path, file, search), &brought) {
+            (Nature::Python | Nature::Unreadable, _) => return Ok(None),
+            (Nature::UsesPython, _) => true,
+            (Nature::Keeps, brought) => brought.is_some(),
+            // The system's are loaded once, as their authors expect.
+            (Nature::Shared, None) => false,
+            (Nature::Shared, Some(_)) => !is_bound_once(name, &path, file, search),
         };
-        if library.is_python() {
+        if !is_private {
             return Ok(None);
         }
-        let is_private = match &brought {
-            Some(_) => self.is_private(&library, search, &mut Vec::new()),
-            // The system's are loaded once, as their authors expect; but none with Python objects in it.
-            None => library.uses_python(),
-        };
-        if !is_private && (brought.is_none() || self.is_bound_once(name, &library, search)) {
-            return Ok(None);
-        }
+        let library = SharedObject::read(&path).map_err(|error| error.to_string())?;
         self.load(&library, Some(search), pending, n_bytes)
             .map(Some)
     }
+}
 
-    /// Whether each interpreter needs a library of its own: it keeps something, or needs one that does.
-    fn is_private(&self, library: &SharedObject, search: &Search, seen: &mut Vec<PathBuf>) -> bool {
+/// What a library is to interpreters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nature {
+    /// CPython's own.
+    Python,
+    /// It calls Python, and so may keep objects.
+    UsesPython,
+    /// It keeps something, or needs a library of its package that does.
+    Keeps,
+    /// Nothing that is one interpreter's.
+    Shared,
+    /// The loader says why, in its own words.
+    Unreadable,
+}
+
+impl Nature {
+    /// What the library in that file is. It is read once: of large ones that takes long.
+    fn of(path: &Path, file: FileId, search: &Search) -> Nature {
+        static KNOWN: Mutex<Option<HashMap<FileId, Nature>>> = Mutex::new(None);
+        let known = locked(&KNOWN)
+            .as_ref()
+            .and_then(|known| known.get(&file).copied());
+        known.unwrap_or_else(|| {
+            let nature = Nature::read(path, search, &mut vec![file]);
+            locked(&KNOWN).get_or_insert_default().insert(file, nature);
+            nature
+        })
+    }
+
+    /// As [`of`](Nature::of), where those that are `pending` need it: libraries may need each other.
+    fn read(path: &Path, search: &Search, pending: &mut Vec<FileId>) -> Nature {
+        let Ok(library) = SharedObject::read(path) else {
+            return Nature::Unreadable;
+        };
+        if library.is_python() {
+            return Nature::Python;
+        }
+        if library.uses_python() {
+            return Nature::UsesPython;
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
         let is_known = |name: &str| {
             let mut known = MADE_FOR_THREADS.iter();
             known.any(|(prefix, _)| name.starts_with(prefix))
         };
-        if library.uses_python() {
-            return true;
-        }
-        let name = library.path.file_name().and_then(|name| name.to_str());
         if library.layout.state > NO_STATE && !name.is_some_and(is_known) {
-            return true;
+            return Nature::Keeps;
         }
-        seen.push(library.path.clone());
-        let search = Search::of(library, Some(search));
-        library.needed.iter().any(|name| {
-            let found = search.find(name).filter(|path| !seen.contains(path));
-            let read = found.and_then(|path| SharedObject::read(&path).ok());
-            read.is_some_and(|read| self.is_private(&read, &search, seen))
-        })
-    }
-
-    /// Loads a library once for the whole process, after those that it needs. Whether it then is the one that the
-    /// loader takes for that name: another file may have had the name before.
-    fn is_bound_once(&self, name: &str, library: &SharedObject, search: &Search) -> bool {
-        let own = Search::of(library, Some(search));
-        for needed in &library.needed {
-            if let Some(path) = own.find(needed).filter(|path| *path != library.path)
-                && let Ok(read) = SharedObject::read(&path)
-                && !self.is_bound_once(needed, &read, &own)
-            {
-                return false;
+        let search = Search::of(&library, Some(search));
+        for path in library.needed.iter().filter_map(|name| search.find(name)) {
+            let Some(file) = FileId::at(&path)
+                .ok()
+                .filter(|file| !pending.contains(file))
+            else {
+                continue;
+            };
+            pending.push(file);
+            let nature = Nature::read(&path, &search, pending);
+            if matches!(nature, Nature::Keeps | Nature::UsesPython) {
+                return Nature::Keeps;
             }
         }
-        // One that cannot be loaded is what its copy will lack, and the loader says so.
-        let _ = shared_copy::load_shared(&library.path);
-        shared_copy::file_of(name).is_none_or(|file| file == library.path)
+        Nature::Shared
     }
+}
+
+/// Loads a library once for the whole process, after those that it needs. Whether it then is the one that the
+/// loader takes for that name: another file may have had the name before.
+fn is_bound_once(name: &str, path: &Path, file: FileId, search: &Search) -> bool {
+    static KNOWN: Mutex<Option<HashMap<(FileId, String), bool>>> = Mutex::new(None);
+    let key = (file, name.to_owned());
+    let known = locked(&KNOWN)
+        .as_ref()
+        .and_then(|known| known.get(&key).copied());
+    known.unwrap_or_else(|| {
+        let is_bound = match SharedObject::read(path) {
+            Err(_) => true,
+            Ok(library) => {
+                are_needed_bound(&library, search, &mut vec![file]) && is_taken(name, &library)
+            }
+        };
+        locked(&KNOWN).get_or_insert_default().insert(key, is_bound);
+        is_bound
+    })
+}
+
+fn are_needed_bound(library: &SharedObject, search: &Search, pending: &mut Vec<FileId>) -> bool {
+    let search = Search::of(library, Some(search));
+    library.needed.iter().all(|name| {
+        let path = search.find(name);
+        let file = path.as_deref().and_then(|path| FileId::at(path).ok());
+        let (Some(path), Some(file)) = (path, file.filter(|file| !pending.contains(file))) else {
+            return true;
+        };
+        pending.push(file);
+        let Ok(library) = SharedObject::read(&path) else {
+            return true;
+        };
+        are_needed_bound(&library, &search, pending) && is_taken(name, &library)
+    })
+}
+
+fn is_taken(name: &str, library: &SharedObject) -> bool {
+    // One that cannot be loaded is what its copy will lack, and the loader says so.
+    let _ = shared_copy::load_shared(&library.path);
+    shared_copy::file_of(name).is_none_or(|file| file == library.path)
 }
 
 /// Binds a copy to its own libraries where the whole process sees the same name, which the loader would prefer.
 fn bind(edits: &mut Edits<'_>, own: &[Copy]) {
+    if own.is_empty() {
+        return;
+    }
     for name in edits.object().imports.keys() {
-        let Some(copy) = own.iter().find(|copy| copy.exports.contains(name)) else {
+        let Some(global) = shared_copy::global(name) else {
             continue;
         };
-        if shared_copy::is_global(name)
-            && let Some(address) = copy.object.symbol(name)
-        {
+        // A copy gives what it has itself, or else what those have that it needs.
+        let mut found = own.iter().filter_map(|copy| copy.object.symbol(name));
+        if let Some(address) = found.find(|address| *address != global) {
             edits.replace(name, address.as_ptr() as usize);
         }
     }

@@ -159,14 +159,11 @@ pub(crate) fn loaded_paths() -> Vec<CString> {
     found
 }
 
-/// Whether the whole process sees a function or variable of that name, before those of a copy's own libraries.
-pub(crate) fn is_global(name: &str) -> bool {
-    let Ok(name) = CString::new(name) else {
-        return false;
-    };
+/// The function or variable of that name that the whole process sees, before those of a copy's own libraries.
+pub(crate) fn global(name: &str) -> Option<NonNull<c_void>> {
+    let name = CString::new(name).ok()?;
     // SAFETY: the name is a C string, and this handle asks for the default order.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    !found.is_null()
+    NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
 
 /// Has the loader load what is at that path, for its own use alone, with all that it needs.

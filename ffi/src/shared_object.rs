@@ -187,7 +187,10 @@ impl SharedObject {
             let name = names.get(symbol.st_name as usize)?;
             let entry = table + SYMBOL_SIZE * number as u64;
             if symbol.is_undefined() {
-                self.imports.insert(name.to_owned(), entry);
+                // What belongs to each thread has no address of its own.
+                if symbol.st_symtype() != abi::STT_TLS {
+                    self.imports.insert(name.to_owned(), entry);
+                }
             } else if symbol.st_bind() != abi::STB_LOCAL && symbol.st_symtype() != abi::STT_TLS {
                 self.exports.insert(name.to_owned());
             }
