@@ -429,3 +429,24 @@ fn documents_name_what_is_there() {
     let n_lines = read("docs/architecture.md").lines().count();
     assert!(n_lines <= 200, "docs/architecture.md: {n_lines} lines");
 }
+
+#[test]
+fn the_page_on_compatibility_shows_the_lists_that_ship() {
+    let page = read("docs/compatibility.md");
+    for list in ["processes.tsv", "libraries.tsv", "packages.tsv"] {
+        let text = read(&format!("src/tested/{list}"));
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        for row in rows {
+            let fields: Vec<&str> = row.split('\t').collect();
+            let (first, last) = (fields[0], fields[fields.len() - 1]);
+            let is_shown = page.lines().any(|line| {
+                let begins = line.starts_with(&format!("| {first} |"));
+                begins && (list == "packages.tsv" || line.ends_with(&format!(" {last} |")))
+            });
+            assert!(
+                is_shown,
+                "docs/compatibility.md lacks {row:?} of {list}: `make compatibility` writes it"
+            );
+        }
+    }
+}

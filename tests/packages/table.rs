@@ -33,6 +33,21 @@ pub(crate) fn run() -> Result<()> {
     Ok(fs::write(folder.join("packages.tsv"), page.list())?)
 }
 
+/// A list that ships in the program, as a table of three of its columns; the last two may be the same one.
+fn shown(list: &str, heads: [&str; 3], columns: [usize; 3]) -> Vec<String> {
+    let path = root().join("src/tested").join(list);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let n = if columns[1] == columns[2] { 2 } else { 3 };
+    let line = |cells: Vec<&str>| format!("| {} |", cells[..n].join(" | "));
+    let mut lines = vec![line(heads.to_vec()), line(vec!["---"; 3])];
+    for row in text.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = row.split('\t').collect();
+        let cells = columns.map(|column| fields.get(column).copied().unwrap_or_default());
+        lines.push(line(cells.to_vec()));
+    }
+    lines
+}
+
 /// Whether a package may have private copies on that Python.
 pub(crate) fn is_listed(minor: &str, package: &str) -> Result<bool> {
     let page = Page::read()?;
@@ -281,6 +296,16 @@ impl Page {
             lines.push("\nWhat kept packages from private copies:\n".to_owned());
             lines.extend(refusals);
         }
+        lines.push(
+            "\nPackages that run in worker processes, whatever was seen, and why:\n".to_owned(),
+        );
+        lines.extend(shown(
+            "processes.tsv",
+            ["Package", "Kind", "It …"],
+            [0, 2, 3],
+        ));
+        lines.push("\nLibraries of the system that Python code may load in an interpreter (`ctypes`, cffi), and why:\n".to_owned());
+        lines.extend(shown("libraries.tsv", ["Library", "Why", ""], [0, 1, 1]));
         lines.join("\n")
     }
 
