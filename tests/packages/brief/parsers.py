@@ -359,12 +359,12 @@ def quickjs(seed):
 
 @briefly("mini-racer", loads="ctypes")
 def mini_racer(seed):
-    from py_mini_racer import MiniRacer, mini_racer
+    from py_mini_racer import JSEvalException, MiniRacer
 
     made = MiniRacer()
     found = [
         made.eval(f"[1, 2, {seed}].map(x => x * 2).join()"),
-        raised(mini_racer.JSEvalException, made.eval, "none()")[:15],
+        raised(JSEvalException, made.eval, "none()")[:15],
     ]
     made.close()
     return found
