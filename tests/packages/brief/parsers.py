@@ -395,6 +395,8 @@ def calamine(seed):
         links = "http://schemas.openxmlformats.org/package/2006/relationships"
         types = "http://schemas.openxmlformats.org/package/2006/content-types"
         file.writestr("[Content_Types].xml", f'<Types xmlns="{types}"/>')
+        top = f'<Relationship Id="r0" Type="{office}/officeDocument" Target="xl/workbook.xml"/>'
+        file.writestr("_rels/.rels", f'<Relationships xmlns="{links}">{top}</Relationships>')
         file.writestr(
             "xl/workbook.xml",
             f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
