@@ -265,7 +265,7 @@ def zodbpickle(seed):
     value = {"a": [seed, binary(b"raw")], "b": "é"}
     data = pickle.dumps(value, 3)
     assert pickle.loads(data) == value
-    return [digest(data), raised(pickle.UnpicklingError, pickle.loads, b"\x80\x03garbage.")[:20]]
+    return [digest(data), raised(Exception, pickle.loads, b"\x80\x03garbage.")]
 
 
 @briefly("dependency-injector")
