@@ -167,8 +167,9 @@ def written(package, folder, n_rounds):
         os.mkdir(meeting)
         command = [sys.executable, __file__, "write", meeting, package, path]
         writers = [subprocess.Popen([*command, str(me)]) for me in range(N_WRITERS)]
-        if any([writer.wait() for writer in writers]):
-            raise AssertionError("a plain process cannot write")
+        ends = [writer.wait() for writer in writers]
+        if any(ends):
+            raise AssertionError(f"plain processes cannot write: they ended with {ends}")
     return read(package, path)
 
 

@@ -7,7 +7,8 @@ import polars as pl
 
 from exercise import digest, in_threads, pickled, raised
 
-DISTRIBUTION = "polars"
+DISTRIBUTION = "polars-runtime-32"
+NEEDS = ["polars"]
 
 
 def frame(seed, n):

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_valid
 
 from exercise import digest, in_threads, pickled, raised
 
-DISTRIBUTION = "pydantic"
+DISTRIBUTION = "pydantic_core"
+NEEDS = ["pydantic"]
 
 T = TypeVar("T")
 

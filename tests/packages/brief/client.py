@@ -66,8 +66,9 @@ def pyodbc(seed):
 
 @briefly("mysql-connector-python")
 def mysql_connector(seed):
-    import _mysql_connector
     import mysql.connector
+
+    import _mysql_connector
 
     made = _mysql_connector.MySQL()
     escaped = (
@@ -231,20 +232,17 @@ def pygit2_writes(path, me):
 
     made = until_free(lambda: pygit2.init_repository(path, bare=True), pygit2.GitError)
     who = pygit2.Signature("A", "a@example.org", 1_600_000_000, 0)
-    tree = made.TreeBuilder().write()
+    tree, branch = made.TreeBuilder().write(), f"refs/heads/w{me}"
     for i in range(6):
-        made.create_commit(
-            f"refs/heads/w{me}", who, who, f"{me} {i}", tree, [made.references[f"refs/heads/w{me}"].target] if i else []
-        )
-    made.references[f"refs/heads/w{me}"].delete()
-    made.create_commit("refs/heads/z" + str(me), who, who, "last", tree, [])
+        before = [made.references[branch].target] if branch in made.references else []
+        made.create_commit(branch, who, who, f"{me} {i}", tree, before)
 
 
 def _git_count(path):
     import pygit2
 
     made = pygit2.Repository(path)
-    return sorted(made.references)
+    return [[name, sum(1 for _ in made.walk(made.references[name].target))] for name in sorted(made.references)]
 
 
 @briefly("dulwich")

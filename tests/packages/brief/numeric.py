@@ -226,7 +226,7 @@ def qdldl(seed):
 
     matrix = sparse.csc_matrix([[4.0 + seed, 1.0], [1.0, 3.0]])
     made = qdldl.Solver(matrix)
-    return [[round(float(v), 6) for v in made.solve(np.array([1.0, 2.0]))], raised(TypeError, qdldl.Solver, "a")[:12]]
+    return [[round(float(v), 6) for v in made.solve(np.array([1.0, 2.0]))], raised(Exception, qdldl.Solver, "a")[:9]]
 
 
 @briefly("ortools")

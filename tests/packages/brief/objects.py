@@ -265,7 +265,7 @@ def zodbpickle(seed):
     value = {"a": [seed, binary(b"raw")], "b": "é"}
     data = pickle.dumps(value, 3)
     assert pickle.loads(data) == value
-    return [digest(data), raised(pickle.UnpicklingError, pickle.loads, b"\x80\x03garbage.")[:20]]
+    return [digest(data), raised(Exception, pickle.loads, b"\x80\x03garbage.")]
 
 
 @briefly("dependency-injector")
@@ -286,8 +286,8 @@ def fastuuid(seed):
     import fastuuid
 
     space = fastuuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
-    made = fastuuid.uuid5(space, f"n{seed}")
-    return [str(made), str(fastuuid.uuid3(space, "x")), made.version, raised(ValueError, fastuuid.UUID, "no")]
+    made = fastuuid.uuid5(space, b"n%d" % seed)
+    return [str(made), str(fastuuid.uuid3(space, b"x")), made.version, raised(ValueError, fastuuid.UUID, "no")]
 
 
 @briefly("uuid-utils")
@@ -333,7 +333,7 @@ def rbloom(seed):
 
     made = Bloom(1000, 0.01, lambda value: hash(value) * 1_000_003 % (1 << 127))
     made.update(range(seed, seed + 100))
-    return [seed + 5 in made, round(made.approx_items), raised(ValueError, Bloom, -1, 0.1)[:10]]
+    return [seed + 5 in made, round(made.approx_items), raised(OverflowError, Bloom, -1, 0.1)]
 
 
 @briefly("datasketches", "numpy")

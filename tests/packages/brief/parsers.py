@@ -37,7 +37,7 @@ def sass(seed):
     import sass
 
     style = "$n: %dpx; a { b { width: $n * 2; color: twice(3); } }" % (seed + 1)
-    found = sass.compile(string=style, custom_functions={"twice": lambda n: n.value * 2})
+    found = sass.compile(string=style, custom_functions={"twice": lambda n: sass.SassNumber(n.value * 2, n.unit)})
     return [found, raised(sass.CompileError, sass.compile, string="a { b: $none; }")[:24]]
 
 
@@ -72,11 +72,10 @@ def cmarkgfm(seed):
 @briefly("selectolax")
 def selectolax(seed):
     from selectolax.lexbor import LexborHTMLParser
-    from selectolax.parser import HTMLParser
 
     page = f"<ul><li class=a>one</li><li id=x{seed}>two é</li></ul>"
     return [
-        [node.text() for node in HTMLParser(page).css("li")],
+        [node.text() for node in LexborHTMLParser(page).css("li")],
         LexborHTMLParser(page).css_first(f"#x{seed}").html,
         raised(Exception, LexborHTMLParser(page).css, "[[")[:12],
     ]
@@ -359,12 +358,12 @@ def quickjs(seed):
 
 @briefly("mini-racer", loads="ctypes")
 def mini_racer(seed):
-    from py_mini_racer import MiniRacer, mini_racer
+    from py_mini_racer import JSEvalException, MiniRacer
 
     made = MiniRacer()
     found = [
         made.eval(f"[1, 2, {seed}].map(x => x * 2).join()"),
-        raised(mini_racer.JSEvalException, made.eval, "none()")[:15],
+        raised(JSEvalException, made.eval, "none()")[:15],
     ]
     made.close()
     return found
@@ -395,6 +394,8 @@ def calamine(seed):
         links = "http://schemas.openxmlformats.org/package/2006/relationships"
         types = "http://schemas.openxmlformats.org/package/2006/content-types"
         file.writestr("[Content_Types].xml", f'<Types xmlns="{types}"/>')
+        top = f'<Relationship Id="r0" Type="{office}/officeDocument" Target="xl/workbook.xml"/>'
+        file.writestr("_rels/.rels", f'<Relationships xmlns="{links}">{top}</Relationships>')
         file.writestr(
             "xl/workbook.xml",
             f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',

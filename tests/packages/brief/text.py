@@ -343,7 +343,7 @@ def thinc(seed):
         list(y.shape),
         round(float(y.sum()), 3),
         digest(hashed.tobytes()),
-        raised(ValueError, NumpyOps().maxout, x)[:5],
+        raised(TypeError, NumpyOps().maxout, x),
     ]
 
 
