@@ -93,3 +93,22 @@ fn an_error_inside_a_scope_is_the_scopes() {
     assert!(caught.is_err());
     assert_eq!(Interpreter::scope(|python| python.eval::<i32>("1")), Ok(1));
 }
+
+/// Before 3.14 interpreters count the version tags of such types without a lock, and two types with one tag find
+/// each other's methods.
+#[test]
+#[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
+fn types_that_cannot_be_changed_share_no_version_tags() {
+    let tags: Vec<i32> = Interpreter::scope(|python| {
+        python.exec(
+            "import collections, ctypes, decimal, io, re, struct\n\
+             assign = ctypes.pythonapi.PyUnstable_Type_AssignVersionTag\n\
+             fresh = io.BytesIO, io.BufferedWriter, re.Pattern, struct.Struct, decimal.Context\n\
+             own = type('Own', (), {})",
+        )?;
+        python.eval("[assign(ctypes.py_object(one)) for one in (*fresh, own)]")
+    })
+    .unwrap();
+    // A class that can be changed has a tag of its interpreter's.
+    assert_eq!(tags, [0, 0, 0, 0, 0, 1]);
+}

@@ -101,6 +101,8 @@ mod room;
 mod runtime;
 #[cfg(Py_3_13)]
 mod siblings;
+#[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+mod version_tag;
 
 #[cfg(doctest)]
 mod compile_fail;

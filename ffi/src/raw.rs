@@ -69,3 +69,12 @@ pub(crate) use pyo3_ffi::{
     Py_mod_slots, Py_mod_token, Py_slot_subslots, PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA,
     PySlot_END,
 };
+
+#[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+pub(crate) use pyo3_ffi::PyType_Modified;
+
+// pyo3-ffi leaves it out.
+#[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+unsafe extern "C" {
+    pub(crate) fn PyUnstable_Type_AssignVersionTag(class: *mut PyTypeObject) -> std::ffi::c_int;
+}

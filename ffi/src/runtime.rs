@@ -344,6 +344,8 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
         attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)?;
         #[cfg(Py_3_13)]
         crate::siblings::keep_apart(attached)?;
+        #[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+        crate::version_tag::use_up(attached)?;
         Ok(())
     };
     run().map_err(|raised| StartError::Raised {

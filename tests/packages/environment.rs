@@ -81,16 +81,18 @@ impl Environment {
         let pins = environment.pins();
         let pinned = fs::read_to_string(&pins)
             .map_err(|error| Unready::Failed(format!("{}: {error}", pins.display())))?;
-        let mut wanted: Vec<PathBuf> = vec!["-c".into(), pins.clone()];
+        let mut wanted: Vec<PathBuf> = Vec::new();
         match contents {
             Contents::Tests => {
                 let found = workload::all(&base).map_err(failed)?;
                 let tested = found
                     .into_iter()
                     .filter(|(name, _)| workload::is_long(name));
+                wanted.extend(["-c".into(), pins]);
                 wanted.extend(tested.flat_map(|(_, needs)| needs).map(PathBuf::from));
             }
-            _ => wanted.extend(["-r".into(), pins]),
+            // All are named; what they say of each other's versions no resolver can follow.
+            _ => wanted.extend(["--no-deps".into(), "-r".into(), pins]),
         }
         // What was installed whole is good for a part.
         let (stamp, part) = (
