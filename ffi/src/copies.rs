@@ -67,8 +67,8 @@ impl FileId {
     }
 }
 
-/// Libraries that keep something and are loaded once all the same, with why that is right.
-const MADE_FOR_THREADS: [(&str, &str); 8] = [
+/// Libraries that are loaded once whatever they keep, with what they need, and why that is right.
+const MADE_FOR_THREADS: [(&str, &str); 10] = [
     ("libscipy_openblas", "OpenBLAS locks what its threads share"),
     ("libopenblas", "OpenBLAS locks what its threads share"),
     ("libgfortran", "the runtime of Fortran locks its units"),
@@ -80,6 +80,15 @@ const MADE_FOR_THREADS: [(&str, &str); 8] = [
         "the runtime of C++, of which a process has one",
     ),
     ("libgcc_s", "the runtime of GCC, of which a process has one"),
+    // These two need each other, so that neither could be copied first.
+    (
+        "libfreetype",
+        "FreeType keeps everything in an FT_Library, of which each copy of an extension has its own",
+    ),
+    (
+        "libharfbuzz",
+        "HarfBuzz is made for threads: what it keeps is constant or atomic",
+    ),
 ];
 
 /// Libraries of glibc itself: there is one of each in a process.
@@ -264,7 +273,10 @@ impl Nature {
             let mut known = MADE_FOR_THREADS.iter();
             known.any(|(prefix, _)| name.starts_with(prefix))
         };
-        if library.layout.state > NO_STATE && !name.is_some_and(is_known) {
+        if name.is_some_and(is_known) {
+            return Nature::Shared;
+        }
+        if library.layout.state > NO_STATE {
             return Nature::Keeps;
         }
         let search = Search::of(&library, Some(search));
