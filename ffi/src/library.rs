@@ -36,10 +36,13 @@ pub struct Libraries {
     inner: Arc<Inner>,
 }
 
+/// What is told each refusal.
+type Told = Box<dyn Fn(&str) + Send + Sync>;
+
 struct Inner {
     /// Whether a library of the system's is known to be made for several threads, by its file's name.
     is_safe: fn(&str) -> bool,
-    told: OnceLock<Box<dyn Fn(&str) + Send + Sync>>,
+    told: OnceLock<Told>,
 }
 
 impl fmt::Debug for Inner {
