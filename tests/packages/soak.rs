@@ -20,7 +20,8 @@ use crate::{Result, process, table};
 const SAMPLE: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_secs(30);
 
-/// By how much memory may grow from the first third of the time to the end.
+/// By how much memory may grow from the middle of the time to the end. By then all has been imported, also where other
+/// programs take most of the cores.
 const GROWTH_MAX: f64 = 1.05;
 
 /// How many of the calls that were begun last are told of after a crash.
@@ -272,7 +273,7 @@ impl Memory {
         elapsed < self.limit
     }
 
-    /// The medians of the tenths after a third of the time and before the end, and whether they are alike.
+    /// The medians of the tenths after half of the time and before the end, and whether they are alike.
     fn judged(self) -> ([f64; 2], bool) {
         let median = |from: f64| {
             let times = self.limit.mul_f64(from)..self.limit.mul_f64(from + 0.1);
@@ -283,7 +284,7 @@ impl Memory {
                 .get(found.len() / 2)
                 .map_or(f64::NAN, |mib| mib.round())
         };
-        let [before, after] = [median(0.33), median(0.9)];
+        let [before, after] = [median(0.5), median(0.9)];
         ([before, after], after <= before * GROWTH_MAX)
     }
 }

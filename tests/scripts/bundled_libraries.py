@@ -1,6 +1,5 @@
 """What tests/bundled_libraries.rs runs: each extension counts in a library."""
 
-import ctypes
 import importlib
 import sys
 
@@ -15,5 +14,7 @@ def count(folder, name, n):
 
 def count_beside(folder, library, name, n):
     """As above, where another part of the program has loaded a library for all to see."""
+    import ctypes
+
     ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
     return count(folder, name, n)
