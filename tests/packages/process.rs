@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::trial::MOVED;
 
 /// How long a trial may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a process ended, and what it said.
 #[derive(Debug)]
