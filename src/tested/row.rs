@@ -38,7 +38,7 @@ pub struct InProcesses {
 pub enum Obstacle {
     /// Locks on files that are one for the process: two copies do not see each other's.
     Locks,
-    /// A library that all copies share, and that one GIL was to guard.
+    /// A library that one GIL was to guard.
     Gil,
     /// Threads of its own that call Python.
     Threads,
