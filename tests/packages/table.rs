@@ -33,6 +33,15 @@ pub(crate) fn run() -> Result<()> {
     Ok(fs::write(folder.join("packages.tsv"), page.list())?)
 }
 
+/// The distributions that run in processes whatever was seen.
+fn in_processes() -> BTreeSet<String> {
+    let path = root().join("src/tested/processes.tsv");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let rows = text.lines().filter(|line| !line.starts_with('#'));
+    rows.filter_map(|row| Some(row.split('\t').next()?.to_lowercase()))
+        .collect()
+}
+
 /// A list that ships in the program, as a table of three of its columns; the last two may be the same one.
 fn shown(list: &str, heads: [&str; 3], columns: [usize; 3]) -> Vec<String> {
     let path = root().join("src/tested").join(list);
@@ -283,8 +292,12 @@ impl Page {
             format!("| Package |{heads}"),
             format!("|---|{}", "---|".repeat(minors.len())),
         ];
+        let in_processes = in_processes();
         for row in self.sorted() {
             let cell = |minor: &&String| {
+                if in_processes.contains(&row.distribution.to_lowercase()) {
+                    return " process (why is below) |".to_owned();
+                }
                 let known = row.minors.get(*minor);
                 format!(" {} |", known.map_or("not tried".to_owned(), Known::cell))
             };
@@ -333,7 +346,9 @@ impl Page {
             "# Packages that may have private copies. `make compatibility` makes this file of tests/packages/seen-*.jsonl.\n\
              # distribution\tmodules\tpython\toldest\tnewest\tevidence\n",
         );
-        for row in self.sorted() {
+        let in_processes = in_processes();
+        let rows = self.sorted().into_iter();
+        for row in rows.filter(|row| !in_processes.contains(&row.distribution.to_lowercase())) {
             for (minor, known) in &row.minors {
                 if let Some((oldest, newest)) = known.listed() {
                     let minutes = known.minutes.get(newest).copied().unwrap_or_default();
