@@ -33,11 +33,16 @@ pub(crate) fn is_counting() -> bool {
     COUNTING.load(Ordering::Relaxed)
 }
 
-/// Replaces the raw allocator: after Python's settings for memory are read, before it starts.
+/// Replaces both: after Python's settings for memory are read, before it starts.
 ///
 /// One with a context, such as that of `PYTHONMALLOC=debug`, is left alone: what it gives is no block
 /// of the system's.
-pub(crate) fn replace_raw() {
+pub(crate) fn replace() {
+    replace_raw();
+    replace_arenas();
+}
+
+fn replace_raw() {
     // A free-threaded build takes the memory of objects from the system without asking any allocator
     // that could be replaced.
     if cfg!(any(not(target_os = "linux"), Py_GIL_DISABLED)) {
@@ -70,9 +75,7 @@ pub(crate) fn replace_raw() {
     unsafe { raw::PyMem_SetAllocator(domain, &raw mut ours) };
 }
 
-/// Replaces the arenas, and looks whether requests arrive: attached to the main interpreter, before
-/// there is any other.
-pub(crate) fn replace_arenas() {
+fn replace_arenas() {
     if RAW.get().is_none() {
         return;
     }
@@ -92,10 +95,15 @@ pub(crate) fn replace_arenas() {
         alloc: Some(arena_alloc),
         free: Some(arena_free),
     };
-    // SAFETY: the caller holds the only GIL there is; the functions pass on to those that made the
-    // arenas which exist already, and live for ever. The struct is copied.
+    // SAFETY: CPython has not started, so there is no arena yet; the functions live for ever. The struct is
+    // copied.
     unsafe { raw::PyObject_SetArenaAllocator(&raw mut ours) };
-    COUNTING.store(objects_are_counted(), Ordering::Relaxed);
+}
+
+/// Looks whether requests arrive: attached to the main interpreter, before there is any other.
+pub(crate) fn check() {
+    let arrive = ARENAS.get().is_some() && objects_are_counted();
+    COUNTING.store(arrive, Ordering::Relaxed);
 }
 
 /// Whether an object too large for an arena is counted: not with `PYTHONMALLOC=malloc`, and neither
@@ -104,7 +112,7 @@ fn objects_are_counted() -> bool {
     const SIZE: usize = 4096;
     let mut block = ptr::null_mut();
     let n_bytes = memory::counted_in(|| {
-        // SAFETY: attached, by the contract of `replace_arenas`.
+        // SAFETY: attached, by the contract of `check`.
         block = unsafe { raw::PyObject_Malloc(SIZE) };
     });
     // SAFETY: attached; the block of the call above, or null.

@@ -159,7 +159,8 @@ impl Interpreter {
     }
 
     /// As [`on_main`](Interpreter::on_main), and what this thread and those that Python code starts from
-    /// now on have in use is counted: see [`Memory`]. For a process whose main interpreter has one worker.
+    /// now on have in use is counted, beside what CPython took to start: see [`Memory`]. For a process whose
+    /// main interpreter has one worker.
     ///
     /// # Errors
     ///
@@ -168,9 +169,7 @@ impl Interpreter {
         runtime: &'static Runtime,
         limit: Option<usize>,
     ) -> Result<Interpreter, StartError> {
-        let memory = Memory::open(limit)?;
-        memory.register(0);
-        Interpreter::make_on_main(runtime, Some(memory))
+        Interpreter::make_on_main(runtime, Some(Memory::open_main(limit)?))
     }
 
     fn make_on_main(

@@ -46,6 +46,9 @@ const RESERVE: usize = 1 << 20;
 /// The owner of what is not counted.
 static NOBODY: Account = Account::new(usize::MAX);
 
+/// What CPython takes while it starts, which is the main interpreter's.
+static START: Account = Account::new(usize::MAX);
+
 /// Whether there is any account; until then, no thread looks for its own.
 static ANY: AtomicBool = AtomicBool::new(false);
 
@@ -80,6 +83,19 @@ impl Memory {
         let account = Box::new(Account::new(limit.unwrap_or(usize::MAX)));
         ANY.store(true, Ordering::Relaxed);
         Ok(Memory(Box::leak(account)))
+    }
+
+    /// A new account, for the main interpreter, which has what CPython took to start: it frees part of that later.
+    pub(crate) fn open_main(limit: Option<usize>) -> Result<Memory, StartError> {
+        let memory = Memory::open(limit)?;
+        memory.0.add(START.in_use.load(Ordering::Relaxed));
+        memory.register(0);
+        Ok(memory)
+    }
+
+    /// What [`open_main`](Memory::open_main) starts from.
+    pub(crate) fn of_start() -> Memory {
+        Memory(&START)
     }
 
     /// Lets threads that Python code starts in this interpreter find the account.

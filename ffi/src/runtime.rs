@@ -21,6 +21,7 @@ use crate::allocator;
 use crate::attach::{Attached, Guard, Home};
 use crate::error::StartError;
 use crate::executable;
+use crate::memory::{Memory, Owner};
 use crate::object::PyResult;
 use crate::panic::catch;
 use crate::raw;
@@ -262,13 +263,15 @@ fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
         return Err(StartError::Foreign);
     }
     let interrupt = Disposition::of(libc::SIGINT);
+    let memory = Memory::of_start();
+    let _owner = Owner::new(Some(&memory));
     initialize_from_config(python)?;
-    allocator::replace_arenas();
+    allocator::check();
     // SAFETY: CPython has just been initialized by this thread, which is attached ever since.
     let home = Home::new(NonNull::new(unsafe { raw::PyEval_SaveThread() }));
     let imported = {
         // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
-        let guard = unsafe { Guard::attach(&home, 0, None) };
+        let guard = unsafe { Guard::attach(&home, 0, Some(&memory)) };
         guard.map_or(Ok(()), |guard| preimport(guard.attached()))
     };
     // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
@@ -298,7 +301,7 @@ fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
     };
     let mut result = check(status);
     if result.is_ok() {
-        allocator::replace_raw();
+        allocator::replace();
         // SAFETY: `config` is initialized; CPython is not, and only this thread starts it.
         result = check(unsafe { raw::Py_InitializeFromConfig(config) });
     }
