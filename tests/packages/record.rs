@@ -114,7 +114,9 @@ impl Record {
 
     /// Adds it to its file.
     pub(crate) fn keep(&self, environment: &Environment) -> Result<()> {
-        let line = serde_json::to_string(self)? + "\n";
+        // Where it was installed is nobody's business.
+        let folder = format!("{}/", environment.folder().display());
+        let line = serde_json::to_string(self)?.replace(&folder, "") + "\n";
         let _one_at_a_time = FILE.lock();
         let path = file(environment.version());
         let mut file = fs::File::options().append(true).create(true).open(path)?;
