@@ -15,6 +15,7 @@ mod load_error;
 mod program;
 mod refusals;
 mod refused;
+mod site;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -469,6 +470,9 @@ impl State {
         }
         if let Some(refusals) = &refusals {
             refusals.install(attached, &bootstrap)?;
+        }
+        if attached.id() != 0 {
+            site::run(attached, refusals.as_ref())?;
         }
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;

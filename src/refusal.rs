@@ -15,6 +15,8 @@ pub enum Refusal {
     PrivateCopy,
     /// Load a library, by `ctypes` or cffi, that is not known to be safe for several threads at once.
     Library,
+    /// Start as Python does: a `.pth` file or `sitecustomize` fails in it.
+    Site,
     /// Fork, replace the process, start a daemon thread, handle a signal: what belongs to the process's main
     /// interpreter.
     Process,
@@ -57,8 +59,17 @@ const NO_LIBRARY: &str = " cannot be loaded in an interpreter with its own GIL: 
 /// What stands between an extension module's name and the reason why it has no private copy.
 const NO_COPY: &str = " cannot have a private copy: ";
 
-/// A copy's comes first: the chain of an exception may have both.
+/// What stands between a hook of the module `site` and the exception that it ends with (src/python/site.py).
+const NO_HOOK: &str = " fails in an interpreter with its own GIL: ";
+
+/// A hook's comes first, and then a copy's: the chain of an exception may have several.
 const KNOWN: &[Known] = &[
+    Known {
+        text: NO_HOOK,
+        refusal: Refusal::Site,
+        hint: "the backend `auto` runs everything in worker processes then",
+        need: Some("what Python runs when it starts fails in interpreters with their own GIL"),
+    },
     Known {
         text: NO_COPY,
         refusal: Refusal::PrivateCopy,
@@ -137,8 +148,19 @@ pub(crate) fn need(traceback: &str) -> Option<String> {
             Some(library) => format!("{need} ({library})"),
             None => need,
         },
+        Refusal::Site => hook(traceback).unwrap_or(need),
         Refusal::Process => need,
     })
+}
+
+/// What fails as an interpreter starts, and with what.
+fn hook(traceback: &str) -> Option<String> {
+    let line = traceback.lines().find(|line| line.contains(NO_HOOK))?;
+    let line = line.strip_prefix("ImportError: ").unwrap_or(line);
+    let (hook, error) = line.split_once(NO_HOOK)?;
+    Some(format!(
+        "{hook} fails in interpreters with their own GIL ({error})"
+    ))
 }
 
 /// Why a module has no private copy: a sentence of its own, or one about "it".

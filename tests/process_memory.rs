@@ -28,7 +28,10 @@ fn the_memory_of_a_worker_is_counted_and_limited() {
     let keep = f("kept = []\ndef f(n): kept.append(bytearray(n))");
     pool.call::<(), _>(&keep, 20 << 20).unwrap();
     let memory = pool.stats().workers[0].memory.unwrap();
-    assert!((20 << 20..24 << 20).contains(&(memory - empty)), "{memory} after {empty}");
+    assert!(
+        (20 << 20..24 << 20).contains(&(memory - empty)),
+        "{memory} after {empty}"
+    );
     // Small blocks may go beyond the limit. Where tasks leave as much behind, another takes the worker's place.
     let pid = f("import os\ndef f(): return os.getpid()");
     let before: u32 = pool.call(&pid, ()).unwrap();

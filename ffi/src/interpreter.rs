@@ -22,6 +22,7 @@ use crate::memory::{Memory, Owner};
 use crate::object::Object;
 use crate::raw;
 use crate::runtime::{self, Runtime, STACK_SIZE};
+use crate::site;
 use crate::visit::{self, Visits};
 
 /// An interpreter of this thread's.
@@ -209,6 +210,8 @@ impl Interpreter {
     /// Threads that Python code starts here need the same stack as ours; each version needs more.
     fn prepare(&mut self) -> Result<(), StartError> {
         self.attach(|attached| {
+            // SAFETY: attached. What it makes itself is not ours to prepare.
+            unsafe { site::give_to_new(true) };
             let prepared = || {
                 attached.interpreter_dict()?;
                 #[cfg(not(Py_3_13))]
@@ -424,6 +427,8 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
         })
     })?;
     let guard = entrance.guard();
+    // SAFETY: attached to the main interpreter, by the guard; the next call copies its settings.
+    unsafe { site::give_to_new(false) };
     let main = guard.into_state();
     let mut state = ptr::null_mut();
     // SAFETY: this thread is attached to the main interpreter by `main`; both pointers are good
@@ -447,6 +452,8 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
         // of this thread's; the call swaps the two, GILs included.
         unsafe { raw::PyThreadState_Swap(main) };
     }
+    // SAFETY: attached to the main interpreter, by the swap or by the creation that failed.
+    unsafe { site::give_to_new(true) };
     // SAFETY: `main` is attached (by the swap, or by the failed creation), and ours alone.
     unsafe { raw::PyThreadState_Clear(main) };
     // SAFETY: the attached state was cleared in the line above.

@@ -101,6 +101,7 @@ mod room;
 mod runtime;
 #[cfg(Py_3_13)]
 mod siblings;
+mod site;
 #[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
 mod version_tag;
 

@@ -37,13 +37,14 @@ pub(crate) use pyo3_ffi::{
     PyObject_SetArenaAllocator, PyObject_SetAttr, PyObject_Str, PyObject_TypeCheck,
     PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New, PySet_Size, PySet_Type,
     PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception, PyStatus_Ok,
-    PyThread_get_thread_ident, PyThreadState, PyThreadState_Clear, PyThreadState_DeleteCurrent,
-    PyThreadState_Get, PyThreadState_GetFrame, PyThreadState_GetInterpreter, PyThreadState_New,
-    PyThreadState_Next, PyThreadState_SetAsyncExc, PyThreadState_Swap, PyTuple_GET_ITEM,
-    PyTuple_GetItem, PyTuple_New, PyTuple_SetItem, PyTuple_Size, PyTuple_Type, PyType_FromSpec,
-    PyType_GenericAlloc, PyType_Slot, PyType_Spec, PyTypeObject, PyUnicode_AsEncodedString,
-    PyUnicode_AsUTF8AndSize, PyUnicode_Decode, PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize,
-    PyUnicode_InternInPlace, PyUnicode_Type, getbufferproc,
+    PyStructSequence_SetItem, PyThread_get_thread_ident, PyThreadState, PyThreadState_Clear,
+    PyThreadState_DeleteCurrent, PyThreadState_Get, PyThreadState_GetFrame,
+    PyThreadState_GetInterpreter, PyThreadState_New, PyThreadState_Next, PyThreadState_SetAsyncExc,
+    PyThreadState_Swap, PyTuple_GET_ITEM, PyTuple_GetItem, PyTuple_New, PyTuple_SetItem,
+    PyTuple_Size, PyTuple_Type, PyType_FromSpec, PyType_GenericAlloc, PyType_Slot, PyType_Spec,
+    PyTypeObject, PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize, PyUnicode_Decode,
+    PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace, PyUnicode_Type,
+    getbufferproc,
 };
 
 // Before 3.13 it is `_PyThreadState_UncheckedGet`.
@@ -69,6 +70,11 @@ pub(crate) use pyo3_ffi::{
     Py_mod_slots, Py_mod_token, Py_slot_subslots, PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA,
     PySlot_END,
 };
+
+// It is not declared in a header for others, and exported by each version from 3.11 on.
+unsafe extern "C" {
+    pub(crate) fn _Py_GetConfig() -> *const PyConfig;
+}
 
 #[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
 pub(crate) use pyo3_ffi::PyType_Modified;

@@ -25,6 +25,7 @@ use crate::memory::{Memory, Owner};
 use crate::object::PyResult;
 use crate::panic::catch;
 use crate::raw;
+use crate::site;
 use crate::version::Version;
 
 /// The size of the stack, in bytes, of every thread that runs Python.
@@ -277,8 +278,6 @@ fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
     // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
     // handler that only sets a flag, which nobody would read.
     interrupt.restore();
-    #[cfg(target_os = "linux")]
-    crate::library::note_started();
     imported.map(|()| home)
 }
 
@@ -291,6 +290,8 @@ fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
     let fields = unsafe { &mut *config };
     fields.parse_argv = 0;
     fields.install_signal_handlers = 0;
+    // What it loads is a package's, and told apart from what belongs to CPython.
+    fields.site_import = 0;
     let program = &raw mut fields.program_name;
     let status = match python.map(c_string).transpose()? {
         // SAFETY: `config` is initialized, `program` is a field of it, `name` a C string that is
@@ -339,7 +340,7 @@ pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
     })
 }
 
-/// Imports C extensions in the main interpreter, before any other interpreter can.
+/// Imports C extensions in the main interpreter, before any other interpreter can, and runs the module `site`.
 fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
     let run = || -> PyResult<'_, ()> {
         attached.interpreter_dict()?;
@@ -347,12 +348,17 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
         attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)?;
         #[cfg(Py_3_13)]
         crate::siblings::keep_apart(attached)?;
+        #[cfg(target_os = "linux")]
+        crate::library::note_started();
+        // SAFETY: attached.
+        unsafe { site::give_to_new(true) };
+        attached.site()?.invoke("main", &[])?;
         #[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
         crate::version_tag::use_up(attached)?;
         Ok(())
     };
     run().map_err(|raised| StartError::Raised {
-        doing: "importing the standard library's extensions",
+        doing: "importing the standard library's extensions and site",
         exception: Box::new(raised.describe()),
     })
 }

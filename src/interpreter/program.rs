@@ -33,6 +33,13 @@ else:
     code = compile(source(), name, 'exec')
 exec(code, namespace)";
 
+/// Runs once it is settled how the interpreter loads extension modules.
+pub(super) const SITE: Program = Program {
+    name: "site",
+    source: include_str!("../python/site.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/site.pyc")),
+};
+
 impl Program {
     /// Runs it in that namespace.
     pub(super) fn run<'a>(

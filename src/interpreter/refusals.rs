@@ -60,6 +60,15 @@ impl Refusals {
         self.0.any.store(true, Ordering::Relaxed);
     }
 
+    /// Notes refusals that tell more than those that were noted before.
+    pub(super) fn add_first(&self, texts: Vec<String>) {
+        let others = self.take();
+        texts
+            .into_iter()
+            .chain(others)
+            .for_each(|text| self.add(text));
+    }
+
     /// Whether anything was refused since it was taken last.
     #[inline]
     pub(super) fn any(&self) -> bool {

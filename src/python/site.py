@@ -1,0 +1,65 @@
+"""Runs the module `site` in an interpreter with its own GIL, and tells what of it failed.
+
+The host calls `run(site, failed)` with the module, whose main() has not run yet, and a function that takes a text.
+What `site` would print of an error is for those who start Python, and the main interpreter has printed it if it is no
+fault of this one.
+"""
+
+import sys
+
+
+def _teller(failed):
+    def tell(hook, error):
+        while error.__cause__ is not None:
+            error = error.__cause__
+        text = str(error).strip().partition("\n")[0]
+        name = type(error).__name__
+        failed(f"{hook} fails in an interpreter with its own GIL: {name}: {text}".removesuffix(": "))
+
+    return tell
+
+
+def _printer(tell):
+    """What takes the place of the `print` by which `site` tells of lines of .pth files and of entry points."""
+    told = None
+
+    def take(*values, **settings):
+        nonlocal told
+        error = sys.exception()
+        if error is None:
+            print(*values, **settings)
+        elif error is not told:
+            told = error
+            message = " ".join(map(str, values)).strip().removesuffix(":")
+            tell(message.removeprefix("Error processing ").removeprefix("Error in "), error)
+
+    return take
+
+
+def _importing(name, tell):
+    def customize():
+        try:
+            __import__(name)
+        except ImportError as error:
+            if error.name != name:
+                tell(name, error)
+        except Exception as error:
+            tell(name, error)
+
+    return customize
+
+
+def run(site, failed):
+    if sys.flags.verbose:
+        site.main()
+        return
+    tell = _teller(failed)
+    plain = site.execsitecustomize, site.execusercustomize
+    site.execsitecustomize = _importing("sitecustomize", tell)
+    site.execusercustomize = _importing("usercustomize", tell)
+    site.print = _printer(tell)
+    try:
+        site.main()
+    finally:
+        del site.print
+        site.execsitecustomize, site.execusercustomize = plain
