@@ -142,8 +142,16 @@ pub(crate) fn idle_interpreters(n: usize) -> Result<Vec<crossbeam_channel::Sende
         std::thread::Builder::new()
             .stack_size(owngil_ffi::STACK_SIZE)
             .spawn(move || {
-                let made = owngil_ffi::Interpreter::new(runtime);
-                let _ = ready.send(made.is_ok());
+                let mut made = owngil_ffi::Interpreter::new(runtime).ok();
+                // As CPython makes them, which runs `site`.
+                let run_site = |attached: owngil_ffi::Attached<'_>| {
+                    attached
+                        .site()
+                        .and_then(|site| site.invoke("main", &[]))
+                        .is_ok()
+                };
+                let is_ready = made.as_mut().is_some_and(|made| made.attach(run_site));
+                let _ = ready.send(is_ready);
                 let _ = ended.recv();
             })?;
         threads.push(keep);
