@@ -1,5 +1,6 @@
 //! Environment: a virtual environment with pinned packages, made once per Python.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,8 @@ use std::process::{Command, Output};
 
 use owngil::Interpreter;
 
-use crate::Result;
 use crate::workload;
+use crate::{Result, case};
 
 /// A virtual environment of the Python that this program was built with.
 #[derive(Clone, Debug)]
@@ -90,6 +91,13 @@ impl Environment {
                     .filter(|(name, _)| workload::is_long(name));
                 wanted.extend(["-c".into(), pins]);
                 wanted.extend(tested.flat_map(|(_, needs)| needs).map(PathBuf::from));
+                let cases = case::all(&base).map_err(failed)?.into_values();
+                let needs: BTreeSet<String> = cases.flat_map(|case| case.needs).collect();
+                for name in needs {
+                    if environment.has(&name).map_err(failed)? {
+                        wanted.push(name.into());
+                    }
+                }
             }
             // All are named; what they say of each other's versions no resolver can follow.
             _ => wanted.extend(["--no-deps".into(), "-r".into(), pins]),

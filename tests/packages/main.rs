@@ -1,14 +1,15 @@
 //! Packages with extension modules: each does real work in four workers at once, and answers as a plain
 //! Python process does.
 //!
-//! A package is a file with_NAME.py, and each test a process of its own, so that a crash is one failure. They
+//! A package is a file with_NAME.py, what people met with one a file of `cases`, and each test a process of its own, so that a crash is one failure. They
 //! need pip and a registry, so they run when `OWNGIL_TEST_PACKAGES=1` is set: `make packages`. This program is
 //! also what `make soak` and `make compatibility` run.
 //!
 //! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `trial` is
-//! one package in one place, `matrix` each of them, `soak` all of them for long, `suites` the tests that some bring, `record` what was seen, `table`
+//! one package in one place, `case` what people met, `matrix` each of them, `soak` all of them for long, `suites` the tests that some bring, `record` what was seen, `table`
 //! what is known of each, for a page and for the list that ships.
 
+mod case;
 mod environment;
 mod matrix;
 mod place;
@@ -94,5 +95,29 @@ fn tests() -> ExitCode {
         };
         Trial::test(name, run).with_ignored_flag(is_ignored)
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let cases = match &environment {
+        Ok(environment) => cases(environment),
+        Err(_) => Ok(Vec::new()),
+    };
+    match cases {
+        Ok(cases) => libtest_mimic::run(&arguments, trials.chain(cases).collect()).exit_code(),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What people met, for which all is there on this Python.
+fn cases(environment: &Environment) -> Result<Vec<Trial>> {
+    let found = case::all(&environment.python().to_string_lossy())?;
+    let mut trials = Vec::new();
+    for (name, case) in found {
+        let can_run = case::can_run(environment, &case)?;
+        let (environment, title) = (environment.clone(), format!("case {name}"));
+        let run =
+            move || case::run(&environment, &name, &case).map_err(|error| error.to_string().into());
+        trials.push(Trial::test(title, run).with_ignored_flag(!can_run));
+    }
+    Ok(trials)
 }
