@@ -306,7 +306,12 @@ fn what_went_on_without_a_module_serves_no_other_function() {
     assert_eq!(counted(), 1);
     placed(&pool, &importing("newer"));
     assert_eq!(counted(), 2);
+    // Nor one that a package would have taken for a module that is not installed.
     placed(&pool, &importing("soft_newer"));
+    assert_eq!(counted(), 3);
+    let swallows = "try:\n    import newer\nexcept:\n    pass\nimport os\ndef f(): return newer.kind, os.getpid()\n";
+    let (kind, reason) = placed(&pool, &function("swallows", swallows));
+    assert_eq!((&*kind, reason.is_some()), ("native", true));
     assert_eq!(counted(), 1);
 }
 

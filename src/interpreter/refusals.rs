@@ -19,6 +19,8 @@ pub(super) struct Refusals(Arc<Noted>);
 struct Noted {
     /// Whether there is anything, to be read without the lock.
     any: AtomicBool,
+    /// Whether there is a call that can be made elsewhere.
+    stops: AtomicBool,
     texts: Mutex<Vec<String>>,
 }
 
@@ -36,7 +38,12 @@ impl Refusals {
         Ok(())
     }
 
-    /// `note(text)` of bootstrap.py.
+    /// From now on what is refused stops the call that asks for it.
+    pub(super) fn stop_calls(&self) {
+        self.0.stops.store(true, Ordering::Relaxed);
+    }
+
+    /// `note(text)` of bootstrap.py: whether the call is to stop.
     fn note<'a>(
         &self,
         attached: Attached<'a>,
@@ -47,10 +54,11 @@ impl Refusals {
         };
         let text = text.text()?;
         let refused = refusal::of(&text);
-        if matches!(refused, Some(Refusal::Extension | Refusal::PrivateCopy)) {
+        let is_refusal = matches!(refused, Some(Refusal::Extension | Refusal::PrivateCopy));
+        if is_refusal {
             self.add(text);
         }
-        Ok(attached.none())
+        Ok(attached.bool(is_refusal && self.0.stops.load(Ordering::Relaxed)))
     }
 
     /// Notes a refusal.

@@ -26,6 +26,7 @@ pub(super) fn run<'a>(attached: Attached<'a>, refusals: Option<&Refusals>) -> Py
     }
     if let Some(refusals) = refusals {
         refusals.add_first(failed);
+        refusals.stop_calls();
     }
     Ok(())
 }

@@ -171,7 +171,7 @@ impl Shared {
 }
 
 impl Pool {
-    /// The functions that have moved from interpreters to processes, with the reasons; none unless the
+    /// The functions that have moved from interpreters to processes, in the order of their making, with the reasons; none unless the
     /// backend is [`Backend::Auto`](crate::Backend::Auto).
     pub fn moved(&self) -> Vec<Moved> {
         let Some(annex) = &self.shared.annex else {
@@ -182,6 +182,8 @@ impl Pool {
             function: *function,
             reason: reason.clone(),
         });
-        all.collect()
+        let mut all: Vec<Moved> = all.collect();
+        all.sort_by_key(|moved| moved.function.id());
+        all
     }
 }

@@ -153,8 +153,15 @@ def keep_process():
     os._exit = _exit
 
 
+class Refused(BaseException):
+    """An extension module cannot be loaded, and the call is going to be made elsewhere.
+
+    No ImportError: what a package would do without the module would be done in vain, and some compile another.
+    """
+
+
 def note_refusals(note):
-    """Has `note(text)` called where an extension module cannot be loaded, whether or not anybody hears of it.
+    """Has `note(text)` called where an extension module cannot be loaded; it says whether the call that asks is to stop.
 
     The standard library can do without those of its own that refuse.
     """
@@ -166,11 +173,9 @@ def note_refusals(note):
                 return load(self, what)
             except Exception as error:
                 is_standard = self.name.partition(".")[0] in sys.stdlib_module_names
-                # What one module raises may go through others that import it.
-                if not is_standard and not hasattr(error, "_owngil_noted"):
-                    error._owngil_noted = True
-                    note(str(error))
-                raise
+                if is_standard or not note(str(error)):
+                    raise
+                raise Refused(str(error)) from error
 
         return noted
 
