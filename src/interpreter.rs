@@ -464,6 +464,7 @@ impl State {
             None => attached.none(),
         };
         function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
+        function("let_threads_be_waited_for")?.call(&[])?;
         // The main interpreter may fork, and a child has to end by it.
         if attached.id() != 0 {
             function("keep_process")?.call(&[])?;

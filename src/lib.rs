@@ -49,7 +49,7 @@
 //! crash ends. They share no Python object. Many extension modules (numpy among them)
 //! refuse interpreters with their own GIL; the error says so. [`Extensions::Tested`] loads those from
 //! private copies that were tested so ([`tested`]), and [`Backend::Process`] runs all in worker processes, which a
-//! crash ends alone ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`, daemon threads
+//! crash ends alone ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`
 //! and signal handlers are not available in interpreters.
 
 #![forbid(unsafe_code)]

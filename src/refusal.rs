@@ -17,8 +17,7 @@ pub enum Refusal {
     Library,
     /// Start as Python does: a `.pth` file or `sitecustomize` fails in it.
     Site,
-    /// Fork, replace the process, start a daemon thread, handle a signal: what belongs to the process's main
-    /// interpreter.
+    /// Fork, replace the process, handle a signal: what belongs to the process's main interpreter.
     Process,
 }
 
@@ -104,11 +103,6 @@ const KNOWN: &[Known] = &[
         "preexec_fn not supported within subinterpreters",
         "subprocess works without preexec_fn; with it on the backend `process`",
         Some("it gives subprocess a preexec_fn"),
-    ),
-    Known::process(
-        "daemon threads are disabled in this",
-        "start the thread without daemon=True, or use the backend `process`",
-        Some("it starts daemon threads"),
     ),
     Known::process(
         "only works in main thread of the main interpreter",

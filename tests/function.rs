@@ -239,7 +239,6 @@ fn refusals_of_cpython_come_with_a_hint() {
     for source in [
         "import os\ndef f(): os.fork()",
         "import os\ndef f(): os.execv('/bin/true', ['true'])",
-        "import threading\ndef f(): threading.Thread(target=print, daemon=True).start()",
         "import signal\ndef f(): signal.signal(signal.SIGUSR1, signal.SIG_IGN)",
         "def f(): import readline",
         "import readline\ndef f(): pass",

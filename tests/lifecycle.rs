@@ -530,3 +530,36 @@ fn a_stdout_that_is_closed_ends_nothing() {
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(9));
 }
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: the main interpreter does not end"
+)]
+fn daemon_threads_run_and_hold_up_nothing() {
+    let pool = Pool::builder().workers(1).max_tasks_per_worker(1);
+    let pool = pool.build().unwrap();
+    let before = pool.stats().n_left_running;
+    let forever = f("import threading
+def f():
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    thread.start()
+    return thread.daemon, threading.Thread().daemon, threading.current_thread().daemon");
+    for _ in 0..3 {
+        assert_eq!(pool.call(&forever, ()), Ok((true, false, false)));
+    }
+    // One that has ended is no reason to leave anything.
+    let ending = f("import threading
+def f():
+    thread = threading.Thread(target=int, daemon=True)
+    thread.start()
+    thread.join()");
+    pool.call::<(), _>(&ending, ()).unwrap();
+    pool.call::<(), _>(&f("def f(): pass"), ()).unwrap();
+    let stats = pool.stats();
+    pool.shutdown();
+    assert!(
+        (2..=3).contains(&(stats.n_left_running - before)),
+        "{stats:?}"
+    );
+}

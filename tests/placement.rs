@@ -128,15 +128,13 @@ def f(x):
 )]
 fn what_processes_allow_moves_too_and_other_failures_do_not() {
     let (pool, _) = auto(Pool::builder());
-    let daemon = f("
-import threading
+    let fork = f("
+import os
 def f():
-    found = []
-    thread = threading.Thread(target=lambda: found.append(1), daemon=True)
-    thread.start(); thread.join()
-    return found
+    if os.fork() == 0: os._exit(3)
+    return [os.waitstatus_to_exitcode(os.wait()[1])]
 ");
-    assert_eq!(pool.call::<Vec<i32>, _>(&daemon, ()), Ok(vec![1]));
+    assert_eq!(pool.call::<Vec<i32>, _>(&fork, ()), Ok(vec![3]));
     assert_eq!(pool.moved().len(), 1);
     let broken = f("def f(): import no_such_module");
     assert!(pool.call::<(), _>(&broken, ()).is_err());

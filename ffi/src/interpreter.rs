@@ -10,7 +10,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(not(Py_3_13))]
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -72,6 +72,9 @@ pub enum Ended {
 
 /// Set when creation failed on 3.12: its error path leaves a thread state attached without its GIL.
 static POISONED: AtomicBool = AtomicBool::new(false);
+
+/// How many interpreters were left since threads of theirs were running.
+static N_LEFT: AtomicU64 = AtomicU64::new(0);
 
 /// 3.12 crashed when two threads created interpreters at once (pybind11#5779).
 #[cfg(not(Py_3_13))]
@@ -228,6 +231,11 @@ impl Interpreter {
         })
     }
 
+    /// How many interpreters of this process were [left](Ended::LeftRunning) to threads that went on running.
+    pub fn n_left_running() -> u64 {
+        N_LEFT.load(Ordering::Relaxed)
+    }
+
     /// The interpreter's id: 0 is the main interpreter; ids are never used twice.
     pub fn id(&self) -> i64 {
         self.id
@@ -333,15 +341,17 @@ impl Interpreter {
         // What goes after the guard is given back to the interpreter's account as well.
         let _owner = Owner::new(memory.as_ref());
         let guard = self.guard();
-        if kind == Kind::OwnGil {
-            run_last_code(guard.attached());
-        }
+        let n_daemons = match kind {
+            Kind::OwnGil => run_last_code(guard.attached()),
+            Kind::MainThread => 0,
+        };
         // While Python code runs it may be looked at and interrupted. What comes now takes the thread
         // states away, and counts on it that nobody adds another.
         guard.attached().detach(|| visits.close());
         if kind == Kind::OwnGil {
-            let n_threads = threads_in_the_way(guard.attached());
+            let n_threads = threads_in_the_way(guard.attached(), n_daemons);
             if n_threads > 0 {
+                N_LEFT.fetch_add(1, Ordering::Relaxed);
                 return Ended::LeftRunning { n_threads };
             }
             // Python code may have lent more up to here; what still runs can lend nothing.
@@ -396,13 +406,13 @@ impl Drop for Interpreter {
 }
 
 /// The settings of PEP 684 for an interpreter that shares nothing: what CPython calls
-/// `_PyInterpreterConfig_INIT`.
+/// `_PyInterpreterConfig_INIT`, and daemon threads, since one that still has some is never ended.
 const ISOLATED: raw::PyInterpreterConfig = raw::PyInterpreterConfig {
     use_main_obmalloc: 0,
     allow_fork: 0,
     allow_exec: 0,
     allow_threads: 1,
-    allow_daemon_threads: 0,
+    allow_daemon_threads: 1,
     check_multi_interp_extensions: 1,
     gil: raw::PyInterpreterConfig_OWN_GIL as c_int,
 };
@@ -469,11 +479,14 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
 /// 3.12 and 3.13 abort the process when a thread state is left once `threading`'s threads are joined
 /// and the exit functions have run. 3.14 and 3.15 cut such threads off, and crash when one has only
 /// just begun and not attached yet. So all Python code that may start a thread has run before.
-fn threads_in_the_way(attached: Attached<'_>) -> usize {
+///
+/// `n_daemons` of them run on, and are not waited for.
+fn threads_in_the_way(attached: Attached<'_>, n_daemons: usize) -> usize {
     // A thread that is done may take a moment to take its state off the list.
     for _ in 0..200 {
-        if other_thread_states(attached) == 0 {
-            return 0;
+        let n_threads = other_thread_states(attached);
+        if n_threads <= n_daemons {
+            return n_threads;
         }
         attached.detach(|| thread::sleep(std::time::Duration::from_millis(5)));
     }
@@ -485,12 +498,15 @@ fn not_null(pointer: *mut raw::PyInterpreterState) -> NonNull<raw::PyInterpreter
     NonNull::new(pointer).expect("an interpreter that is there")
 }
 
-fn run_last_code(attached: Attached<'_>) {
-    let last_code = attached
-        .dict()
-        .and_then(|globals| attached.exec(include_str!("threads.py"), "<owngil end>", &globals));
+/// How many daemon threads run on after it.
+fn run_last_code(attached: Attached<'_>) -> usize {
+    let last_code = attached.dict().and_then(|globals| {
+        attached.exec(include_str!("threads.py"), "<owngil end>", &globals)?;
+        let n_daemons = globals.lookup(&attached.str("n_daemons")?)?;
+        Ok(n_daemons.and_then(|n| n.as_i64()).unwrap_or(0))
+    });
     // What it raises comes of a `threading` that is not CPython's; the count tells all the same.
-    drop(last_code);
+    last_code.map_or(0, |n_daemons| usize::try_from(n_daemons).unwrap_or(0))
 }
 
 fn other_thread_states(_attached: Attached<'_>) -> usize {

@@ -22,6 +22,9 @@ pub struct Stats {
     pub queue_len: usize,
     /// Workers that were lost and are not back.
     pub n_lost: usize,
+    /// Interpreters of this process that were left in memory, since threads which tasks had started ran on when their
+    /// workers ended: daemon threads, and those of C code.
+    pub n_left_running: u64,
     /// How long calls have waited, from their submission to the begin of their batch.
     pub wait: Percentiles,
     /// How long calls have run, crossing included. Of calls that travelled in one batch each counts as
@@ -110,6 +113,7 @@ impl Pool {
             workers,
             queue_len,
             n_lost,
+            n_left_running: owngil_ffi::Interpreter::n_left_running(),
             wait: Percentiles::of(&all.wait),
             run: Percentiles::of(&all.run),
         }

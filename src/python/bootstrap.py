@@ -153,6 +153,24 @@ def keep_process():
     os._exit = _exit
 
 
+def let_threads_be_waited_for():
+    """Has threads that tasks start be no daemons, unless they are asked to be.
+
+    To `threading` a worker's thread is one that somebody else has started. Such a thread counts as a daemon, and so would
+    all that it starts: they inherit it.
+    """
+    allowed = _thread.daemon_threads_allowed
+
+    def daemon_threads_allowed():
+        return allowed() and sys._getframe(1).f_code.co_qualname != "_DummyThread.__init__"
+
+    with _loading:
+        if allowed.__module__ == "_thread":
+            _thread.daemon_threads_allowed = daemon_threads_allowed
+            if "threading" in sys.modules:
+                sys.modules["threading"]._daemon_threads_allowed = daemon_threads_allowed
+
+
 class Refused(BaseException):
     """An extension module cannot be loaded, and the call is going to be made elsewhere.
 

@@ -424,12 +424,7 @@ fn an_import_that_hangs_or_ends_the_process_or_prints_garbage_is_a_row() {
     );
     check(&report, "saying_no", "broken", "it raises SystemExit: no");
     check(&report, "noisy", "strict", "");
-    check(
-        &report,
-        "daemonic",
-        "process",
-        "daemon threads are disabled",
-    );
+    check(&report, "daemonic", "strict", "");
 }
 
 #[test]

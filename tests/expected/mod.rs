@@ -39,7 +39,6 @@ const FROM_3_13: Versions = (13, 0)..=(15, u8::MAX);
 
 const EXTENSION: Instead =
     Instead::Refused("ImportError", "does not support loading in subinterpreters");
-const DAEMON: Instead = Instead::Refused("RuntimeError", "daemon threads are disabled in this");
 const SIGNAL: Instead = Instead::Refused(
     "ValueError",
     "only works in main thread of the main interpreter",
@@ -122,28 +121,6 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             "RuntimeError",
             "preexec_fn not supported within subinterpreters",
         ),
-    ),
-    new("daemon_thread", "daemon threads", ALL, OWN, DAEMON),
-    new(
-        "queue_listener",
-        "`logging.handlers.QueueListener`",
-        ALL,
-        OWN,
-        DAEMON,
-    ),
-    new(
-        "multiprocessing_pool",
-        "`multiprocessing.Pool`",
-        ALL,
-        OWN,
-        DAEMON,
-    ),
-    new(
-        "multiprocessing_queue",
-        "`multiprocessing.Queue`",
-        ALL,
-        OWN,
-        DAEMON,
     ),
     new("signal_handler", "`signal.signal`", ALL, BOTH, SIGNAL),
     new("signal_wakeup", "`signal.set_wakeup_fd`", ALL, BOTH, SIGNAL),
