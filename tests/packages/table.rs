@@ -70,6 +70,7 @@ pub(crate) fn soakable(minor: &str) -> Result<Vec<String>> {
     let worked = page.rows.iter().filter(|(_, row)| {
         row.minors
             .get(minor)
+            .filter(|known| known.newest().is_some())
             .is_some_and(|known| known.worked(Place::Private).last() == known.newest())
     });
     Ok(worked.map(|(package, _)| package.clone()).collect())
