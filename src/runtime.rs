@@ -1,6 +1,8 @@
 //! Runtime: which Python this process runs, chosen once.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use owngil_ffi::{Config, Runtime, StartError};
 
@@ -36,6 +38,7 @@ pub struct RuntimeInfo {
 pub fn use_python(python: impl Into<PathBuf>) -> Result<RuntimeInfo> {
     start_with(&Config {
         python: Some(python.into()),
+        hash_seed: hash_seed(),
     })
 }
 
@@ -48,6 +51,24 @@ pub fn runtime_info() -> Result<RuntimeInfo> {
     info(start()?)
 }
 
+static HASH_SEED: OnceLock<Option<u32>> = OnceLock::new();
+
+/// The seed that this process and its worker processes share, so that `hash()` of one text is one number in all of them;
+/// `None` where the user has set one for all.
+pub(crate) fn hash_seed() -> Option<u32> {
+    *HASH_SEED.get_or_init(|| {
+        let set = std::env::var_os("PYTHONHASHSEED");
+        let is_set = set.is_some_and(|set| !set.is_empty() && set != "random");
+        // Its keys come from the system. 0 would be no seed at all.
+        (!is_set).then(|| (RandomState::new().hash_one(()) as u32).max(1))
+    })
+}
+
+/// Takes that of the process which has started this one, before CPython starts.
+pub(crate) fn share_hash_seed(seed: Option<u32>) {
+    let _ = HASH_SEED.set(seed);
+}
+
 pub(crate) fn start() -> Result<&'static Runtime> {
     if let Some(runtime) = Runtime::running() {
         return Ok(runtime);
@@ -55,6 +76,7 @@ pub(crate) fn start() -> Result<&'static Runtime> {
     let python = std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty());
     let started = Runtime::start(&Config {
         python: python.map(PathBuf::from),
+        hash_seed: hash_seed(),
     })?;
     warn(started);
     Ok(started)

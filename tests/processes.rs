@@ -577,3 +577,20 @@ fn a_function_whose_module_ends_the_process_is_not_tried_for_each_call() {
     let n_restarts = pool.stats().workers[0].n_restarts - before;
     assert!(n_restarts < 150, "{n_restarts}");
 }
+
+#[test]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: there are no interpreters")]
+fn a_text_has_one_hash_in_all_workers() {
+    let hash = f("import sys
+def f(): return hash('a text'), sys.flags.hash_randomization");
+    let mut found = std::collections::HashSet::new();
+    for backend in [Backend::Process, Backend::Interpreter, Backend::Thread] {
+        let pool = Pool::builder().backend(backend).workers(2);
+        let pool = pool.worker_program(support::WORKER).build().unwrap();
+        for _ in 0..8 {
+            found.insert(pool.call::<(i64, u8), _>(&hash, ()).unwrap());
+        }
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found.iter().all(|(_, is_random)| *is_random == 1));
+}

@@ -39,6 +39,9 @@ pub struct Config {
     /// The `python` whose packages are used: an executable, a name on `PATH`, or a virtual
     /// environment's directory. `None` is the Python that this crate was built with.
     pub python: Option<PathBuf>,
+    /// The seed of `hash()` for texts, as `PYTHONHASHSEED` gives it; `None` leaves it to CPython, which reads that
+    /// variable, and makes one up where it is not set.
+    pub hash_seed: Option<u32>,
 }
 
 type MainTask = Box<dyn for<'a> FnOnce(Attached<'a>) + Send>;
@@ -201,6 +204,7 @@ impl fmt::Debug for Runtime {
 
 fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime, StartError> {
     let python = python.or_else(executable::built_with);
+    let hash_seed = config.hash_seed;
     let (ready, started) = mpsc::sync_channel(1);
     let (main, tasks) = mpsc::channel();
     let thread = thread::Builder::new()
@@ -211,7 +215,7 @@ fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime
         message,
     };
     thread
-        .spawn(move || match initialize(python) {
+        .spawn(move || match initialize(python, hash_seed) {
             Ok(home) => {
                 let _ = ready.send(Ok(()));
                 serve(&home, &tasks);
@@ -258,7 +262,7 @@ fn serve(home: &Home, tasks: &Receiver<MainTask>) {
 }
 
 /// Starts CPython on this thread, and detaches.
-fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
+fn initialize(python: Option<PathBuf>, hash_seed: Option<u32>) -> Result<Home, StartError> {
     // SAFETY: may be called at any time.
     if unsafe { raw::Py_IsInitialized() } != 0 {
         return Err(StartError::Foreign);
@@ -266,7 +270,7 @@ fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
     let interrupt = Disposition::of(libc::SIGINT);
     let memory = Memory::of_start();
     let _owner = Owner::new(Some(&memory));
-    initialize_from_config(python)?;
+    initialize_from_config(python, hash_seed)?;
     allocator::check();
     // SAFETY: CPython has just been initialized by this thread, which is attached ever since.
     let home = Home::new(NonNull::new(unsafe { raw::PyEval_SaveThread() }));
@@ -281,7 +285,10 @@ fn initialize(python: Option<PathBuf>) -> Result<Home, StartError> {
     imported.map(|()| home)
 }
 
-fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
+fn initialize_from_config(
+    python: Option<PathBuf>,
+    hash_seed: Option<u32>,
+) -> Result<(), StartError> {
     let mut config = MaybeUninit::<raw::PyConfig>::zeroed();
     let config = config.as_mut_ptr();
     // SAFETY: `config` points at memory of the right size, which the call fills.
@@ -292,6 +299,10 @@ fn initialize_from_config(python: Option<PathBuf>) -> Result<(), StartError> {
     fields.install_signal_handlers = 0;
     // What it loads is a package's, and told apart from what belongs to CPython.
     fields.site_import = 0;
+    if let Some(seed) = hash_seed {
+        fields.use_hash_seed = 1;
+        fields.hash_seed = seed.into();
+    }
     let program = &raw mut fields.program_name;
     let status = match python.map(c_string).transpose()? {
         // SAFETY: `config` is initialized, `program` is a field of it, `name` a C string that is

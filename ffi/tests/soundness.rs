@@ -54,6 +54,7 @@ fn starting_twice_gives_the_same_runtime_and_another_python_is_an_error() {
     assert!(std::ptr::eq(first, runtime()));
     let elsewhere = Config {
         python: Some(std::env::temp_dir()),
+        ..Config::default()
     };
     assert!(matches!(
         Runtime::start(&elsewhere),

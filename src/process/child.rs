@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::interpreter::MemorySetting;
 use crate::output::{Handover, Output, Stream};
 use crate::post::{Away, Ran};
+use crate::runtime;
 use crate::task::{Batch, Results};
 
 /// How long a program may take to say that it is a worker. It does so first of all.
@@ -115,6 +116,7 @@ impl Child {
             parent: std::process::id(),
             worker: settings.worker as u32,
             python: python.map(|path| path.as_os_str().as_bytes().to_vec()),
+            hash_seed: runtime::hash_seed(),
             counts_memory: memory,
             memory_limit: limit.map(|limit| limit as u64),
             is_plain: settings.is_plain,

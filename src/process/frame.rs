@@ -24,6 +24,7 @@ pub(super) struct Setup {
     pub(super) worker: u32,
     /// The Python that runs in the pool's process, if one was named.
     pub(super) python: Option<Vec<u8>>,
+    pub(super) hash_seed: Option<u32>,
     pub(super) counts_memory: bool,
     pub(super) memory_limit: Option<u64>,
     /// Whether results whose class derives from a plain type are told as the plain value.

@@ -181,6 +181,7 @@ impl Role {
     }
 
     fn interpreter(&self, post: &Post) -> Result<Interpreter> {
+        runtime::share_hash_seed(self.setup.hash_seed);
         if let Some(python) = &self.setup.python {
             runtime::use_python(path_of(python))?;
         }
