@@ -39,6 +39,7 @@ mod session;
 mod shell;
 mod signals;
 mod stderr;
+mod stdin;
 mod stdout;
 mod summary;
 mod target;
@@ -61,8 +62,9 @@ use doctor::DoctorPlan;
 use exit::Exit;
 use fatal::Fatal;
 use output::Values;
-use plan::{CallsPlan, RunPlan, Stdin};
+use plan::{CallsPlan, RunPlan};
 use session::Session;
+use stdin::Stdin;
 
 /// Does what the words of the command line say.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
@@ -151,6 +153,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
             let values = Values::new(&args.values, common.joblog.joblog.is_some())?;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
+            Stdin::close()?;
             map::map(plan, values, &common, session)
         }
         Command::Run(mut args) => {
@@ -158,11 +161,14 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             common.process.script = args.script.as_ref().and_then(ScriptArg::file);
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
             common.course.isolate = args.isolate;
-            run::run(RunPlan::new(args, Stdin::find())?, &common, session)
+            let plan = RunPlan::new(args, Stdin::find())?;
+            Stdin::close()?;
+            run::run(plan, &common, session)
         }
         Command::Bench(mut args) => {
             args.process.script = args.calls.target.file();
             let plan = BenchPlan::new(args, Stdin::find())?;
+            Stdin::close()?;
             bench::bench(plan, session)
         }
         Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, session),

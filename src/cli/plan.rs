@@ -1,10 +1,6 @@
 //! Plan: what the arguments mean, with what is wrong about them found before Python starts.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
 
 use clap::CommandFactory;
 use owngil::Function;
@@ -14,31 +10,7 @@ use super::binding::Binding;
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::input::{self, Blocks, Fields, GivenArg, Inputs, Listed, Shape, WordGroup};
-
-/// What standard input is, for those who may read inputs from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stdin {
-    Terminal,
-    /// A pipe or a file.
-    Data,
-    /// Such as `/dev/null`.
-    Other,
-}
-
-impl Stdin {
-    pub(crate) fn find() -> Stdin {
-        let stdin = io::stdin();
-        if stdin.is_terminal() {
-            return Stdin::Terminal;
-        }
-        let owned = stdin.as_fd().try_clone_to_owned().map(File::from);
-        let kind = owned.and_then(|file| Ok(file.metadata()?.file_type()));
-        match kind {
-            Ok(kind) if kind.is_file() || kind.is_fifo() => Stdin::Data,
-            _ => Stdin::Other,
-        }
-    }
-}
+use super::stdin::Stdin;
 
 /// Which function is to be called, and over which inputs.
 #[derive(Debug)]

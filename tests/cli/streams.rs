@@ -1,6 +1,6 @@
 //! Slow, endless and closed pipes, and output that is not mixed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
 use crate::support::{Running, owngil, run_with, words};
@@ -114,5 +114,30 @@ fn what_tasks_print_comes_in_whole_lines_and_task_by_task() {
             *seen.entry(task).or_insert(0) += 1;
         }
         assert!(seen.len() == n_tasks && seen.values().all(|times| *times == 1));
+    }
+}
+
+#[test]
+fn no_task_and_no_program_that_it_starts_reads_inputs_of_others() {
+    let expected: BTreeSet<String> = (1..40).map(|n| format!("[\"{n}\",\"\"]")).collect();
+    let lines: String = (1..40).map(|n| format!("{n}\n")).collect();
+    for backend in ["auto", "interpreter", "process", "thread"] {
+        for what in [
+            "map child_reading.py:convert",
+            "run child_reading.py",
+            "map child_reading.py:convert -a -",
+            "map child_reading.py:convert -a /dev/stdin",
+        ] {
+            let (subcommand, rest) = what.split_once(' ').unwrap();
+            let mut command = owngil([subcommand, "-j2", "--backend", backend]);
+            command.args(rest.split(' '));
+            let ended = run_with(&mut command, lines.clone().into_bytes());
+            ended.check(0);
+            let found = ended.lines().into_iter().map(|line| line.replace(' ', ""));
+            assert!(
+                found.collect::<BTreeSet<_>>() == expected,
+                "{what} {backend}"
+            );
+        }
     }
 }

@@ -27,10 +27,11 @@ use super::args::{BenchArgs, ProcessArgs};
 use super::exit::Exit;
 use super::fatal::Fatal;
 use super::jobs::Jobs;
-use super::plan::{CallsPlan, Stdin};
+use super::plan::CallsPlan;
 use super::screen::Screen;
 use super::session::{Session, n_cores};
 use super::stderr::Stderr;
+use super::stdin::Stdin;
 use advice::Advice;
 use figures::Figures;
 

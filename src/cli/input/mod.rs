@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::stdin::Stdin;
 use groups::{Group, Groups};
 use lines::{Cutter, Lines};
 use names::{Names, Rules};
@@ -165,7 +166,7 @@ impl Inputs {
                 (stream, path.display().to_string(), format)
             }
             Source::Stdin => {
-                let stream = Box::new(io::stdin());
+                let stream = Stdin::open();
                 (stream, "standard input".to_owned(), args.format_of(None))
             }
         };
