@@ -502,6 +502,7 @@ fn not_null(pointer: *mut raw::PyInterpreterState) -> NonNull<raw::PyInterpreter
 fn run_last_code(attached: Attached<'_>) -> usize {
     let last_code = attached.dict().and_then(|globals| {
         attached.exec(include_str!("threads.py"), "<owngil end>", &globals)?;
+        attached.exec(include_str!("finalize.py"), "<owngil finalize>", &globals)?;
         let n_daemons = globals.lookup(&attached.str("n_daemons")?)?;
         Ok(n_daemons.and_then(|n| n.as_i64()).unwrap_or(0))
     });

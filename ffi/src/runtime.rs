@@ -437,9 +437,10 @@ pub fn exit(status: i32) -> ! {
         && crate::attach::current().is_none()
     {
         let _ = runtime.in_main_within(Some(LAST_WORDS), |attached| {
-            let source = include_str!("exit.py");
             if let Ok(globals) = attached.dict() {
-                let _ = attached.exec(source, "<owngil exit>", &globals);
+                let _ = attached.exec(include_str!("exit.py"), "<owngil exit>", &globals);
+                let source = include_str!("finalize.py");
+                let _ = attached.exec(source, "<owngil finalize>", &globals);
             }
         });
     }

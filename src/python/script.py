@@ -1,5 +1,6 @@
 """Runs in the namespace of bootstrap.py, in an interpreter that is to run its first script."""
 
+import _io
 import builtins
 import time
 
@@ -55,7 +56,19 @@ class _Script:
         finally:
             left_executors = _await_threads(threads, busy)
             sys.modules["__main__"], sys.argv, sys.stdin, sys.stdout, sys.stderr = kept
+            _flush(main.__dict__)
         return status, left_executors
+
+
+def _flush(variables):
+    """What the script has left open is in its files when its run is told; all else is closed when the worker ends."""
+    for value in list(variables.values()):
+        if issubclass(type(value), _io._IOBase):
+            try:
+                if not value.closed and value.writable():
+                    value.flush()
+            except Exception:
+                pass
 
 
 def _await_threads(before, busy_before):

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use std::process::Stdio;
 
-use crate::support::{owngil, run, words};
+use crate::support::{command, owngil, plain_python, run, words};
 
 #[test]
 fn the_script_runs_once_for_each_input_with_arguments_of_its_own() {
@@ -230,4 +230,55 @@ fn names_of_files_that_are_no_text_are_printed_as_they_are() {
         (output.stdout, output.status.code()),
         (b"a\xffb\n".to_vec(), Some(0))
     );
+}
+
+#[test]
+fn what_is_left_open_is_in_its_files_at_the_end() {
+    let read = |folder: &std::path::Path| {
+        let mut python = command(plain_python());
+        let folder = folder.to_str().unwrap();
+        let ended = run(python.args(["left_open.py", "read", folder]));
+        ended.check(0).stdout.clone()
+    };
+    let plain = tempfile::tempdir().unwrap();
+    let mut python = command(plain_python());
+    run(python.arg("left_open.py").arg(plain.path())).check(0);
+    let expected = read(plain.path());
+    for backend in ["auto", "interpreter", "process", "thread"] {
+        for words in [
+            &["run", "--backend"][..],
+            &["run", "--isolate", "interpreter", "--backend"],
+            &["map", "--backend"],
+        ] {
+            if words.len() == 4 && backend != "interpreter" {
+                continue;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let mut command = owngil(words);
+            let target = if words[0] == "run" {
+                "left_open.py"
+            } else {
+                "left_open.py:leave"
+            };
+            command.args([backend, target, ":::"]).arg(folder.path());
+            run(&mut command).check(0);
+            assert_eq!(read(folder.path()), expected, "{words:?} {backend}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_whole_when_its_run_is_told() {
+    // The second run, in the same worker, reads what the first has left open.
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("appends.py");
+    std::fs::write(
+        &script,
+        "import sys\nprint(open('log', 'a+').seek(0, 2))\nout = open('log', 'a')\nout.write(sys.argv[1])\ndef f(): pass\n",
+    )
+    .unwrap();
+    let mut command = owngil(["run", "-j1", "-k"]);
+    command.current_dir(folder.path()).arg(&script);
+    command.args([":::", "a", "b", "c"]);
+    assert_eq!(run(&mut command).check(0).stdout, "0\n1\n2\n");
 }
