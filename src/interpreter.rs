@@ -44,7 +44,7 @@ pub(crate) use copies::Copying;
 use functions::{Functions, named};
 use held::Held;
 use host::write;
-use program::BOOTSTRAP;
+use program::{BOOTSTRAP, LOCKS};
 use refusals::Refusals;
 use refused::Refused;
 
@@ -468,6 +468,8 @@ impl State {
         // The main interpreter may fork, and a child has to end by it.
         if attached.id() != 0 {
             function("keep_process")?.call(&[])?;
+            #[cfg(target_os = "linux")]
+            hold_locks(attached)?;
         }
         if let Some(refusals) = &refusals {
             refusals.install(attached, &bootstrap)?;
@@ -520,6 +522,7 @@ impl State {
         for made in 0..batch.len() {
             let from = reader.position();
             post.capture().begin_call(made);
+            let mark = self.collecting.out().mark();
             let outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
                 // It would not run as it does in plain Python.
@@ -536,6 +539,10 @@ impl State {
                 }
                 Err(error) => Err(error.clone()),
             };
+            if self.has_refused() {
+                // A value that the call may have given is not the one that it has in plain Python.
+                self.collecting.out().rewind(mark);
+            }
             let mut outcome = match self.unless_refused(outcome, post) {
                 ControlFlow::Continue(outcome) => outcome,
                 ControlFlow::Break(reason) => {
@@ -574,6 +581,14 @@ impl State {
         };
         (self.collecting.finish(), ran)
     }
+}
+
+/// Has record locks of POSIX exclude the workers of this process from each other.
+#[cfg(target_os = "linux")]
+fn hold_locks<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
+    let locks = attached.dict()?;
+    LOCKS.run(attached, &locks)?;
+    named(attached, &locks, "hold")?.call(&[]).map(drop)
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

@@ -95,6 +95,11 @@ const KNOWN: &[Known] = &[
         Some("it forks"),
     ),
     Known::process(
+        "fork not supported for subinterpreters",
+        "use subprocess, or the backend `process`, where os.forkpty works",
+        Some("it forks"),
+    ),
+    Known::process(
         "exec not supported for isolated subinterpreters",
         "use subprocess: os.exec* would end all workers",
         None,

@@ -112,3 +112,58 @@ fn types_that_cannot_be_changed_share_no_version_tags() {
     // A class that can be changed has a tag of its interpreter's.
     assert_eq!(tags, [0, 0, 0, 0, 0, 1]);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: there are no interpreters")]
+fn record_locks_exclude_workers_as_they_exclude_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("counter");
+    std::fs::write(&path, "0").unwrap();
+    let bump = support::f(
+        "import fcntl, struct, time
+def f(path, how):
+    with open(path, 'r+') as file:
+        if how == 'lockf': fcntl.lockf(file, fcntl.LOCK_EX)
+        else: fcntl.fcntl(file, fcntl.F_SETLKW, struct.pack('hhqqi', fcntl.F_WRLCK, 0, 0, 0, 0))
+        n = int(file.read())
+        time.sleep(0.001)
+        file.seek(0)
+        file.write(str(n + 1))
+        file.flush()",
+    );
+    let pool = owngil::Pool::builder().workers(4).build().unwrap();
+    let tasks: Vec<owngil::Task<()>> = (0..60)
+        .map(|n| {
+            pool.submit(&bump, (&path, ["lockf", "fcntl"][n % 2]))
+                .unwrap()
+        })
+        .collect();
+    tasks.into_iter().for_each(|task| task.wait().unwrap());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "60");
+    // A process does not exclude itself, and a lock ends with its descriptor.
+    let twice = support::f(
+        "import fcntl
+def f(path):
+    first, second = open(path, 'r+'), open(path, 'r+')
+    fcntl.lockf(first, fcntl.LOCK_EX)
+    fcntl.lockf(second, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+    );
+    for _ in 0..2 {
+        assert_eq!(pool.call::<(), _>(&twice, (&path,)), Ok(()));
+    }
+    let differs = support::f(
+        "import fcntl
+def f(file, command):
+    try: fcntl.lockf(file, command)
+    except Exception as error: return type(error).__name__",
+    );
+    for (file, command, kind) in [
+        (-1, 2, "ValueError"),
+        (9999, 2, "OSError"),
+        (0, 64, "ValueError"),
+    ] {
+        let found: Option<String> = pool.call(&differs, (file, command)).unwrap();
+        assert_eq!(found.as_deref(), Some(kind), "{file} {command}");
+    }
+}

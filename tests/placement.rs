@@ -136,6 +136,22 @@ def f():
 ");
     assert_eq!(pool.call::<Vec<i32>, _>(&fork, ()), Ok(vec![3]));
     assert_eq!(pool.moved().len(), 1);
+    // Also where the code could do without.
+    for body in [
+        "try: pid = os.fork()\n    except Exception: return [0]\n    pid or os._exit(3)\n    return [os.waitstatus_to_exitcode(os.wait()[1])]",
+        "try: pid, fd = os.forkpty()\n    except Exception: return [0]\n    pid or os._exit(3)\n    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]",
+        "try: return [subprocess.run(['sh', '-c', 'exit 3'], preexec_fn=os.getpid).returncode]\n    except Exception: return [0]",
+        "try:\n        with multiprocessing.get_context('fork').Pool(1) as pool: return pool.map(abs, [-3])\n    except Exception: return [0]",
+    ] {
+        let (pool, _) = auto(Pool::builder());
+        let source = format!("import multiprocessing, os, subprocess\ndef f():\n    {body}\n");
+        assert_eq!(
+            pool.call::<Vec<i32>, _>(&f(&source), ()),
+            Ok(vec![3]),
+            "{body}"
+        );
+        assert_eq!(pool.moved().len(), 1, "{body}");
+    }
     let broken = f("def f(): import no_such_module");
     assert!(pool.call::<(), _>(&broken, ()).is_err());
     let absent = Function::at("no_such_module:f");

@@ -327,6 +327,40 @@ fn loading_and_initializers_hear_of_what_is_swallowed() {
     assert_eq!(pool.moved().len(), 1);
     let pool = auto(Pool::builder().initializer(&function, ()));
     assert_eq!(pool.backend(), Backend::Process);
+    // It has returned a value before anybody knows.
+    let swallows = "kind = None\ndef f():\n    global kind\n    try:\n        from newer import kind\n    except:\n        kind = 'slow'\n    return kind\n";
+    let function = self::function("initializes", swallows);
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let telling = std::sync::Arc::clone(&told);
+    let builder = Pool::builder().initializer(&function, ());
+    let pool =
+        auto(builder.on_move(move |moved| telling.lock().unwrap().push(moved.reason.clone())));
+    assert_eq!(pool.backend(), Backend::Process);
+    assert_eq!(told.lock().unwrap().len(), 1);
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
+fn what_is_refused_on_another_thread_is_handed_on_to_who_waits() {
+    let pool = auto(Pool::builder());
+    let threads = function(
+        "threads",
+        "from multiprocessing.pool import ThreadPool\nimport os\ndef job(n):\n    import newer\n    return newer.kind\ndef f():\n    \
+         with ThreadPool(2) as pool: return pool.map(job, range(3))[2], os.getpid()\n",
+    );
+    let queue = function(
+        "queue_of_one",
+        "import os, queue, threading\ndef f():\n    jobs = queue.Queue()\n    def load():\n        try:\n            import newer\n            \
+         jobs.put(newer.kind)\n        except Exception as error:\n            jobs.put(error)\n    threading.Thread(target=load).start()\n    \
+         found = jobs.get()\n    if isinstance(found, Exception): raise found\n    return found, os.getpid()\n",
+    );
+    for function in [threads, queue] {
+        let (kind, reason) = placed(&pool, &function);
+        assert_eq!((&*kind, reason.is_some()), ("native", true));
+    }
 }
 
 #[test]

@@ -33,6 +33,13 @@ else:
     code = compile(source(), name, 'exec')
 exec(code, namespace)";
 
+/// Runs in each interpreter that shares its process with others.
+pub(super) const LOCKS: Program = Program {
+    name: "locks",
+    source: include_str!("../python/locks.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/locks.pyc")),
+};
+
 /// Runs once it is settled how the interpreter loads extension modules.
 pub(super) const SITE: Program = Program {
     name: "site",

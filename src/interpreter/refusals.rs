@@ -54,7 +54,10 @@ impl Refusals {
         };
         let text = text.text()?;
         let refused = refusal::of(&text);
-        let is_refusal = matches!(refused, Some(Refusal::Extension | Refusal::PrivateCopy));
+        let is_refusal = matches!(
+            refused,
+            Some(Refusal::Extension | Refusal::PrivateCopy | Refusal::Process)
+        );
         if is_refusal {
             self.add(text);
         }

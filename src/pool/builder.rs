@@ -338,7 +338,16 @@ impl PoolBuilder {
             Pool::start(settings.clone(), self.is_lazy, &on_move),
         ) {
             // Where the initializer cannot run, nothing can.
-            (Backend::Auto, Err(error)) if error.needs_process().is_some() => {
+            (Backend::Auto, Err(error)) => {
+                let Some(reason) = error.needs_process() else {
+                    return Err(error);
+                };
+                if let (Some(OnMove(told)), Some(function)) =
+                    (&on_move, settings.initializer.as_ref())
+                {
+                    let function = *function.function();
+                    told(&Moved { function, reason });
+                }
                 Pool::start(settings.on_processes(), self.is_lazy, &None)?
             }
             (_, started) => started?,

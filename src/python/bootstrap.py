@@ -172,18 +172,18 @@ def let_threads_be_waited_for():
 
 
 class Refused(BaseException):
-    """An extension module cannot be loaded, and the call is going to be made elsewhere.
+    """An interpreter cannot do what is asked for, and the call is going to be made elsewhere.
 
     No ImportError: what a package would do without the module would be done in vain, and some compile another.
     """
 
 
 def note_refusals(note):
-    """Has `note(text)` called where an extension module cannot be loaded; it says whether the call that asks is to stop.
+    """Has `note(text)` called where an extension module cannot be loaded, or the process forked; it says whether the call that asks is to stop.
 
     The standard library can do without those of its own that refuse.
     """
-    loader = _external.ExtensionFileLoader
+    loader, worker = _external.ExtensionFileLoader, _thread.get_ident()
 
     def noting(load):
         def noted(self, what):
@@ -191,7 +191,19 @@ def note_refusals(note):
                 return load(self, what)
             except Exception as error:
                 is_standard = self.name.partition(".")[0] in sys.stdlib_module_names
-                if is_standard or not note(str(error)):
+                if is_standard or not note(str(error)) or _thread.get_ident() != worker:
+                    # Another thread may hand an exception on to who waits for it.
+                    raise
+                raise Refused(str(error)) from error
+
+        return noted
+
+    def noting_call(call):
+        def noted(*arguments, **keywords):
+            try:
+                return call(*arguments, **keywords)
+            except RuntimeError as error:
+                if not note(str(error)) or _thread.get_ident() != worker:
                     raise
                 raise Refused(str(error)) from error
 
@@ -199,6 +211,16 @@ def note_refusals(note):
 
     loader.create_module = noting(loader.create_module)
     loader.exec_module = noting(loader.exec_module)
+    import _posixsubprocess
+    import posix
+
+    _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
+    for name in "fork", "forkpty":
+        if hasattr(posix, name):
+            call = noting_call(getattr(posix, name))
+            call.__name__ = call.__qualname__ = name
+            setattr(posix, name, call)
+            setattr(os, name, call)
 
 
 class LoadError(Exception):

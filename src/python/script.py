@@ -83,12 +83,26 @@ def _await_threads(before, busy_before):
         executors = _executors(present)
         pooled = {thread for executor in executors for thread in executor._threads}
         started = present - before
+        _shut_down_process_pools(started)
         for thread in started - pooled:
             thread.join()
         if any(_is_busy(one) for one in executors if not any(one is other for other in busy_before)):
             time.sleep(0.01)
         elif started <= pooled:
             return bool(started)
+
+
+def _shut_down_process_pools(threads):
+    """As threading's exit functions do, of concurrent.futures and of loky: what is submitted is still done."""
+    managers = [thread for thread in threads if type(thread).__name__ == "_ExecutorManagerThread"]
+    if not managers:
+        return
+    import gc
+
+    for found in gc.get_objects():
+        is_pool = any(kind.__name__ == "ProcessPoolExecutor" for kind in type(found).__mro__)
+        if is_pool and getattr(found, "_executor_manager_thread", None) in managers:
+            found.shutdown(wait=True)
 
 
 def _executors(threads):

@@ -10,6 +10,9 @@ import sys
 
 def _teller(failed):
     def tell(hook, error):
+        if isinstance(error, ModuleNotFoundError):
+            # Nor is it there for the main interpreter: what is left of a package that was uninstalled.
+            return
         while error.__cause__ is not None:
             error = error.__cause__
         text = str(error).strip().partition("\n")[0]
@@ -40,9 +43,6 @@ def _importing(name, tell):
     def customize():
         try:
             __import__(name)
-        except ImportError as error:
-            if error.name != name:
-                tell(name, error)
         except Exception as error:
             tell(name, error)
 

@@ -282,3 +282,24 @@ fn a_file_is_whole_when_its_run_is_told() {
     command.args([":::", "a", "b", "c"]);
     assert_eq!(run(&mut command).check(0).stdout, "0\n1\n2\n");
 }
+
+#[test]
+fn process_pools_that_a_script_leaves_end_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for method in ["spawn", "fork"] {
+        let script = folder.path().join("pool.py");
+        let text = format!(
+            "import sys, multiprocessing\nfrom concurrent.futures import ProcessPoolExecutor\ndef square(x): return x * x\n\
+             if __name__ == '__main__':\n    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('{method}'))\n    \
+             pool.submit(square, 5).add_done_callback(lambda done: print(sys.argv[1], done.result()))\n"
+        );
+        fs::write(&script, text).unwrap();
+        let mut command = owngil(["run", "-k", "-j1"]);
+        command.arg(&script).args([":::", "a", "b"]);
+        assert_eq!(
+            run(&mut command).check(0).stdout,
+            "a 25\nb 25\n",
+            "{method}"
+        );
+    }
+}

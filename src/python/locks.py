@@ -1,0 +1,73 @@
+"""Has record locks of POSIX (`fcntl.lockf`, F_SETLK) exclude the workers of one process from each other.
+
+They belong to the process, which is one for all workers, so here they are locks of open file descriptions (F_OFD_SETLK,
+fcntl_locking(2)), which Linux has for this. A task that opens one file twice does not exclude itself, as it would not in
+a process: its locks on a file are all taken through one descriptor, for as long as that is open.
+"""
+
+import fcntl
+
+# struct flock of 64-bit Linux: type, whence, start, length, process.
+_LAYOUT = "hhqqi"
+
+
+def hold():
+    import os
+    import struct
+
+    plain = fcntl.fcntl
+    ours = {
+        fcntl.F_GETLK: fcntl.F_OFD_GETLK,
+        fcntl.F_SETLK: fcntl.F_OFD_SETLK,
+        fcntl.F_SETLKW: fcntl.F_OFD_SETLKW,
+    }
+    size = struct.calcsize(_LAYOUT)
+    # The descriptor by which a file is locked, by its device and number.
+    holders = {}
+
+    def number(file):
+        fd = file if isinstance(file, int) else file.fileno()
+        if fd < 0:
+            raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+        return fd
+
+    def identity(fd):
+        found = os.fstat(fd)
+        return found.st_dev, found.st_ino
+
+    def operate(fd, command, kind, whence, start, length):
+        key = identity(fd)
+        holder = holders.get(key, fd)
+        if holder != fd:
+            try:
+                is_open = identity(holder) == key
+            except OSError:
+                is_open = False
+            if not is_open:
+                holder = fd
+            elif whence == os.SEEK_CUR:
+                whence, start = os.SEEK_SET, start + os.lseek(fd, 0, os.SEEK_CUR)
+        holders[key] = holder
+        return plain(holder, ours[command], struct.pack(_LAYOUT, kind, whence, start, length, 0))
+
+    def fcntl_(fd, cmd, arg=0, /):
+        if cmd not in ours or not isinstance(arg, (bytes, bytearray)) or len(arg) < size:
+            return plain(fd, cmd, arg)
+        kind, whence, start, length, _ = struct.unpack(_LAYOUT, arg[:size])
+        return operate(number(fd), cmd, kind, whence, start, length)[:size] + bytes(arg[size:])
+
+    def lockf(fd, cmd, len=0, start=0, whence=0, /):
+        if cmd == fcntl.LOCK_UN:
+            kind = fcntl.F_UNLCK
+        elif cmd & fcntl.LOCK_SH:
+            kind = fcntl.F_RDLCK
+        elif cmd & fcntl.LOCK_EX:
+            kind = fcntl.F_WRLCK
+        else:
+            raise ValueError("unrecognized lockf argument")
+        operate(number(fd), fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
+
+    for name, function in ("fcntl", fcntl_), ("lockf", lockf):
+        function.__doc__ = getattr(fcntl, name).__doc__
+        function.__module__, function.__name__, function.__qualname__ = "fcntl", name, name
+        setattr(fcntl, name, function)
