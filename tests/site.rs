@@ -54,6 +54,11 @@ impl Environment {
 
     fn map(&self, options: &[&str], body: &str) -> Output {
         self.write("job.py", &format!("import sys\ndef f(x):\n    {body}\n"));
+        self.command(options).output().unwrap()
+    }
+
+    /// Four calls of what is in job.py.
+    fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_owngil"));
         command
             .args(["map", "-k", "-j2", "--chunk", "1"])
@@ -64,7 +69,7 @@ impl Environment {
         command
             .env_remove("VIRTUAL_ENV")
             .env_remove("PYTHONNOUSERSITE");
-        command.output().unwrap()
+        command
     }
 
     /// What four calls give, and what the command says of it.
@@ -181,6 +186,25 @@ fn hooks_run_as_in_the_main_interpreter() {
     let (values, said) = environment.gives(&[], body);
     assert_eq!(values, TRUE);
     assert_eq!(said, "");
+}
+
+#[test]
+fn hooks_find_the_environment_as_it_was() {
+    let pth = "import os, sys; sys.hook = os.environ.get('HOOKED', ''); os.environ['HOOKED'] = sys.hook + 'x'\n\
+               import os, sys; sys.once = os.environ.pop('ONCE', None)\n";
+    let environment = Environment::new(&[("a.pth", pth)]);
+    let body = "import os; return [sys.hook, os.environ['HOOKED'], sys.once, 'ONCE' in os.environ]";
+    environment.write("job.py", &format!("import sys\ndef f(x):\n    {body}\n"));
+    for backend in ["interpreter", "process", "thread"] {
+        let mut command = environment.command(&["--backend", backend]);
+        let output = command.env("ONCE", "here").output().unwrap();
+        let values = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            values,
+            "[\"\",\"x\",\"here\",false]\n".repeat(4),
+            "{backend}"
+        );
+    }
 }
 
 #[test]

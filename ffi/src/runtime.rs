@@ -25,7 +25,7 @@ use crate::memory::{Memory, Owner};
 use crate::object::PyResult;
 use crate::panic::catch;
 use crate::raw;
-use crate::site;
+use crate::site::{self, SiteChange};
 use crate::version::Version;
 
 /// The size of the stack, in bytes, of every thread that runs Python.
@@ -95,6 +95,12 @@ impl Runtime {
         }
         let (running, asked) = (self.config.python.clone(), config.python.clone());
         Err(StartError::AlreadyStarted { running, asked })
+    }
+
+    /// What `.pth` files and `sitecustomize` have changed in the environment of this process. Who is to find it as they
+    /// did, such as another process that runs them, is to start from what was there before.
+    pub fn site_changes() -> &'static [SiteChange] {
+        site::changes()
     }
 
     /// The Python that was named when it was started, if one was.
@@ -363,7 +369,7 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
         crate::library::note_started();
         // SAFETY: attached.
         unsafe { site::give_to_new(true) };
-        attached.site()?.invoke("main", &[])?;
+        site::run_in_main(attached)?;
         #[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
         crate::version_tag::use_up(attached)?;
         Ok(())

@@ -3,7 +3,9 @@
 //! CPython imports it in each new interpreter before anybody can say how extension modules are to be loaded there.
 //! So it is left out at first, and [`Attached::site`] gives it once that is said.
 
-use std::ffi::c_int;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsString, c_int};
+use std::sync::OnceLock;
 
 use crate::attach::Attached;
 use crate::object::{Object, PyResult};
@@ -25,6 +27,41 @@ pub(crate) unsafe fn give_to_new(gives: bool) {
     let config = unsafe { raw::_Py_GetConfig() }.cast_mut();
     // SAFETY: they are no constant of the program's, and read and written by who holds that GIL alone.
     unsafe { (*config).site_import = c_int::from(gives) };
+}
+
+/// A variable of the environment that a hook has set, changed or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SiteChange {
+    /// Its name.
+    pub name: OsString,
+    /// Its value before, if it had one.
+    pub before: Option<OsString>,
+    /// Its value after that, if it has one.
+    pub after: Option<OsString>,
+}
+
+static CHANGES: OnceLock<Vec<SiteChange>> = OnceLock::new();
+
+/// What the main interpreter's hooks have changed.
+pub(crate) fn changes() -> &'static [SiteChange] {
+    CHANGES.get().map_or(&[], Vec::as_slice)
+}
+
+/// Runs `site` in the main interpreter.
+pub(crate) fn run_in_main(attached: Attached<'_>) -> PyResult<'_, ()> {
+    let variables = || -> BTreeMap<OsString, OsString> { std::env::vars_os().collect() };
+    let before = variables();
+    attached.site()?.invoke("main", &[])?;
+    let after = variables();
+    let names: BTreeSet<&OsString> = before.keys().chain(after.keys()).collect();
+    let changes = names.into_iter().map(|name| SiteChange {
+        name: name.clone(),
+        before: before.get(name).cloned(),
+        after: after.get(name).cloned(),
+    });
+    let _ = CHANGES.set(changes.filter(|one| one.before != one.after).collect());
+    Ok(())
 }
 
 impl<'a> Attached<'a> {

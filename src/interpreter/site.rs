@@ -1,6 +1,8 @@
 //! Site: what Python runs when it starts, in an interpreter that has what it needs for that.
 
-use owngil_ffi::{Attached, PyResult};
+use std::ffi::OsString;
+
+use owngil_ffi::{Attached, Object, PyResult, Runtime};
 
 use super::functions::named;
 use super::program::SITE;
@@ -19,7 +21,8 @@ pub(super) fn run<'a>(attached: Attached<'a>, refusals: Option<&Refusals>) -> Py
         }
         Ok(attached.none())
     })?;
-    named(attached, &site, "run")?.call(&[attached.site()?, note])?;
+    let changes = changes(attached)?;
+    named(attached, &site, "run")?.call(&[attached.site()?, note, changes])?;
     let failed = failed.take();
     for text in &failed {
         tracing::warn!("{text}");
@@ -29,4 +32,22 @@ pub(super) fn run<'a>(attached: Attached<'a>, refusals: Option<&Refusals>) -> Py
         refusals.stop_calls();
     }
     Ok(())
+}
+
+/// What the main interpreter's hooks have changed in the environment: names, and values before and after.
+fn changes<'a>(attached: Attached<'a>) -> PyResult<'a, Object<'a>> {
+    let value = |value: Option<&OsString>| match value {
+        Some(value) => attached.bytes(value.as_encoded_bytes()),
+        None => Ok(attached.none()),
+    };
+    let changes = Runtime::site_changes().iter().map(|change| {
+        let before = value(change.before.as_ref())?;
+        attached.tuple([
+            value(Some(&change.name))?,
+            before,
+            value(change.after.as_ref())?,
+        ])
+    });
+    let changes: Vec<Object<'a>> = changes.collect::<PyResult<'a, _>>()?;
+    attached.list(changes)
 }

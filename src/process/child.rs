@@ -100,6 +100,15 @@ impl Child {
         let mut command = Command::new(program);
         // Not in the terminal's group: Ctrl-C is for the pool's process, which ends its workers.
         command.arg(ARGUMENT).process_group(0);
+        // Its own hooks do again what those of this process did.
+        for change in Runtime::site_changes() {
+            if std::env::var_os(&change.name) == change.after {
+                match &change.before {
+                    Some(value) => command.env(&change.name, value),
+                    None => command.env_remove(&change.name),
+                };
+            }
+        }
         if let (None, Some(name)) = (settings.program, std::env::args_os().next()) {
             command.arg0(name);
         }

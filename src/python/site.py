@@ -1,10 +1,12 @@
 """Runs the module `site` in an interpreter with its own GIL, and tells what of it failed.
 
-The host calls `run(site, failed)` with the module, whose main() has not run yet, and a function that takes a text.
+The host calls `run(site, failed, changes)` with the module, whose main() has not run yet, a function that takes a text,
+and what the main interpreter's hooks have changed in the environment: names, and values before and after.
 What `site` would print of an error is for those who start Python, and the main interpreter has printed it if it is no
 fault of this one.
 """
 
+import os
 import sys
 
 
@@ -49,7 +51,19 @@ def _importing(name, tell):
     return customize
 
 
-def run(site, failed):
+def _restore(changes):
+    """Has hooks find the environment that those of the main interpreter found: they do to it what these did."""
+    variables = os.environ._data
+    for name, before, after in changes:
+        if variables.get(name) == after:
+            if before is None:
+                variables.pop(name, None)
+            else:
+                variables[name] = before
+
+
+def run(site, failed, changes):
+    _restore(changes)
     if sys.flags.verbose:
         site.main()
         return
