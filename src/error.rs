@@ -3,7 +3,7 @@
 use std::fmt;
 
 pub use owngil_ffi::ExceptionKind;
-use owngil_ffi::{Exception, Stack, StartError};
+use owngil_ffi::{Exception, ExceptionKind, Stack, StartError};
 
 use crate::payload::CrossingError;
 use crate::refusal::{self, Refusal};
@@ -47,6 +47,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a call ends with that went on without a module which was refused with that text: its value is not the one
+    /// that it has in plain Python.
+    #[cold]
+    pub(crate) fn refused(text: &str) -> Error {
+        Error::Python(PythonError::new(Exception {
+            kind: ExceptionKind::ImportError,
+            type_name: "ImportError".to_owned(),
+            message: text.to_owned(),
+            traceback: format!("ImportError: {text}\n"),
+            notes: vec![],
+            cause: None,
+            context: None,
+            exit_status: None,
+        }))
+    }
+
     /// The Python exception, where that is what it is.
     pub fn python(&self) -> Option<&PythonError> {
         match self {

@@ -162,7 +162,7 @@ impl Interpreter {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
-        let refusals = moves.then(Refusals::default);
+        let refusals = moves.then(|| Refusals::default().of(post));
         copying.install(&mut python, Some(post))?;
         copying.hold_libraries(&mut python, refusals.as_ref())?;
         let capture = Arc::clone(post.capture());

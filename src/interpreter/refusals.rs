@@ -4,11 +4,12 @@
 //! refusal counts where it is made, and not where it surfaces.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
 
 use super::functions::named;
+use crate::post::Post;
 use crate::refusal::{self, Refusal};
 
 /// What was refused since it was taken last, on whatever thread.
@@ -22,6 +23,8 @@ struct Noted {
     /// Whether there is a call that can be made elsewhere.
     stops: AtomicBool,
     texts: Mutex<Vec<String>>,
+    /// The worker's post, to be told at once.
+    post: OnceLock<Weak<Post>>,
 }
 
 impl Refusals {
@@ -36,6 +39,12 @@ impl Refusals {
         let install = named(attached, bootstrap, "note_refusals")?;
         install.call(&[note])?;
         Ok(())
+    }
+
+    /// Says whose they are.
+    pub(super) fn of(self, post: &Post) -> Refusals {
+        let _ = self.0.post.set(post.weak());
+        self
     }
 
     /// From now on what is refused stops the call that asks for it.
@@ -66,6 +75,11 @@ impl Refusals {
 
     /// Notes a refusal.
     pub(super) fn add(&self, text: String) {
+        if self.0.stops.load(Ordering::Relaxed)
+            && let Some(post) = self.0.post.get().and_then(Weak::upgrade)
+        {
+            post.refuse(&text);
+        }
         let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.push(text);
         self.0.any.store(true, Ordering::Relaxed);

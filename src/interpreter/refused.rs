@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use owngil_ffi::{Exception, ExceptionKind, Object};
+use owngil_ffi::Object;
 
 use super::State;
 use super::refusals::Refusals;
-use crate::error::{Error, PythonError, Result};
+use crate::error::{Error, Result};
 use crate::post::Post;
 
 use crate::task::{Batch, Job, Promise, Results};
@@ -37,22 +37,6 @@ fn refused(error: &Error, post: &Post) -> Option<String> {
     post.stopped().is_none().then_some(reason)
 }
 
-/// What a call ends with that went on without a module which was refused with that text: its value is not the
-/// one that it has in plain Python.
-#[cold]
-fn swallowed(text: &str) -> Error {
-    Error::Python(PythonError::new(Exception {
-        kind: ExceptionKind::ImportError,
-        type_name: "ImportError".to_owned(),
-        message: text.to_owned(),
-        traceback: format!("ImportError: {text}\n"),
-        notes: vec![],
-        cause: None,
-        context: None,
-        exit_status: None,
-    }))
-}
-
 impl State {
     /// Whether an extension module was refused that nobody has answered for.
     #[inline]
@@ -81,7 +65,7 @@ impl State {
         match (raised, text) {
             (Some(error), None) => Err(error),
             (Some(error), _) if n_raised > 0 => Err(error),
-            (_, Some(text)) => Err(swallowed(&text)),
+            (_, Some(text)) => Err(Error::refused(&text)),
             (None, None) => Ok(()),
         }
     }
@@ -110,7 +94,7 @@ impl State {
         let Some(text) = text else {
             return ControlFlow::Continue(outcome);
         };
-        let error = swallowed(&text);
+        let error = Error::refused(&text);
         match refused(&error, post) {
             Some(reason) => ControlFlow::Break(reason),
             None => ControlFlow::Continue(Err(error)),

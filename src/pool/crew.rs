@@ -279,6 +279,13 @@ impl Shared {
             Capture::of_worker(number, self.settings.output.clone()),
             &self.settled,
         );
+        let shared = Arc::downgrade(self);
+        post.set_wake(move |when| {
+            if let Some(shared) = shared.upgrade() {
+                shared.start_watch();
+                shared.watch.note(when);
+            }
+        });
         let start = Start {
             shared: Arc::clone(self),
             seat,

@@ -212,10 +212,14 @@ impl Shared {
         for post in self.crew.posts() {
             let Some(seen) = post.look() else { continue };
             match seen.due {
-                Some(due) if due <= now => {
-                    chase(chases, post, seen.epoch, Why::TimedOut, Tell::Soon, now);
+                Some((due, why)) if due <= now => {
+                    let tell = match why {
+                        Why::Refused => Tell::ByWorker,
+                        _ => Tell::Soon,
+                    };
+                    chase(chases, post, seen.epoch, why, tell, now);
                 }
-                due => next = earlier(next, due),
+                due => next = earlier(next, due.map(|(due, _)| due)),
             }
         }
         if self.watch.lock().is_queue_due(now) && self.grow_for_waiting() {

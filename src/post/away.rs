@@ -66,7 +66,7 @@ impl Post {
         running.is_settled = false;
         running.limit = Some(Duration::ZERO);
         let told = running.promise.take();
-        let due = running.due();
+        let due = running.due().map(|(due, _)| due);
         drop(state);
         drop(told);
         due

@@ -54,6 +54,8 @@ pub(crate) struct Post {
     copies: OnceLock<PrivateCopies>,
     visitor: Mutex<Option<Visitor>>,
     elsewhere: Mutex<Option<Elsewhere>>,
+    /// Who looks here when a job is to end.
+    wake: OnceLock<Wake>,
     own: Weak<Post>,
 }
 
@@ -69,6 +71,18 @@ impl fmt::Debug for Elsewhere {
         f.write_str("Elsewhere")
     }
 }
+
+/// Is told when somebody is to look at a post.
+struct Wake(Box<dyn Fn(Instant) + Send + Sync>);
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wake")
+    }
+}
+
+/// How long a call may go on that was refused something.
+const GOES_ON: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct State {
@@ -99,6 +113,8 @@ struct Running {
     is_settled: bool,
     /// The job has been interrupted.
     stopped: Option<(Why, Option<Box<Stack>>)>,
+    /// What an interpreter has refused it, and when it must have ended.
+    refused: Option<(Instant, String)>,
 }
 
 /// What a job is told by, from outside.
@@ -121,8 +137,8 @@ pub(crate) struct Seen {
     pub(crate) n_calls: u32,
     /// How long ago it began.
     pub(crate) elapsed: Duration,
-    /// When its time is up, unless it has been told so.
-    pub(crate) due: Option<Instant>,
+    /// When it is to end, and why, unless it has been told so.
+    pub(crate) due: Option<(Instant, Why)>,
 }
 
 impl Post {
@@ -138,6 +154,7 @@ impl Post {
             copies: OnceLock::new(),
             visitor: Mutex::default(),
             elsewhere: Mutex::default(),
+            wake: OnceLock::new(),
             own: Weak::clone(own),
         })
     }
@@ -268,8 +285,9 @@ impl Post {
             promise: Some(promise),
             is_settled: false,
             stopped: None,
+            refused: None,
         };
-        let due = running.due();
+        let due = running.due().map(|(due, _)| due);
         let mut state = self.lock();
         // Looked at under the lock: whoever tells an outcome and then looks here finds the job, or has
         // counted it before this line (see `Settled`).
@@ -356,7 +374,31 @@ impl Post {
     pub(crate) fn stopped(&self) -> Option<Error> {
         let state = self.lock();
         let (why, stack) = state.running.as_ref()?.stopped.as_ref()?;
-        Some(why.error(stack.clone()))
+        // One that was refused something is made elsewhere.
+        (*why != Why::Refused).then(|| why.error(stack.clone()))
+    }
+
+    /// The running job was refused what it needs. Where that was on another thread than its own, it may wait for that
+    /// thread without end: it has [`GOES_ON`] to end by itself.
+    pub(crate) fn refuse(&self, text: &str) {
+        let Some(Wake(wake)) = self.wake.get() else {
+            return;
+        };
+        let due = Instant::now() + GOES_ON;
+        if let Some(running) = &mut self.lock().running {
+            running.refused.get_or_insert((due, text.to_owned()));
+        }
+        wake(due);
+    }
+
+    /// Says who is to look here when a job is to end that had no limit.
+    pub(crate) fn set_wake(&self, wake: impl Fn(Instant) + Send + Sync + 'static) {
+        let _ = self.wake.set(Wake(Box::new(wake)));
+    }
+
+    /// This post, for as long as somebody else keeps it.
+    pub(crate) fn weak(&self) -> Weak<Post> {
+        Weak::clone(&self.own)
     }
 
     /// A look at what runs.
@@ -416,7 +458,10 @@ impl Post {
             let running = state.running.as_mut().filter(|_| at);
             let told = running.and_then(|running| {
                 let (why, stack) = running.stopped.get_or_insert((why, None));
-                let error = why.error(stack.clone());
+                let error = match (why, &running.refused) {
+                    (Why::Refused, Some((_, text))) => Error::refused(text),
+                    _ => why.error(stack.clone()),
+                };
                 let timing = self.timing_of(running);
                 Some((running.promise.take()?, error, timing))
             });
@@ -544,8 +589,11 @@ impl State {
 }
 
 impl Running {
-    fn due(&self) -> Option<Instant> {
-        let due = self.limit.and_then(|limit| self.began.checked_add(limit));
+    fn due(&self) -> Option<(Instant, Why)> {
+        let limit = self.limit.and_then(|limit| self.began.checked_add(limit));
+        let limit = limit.map(|due| (due, Why::TimedOut));
+        let refused = self.refused.as_ref().map(|(due, _)| (*due, Why::Refused));
+        let due = [limit, refused].into_iter().flatten().min_by_key(|(due, _)| *due);
         due.filter(|_| self.stopped.is_none())
     }
 }

@@ -16,6 +16,8 @@ use crate::error::Error;
 pub(crate) enum Why {
     Cancelled,
     TimedOut,
+    /// An interpreter has refused what it needs, and it goes on without.
+    Refused,
 }
 
 impl Why {
@@ -24,6 +26,7 @@ impl Why {
         match self {
             Why::Cancelled => Error::Cancelled(stack),
             Why::TimedOut => Error::TimedOut(stack),
+            Why::Refused => Error::refused("what the call needs was refused, and it went on without"),
         }
     }
 }

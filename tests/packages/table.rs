@@ -244,6 +244,8 @@ impl Page {
                     match soaked.failure() {
                         None if soaked.calls.contains_key(&package) => {
                             *known.minutes.entry(Version::new(&version)).or_default() += minutes;
+                            // A wrong answer before may have been another's doing, which is not among them now.
+                            known.has_failed_soak = false;
                             known.n_others = known.n_others.max(n_others);
                         }
                         None => {}
