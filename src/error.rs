@@ -3,7 +3,7 @@
 use std::fmt;
 
 pub use owngil_ffi::ExceptionKind;
-use owngil_ffi::{Exception, ExceptionKind, Stack, StartError};
+use owngil_ffi::{Exception, Stack, StartError};
 
 use crate::payload::CrossingError;
 use crate::refusal::{self, Refusal};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use owngil::tested::List;
 use owngil::{Backend, Error, Extensions, Function, Interpreter, Pool, PoolBuilder, Refusal, Task};
@@ -361,6 +362,31 @@ fn what_is_refused_on_another_thread_is_handed_on_to_who_waits() {
         let (kind, reason) = placed(&pool, &function);
         assert_eq!((&*kind, reason.is_some()), ("native", true));
     }
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: nothing is refused by threads, so nothing moves"
+)]
+fn a_call_that_waits_for_a_thread_that_was_refused_ends() {
+    let pool = auto(Pool::builder().grace(Duration::from_millis(200)));
+    let wait = "import os, queue, threading\ndef f():\n    jobs = queue.Queue()\n    def load():\n        import newer\n        \
+                jobs.put(newer.kind)\n    threading.Thread(target=load).start()\n    return jobs.get(), os.getpid()\n";
+    let task = pool
+        .submit::<(String, u32), _>(&function("waits", wait), ())
+        .unwrap();
+    // No interrupt ends the wait for a lock before 3.15: there it is told, and elsewhere made again.
+    match task.wait() {
+        Ok((kind, _)) => assert_eq!(kind, "native"),
+        Err(error) => assert_eq!(
+            error.python().and_then(|error| error.refusal()),
+            Some(Refusal::PrivateCopy),
+            "{error}"
+        ),
+    }
+    let bare = Function::at(format!("{}:f", site().join("bare.py").display()));
+    assert_eq!(placed(&pool, &bare), ("native".to_owned(), None));
 }
 
 #[test]

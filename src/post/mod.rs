@@ -458,7 +458,7 @@ impl Post {
             let running = state.running.as_mut().filter(|_| at);
             let told = running.and_then(|running| {
                 let (why, stack) = running.stopped.get_or_insert((why, None));
-                let error = match (why, &running.refused) {
+                let error = match (*why, &running.refused) {
                     (Why::Refused, Some((_, text))) => Error::refused(text),
                     _ => why.error(stack.clone()),
                 };
@@ -593,7 +593,10 @@ impl Running {
         let limit = self.limit.and_then(|limit| self.began.checked_add(limit));
         let limit = limit.map(|due| (due, Why::TimedOut));
         let refused = self.refused.as_ref().map(|(due, _)| (*due, Why::Refused));
-        let due = [limit, refused].into_iter().flatten().min_by_key(|(due, _)| *due);
+        let due = [limit, refused]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(due, _)| *due);
         due.filter(|_| self.stopped.is_none())
     }
 }

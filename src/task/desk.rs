@@ -26,7 +26,9 @@ impl Why {
         match self {
             Why::Cancelled => Error::Cancelled(stack),
             Why::TimedOut => Error::TimedOut(stack),
-            Why::Refused => Error::refused("what the call needs was refused, and it went on without"),
+            Why::Refused => {
+                Error::refused("what the call needs was refused, and it went on without")
+            }
         }
     }
 }
