@@ -321,7 +321,10 @@ impl Interpreter {
     }
 
     /// Ends the interpreter: joins the threads that it started (without a limit: CPython knows
-    /// none), runs its exit functions, flushes its streams.
+    /// none), runs its exit functions, flushes and closes its files. With a daemon thread that still runs it is left.
+    ///
+    /// To `threading` this thread is one that somebody else started, so those that Python code starts on it are
+    /// daemons unless they are told not to be.
     ///
     /// For a thread of the main interpreter it is the thread state that ends.
     ///

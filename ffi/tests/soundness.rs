@@ -549,7 +549,7 @@ fn threads_that_threading_started_are_joined() {
         interpreter.attach(|attached| {
             let globals = attached.dict().unwrap();
             let source = "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
-                          threading.Thread(target=time.sleep, args=(0.2,)).start()\n\
+                          threading.Thread(target=time.sleep, args=(0.2,), daemon=False).start()\n\
                           pool = ThreadPoolExecutor(2); pool.submit(time.sleep, 0.1)";
             attached.exec(source, "task.py", &globals).unwrap();
         });

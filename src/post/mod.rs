@@ -14,6 +14,7 @@ mod histogram;
 mod settled;
 mod tally;
 mod visitor;
+mod wake;
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -36,6 +37,7 @@ pub(crate) use histogram::Histogram;
 pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
 
 use visitor::{Request, Visitor};
+use wake::Wake;
 
 pub(crate) use settled::Settled;
 
@@ -69,15 +71,6 @@ type Takes = dyn Fn(Job, &str) + Send + Sync;
 impl fmt::Debug for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Elsewhere")
-    }
-}
-
-/// Is told when somebody is to look at a post.
-struct Wake(Box<dyn Fn(Instant) + Send + Sync>);
-
-impl fmt::Debug for Wake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wake")
     }
 }
 
@@ -381,19 +374,19 @@ impl Post {
     /// The running job was refused what it needs. Where that was on another thread than its own, it may wait for that
     /// thread without end: it has [`GOES_ON`] to end by itself.
     pub(crate) fn refuse(&self, text: &str) {
-        let Some(Wake(wake)) = self.wake.get() else {
+        let Some(wake) = self.wake.get() else {
             return;
         };
         let due = Instant::now() + GOES_ON;
         if let Some(running) = &mut self.lock().running {
             running.refused.get_or_insert((due, text.to_owned()));
         }
-        wake(due);
+        wake.by(due);
     }
 
     /// Says who is to look here when a job is to end that had no limit.
     pub(crate) fn set_wake(&self, wake: impl Fn(Instant) + Send + Sync + 'static) {
-        let _ = self.wake.set(Wake(Box::new(wake)));
+        let _ = self.wake.set(Wake::new(wake));
     }
 
     /// This post, for as long as somebody else keeps it.
