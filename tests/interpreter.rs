@@ -167,3 +167,42 @@ def f(file, command):
         assert_eq!(found.as_deref(), Some(kind), "{file} {command}");
     }
 }
+
+#[test]
+fn specialized_code_tells_types_apart_that_cannot_be_changed() {
+    // Of each pair code sees the first often, so that it is specialized for that, and then the second.
+    let source = "import _thread, array, collections, functools, io, re
+class Sub(collections.deque): pass
+PAIRS = [
+    (_thread.allocate_lock(), _thread.RLock(), lambda x: (x.acquire(), x.release())),
+    (io.BytesIO(b'ab'), io.StringIO('ab'), lambda x: (x.seek(0), x.read(), x.closed)),
+    (re.compile('a'), re.match('a', 'a'), lambda x: x.__class__.__name__),
+    (_thread.allocate_lock(), collections.deque(), lambda x: True if x else False),
+    (collections.deque([1]), array.array('i', [7]), lambda x: (len(x), x[0], 1 in x, x.__len__())),
+    (collections.deque([1]), Sub([2]), lambda x: (x[0], x.maxlen, list(x))),
+    (functools.partial(int, '1'), re.compile('b').sub, lambda x: x.__class__.__name__),
+    (collections.defaultdict(int), collections.OrderedDict(), lambda x: (x.get(1), type(x).__name__)),
+]
+def f():
+    for first, second, use in PAIRS:
+        plain = type(use)(use.__code__.replace(co_name='plain'), use.__globals__)
+        right = repr(plain(second))
+        for _ in range(300): use(first)
+        found = repr(use(second))
+        if found != right: return found
+    return 'right'";
+    let f = support::f(source);
+    let mut backends = vec![owngil::Backend::Thread];
+    if !cfg!(Py_GIL_DISABLED) {
+        backends.push(owngil::Backend::Interpreter);
+    }
+    for backend in backends {
+        let pool = owngil::Pool::builder().backend(backend).workers(2);
+        let pool = pool.build().unwrap();
+        assert_eq!(
+            pool.call::<String, _>(&f, ()).as_deref(),
+            Ok("right"),
+            "{backend}"
+        );
+    }
+}

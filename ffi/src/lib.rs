@@ -102,7 +102,7 @@ mod runtime;
 #[cfg(Py_3_13)]
 mod siblings;
 mod site;
-#[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+#[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 mod version_tag;
 
 #[cfg(doctest)]

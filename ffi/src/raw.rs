@@ -76,11 +76,11 @@ unsafe extern "C" {
     pub(crate) fn _Py_GetConfig() -> *const PyConfig;
 }
 
-#[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+#[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 pub(crate) use pyo3_ffi::PyType_Modified;
 
 // pyo3-ffi leaves it out.
-#[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+#[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 unsafe extern "C" {
     pub(crate) fn PyUnstable_Type_AssignVersionTag(class: *mut PyTypeObject) -> std::ffi::c_int;
 }

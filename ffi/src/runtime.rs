@@ -370,7 +370,7 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
         // SAFETY: attached.
         unsafe { site::give_to_new(true) };
         site::run_in_main(attached)?;
-        #[cfg(not(any(Py_3_14, Py_GIL_DISABLED)))]
+        #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
         crate::version_tag::use_up(attached)?;
         Ok(())
     };

@@ -5,6 +5,9 @@
 //! such types of its own, so two that count at once give one number twice, and a type of one of them then finds
 //! the methods of another: `BytesIO` had those of `BufferedWriter`. So the numbers are used up before there is a
 //! second interpreter. CPython's own static types have theirs by then; the others do without the caches.
+//!
+//! On 3.13 alone: 3.12 specializes code for a type without a number, and then takes any other such type for that one
+//! (`type_get_version` in Python/specialize.c is new in 3.13).
 
 use std::ffi::{c_int, c_uint};
 
