@@ -68,7 +68,8 @@ impl Environment {
         command.env("PYTHONUSERBASE", self.folder.path());
         command
             .env_remove("VIRTUAL_ENV")
-            .env_remove("PYTHONNOUSERSITE");
+            .env_remove("PYTHONNOUSERSITE")
+            .env_remove("PYTHONDONTWRITEBYTECODE");
         command
     }
 

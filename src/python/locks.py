@@ -2,9 +2,10 @@
 
 They belong to the process, which is one for all workers, so here they are locks of open file descriptions (F_OFD_SETLK,
 fcntl_locking(2)), which Linux has for this. A task that opens one file twice does not exclude itself, as it would not in
-a process: its locks on a file are all taken through one descriptor, for as long as that is open.
+a process: its locks on a file are all taken through the first file object, for as long as that is open.
 """
 
+import _weakref
 import fcntl
 
 # struct flock of 64-bit Linux: type, whence, start, length, process.
@@ -22,7 +23,8 @@ def hold():
         fcntl.F_SETLKW: fcntl.F_OFD_SETLKW,
     }
     size = struct.calcsize(_LAYOUT)
-    # The descriptor by which a file is locked, by its device and number.
+    # The file object by which a file is locked, by its device and number. No descriptor: once it is closed, its number
+    # may be that of another worker, for the same file.
     holders = {}
 
     def number(file):
@@ -35,26 +37,33 @@ def hold():
         found = os.fstat(fd)
         return found.st_dev, found.st_ino
 
-    def operate(fd, command, kind, whence, start, length):
+    def held_by(key):
+        reference = holders.get(key)
+        owner = None if reference is None else reference()
+        try:
+            return owner.fileno() if owner is not None and not owner.closed else None
+        except (AttributeError, OSError, ValueError):
+            return None
+
+    def operate(file, command, kind, whence, start, length):
+        fd = number(file)
         key = identity(fd)
-        holder = holders.get(key, fd)
-        if holder != fd:
+        holder = held_by(key)
+        if holder is None:
+            holder = fd
             try:
-                is_open = identity(holder) == key
-            except OSError:
-                is_open = False
-            if not is_open:
-                holder = fd
-            elif whence == os.SEEK_CUR:
-                whence, start = os.SEEK_SET, start + os.lseek(fd, 0, os.SEEK_CUR)
-        holders[key] = holder
+                holders[key] = _weakref.ref(file)
+            except TypeError:
+                pass
+        elif holder != fd and whence == os.SEEK_CUR:
+            whence, start = os.SEEK_SET, start + os.lseek(fd, 0, os.SEEK_CUR)
         return plain(holder, ours[command], struct.pack(_LAYOUT, kind, whence, start, length, 0))
 
     def fcntl_(fd, cmd, arg=0, /):
         if cmd not in ours or not isinstance(arg, (bytes, bytearray)) or len(arg) < size:
             return plain(fd, cmd, arg)
         kind, whence, start, length, _ = struct.unpack(_LAYOUT, arg[:size])
-        return operate(number(fd), cmd, kind, whence, start, length)[:size] + bytes(arg[size:])
+        return operate(fd, cmd, kind, whence, start, length)[:size] + bytes(arg[size:])
 
     def lockf(fd, cmd, len=0, start=0, whence=0, /):
         if cmd == fcntl.LOCK_UN:
@@ -65,7 +74,7 @@ def hold():
             kind = fcntl.F_WRLCK
         else:
             raise ValueError("unrecognized lockf argument")
-        operate(number(fd), fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
+        operate(fd, fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
 
     for name, function in ("fcntl", fcntl_), ("lockf", lockf):
         function.__doc__ = getattr(fcntl, name).__doc__
