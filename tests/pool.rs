@@ -80,6 +80,7 @@ fn ten_thousand_tasks_give_each_result_once_in_order() {
 }
 
 #[test]
+#[cfg_attr(not(Py_3_13), ignore = "3.12: `_xxsubinterpreters` is refused")]
 fn each_worker_has_an_interpreter_of_its_own_or_shares_the_main_one() {
     let id = f(
         "def f():\n    try:\n        import _interpreters as i\n    except ImportError:\n        \

@@ -483,12 +483,12 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
 /// and the exit functions have run. 3.14 and 3.15 cut such threads off, and crash when one has only
 /// just begun and not attached yet. So all Python code that may start a thread has run before.
 ///
-/// `n_daemons` of them run on, and are not waited for.
+/// `n_daemons` of them are daemons, which may be about to end: they have a fifth of a second.
 fn threads_in_the_way(attached: Attached<'_>, n_daemons: usize) -> usize {
     // A thread that is done may take a moment to take its state off the list.
-    for _ in 0..200 {
+    for n_tried in 0..200 {
         let n_threads = other_thread_states(attached);
-        if n_threads <= n_daemons {
+        if n_threads == 0 || n_threads <= n_daemons && n_tried >= 40 {
             return n_threads;
         }
         attached.detach(|| thread::sleep(std::time::Duration::from_millis(5)));
