@@ -556,10 +556,12 @@ def f():
     thread.join()");
     pool.call::<(), _>(&ending, ()).unwrap();
     pool.call::<(), _>(&f("def f(): pass"), ()).unwrap();
-    let stats = pool.stats();
     pool.shutdown();
-    assert!(
-        (2..=3).contains(&(stats.n_left_running - before)),
-        "{stats:?}"
-    );
+    // Workers that were replaced end on threads of their own.
+    let n_left = || pool.stats().n_left_running - before;
+    let until = Instant::now() + Duration::from_secs(60);
+    while n_left() < 3 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(n_left(), 3);
 }
