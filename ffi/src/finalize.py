@@ -4,7 +4,7 @@ The main interpreter is never finalized here, and CPython ends others without fl
 modules are let go while all others are whole, and what is open after that is flushed or closed. From the standard
 library and from installed packages nothing is taken away.
 
-The host gives `n_daemons`, the number of threads that run on: where there are any, everything stays, and is flushed.
+The host takes `n_daemons`, the number of threads that run on: where there are any, everything stays, and is flushed.
 """
 
 import _io
@@ -19,6 +19,12 @@ STANDARD = {id(stream) for stream in (sys.stdin, sys.__stdin__, sys.stdout, sys.
 BUFFERS = {_io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.BufferedRWPair}
 
 STORES = ("zipfile", "ZipFile"), ("shelve", "Shelf")
+
+
+def daemons():
+    """How many threads nobody waits for."""
+    threading = sys.modules.get("threading")
+    return 0 if threading is None else sum(thread.daemon for thread in threading.enumerate())
 
 
 def is_open(file):
@@ -119,4 +125,5 @@ def finish():
         quietly(file.flush)
 
 
+n_daemons = daemons()
 finish()

@@ -35,12 +35,6 @@ def waited_for(threading):
     ]
 
 
-def daemons():
-    """How many threads nobody waits for."""
-    threading = sys.modules.get("threading")
-    return 0 if threading is None else sum(thread.daemon for thread in threading.enumerate())
-
-
 def forget_dummy():
     # This thread's own dummy would be collected when half of threading is gone already, with a
     # complaint on standard error (gh-130522, mended in 3.13.6).
@@ -52,5 +46,4 @@ def forget_dummy():
 finish()
 atexit._run_exitfuncs()
 finish()
-n_daemons = daemons()
 forget_dummy()
