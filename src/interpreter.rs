@@ -12,10 +12,12 @@ mod functions;
 mod held;
 mod host;
 mod load_error;
+mod own_directory;
 mod program;
 mod refusals;
 mod refused;
 mod site;
+mod streams;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, PythonError, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
-use crate::output::{Capture, OutputPolicy};
+use crate::inherited::Inherited;
+use crate::output::{Capture, Children, OutputPolicy};
 use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
 use crate::post::{Post, Ran, Sampling, Unmeasured};
 use crate::runtime;
@@ -43,10 +46,11 @@ use clock::Clock;
 pub(crate) use copies::Copying;
 use functions::{Functions, named};
 use held::Held;
-use host::write;
+use own_directory::OwnDirectory;
 use program::{BOOTSTRAP, LOCKS};
 use refusals::Refusals;
 use refused::Refused;
+use streams::Streams;
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -73,6 +77,16 @@ pub struct Interpreter {
     is_worn: bool,
 }
 
+/// What an interpreter of a worker is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'s> {
+    pub(crate) memory: MemorySetting,
+    pub(crate) copying: &'s Copying,
+    pub(crate) inherited: &'s Arc<Inherited>,
+    /// What asks for a module that is refused is refused itself.
+    pub(crate) moves: bool,
+}
+
 /// The objects that a worker keeps in its interpreter.
 #[derive(Debug)]
 struct State {
@@ -84,6 +98,8 @@ struct State {
     refused: Option<Refused>,
     /// The extension modules that it refused, where that moves what asked for them.
     refusals: Option<Refusals>,
+    /// The worker's own, where it has one.
+    directory: Option<OwnDirectory>,
     /// Something went on without a module that was refused, and what it left behind is not what others expect.
     is_tainted: bool,
     budget: Budget,
@@ -121,7 +137,15 @@ impl Interpreter {
         let copying = Copying::new(extensions, List::shipped());
         copying.install(&mut python, None)?;
         copying.hold_libraries(&mut python, None)?;
-        Interpreter::prepare(python, Arc::clone(&capture), capture, None, None)
+        let inherited = Inherited::now(false).map_err(|error| Error::Config(error.to_string()))?;
+        Interpreter::prepare(
+            python,
+            Arc::clone(&capture),
+            capture,
+            None,
+            None,
+            &Arc::new(inherited),
+        )
     }
 
     /// Runs `work` with a new interpreter on a thread of its own, whose stack is large enough for
@@ -149,24 +173,23 @@ impl Interpreter {
         })
     }
 
-    /// An interpreter with its own GIL for a worker on this thread; if `moves`, what asks for a module that is
-    /// refused is refused itself.
+    /// An interpreter with its own GIL for a worker on this thread.
     pub(crate) fn own_gil(
         runtime: &'static Runtime,
         post: &Post,
-        memory: MemorySetting,
-        copying: &Copying,
-        moves: bool,
+        around: Around<'_>,
     ) -> Result<Interpreter> {
-        let mut python = match memory {
+        let mut python = match around.memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
-        let refusals = moves.then(|| Refusals::default().of(post));
-        copying.install(&mut python, Some(post))?;
-        copying.hold_libraries(&mut python, refusals.as_ref())?;
+        let refusals = around.moves.then(|| Refusals::default().of(post));
+        around.copying.install(&mut python, Some(post))?;
+        around
+            .copying
+            .hold_libraries(&mut python, refusals.as_ref())?;
         let capture = Arc::clone(post.capture());
-        Interpreter::at(post, python, capture, refusals)
+        Interpreter::at(post, python, capture, refusals, around.inherited)
     }
 
     /// From now on results whose class derives from a plain type come as the plain value.
@@ -176,9 +199,13 @@ impl Interpreter {
     }
 
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
-    pub(crate) fn on_main(runtime: &'static Runtime, post: &Post) -> Result<Interpreter> {
+    pub(crate) fn on_main(
+        runtime: &'static Runtime,
+        post: &Post,
+        inherited: &Arc<Inherited>,
+    ) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::at(post, python, Capture::of_nobody(), None)
+        Interpreter::at(post, python, Capture::of_nobody(), None, inherited)
     }
 
     fn at(
@@ -186,6 +213,7 @@ impl Interpreter {
         python: owngil_ffi::Interpreter,
         fallback: Arc<Capture>,
         refusals: Option<Refusals>,
+        inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         post.set_visits(python.visits().clone());
         post.set_memory(python.memory().cloned());
@@ -195,6 +223,7 @@ impl Interpreter {
             fallback,
             Some(post.worker()),
             refusals,
+            inherited,
         )
     }
 
@@ -208,13 +237,23 @@ impl Interpreter {
         fallback: Arc<Capture>,
         worker: Option<usize>,
         refusals: Option<Refusals>,
+        inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         let loans = worker.is_some().then(|| python.loans().clone());
         // It is where others print into its capture too: on the backend `thread` that is nobody's.
         let is_alone = Arc::ptr_eq(&capture, &fallback);
         let memory = python.memory().cloned();
+        let making = Making {
+            fallback,
+            loans,
+            worker,
+            is_alone,
+            children: capture.children(),
+            refusals,
+            inherited,
+        };
         let state = python.attach(|attached| {
-            let state = State::new(attached, fallback, loans, worker, is_alone, refusals);
+            let state = State::new(attached, making);
             state.map_err(|raised| python_error(&raised))
         });
         let state = State {
@@ -443,22 +482,33 @@ impl Drop for Interpreter {
     }
 }
 
+/// What the objects of an interpreter are made from.
+struct Making<'m> {
+    fallback: Arc<Capture>,
+    loans: Option<Loans>,
+    worker: Option<usize>,
+    is_alone: bool,
+    children: Children,
+    refusals: Option<Refusals>,
+    inherited: &'m Arc<Inherited>,
+}
+
 impl State {
-    fn new<'a>(
-        attached: Attached<'a>,
-        fallback: Arc<Capture>,
-        loans: Option<Loans>,
-        worker: Option<usize>,
-        is_alone: bool,
-        refusals: Option<Refusals>,
-    ) -> PyResult<'a, State> {
+    fn new<'a>(attached: Attached<'a>, making: Making<'_>) -> PyResult<'a, State> {
+        let Making {
+            fallback,
+            loans,
+            worker,
+            is_alone,
+            children,
+            refusals,
+            inherited,
+        } = making;
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         BOOTSTRAP.run(attached, &bootstrap)?;
         let function = |name: &str| named(attached, &bootstrap, name);
-        let write =
-            attached.callback(move |attached, arguments| write(attached, arguments, &fallback))?;
-        function("install_streams")?.call(&[write, attached.bool(loans.is_none())])?;
+        let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
         let worker = match worker {
             Some(worker) => attached.int(worker as i64)?,
             None => attached.none(),
@@ -471,6 +521,7 @@ impl State {
             #[cfg(target_os = "linux")]
             hold_locks(attached)?;
         }
+        let directory = streams.prepare_children(attached, children, inherited)?;
         if let Some(refusals) = &refusals {
             refusals.install(attached, &bootstrap)?;
         }
@@ -489,6 +540,7 @@ impl State {
             collecting: Collecting::default(),
             refused: None,
             refusals,
+            directory,
             is_tainted: false,
             budget: Budget::default(),
             sampling: Sampling::default(),
@@ -507,6 +559,9 @@ impl State {
             }
             error
         });
+        if let Some(directory) = &mut self.directory {
+            directory.settle();
+        }
         if batch.len() == 0
             && let Err(error) = self.loaded(&callable)
         {
@@ -539,6 +594,9 @@ impl State {
                 }
                 Err(error) => Err(error.clone()),
             };
+            if let Some(directory) = &self.directory {
+                directory.put_back();
+            }
             if self.has_refused() {
                 // A value that the call may have given is not the one that it has in plain Python.
                 self.collecting.out().rewind(mark);
@@ -568,7 +626,8 @@ impl State {
             {
                 progress.ended(self.collecting.n(), self.collecting.values());
             }
-            if post.capture().is_dirty()
+            let is_last = made + 1 == batch.len();
+            if (post.capture().is_dirty() || is_last && post.capture().has_pipes())
                 && let Some(output) = attached.detach(|| post.capture().finish_call())
             {
                 self.collecting.printed(output);

@@ -75,6 +75,7 @@ mod runtime;
 
 mod post;
 
+mod inherited;
 mod interpreter;
 
 mod process;
@@ -97,7 +98,9 @@ pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Res
 pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;
-pub use output::{Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Speaker, Stream};
+pub use output::{
+    Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Speaker, Stream, catch_c_output,
+};
 pub use owngil_ffi::{Frame, Initialization, PrivateCopy, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{

@@ -1,16 +1,22 @@
 //! Output: what a task prints, kept apart from what others print.
 //!
 //! `sys.stdout` and `sys.stderr` of an interpreter write into a [`Capture`], which belongs to the
-//! task that runs. When the task ends it goes to the host: to a sink, or into the outcome.
-//! Not caught is what C libraries and child processes write to descriptors 1 and 2.
+//! task that runs. When the task ends it goes to the host: to a sink, or into the outcome. Child
+//! processes that a task starts write into it by [`Pipes`], and in a worker process C code does.
+
+mod pipes;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+use pipes::Pipes;
+pub(crate) use pipes::Readers;
 
 /// The two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +25,13 @@ pub enum Stream {
     Stdout,
     /// `sys.stderr`
     Stderr,
+}
+
+impl Stream {
+    /// 0 for standard output.
+    fn place(self) -> usize {
+        usize::from(self == Stream::Stderr)
+    }
 }
 
 /// What a task printed.
@@ -146,6 +159,29 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<Capture>>> = const { RefCell::new(None) };
 }
 
+/// Has what C code prints by `printf` and the like become the output of the task that runs on the thread which
+/// prints it, in this process. Without this it goes to descriptor 1.
+///
+/// It is for the whole process, and stays. Call it before other threads start.
+///
+/// # Errors
+///
+/// With another C library than glibc, whose `stdout` cannot be replaced.
+pub fn catch_c_output() -> io::Result<()> {
+    owngil_ffi::catch_c_stdout(|text| Capture::write_from_c(Stream::Stdout, text))
+}
+
+/// Where child processes of tasks write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Children {
+    /// To the process's own streams.
+    Inherit,
+    /// To pipes of the worker, which they have to be given.
+    Caught,
+    /// To the process's own streams, which are pipes that are read at the end of a call that has started some.
+    Noted,
+}
+
 /// Takes output of a call to another process: its place in the batch, and whether it is the last of it.
 pub(crate) type Forward = Box<dyn Fn(u32, Stream, &[u8], bool) + Send + Sync>;
 
@@ -173,6 +209,12 @@ pub(crate) struct Capture {
     /// What is printed goes to the process's own streams, at once.
     is_diverted: AtomicBool,
     output: Mutex<Output>,
+    /// Held by who hands on. Not the lock of the output: a sink may wait, and who ends a task waits for nobody.
+    handing_on: Mutex<()>,
+    has_pipes: AtomicBool,
+    /// The running call may have started others that write into the pipes.
+    has_children: AtomicBool,
+    pipes: Mutex<Option<Pipes>>,
 }
 
 impl Capture {
@@ -218,7 +260,97 @@ impl Capture {
             collected: AtomicBool::new(false),
             is_diverted: AtomicBool::new(false),
             output: Mutex::default(),
+            handing_on: Mutex::default(),
+            has_pipes: AtomicBool::new(false),
+            has_children: AtomicBool::new(false),
+            pipes: Mutex::default(),
         }
+    }
+
+    /// Whether what is written to descriptors 1 and 2 is to be the tasks' output too, and not the process's.
+    pub(crate) fn catches_descriptors(&self) -> bool {
+        !matches!(self.policy, OutputPolicy::Inherit)
+    }
+
+    /// Where child processes of its tasks write.
+    pub(crate) fn children(&self) -> Children {
+        match self.has_pipes() {
+            true => Children::Noted,
+            false if self.catches_descriptors() && self.forward.is_none() => Children::Caught,
+            false => Children::Inherit,
+        }
+    }
+
+    /// The process's own descriptors 1 and 2 are pipes with these ends: what comes from there is the tasks'.
+    pub(crate) fn read_process(self: &Arc<Self>, readers: Readers) -> io::Result<()> {
+        *self.lock_pipes() = Some(Pipes::of_process(readers, self)?);
+        self.has_pipes.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// What stands for descriptor 1 or 2 in a child process that the running task starts; `None` where a child
+    /// inherits the process's own.
+    pub(crate) fn descriptor(self: &Arc<Self>, stream: Stream) -> io::Result<Option<RawFd>> {
+        let mut pipes = self.lock_pipes();
+        if pipes.is_none() && self.children() == Children::Caught {
+            *pipes = Some(Pipes::start(self)?);
+            self.has_pipes.store(true, Ordering::Release);
+        }
+        // They are to be read at the end of the call, and before it prints.
+        self.written.fetch_or(pipes.is_some(), Ordering::Release);
+        self.has_children.store(pipes.is_some(), Ordering::Release);
+        Ok(pipes.as_ref().map(|pipes| pipes.writer(stream)))
+    }
+
+    /// Whether descriptors are read too, where output may be of which nobody knows.
+    #[inline]
+    pub(crate) fn has_pipes(&self) -> bool {
+        self.has_pipes.load(Ordering::Acquire)
+    }
+
+    /// Whether the running call may have started child processes that write into pipes. What it prints then comes
+    /// after what they have written so far: see [`catch_up`](Capture::catch_up).
+    #[inline]
+    pub(crate) fn has_children(&self) -> bool {
+        self.has_children.load(Ordering::Acquire)
+    }
+
+    /// Takes what child processes have written so far. May wait for the sink.
+    pub(crate) fn catch_up(&self) {
+        if self.has_children() {
+            self.read_pipes();
+        }
+    }
+
+    /// Takes what has been written to descriptors so far.
+    fn read_pipes(&self) {
+        if !self.has_pipes() {
+            return;
+        }
+        let readers = match &*self.lock_pipes() {
+            Some(pipes) => Arc::clone(pipes.readers()),
+            None => return,
+        };
+        readers.read(|stream, text| self.write_from_pipe(stream, text));
+    }
+
+    /// Takes what comes from a descriptor. Who wrote it cannot be told that there is too much.
+    fn write_from_pipe(&self, stream: Stream, text: &[u8]) {
+        match self.write(stream, text) {
+            Ok(false) => {}
+            Ok(true) => self.hand_on(stream),
+            Err(message) => {
+                let mut output = self.lock();
+                let said = format!("[owngil: {message}; the rest is lost]\n");
+                if !output.stderr.ends_with(said.as_bytes()) {
+                    output.stderr.extend_from_slice(said.as_bytes());
+                }
+            }
+        }
+    }
+
+    fn lock_pipes(&self) -> MutexGuard<'_, Option<Pipes>> {
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A job begins, whose first call has this index.
@@ -233,6 +365,7 @@ impl Capture {
     pub(crate) fn begin_call(&self, place: u32) {
         self.call.store(place, Ordering::Relaxed);
         self.collected.store(false, Ordering::Relaxed);
+        self.has_children.store(false, Ordering::Relaxed);
     }
 
     /// As [`begin_call`](Capture::begin_call), with what is left of the call before handed on.
@@ -278,6 +411,19 @@ impl Capture {
     /// its tasks started cannot be told from the others' and goes to the fallback.
     pub(crate) fn current(fallback: &Arc<Capture>) -> Arc<Capture> {
         CURRENT.with_borrow(|current| current.as_ref().unwrap_or(fallback).clone())
+    }
+
+    /// Takes what C code writes by its own streams, on the thread that does.
+    pub(crate) fn write_from_c(stream: Stream, text: &[u8]) {
+        // A thread that ends may print, too.
+        let current = CURRENT.try_with(|current| current.borrow().clone());
+        match current.ok().flatten() {
+            Some(capture) => {
+                capture.catch_up();
+                capture.write_from_pipe(stream, text);
+            }
+            None => inherit(stream, text, Part::Some),
+        }
     }
 
     /// Takes a piece of output, and says whether there is so much that
@@ -328,6 +474,8 @@ impl Capture {
     /// Hands on the lines that are complete, and most of one that is too long. May wait for the
     /// sink.
     pub(crate) fn hand_on(&self, stream: Stream) {
+        // Until it is delivered: a second thread's lines must not overtake these.
+        let _turn = self.lock_handing_on();
         let mut output = self.lock();
         let buffer = output.stream(stream);
         let end = match buffer.iter().rposition(|&byte| byte == b'\n') {
@@ -338,7 +486,7 @@ impl Capture {
         };
         let rest = buffer.split_off(end);
         let lines = std::mem::replace(buffer, rest);
-        // Still locked: a second thread's lines must not overtake these.
+        drop(output);
         self.deliver(stream, &lines, Part::Some);
     }
 
@@ -357,6 +505,8 @@ impl Capture {
 
     /// Ends the task's output: hands it on, or returns what is to be kept with the task.
     pub(crate) fn finish(&self) -> Option<Output> {
+        self.read_pipes();
+        let _turn = (!self.is_kept()).then(|| self.lock_handing_on());
         self.written.store(false, Ordering::Release);
         let output = std::mem::take(&mut *self.lock());
         if self.is_kept() {
@@ -373,6 +523,7 @@ impl Capture {
         if !self.is_kept() {
             return self.finish();
         }
+        self.read_pipes();
         let mut output = self.lock();
         self.written.store(false, Ordering::Release);
         self.collected.store(true, Ordering::Relaxed);
@@ -382,12 +533,14 @@ impl Capture {
 
     /// Drops what the task has printed so far, as far as it has not been handed on.
     pub(crate) fn forget(&self) {
+        self.read_pipes();
         self.written.store(false, Ordering::Release);
         *self.lock() = Output::default();
     }
 
     /// As [`finish`](Capture::finish), for one stream.
     pub(crate) fn finish_stream(&self, stream: Stream) {
+        let _turn = self.lock_handing_on();
         let text = std::mem::take(self.lock().stream(stream));
         if !text.is_empty() {
             self.deliver(stream, &text, Part::Last);
@@ -426,6 +579,8 @@ impl Capture {
         for (stream, text) in self.finish().unwrap_or_default().streams() {
             inherit(stream, &text, Part::Last);
         }
+        // What child processes that are left still write is read by the pipes' own thread, until they end.
+        drop(self.lock_pipes().take());
     }
 
     fn deliver(&self, stream: Stream, text: &[u8], part: Part) {
@@ -448,7 +603,12 @@ impl Capture {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Output> {
+    fn lock_handing_on(&self) -> MutexGuard<'_, ()> {
+        let lock = self.handing_on.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Output> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -110,6 +110,16 @@ const KNOWN: &[Known] = &[
         Some("it gives subprocess a preexec_fn"),
     ),
     Known::process(
+        "cannot be replaced in an interpreter: it is the whole process's",
+        "descriptors 0, 1 and 2 are one for all workers; on the backend `process` each has its own",
+        Some("it replaces standard streams of the process"),
+    ),
+    Known::process(
+        "cannot be changed in an interpreter: it is the whole process's",
+        "the system gives threads no working directory of their own; processes have one each",
+        Some("it changes the working directory"),
+    ),
+    Known::process(
         "only works in main thread of the main interpreter",
         "signals belong to the process, not to a task: catch the ValueError, or leave them to the host program",
         None,

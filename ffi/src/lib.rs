@@ -44,6 +44,7 @@ mod raw;
 
 mod address;
 mod board;
+mod c_stdout;
 mod clock;
 mod mapping;
 mod panic;
@@ -84,6 +85,7 @@ mod walk;
 
 mod copies;
 mod definition;
+mod directory;
 mod edit;
 mod foreign;
 mod memory_copy;
@@ -111,9 +113,11 @@ mod compile_fail;
 pub use attach::Attached;
 pub use board::Board;
 pub use buffer::{Owner, Views};
+pub use c_stdout::{catch_c_stdout, unbuffer_c_stdout};
 pub use callback::Body;
 pub use clock::{ProcessClock, ThreadClock};
 pub use container::{Inside, Items, Pairs};
+pub use directory::unshare_directory;
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;

@@ -41,6 +41,7 @@ mod signals;
 mod stderr;
 mod stdin;
 mod stdout;
+mod stray;
 mod summary;
 mod target;
 mod topics;

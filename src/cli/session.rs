@@ -23,6 +23,7 @@ use super::report::{Detail, Report, Told};
 use super::signals::Signals;
 use super::stderr::Stderr;
 use super::stdout::Stdout;
+use super::stray::Stray;
 
 /// How long an interrupted call may take to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -87,7 +88,8 @@ impl Session {
             .extensions(common.extensions())
             .tested(own_list::read()?)
             // JSON has no other.
-            .plain_results(true);
+            .plain_results(true)
+            .own_directories(true);
         let mut builder = common.course.applied(builder.output(output).grace(GRACE));
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);
@@ -107,7 +109,12 @@ impl Session {
     /// What tasks print, on its way to these streams.
     pub(crate) fn voices(&self, common: &CommonArgs, place: Place) -> Result<Arc<Voices>, Fatal> {
         let streams = (&self.stdout, &self.stderr);
-        Voices::new(&common.output, common.keep_order, place, streams)
+        let voices = Voices::new(&common.output, common.keep_order, place, streams)?;
+        let stray = Stray::catch(Arc::clone(&voices) as _).map_err(|error| {
+            Fatal::new(Exit::Failed, format!("standard output of tasks: {error}"))
+        })?;
+        voices.hold(stray);
+        Ok(voices)
     }
 
     /// Says where code ran, where that is not plain.

@@ -1,9 +1,12 @@
 //! Alone: the main interpreter of a worker process, which has no other worker.
 
+use std::sync::Arc;
+
 use owngil_ffi::{Memory, Runtime};
 
 use super::{Interpreter, MemorySetting, python_error};
 use crate::error::Result;
+use crate::inherited::Inherited;
 use crate::payload::Encoding;
 use crate::post::Post;
 
@@ -22,6 +25,7 @@ impl Interpreter {
         runtime: &'static Runtime,
         post: &Post,
         memory: MemorySetting,
+        inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         let python = match memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::on_main(runtime),
@@ -29,8 +33,8 @@ impl Interpreter {
                 owngil_ffi::Interpreter::on_main_accounted(runtime, limit)
             }
         }?;
-        let capture = std::sync::Arc::clone(post.capture());
-        Interpreter::at(post, python, capture, None)
+        let capture = Arc::clone(post.capture());
+        Interpreter::at(post, python, capture, None, inherited)
     }
 
     /// Makes this thread stand for the main thread of a worker process, and has `forked` called in each

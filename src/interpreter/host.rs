@@ -19,6 +19,29 @@ pub(super) fn execute<'a>(
     Ok(attached.none())
 }
 
+/// `descriptor(number)` of bootstrap.py and children.py.
+pub(super) fn descriptor<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+    fallback: &Arc<Capture>,
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let [number] = arguments else {
+        return Err(attached.raise_type_error("descriptor takes a number"));
+    };
+    let found = Capture::current(fallback).descriptor(stream_of(number));
+    match found.map_err(|error| attached.raise_os_error(&error.to_string()))? {
+        Some(descriptor) => attached.int(i64::from(descriptor)),
+        None => Ok(attached.none()),
+    }
+}
+
+fn stream_of(number: &Borrowed<'_>) -> Stream {
+    match number.as_i64() {
+        Some(2) => Stream::Stderr,
+        _ => Stream::Stdout,
+    }
+}
+
 /// `write(number, data)` of bootstrap.py.
 pub(super) fn write<'a>(
     attached: Attached<'a>,
@@ -28,15 +51,14 @@ pub(super) fn write<'a>(
     let [number, data] = arguments else {
         return Err(attached.raise_type_error("write takes a number and the data"));
     };
-    let stream = if number.as_i64() == Some(2) {
-        Stream::Stderr
-    } else {
-        Stream::Stdout
-    };
+    let stream = stream_of(number);
     let capture = Capture::current(fallback);
     if data.is_none() {
         attached.detach(|| capture.flush());
         return Ok(attached.none());
+    }
+    if capture.has_children() {
+        attached.detach(|| capture.catch_up());
     }
     let encoded;
     let bytes = match (data.as_str(), data.as_bytes()) {

@@ -33,6 +33,13 @@ else:
     code = compile(source(), name, 'exec')
 exec(code, namespace)";
 
+/// Runs in each interpreter whose tasks' output is caught.
+pub(super) const CHILDREN: Program = Program {
+    name: "children",
+    source: include_str!("../python/children.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/children.pyc")),
+};
+
 /// Runs in each interpreter that shares its process with others.
 pub(super) const LOCKS: Program = Program {
     name: "locks",

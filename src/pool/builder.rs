@@ -18,6 +18,7 @@ use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
+use crate::inherited::Inherited;
 use crate::interpreter::{Copying, MemorySetting};
 use crate::output::OutputPolicy;
 use crate::post::Settled;
@@ -46,6 +47,7 @@ pub struct PoolBuilder {
     extensions: Option<Extensions>,
     tested: List,
     is_plain: bool,
+    own_directories: bool,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
@@ -69,6 +71,7 @@ impl Default for PoolBuilder {
             extensions: None,
             tested: List::shipped(),
             is_plain: false,
+            own_directories: false,
             max_tasks_per_worker: None,
             initializer: None,
             exit_hook: None,
@@ -120,6 +123,17 @@ impl PoolBuilder {
     /// can read that. What a class adds to its base is lost.
     pub fn plain_results(mut self, is_plain: bool) -> Self {
         self.is_plain = is_plain;
+        self
+    }
+
+    /// Whether each worker has a working directory and a umask of its own, which are put back after each call; by
+    /// default they are the process's, and `os.chdir` in one task moves all others.
+    ///
+    /// What a module changes while it is loaded holds for all calls of that worker. Where the system refuses, such as
+    /// in some sandboxes, `os.chdir` and `os.umask` raise, and the backend [`Auto`](Backend::Auto) moves the function to
+    /// a worker process. What C code changes by itself is not put back.
+    pub fn own_directories(mut self, own: bool) -> Self {
+        self.own_directories = own;
         self
     }
 
@@ -302,6 +316,19 @@ impl PoolBuilder {
         if Runtime::IS_FREE_THREADED && self.backend == Backend::Interpreter {
             return Err(StartError::FreeThreaded.into());
         }
+        // Before the workers, so that they need not wait for one another.
+        if self.backend != Backend::Process {
+            runtime::start()?;
+        }
+        let has_copies =
+            copying.is_on() && matches!(self.backend, Backend::Interpreter | Backend::Auto);
+        if has_copies && n_workers > 1 {
+            runtime::limit_native_threads()?;
+        }
+        // After Python's start, which may have changed them.
+        let inherited = Inherited::now(self.own_directories).map_err(|error| {
+            Error::Config(format!("the working directory cannot be kept: {error}"))
+        })?;
         let settings = Settings {
             n_workers,
             first_worker: 0,
@@ -311,6 +338,7 @@ impl PoolBuilder {
                 memory: self.memory,
                 copying,
                 is_plain: self.is_plain,
+                inherited: Arc::new(inherited),
                 program: self.program,
                 grace: self.grace,
             },
@@ -324,15 +352,6 @@ impl PoolBuilder {
             exit_hook: self.exit_hook.transpose()?,
         };
         let on_move = self.on_move;
-        // Before the workers, so that they need not wait for one another.
-        if self.backend != Backend::Process {
-            runtime::start()?;
-        }
-        let has_copies = settings.worker.copying.is_on()
-            && matches!(self.backend, Backend::Interpreter | Backend::Auto);
-        if has_copies && n_workers > 1 {
-            runtime::limit_native_threads()?;
-        }
         let pool = match (
             settings.worker.backend,
             Pool::start(settings.clone(), self.is_lazy, &on_move),

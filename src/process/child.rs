@@ -1,6 +1,6 @@
 //! Child: a worker process from the pool's side, from its start to its end.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -18,8 +18,9 @@ use super::role::{ARGUMENT, VERSION};
 use super::turn::{Remains, Turn};
 use super::values::{self, Sent};
 use crate::error::{Error, Result};
+use crate::inherited::{Directory, Inherited};
 use crate::interpreter::MemorySetting;
-use crate::output::{Handover, Output, Stream};
+use crate::output::{Handover, Output, Readers, Stream};
 use crate::post::{Away, Ran};
 use crate::runtime;
 use crate::task::{Batch, Results};
@@ -42,8 +43,11 @@ pub(crate) struct Settings<'s> {
     pub(crate) memory: MemorySetting,
     /// Whether results whose class derives from a plain type come as the plain value.
     pub(crate) is_plain: bool,
+    pub(crate) inherited: &'s Inherited,
     /// Output is kept with its task.
     pub(crate) handover: Option<Handover>,
+    /// Whether what is written to its descriptors is its tasks' output, too.
+    pub(crate) catches_descriptors: bool,
 }
 
 /// A worker process.
@@ -54,6 +58,8 @@ pub(crate) struct Child {
     writer: Writer,
     reader: Reader,
     worker: usize,
+    /// What it has written to its descriptors, to be read where it cannot do so itself any more.
+    pipes: Option<Readers>,
     revision: u16,
     /// The functions that it knows, by their ids.
     known: Vec<bool>,
@@ -88,7 +94,13 @@ impl Child {
                 shown(settings.program)
             ))
         })?;
-        child.await_ready(settings.program)?;
+        child.await_ready(settings.program).inspect_err(|_| {
+            child.life.kill();
+            child.life.end(DYING);
+            child.last_words(|_, text| {
+                let _ = io::stderr().write_all(text);
+            });
+        })?;
         Ok(child)
     }
 
@@ -100,9 +112,17 @@ impl Child {
         let mut command = Command::new(program);
         // Not in the terminal's group: Ctrl-C is for the pool's process, which ends its workers.
         command.arg(ARGUMENT).process_group(0);
+        // As they were when the pool started, whatever tasks of this process have done to them.
+        command.env_clear();
+        let variables = &settings.inherited.variables;
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        if let Some(directory) = &settings.inherited.directory {
+            command.current_dir(directory.path());
+        }
         // Its own hooks do again what those of this process did.
         for change in Runtime::site_changes() {
-            if std::env::var_os(&change.name) == change.after {
+            let known = variables.iter().find(|(name, _)| *name == change.name);
+            if known.map(|(_, value)| value) == change.after.as_ref() {
                 match &change.before {
                     Some(value) => command.env(&change.name, value),
                     None => command.env_remove(&change.name),
@@ -112,7 +132,13 @@ impl Child {
         if let (None, Some(name)) = (settings.program, std::env::args_os().next()) {
             command.arg0(name);
         }
+        let pipes = match settings.catches_descriptors {
+            true => Some(connect_output(&mut command)?),
+            false => None,
+        };
         let child = command.stdin(Stdio::from(their_control)).spawn()?;
+        // The ends that are written to are the process's alone.
+        drop(command);
         let (writer, reader) = link::both(control);
         let control = Control::new(writer, reader);
         let (memory, limit) = match settings.memory {
@@ -130,8 +156,14 @@ impl Child {
             memory_limit: limit.map(|limit| limit as u64),
             is_plain: settings.is_plain,
             handover: settings.handover,
+            has_pipes: pipes.is_some(),
+            umask: settings.inherited.directory.as_ref().map(Directory::umask),
         };
-        life.control().send_setup(&setup, theirs, board)?;
+        let mut files = vec![theirs, board];
+        if let Some(pipes) = &pipes {
+            files.extend(pipes.try_clone()?);
+        }
+        life.control().send_setup(&setup, files)?;
         let (writer, reader) = link::both(ours);
         Ok(Child {
             life: Arc::new(life),
@@ -139,6 +171,7 @@ impl Child {
             writer,
             reader,
             worker: settings.worker,
+            pipes,
             revision: 0,
             known: Vec::new(),
         })
@@ -327,6 +360,13 @@ impl Child {
         }
     }
 
+    /// What it wrote to its descriptors last, such as why it ended. Nobody else reads that: it has ended.
+    pub(crate) fn last_words(&self, mut take: impl FnMut(Stream, &[u8])) {
+        if let Some(pipes) = &self.pipes {
+            pipes.read(&mut take);
+        }
+    }
+
     /// Has it end by itself, for no longer than this; hands on what its last code prints.
     pub(crate) fn retire(mut self, grace: Duration, printed: impl Fn(Stream, &[u8])) {
         let until = Instant::now() + grace;
@@ -342,13 +382,26 @@ impl Child {
         }
         self.life
             .end(until.saturating_duration_since(Instant::now()));
+        self.last_words(printed);
     }
 }
 
+/// Has the program write into pipes; gives the ends that are read.
+fn connect_output(command: &mut Command) -> io::Result<Readers> {
+    let (stdout, stdout_writer) = io::pipe()?;
+    let (stderr, stderr_writer) = io::pipe()?;
+    command.stdout(stdout_writer).stderr(stderr_writer);
+    Readers::new(stdout, stderr)
+}
+
 impl Control {
-    fn send_setup(&mut self, setup: &Setup, data: OwnedFd, board: OwnedFd) -> io::Result<()> {
-        self.writer.put(setup, &[], Some(data))?;
-        self.writer.put(&Shape::default(), &[], Some(board))?;
+    /// A frame has one file, so the second and all after it come with frames that say nothing.
+    fn send_setup(&mut self, setup: &Setup, files: Vec<OwnedFd>) -> io::Result<()> {
+        let mut files = files.into_iter();
+        self.writer.put(setup, &[], files.next())?;
+        for file in files {
+            self.writer.put(&Shape::default(), &[], Some(file))?;
+        }
         // It is small, so it fits; a program that has ended already is told of where it is waited for.
         let _ = self.writer.send();
         Ok(())

@@ -31,6 +31,10 @@ pub(super) struct Setup {
     pub(super) is_plain: bool,
     /// When output is handed on; `None` where it is kept with its task.
     pub(super) handover: Option<Handover>,
+    /// Its descriptors 1 and 2 are pipes, of which it gets the ends that are read.
+    pub(super) has_pipes: bool,
+    /// Where the working directory and the umask, this one at first, are put back after each call.
+    pub(super) umask: Option<u32>,
 }
 
 /// What is asked of a worker process while it runs something.

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,10 +24,11 @@ use super::frame::{
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::function::{Function, Place};
+use crate::inherited::{Directory, Inherited};
 use crate::interpreter::Interpreter;
-use crate::output::{Capture, Forward, Output, OutputPolicy, Stream};
+use crate::output::{Capture, Forward, Output, OutputPolicy, Readers, Stream};
 use crate::post::{Answer, Post, Ran, Settled};
 use crate::runtime;
 use crate::task::{Batch, Job, Promise, Recipient, Results};
@@ -89,6 +91,8 @@ struct Role {
     setup: Setup,
     turn: Turn,
     diary: Option<Diary>,
+    /// What its descriptors 1 and 2 lead to.
+    readers: Option<Readers>,
     jobs: Reader,
     news: Arc<Mutex<Writer>>,
     words: Arc<Mutex<Writer>>,
@@ -111,6 +115,10 @@ impl Role {
         let (data, board) = (asked.take_file()?, asked.take_file()?);
         let turn = Turn::open(&board)?;
         let diary = Some(Diary::new(Turn::open(&board)?));
+        let readers = match setup.has_pipes {
+            true => Some(take_readers(&mut asked, until)?),
+            false => None,
+        };
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let parent = getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
         if parent as u32 != setup.parent {
@@ -121,6 +129,7 @@ impl Role {
             setup,
             turn,
             diary,
+            readers,
             jobs,
             news: Arc::new(Mutex::new(news)),
             words: Arc::new(Mutex::new(words)),
@@ -128,11 +137,18 @@ impl Role {
         Ok((role, asked))
     }
 
-    fn live(self, asked: Reader) -> ! {
+    fn live(mut self, asked: Reader) -> ! {
         let capture = match self.setup.handover {
             None => Capture::new(OutputPolicy::Capture),
             Some(handover) => Capture::forwarding(handover, printer(&self.news)),
         };
+        if let Some(readers) = self.readers.take() {
+            owngil_ffi::unbuffer_c_stdout();
+            if let Err(error) = capture.read_process(readers) {
+                eprintln!("error: what programs print cannot be read: {error}");
+                leave(1);
+            }
+        }
         let settled = Arc::new(Settled::default());
         let post = Post::new(self.setup.worker as usize, capture, &settled);
         let (requests, received) = bounded(N_WAITING);
@@ -186,7 +202,14 @@ impl Role {
             runtime::use_python(path_of(python))?;
         }
         let runtime = runtime::start()?;
-        let mut interpreter = Interpreter::on_main_alone(runtime, post, self.setup.memory())?;
+        if let Some(umask) = self.setup.umask {
+            Directory::set_umask(umask);
+        }
+        let inherited = Inherited::now(self.setup.umask.is_some());
+        let inherited = inherited.map_err(|error| Error::Config(error.to_string()))?;
+        let memory = self.setup.memory();
+        let mut interpreter =
+            Interpreter::on_main_alone(runtime, post, memory, &Arc::new(inherited))?;
         if self.setup.is_plain {
             interpreter.give_plain();
         }
@@ -341,6 +364,17 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
     let mut news = lock(news);
     news.put(&News::Ended(ended), &body, file)?;
     news.send().map(drop)
+}
+
+/// The ends of the pipes that this process's own output goes into.
+fn take_readers(asked: &mut Reader, until: Instant) -> io::Result<Readers> {
+    let mut end = || -> io::Result<OwnedFd> {
+        asked
+            .take_by::<Shape>(until)?
+            .ok_or_else(|| malformed("the connection has ended"))?;
+        asked.take_file()
+    };
+    Readers::of_descriptors(end()?, end()?)
 }
 
 /// What tasks print goes to the pool's process, which hands it on.

@@ -1,7 +1,8 @@
 """Runs in each interpreter when it starts: its streams, and how functions are found.
 
 The host gives `write(number, data)`, a Rust function that takes the output of the task at hand:
-number is 1 for sys.stdout and 2 for sys.stderr, data is str, bytes, or None to flush. The interpreter's start is
+number is 1 for sys.stdout and 2 for sys.stderr, data is str, bytes, or None to flush; and `descriptor(number)`,
+which gives what stands for that descriptor in a child process of that task, or None. The interpreter's start is
 measured in milliseconds, so nothing is imported here that CPython has not imported already.
 """
 
@@ -16,9 +17,10 @@ import sys
 class _Binary(io.BufferedIOBase):
     """sys.stdout.buffer"""
 
-    def __init__(self, number, name, write):
+    def __init__(self, number, name, write, descriptor):
         self._number = number
         self._write = write
+        self._descriptor = descriptor
         self.name = name
         self.mode = "wb"
 
@@ -34,7 +36,9 @@ class _Binary(io.BufferedIOBase):
         self._write(self._number, None)
 
     def fileno(self):
-        return self._number
+        """Of a pipe that becomes the task's output too, where that is caught; else the process's own."""
+        descriptor = self._descriptor(self._number)
+        return self._number if descriptor is None else descriptor
 
     def close(self):
         """Stays open: the next task prints here too."""
@@ -48,13 +52,13 @@ class _Text(io.TextIOBase):
     write_through = True
     newlines = None
 
-    def __init__(self, number, name, errors, write):
+    def __init__(self, number, name, errors, write, descriptor):
         self._number = number
         self._write = write
         self._errors = errors
         self.name = name
         self.mode = "w"
-        self.buffer = _Binary(number, name, write)
+        self.buffer = _Binary(number, name, write, descriptor)
 
     @property
     def errors(self):
@@ -76,8 +80,7 @@ class _Text(io.TextIOBase):
         return len(text)
 
     def fileno(self):
-        # The process's own: what a child process or a C library writes there is not the task's.
-        return self._number
+        return self.buffer.fileno()
 
     def flush(self):
         self._write(self._number, None)
@@ -106,7 +109,7 @@ def _lock_of_interpreter(name):
 _loading = _lock_of_interpreter("loading")
 
 
-def install_streams(write, keeps_stdin):
+def install_streams(write, descriptor, keeps_stdin):
     """Gives the interpreter its streams, once: workers that share one find them there.
 
     They are never replaced, since print() only borrows sys.stdout while another thread may drop it.
@@ -115,8 +118,8 @@ def install_streams(write, keeps_stdin):
         if "_owngil_streams" in vars(sys):
             return
         # As Python does in the C locale: names of files come out as the bytes that they are (PEP 538).
-        sys.stdout = _Text(1, "<stdout>", "surrogateescape", write)
-        sys.stderr = _Text(2, "<stderr>", "backslashreplace", write)
+        sys.stdout = _Text(1, "<stdout>", "surrogateescape", write, descriptor)
+        sys.stderr = _Text(2, "<stderr>", "backslashreplace", write, descriptor)
         if not keeps_stdin:
             # Tasks that read it would take lines from one another and from the host; as in
             # multiprocessing, they find it empty.
@@ -215,7 +218,7 @@ def note_refusals(note):
     import posix
 
     _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-    for name in "fork", "forkpty":
+    for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask":
         if hasattr(posix, name):
             call = noting_call(getattr(posix, name))
             call.__name__ = call.__qualname__ = name

@@ -4,20 +4,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Result;
-use crate::interpreter::{Copying, Interpreter, MemorySetting};
+use crate::interpreter::{Around, Interpreter};
 use crate::post::Post;
 use crate::runtime;
 use crate::task::Job;
-use crate::worker::{Back, Lingering, Worker};
+use crate::worker::{Back, Lingering, Worker, WorkerSettings};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
 pub(super) fn start(
     post: Arc<Post>,
-    memory: MemorySetting,
-    copying: &Copying,
+    settings: &WorkerSettings,
     moves: bool,
 ) -> Result<PythonWorker> {
-    let interpreter = Interpreter::own_gil(runtime::start()?, &post, memory, copying, moves)?;
+    let around = Around {
+        memory: settings.memory,
+        copying: &settings.copying,
+        inherited: &settings.inherited,
+        moves,
+    };
+    let interpreter = Interpreter::own_gil(runtime::start()?, &post, around)?;
     Ok(PythonWorker { interpreter, post })
 }
 

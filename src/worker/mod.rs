@@ -19,6 +19,7 @@ use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::Runtime;
 
 use crate::error::{Error, Result};
+use crate::inherited::Inherited;
 use crate::interpreter::{Copying, MemorySetting};
 use crate::post::Post;
 use crate::task::Job;
@@ -158,6 +159,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) copying: Copying,
     /// Whether results whose class derives from a plain type come as the plain value.
     pub(crate) is_plain: bool,
+    pub(crate) inherited: Arc<Inherited>,
     /// The program that worker processes run; this one by default.
     pub(crate) program: Option<PathBuf>,
     /// How long a worker process may take to end by itself.
@@ -175,9 +177,9 @@ pub(crate) fn start(
     let mut worker = match settings.backend {
         Backend::Interpreter | Backend::Auto => {
             let moves = settings.backend == Backend::Auto;
-            interpreter::start(post, settings.memory, &settings.copying, moves)?
+            interpreter::start(post, settings, moves)?
         }
-        Backend::Thread => thread::start(post)?,
+        Backend::Thread => thread::start(post, settings)?,
         Backend::Process => return Ok(Box::new(process::start(post, settings)?)),
     };
     if settings.is_plain {

@@ -39,7 +39,9 @@ pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<Proces
         worker: post.worker(),
         memory: settings.memory,
         is_plain: settings.is_plain,
+        inherited: &settings.inherited,
         handover: post.capture().handover(),
+        catches_descriptors: post.capture().catches_descriptors(),
     })?;
     post.set_away(child.away());
     tracing::debug!(
@@ -358,6 +360,12 @@ impl ProcessWorker {
             reason = format!("{reason}: {error}");
         }
         tracing::warn!(worker = self.post.worker(), %reason, "lost");
+        let capture = self.post.capture();
+        self.child.last_words(|stream, text| {
+            if capture.write(stream, text) == Ok(true) {
+                capture.hand_on(stream);
+            }
+        });
         if let Some(first) = self.window.front()
             && first.number <= self.child.begun()
         {
@@ -387,7 +395,8 @@ impl ProcessWorker {
         let saved = Results::of(bytes, n_saved, Vec::new(), Vec::new());
         let mut lost = Results::all_failed(n_begun - n_saved, &error);
         lost.add_timing(self.post.timing());
-        self.post.capture().finish();
+        let kept = self.post.capture().finish();
+        lost.add_output(kept.unwrap_or_default());
         // A batch without calls, which only loads its function, has one outcome too.
         let lost = match batch.len() {
             0 => Results::all_failed(1, &error),

@@ -15,6 +15,7 @@ use crate::cli::fatal::Fatal;
 use crate::cli::report::append_lines;
 use crate::cli::stderr::Stderr;
 use crate::cli::stdout::Stdout;
+use crate::cli::stray::Stray;
 
 /// From how many bytes on what is for standard error is written before its end.
 const WRITE_AT: usize = 256 << 10;
@@ -29,6 +30,7 @@ pub(crate) struct Voices {
     stderr: Arc<Stderr>,
     /// Finds the input of a call that runs, for its tag.
     find: OnceLock<Box<Find>>,
+    stray: OnceLock<Stray>,
     state: Mutex<State>,
 }
 
@@ -115,8 +117,14 @@ impl Voices {
             stdout: Arc::clone(streams.0),
             stderr: Arc::clone(streams.1),
             find: OnceLock::new(),
+            stray: OnceLock::new(),
             state: Mutex::default(),
         }))
+    }
+
+    /// What is written past the tasks comes here until the end.
+    pub(crate) fn hold(&self, stray: Stray) {
+        let _ = self.stray.set(stray);
     }
 
     /// For a pool.
@@ -178,6 +186,9 @@ impl Voices {
 
     /// Nothing runs any more: passes on what was printed after its call's end.
     pub(crate) fn finish(&self) {
+        if let Some(stray) = self.stray.get() {
+            stray.end();
+        }
         let voices = std::mem::take(&mut self.lock().voices);
         for voice in voices.into_values() {
             let last = self.pass_on(voice);

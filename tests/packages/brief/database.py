@@ -375,25 +375,20 @@ def tiledb(seed):
 
 @tiledb.together(lambda path: _tiledb_rows(path))
 def tiledb_writes(path, me):
+    import fcntl
+
     import numpy as np
     import tiledb
 
-    if not tiledb.array_exists(path):
-        domain = tiledb.Domain(tiledb.Dim("x", (0, 99), tile=10, dtype=np.int32))
-        schema = tiledb.ArraySchema(domain, [tiledb.Attr("a", dtype=np.int64)], sparse=True)
-        until_exists(lambda: tiledb.Array.create(path, schema), lambda: tiledb.array_exists(path))
+    with open(path + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tiledb.array_exists(path):
+            domain = tiledb.Domain(tiledb.Dim("x", (0, 99), tile=10, dtype=np.int32))
+            schema = tiledb.ArraySchema(domain, [tiledb.Attr("a", dtype=np.int64)], sparse=True)
+            tiledb.Array.create(path, schema)
     for i in range(6):
         with tiledb.open(path, "w") as made:
             made[np.array([me * 10 + i])] = np.array([me * 100 + i])
-
-
-def until_exists(call, exists):
-    """Makes what another may be making."""
-    try:
-        call()
-    except Exception:
-        if not exists():
-            raise
 
 
 def _tiledb_rows(path):
@@ -464,13 +459,17 @@ def adbc_sqlite(seed):
 
 @adbc_sqlite.together(lambda path: _adbc_count(path))
 def adbc_sqlite_writes(path, me):
+    import fcntl
+
     from adbc_driver_sqlite import dbapi
 
-    with until_free(lambda: dbapi.connect(f"file:{path}", autocommit=True), Exception) as base:
-        for i in range(15):
-            with base.cursor() as cursor:
-                until_free(lambda: cursor.execute("create table if not exists t (n int)"), Exception)
-                until_free(lambda: cursor.execute("insert into t select coalesce(max(n), 0) + 1 from t"), Exception)
+    for _ in range(15):
+        # It does not wait for a schema that another process changes.
+        with open(path + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with dbapi.connect(f"file:{path}", autocommit=True) as base, base.cursor() as cursor:
+                cursor.execute("create table if not exists t (n int)")
+                cursor.execute("insert into t select coalesce(max(n), 0) + 1 from t")
 
 
 def _adbc_count(path):

@@ -1,0 +1,79 @@
+//! Streams: `sys.stdout` and `sys.stderr`, and those of the child processes that tasks start.
+
+use std::sync::Arc;
+
+use owngil_ffi::{Attached, Object, PyResult};
+
+use super::functions::named;
+use super::host::{descriptor, write};
+use super::own_directory::OwnDirectory;
+use super::program::CHILDREN;
+use crate::inherited::Inherited;
+use crate::output::{Capture, Children};
+
+/// The host's functions for what tasks print.
+pub(super) struct Streams<'a> {
+    write: Object<'a>,
+    descriptor: Object<'a>,
+}
+
+impl<'a> Streams<'a> {
+    /// Installs them, once the interpreter has run bootstrap.py; `fallback` takes what threads print that are not a
+    /// worker's.
+    pub(super) fn install(
+        attached: Attached<'a>,
+        bootstrap: &Object<'a>,
+        fallback: Arc<Capture>,
+        keeps_stdin: bool,
+    ) -> PyResult<'a, Streams<'a>> {
+        let nobodys = Arc::clone(&fallback);
+        let streams = Streams {
+            write: attached
+                .callback(move |attached, arguments| write(attached, arguments, &fallback))?,
+            descriptor: attached
+                .callback(move |attached, arguments| descriptor(attached, arguments, &nobodys))?,
+        };
+        let (write, descriptor) = (streams.write.clone(), streams.descriptor.clone());
+        let install = named(attached, bootstrap, "install_streams")?;
+        install.call(&[write, descriptor, attached.bool(keeps_stdin)])?;
+        Ok(streams)
+    }
+
+    /// Has child processes that tasks start be theirs: what they write, and what they inherit.
+    pub(super) fn prepare_children(
+        self,
+        attached: Attached<'a>,
+        children: Children,
+        inherited: &Arc<Inherited>,
+    ) -> PyResult<'a, Option<OwnDirectory>> {
+        let has_own_gil = attached.id() != 0;
+        if !has_own_gil && children == Children::Inherit && inherited.directory.is_none() {
+            return Ok(None);
+        }
+        let program = attached.dict()?;
+        CHILDREN.run(attached, &program)?;
+        let function = |name: &str| named(attached, &program, name);
+        let environment = match has_own_gil {
+            true => function("keep_environment")?.call(&[variables(attached, inherited)?])?,
+            false => attached.none(),
+        };
+        match children {
+            Children::Noted => function("note")?.call(&[self.descriptor])?,
+            _ => function("catch")?.call(&[self.descriptor, self.write, environment])?,
+        };
+        if has_own_gil {
+            function("keep_descriptors")?.call(&[])?;
+        }
+        let is_process = children == Children::Noted;
+        OwnDirectory::install(attached, &program, inherited, is_process)
+    }
+}
+
+fn variables<'a>(attached: Attached<'a>, inherited: &Inherited) -> PyResult<'a, Object<'a>> {
+    let variables = attached.dict()?;
+    for (name, value) in &inherited.variables {
+        let name = attached.bytes(name.as_encoded_bytes())?;
+        variables.insert(&name, &attached.bytes(value.as_encoded_bytes())?)?;
+    }
+    Ok(variables)
+}

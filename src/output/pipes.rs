@@ -1,0 +1,130 @@
+//! Pipes: what child processes and C code write to descriptors 1 and 2, on its way to a capture.
+
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use super::{Capture, Stream};
+
+/// How much is read at once: as much as a pipe holds.
+const PIECE: usize = 64 << 10;
+
+/// The pipes of one worker.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    readers: Arc<Readers>,
+    /// What stands for descriptors 1 and 2 in child processes. `None` where the process's own are these ends.
+    writers: Option<[PipeWriter; 2]>,
+}
+
+/// The ends of two pipes that are read: standard output and standard error.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    ends: [PipeReader; 2],
+    /// Held by who reads, so that one piece does not overtake another.
+    reading: Mutex<()>,
+}
+
+impl Pipes {
+    /// Makes them, and a thread that reads them into the capture.
+    pub(super) fn start(capture: &Arc<Capture>) -> io::Result<Pipes> {
+        let (stdout, stdout_writer) = io::pipe()?;
+        let (stderr, stderr_writer) = io::pipe()?;
+        let readers = Readers::new(stdout, stderr)?;
+        Pipes::over(readers, Some([stdout_writer, stderr_writer]), capture)
+    }
+
+    /// Those of which the process's own descriptors are the writing ends.
+    pub(super) fn of_process(readers: Readers, capture: &Arc<Capture>) -> io::Result<Pipes> {
+        Pipes::over(readers, None, capture)
+    }
+
+    fn over(
+        readers: Readers,
+        writers: Option<[PipeWriter; 2]>,
+        capture: &Arc<Capture>,
+    ) -> io::Result<Pipes> {
+        let readers = Arc::new(readers);
+        let (inside, capture) = (Arc::clone(&readers), Arc::clone(capture));
+        let thread = thread::Builder::new().name("owngil-output".to_owned());
+        thread.spawn(move || inside.serve(&capture))?;
+        Ok(Pipes { readers, writers })
+    }
+
+    pub(super) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+
+    /// The descriptor that stands for a stream in child processes.
+    pub(super) fn writer(&self, stream: Stream) -> RawFd {
+        match &self.writers {
+            Some(writers) => writers[stream.place()].as_raw_fd(),
+            None => 1 + stream.place() as RawFd,
+        }
+    }
+}
+
+impl Readers {
+    pub(crate) fn new(stdout: PipeReader, stderr: PipeReader) -> io::Result<Readers> {
+        let ends = [stdout, stderr];
+        for end in &ends {
+            fcntl_setfl(end, OFlags::NONBLOCK)?;
+        }
+        Ok(Readers {
+            ends,
+            reading: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn of_descriptors(stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Readers> {
+        Readers::new(PipeReader::from(stdout), PipeReader::from(stderr))
+    }
+
+    /// The same ends once more, for another process.
+    pub(crate) fn try_clone(&self) -> io::Result<[OwnedFd; 2]> {
+        let [stdout, stderr] = &self.ends;
+        Ok([stdout.try_clone()?.into(), stderr.try_clone()?.into()])
+    }
+
+    /// Takes what is there, and waits for nothing. Says which ends may still be written to.
+    pub(crate) fn read(&self, mut take: impl FnMut(Stream, &[u8])) -> [bool; 2] {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut piece = Vec::new();
+        [Stream::Stdout, Stream::Stderr].map(|stream| {
+            let mut end = &self.ends[stream.place()];
+            piece.resize(PIECE, 0);
+            loop {
+                match end.read(&mut piece) {
+                    Ok(0) => return false,
+                    Ok(n) => take(stream, &piece[..n]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return error.kind() == ErrorKind::WouldBlock,
+                }
+            }
+        })
+    }
+
+    /// Takes what comes, until nobody is left who could write.
+    pub(crate) fn read_all(&self, mut take: impl FnMut(Stream, &[u8])) {
+        let mut open = [true; 2];
+        while open != [false; 2] {
+            let ends = self.ends.iter().zip(open).filter(|(_, open)| *open);
+            let mut polled: Vec<_> = ends
+                .map(|(end, _)| PollFd::new(end, PollFlags::IN))
+                .collect();
+            match poll(&mut polled, None) {
+                Ok(_) => open = self.read(&mut take),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn serve(&self, capture: &Capture) {
+        self.read_all(|stream, text| capture.write_from_pipe(stream, text));
+    }
+}

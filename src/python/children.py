@@ -1,0 +1,178 @@
+"""Runs in each interpreter whose tasks' output is caught, so that child processes are the task's own.
+
+They write where the task that starts them prints, and in an interpreter with its own GIL they have the environment that
+its os.environ shows. The host gives `descriptor(number)`: what stands for descriptor 1 or 2 in a child that the task
+at hand starts; None where that is the process's own.
+"""
+
+import _posixsubprocess
+import os
+import posix
+import sys
+
+# Places among the arguments of _posixsubprocess.fork_exec.
+_ENVIRONMENT, _STDOUT, _STDERR = 5, 9, 11
+
+
+def _replace(name, function):
+    function.__name__ = function.__qualname__ = name
+    setattr(posix, name, function)
+    setattr(os, name, function)
+
+
+def _replace_fork_exec(function):
+    _posixsubprocess.fork_exec = function
+    if "subprocess" in sys.modules:
+        sys.modules["subprocess"]._fork_exec = function
+
+
+def note(descriptor):
+    """In a worker process, whose children inherit what is read: has it read when a call ends that may have started some."""
+
+    def noting(call):
+        def noted(*arguments, **keywords):
+            descriptor(1)
+            return call(*arguments, **keywords)
+
+        return noted
+
+    _replace_fork_exec(noting(_posixsubprocess.fork_exec))
+    for name in "posix_spawn", "posix_spawnp", "system":
+        _replace(name, noting(getattr(posix, name)))
+    os.register_at_fork(before=lambda: descriptor(1))
+
+
+def keep_environment(variables):
+    """Has an interpreter start with these variables, whatever others have made of them, and note what it does to them.
+
+    The environment is one for all interpreters of the process. Here os.environ shows the interpreter's own, and the
+    same is what child processes get.
+    """
+    environment = os.environ._data
+    environment.clear()
+    environment.update(variables)
+    putenv, unsetenv = posix.putenv, posix.unsetenv
+
+    def kept_putenv(name, value, /):
+        name, value = os.fsencode(name), os.fsencode(value)
+        putenv(name, value)
+        environment[name] = value
+
+    def kept_unsetenv(name, /):
+        name = os.fsencode(name)
+        unsetenv(name)
+        environment.pop(name, None)
+
+    _replace("putenv", kept_putenv)
+    _replace("unsetenv", kept_unsetenv)
+    return environment
+
+
+def catch(descriptor, write, environment):
+    """In an interpreter of a process that has others; `environment` is None where it is the process's."""
+
+    def own(number):
+        if number == 1 or number == 2:
+            target = descriptor(number)
+            return number if target is None else target
+        return number
+
+    def listed():
+        return None if environment is None else [name + b"=" + value for name, value in environment.items()]
+
+    fork_exec = _posixsubprocess.fork_exec
+
+    def caught_fork_exec(*arguments):
+        arguments = list(arguments)
+        if arguments[_ENVIRONMENT] is None:
+            arguments[_ENVIRONMENT] = listed()
+        for place, number in (_STDOUT, 1), (_STDERR, 2):
+            # -1: the child inherits it. That of subprocess.STDOUT may be a number of sys.stdout's.
+            given = arguments[place]
+            wanted = number if given == -1 else given
+            target = own(wanted)
+            arguments[place] = given if target == wanted else target
+        return fork_exec(*arguments)
+
+    _replace_fork_exec(caught_fork_exec)
+
+    def caught_spawn(spawn):
+        def caught(path, argv, env=None, /, *, file_actions=(), **others):
+            if env is None:
+                env = environment
+            first = []
+            for number in 1, 2:
+                target = own(number)
+                if target != number:
+                    first.append((posix.POSIX_SPAWN_DUP2, target, number))
+            return spawn(path, argv, env, file_actions=[*first, *(file_actions or ())], **others)
+
+        return caught
+
+    posix_spawn = caught_spawn(posix.posix_spawn)
+    _replace("posix_spawn", posix_spawn)
+    _replace("posix_spawnp", caught_spawn(posix.posix_spawnp))
+
+    def system(command):
+        command = os.fsencode(command)
+        sys.audit("os.system", command)
+        child = posix_spawn("/bin/sh", ["sh", "-c", "--", command], environment or posix.environ)
+        return posix.waitpid(child, 0)[1]
+
+    _replace("system", system)
+
+    posix_write, posix_dup = posix.write, posix.dup
+
+    def caught_write(fd, data, /):
+        if (fd == 1 or fd == 2) and descriptor(fd) is not None:
+            data = bytes(memoryview(data))
+            write(fd, data)
+            return len(data)
+        return posix_write(fd, data)
+
+    _replace("write", caught_write)
+    _replace("dup", lambda fd, /: posix_dup(own(fd)))
+
+def keep_directory(note, has_own):
+    """Has `note()` called where the working directory or the umask is changed, which are put back after the call."""
+
+    def noting(call):
+        def noted(argument, /):
+            if not has_own:
+                raise RuntimeError("the working directory cannot be changed in an interpreter: it is the whole process's")
+            note()
+            return call(argument)
+
+        return noted
+
+    for name in "fchdir", "umask":
+        _replace(name, noting(getattr(posix, name)))
+    chdir = noting(posix.chdir)
+    _replace("chdir", lambda path: chdir(path))
+
+
+def keep_descriptors():
+    """Refuses what would replace or close the standard streams of the whole process."""
+    dup2, close = posix.dup2, posix.close
+
+    def refuse(fd):
+        raise RuntimeError(f"descriptor {fd} cannot be replaced in an interpreter: it is the whole process's")
+
+    def caught_dup2(fd, fd2, inheritable=True):
+        if 0 <= fd2 <= 2:
+            refuse(fd2)
+        return dup2(fd, fd2, inheritable)
+
+    def caught_close(fd):
+        if 0 <= fd <= 2:
+            refuse(fd)
+        close(fd)
+
+    def caught_closerange(fd_low, fd_high, /):
+        # Those of all others are between them, too.
+        if fd_low < fd_high:
+            refuse(max(fd_low, 0))
+
+    _replace("dup2", caught_dup2)
+    _replace("close", caught_close)
+    _replace("closerange", caught_closerange)
