@@ -6,10 +6,13 @@
 //! a reference to that and costs nothing to copy.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 /// Something that Python can call: a function in a file or a module, source text, or a script.
 #[derive(Clone, Copy)]
@@ -41,10 +44,50 @@ pub(crate) enum Place {
         module: String,
         name: String,
     },
-    /// The file at `path` as `__main__`; `shown` is its `sys.argv[0]`.
-    Script { path: PathBuf, shown: String },
+    /// What runs as `__main__`; `shown` is its name, and its `sys.argv[0]` but for a module.
+    Script { script: Script, shown: String },
     /// A reference that names nothing.
     Malformed { reference: String },
+}
+
+/// What runs as `__main__`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Script {
+    /// A file that is read when it is loaded, or a folder or zip archive with a `__main__.py`.
+    File(OsString),
+    /// What was read from there, or from standard input.
+    Text {
+        path: Option<OsString>,
+        text: Vec<u8>,
+    },
+    /// As `python -m` does; it is found by its name.
+    Module,
+}
+
+impl Script {
+    /// What src/python/script.py calls it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Script::File(_) => "file",
+            Script::Text { .. } => "text",
+            Script::Module => "module",
+        }
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Script::File(path) => Some(Path::new(path)),
+            Script::Text { path, .. } => path.as_ref().map(Path::new),
+            Script::Module => None,
+        }
+    }
+
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        match self {
+            Script::Text { text, .. } => Some(text),
+            _ => None,
+        }
+    }
 }
 
 impl Function {
@@ -98,21 +141,52 @@ impl Function {
         })
     }
 
-    /// A script, run as `__main__` at each call.
+    /// A script, run as `__main__` at each call, as `python path` would: a file, or a folder or zip archive
+    /// with a `__main__.py`.
     ///
     /// The call's arguments, which must be `str`, become `sys.argv[1:]`, and its value is the exit
     /// status: 0, or what `sys.exit` was given (`sys.exit("message")` prints and gives 1, as
     /// Python does). Of keyword arguments it takes `stdin`, bytes that the script finds at
     /// `sys.stdin`, and `slot`, a text in its arguments for which the number of the worker is put
-    /// in, from 1. Each call gets a fresh namespace; modules that the script imports stay
-    /// loaded. Threads that it started, other than daemons, are waited for. `atexit` functions
-    /// run when the worker ends.
+    /// in, from 1.
+    ///
+    /// Each call begins as a new Python does, but that the standard library and installed packages
+    /// stay loaded. At its end threads that it started, other than daemons, are waited for, and its
+    /// `atexit` functions run. What a script changes is put back: `os.environ`, `sys.path` and
+    /// other settings of `sys`, `builtins`, `logging`, `warnings`, `random`, the context of `decimal`.
+    /// What it leaves in packages that stay loaded, the next one finds.
     pub fn script(path: impl AsRef<Path>) -> Function {
         let path = path.as_ref();
         let shown = path.to_string_lossy().into_owned();
         Function::new(Place::Script {
-            path: absolute(path),
+            script: Script::File(absolute(path).into_os_string()),
             shown,
+        })
+    }
+
+    /// As [`script`](Function::script), of which the text has been read already: from the file at `path`, or
+    /// from elsewhere.
+    ///
+    /// Without a path it has no `__file__`, and its `sys.argv[0]` is `-`.
+    pub fn script_text(path: Option<&Path>, text: impl Into<Vec<u8>>) -> Function {
+        let shown = path.map_or_else(
+            || "-".to_owned(),
+            |path| path.to_string_lossy().into_owned(),
+        );
+        Function::new(Place::Script {
+            script: Script::Text {
+                path: path.map(|path| absolute(path).into_os_string()),
+                text: text.into(),
+            },
+            shown,
+        })
+    }
+
+    /// As [`script`](Function::script), of a module or package by its name, as `python -m name` runs it.
+    pub fn script_module(name: impl Into<String>) -> Function {
+        Function::new(Place::Script {
+            script: Script::Module,
+            shown: name.into(),
         })
     }
 

@@ -196,17 +196,22 @@ pub(crate) struct CallsArgs {
 
 /// Run a Python script once for each input, as `python SCRIPT ARGS…` would.
 ///
+/// SCRIPT is a file, `-` for standard input, a folder or zip archive with a `__main__.py`, or with `-m` a module.
 /// Everything after the script belongs to it, up to `:::`; what follows that are the inputs, or they
 /// come from a file or a pipe. `{}` in ARGS stands for the input; without any `{}` the input comes last.
 /// Without inputs the script runs once on every worker. What one run prints stays together.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = RUN_EXAMPLES,
-    override_usage = "owngil run [OPTIONS] SCRIPT.py [ARGS]... [::: INPUT...]"
+    override_usage = "owngil run [OPTIONS] SCRIPT [ARGS]... [::: INPUT...]"
 )]
 pub(crate) struct RunArgs {
     #[command(subcommand)]
     pub(crate) script: Option<ScriptArg>,
+
+    /// SCRIPT is the name of a module or package, as for `python -m`
+    #[arg(short, long, help_heading = "Running")]
+    pub(crate) module: bool,
 
     /// What each input gets of its own: a namespace, or an interpreter too, which takes some
     /// milliseconds more

@@ -1,6 +1,9 @@
 //! Plan: what the arguments mean, with what is wrong about them found before Python starts.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Read;
+use std::path::Path;
 
 use clap::CommandFactory;
 use owngil::Function;
@@ -148,15 +151,38 @@ impl RunPlan {
         let (words, groups) = input::split(script.unwrap_or_default())?;
         let mut words = words.into_iter();
         let script = words.next().ok_or_else(no_script)?;
+        let is_stdin = script == "-" && !args.module;
         let inputs = match Inputs::open(&args.input, groups)? {
-            None if stdin == Stdin::Data => Some(Inputs::of_stdin(&args.input)?),
+            None if stdin == Stdin::Data && !is_stdin => Some(Inputs::of_stdin(&args.input)?),
             inputs => inputs,
         };
         Ok(RunPlan {
-            script: Function::script(script),
+            script: match args.module {
+                true => Function::script_module(script.to_string_lossy()),
+                false => script_of(&script)?,
+            },
             arguments: words.map(bytes).collect(),
             inputs,
         })
+    }
+}
+
+/// The script of that name, which is read once: a pipe can be read only once, and a file may change meanwhile.
+fn script_of(name: &OsStr) -> Result<Function, Fatal> {
+    let path = Path::new(name);
+    let read = match name == "-" {
+        true => {
+            let mut text = Vec::new();
+            Stdin::open().read_to_end(&mut text).map(|_| text)
+        }
+        false if path.is_dir() => return Ok(Function::script(path)),
+        false => fs::read(path),
+    };
+    match read {
+        Ok(text) => Ok(Function::script_text((name != "-").then_some(path), text)),
+        // Where it is loaded it is told what is there instead.
+        Err(_) if name != "-" => Ok(Function::script(path)),
+        Err(error) => Err(Fatal::new(Exit::Usage, format!("standard input: {error}"))),
     }
 }
 

@@ -65,9 +65,12 @@ impl Subject {
     /// What a function's file or module imports; none for one from source text.
     pub fn of(function: &Function) -> Option<Subject> {
         match function.place() {
-            Place::File { path, .. } | Place::Script { path, .. } => {
-                Some(Subject::Script(path.clone()))
-            }
+            Place::File { path, .. } => Some(Subject::Script(path.clone())),
+            Place::Script { script, shown } => match script.path() {
+                Some(path) => Some(Subject::Script(path.to_owned())),
+                None if script.text().is_none() => Some(Subject::modules([shown.as_str()])),
+                None => None,
+            },
             Place::Module { module, .. } => Some(Subject::modules([module.as_str()])),
             Place::Source { .. } | Place::Malformed { .. } => None,
         }

@@ -9,7 +9,7 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 use super::budget::Budget;
 use super::host::execute;
 use super::load_error::{load_error, malformed};
-use super::program::SCRIPT;
+use super::program::{FRESH, SCRIPT};
 use crate::error::{Error, Result};
 use crate::function::{Function, Place};
 
@@ -52,6 +52,7 @@ impl Loaders {
             return Ok(known);
         }
         let namespace = self.namespace.get(attached);
+        FRESH.run(attached, &namespace)?;
         SCRIPT.run(attached, &namespace)?;
         let loader = named(attached, &namespace, "load_script")?;
         Ok(self.script.get_or_init(|| loader.keep()))
@@ -145,10 +146,13 @@ impl Functions {
                 let arguments = vec![word(text), word(module), word(name), execute];
                 (&loaders.source, arguments)
             }
-            Place::Script { path, shown } => {
+            Place::Script { script, shown } => {
                 let loader = loaders.script(attached);
                 let loader = loader.map_err(|raised| load_error(function, &raised))?;
-                (loader, vec![path_of(path), word(shown)])
+                let none = || Ok(attached.none());
+                let path = script.path().map_or_else(none, path_of);
+                let text = script.text().map_or_else(none, |text| attached.bytes(text));
+                (loader, vec![word(script.kind()), path, text, word(shown)])
             }
             Place::Malformed { .. } => return Err(malformed(function).into()),
         };

@@ -16,6 +16,13 @@ pub(super) const BOOTSTRAP: Program = Program {
     compiled: include_bytes!(concat!(env!("OUT_DIR"), "/bootstrap.pyc")),
 };
 
+/// Runs before [`SCRIPT`].
+pub(super) const FRESH: Program = Program {
+    name: "fresh",
+    source: include_str!("../python/fresh.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/fresh.pyc")),
+};
+
 /// Runs before an interpreter's first script.
 pub(super) const SCRIPT: Program = Program {
     name: "script",

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::function::Place;
+use crate::function::{Place, Script};
 use crate::interpreter::MemorySetting;
 use crate::output::Handover;
 use crate::task::{Timing, Why};
@@ -177,7 +177,7 @@ pub(super) enum PlaceRecord {
         name: String,
     },
     Script {
-        path: Vec<u8>,
+        script: Script,
         shown: String,
     },
     Malformed {
@@ -196,10 +196,7 @@ impl From<&Place> for PlaceRecord {
             },
             Place::Module { module, name } => PlaceRecord::Module { module, name },
             Place::Source { text, module, name } => PlaceRecord::Source { text, module, name },
-            Place::Script { path, shown } => PlaceRecord::Script {
-                path: bytes(&path),
-                shown,
-            },
+            Place::Script { script, shown } => PlaceRecord::Script { script, shown },
             Place::Malformed { reference } => PlaceRecord::Malformed { reference },
         }
     }
@@ -215,10 +212,7 @@ impl From<PlaceRecord> for Place {
             },
             PlaceRecord::Module { module, name } => Place::Module { module, name },
             PlaceRecord::Source { text, module, name } => Place::Source { text, module, name },
-            PlaceRecord::Script { path, shown } => Place::Script {
-                path: path_of(&path),
-                shown,
-            },
+            PlaceRecord::Script { script, shown } => Place::Script { script, shown },
             PlaceRecord::Malformed { reference } => Place::Malformed { reference },
         }
     }

@@ -109,6 +109,11 @@ def _lock_of_interpreter(name):
 _loading = _lock_of_interpreter("loading")
 
 
+# As Python has it for its own, by the locale.
+_stdin_encoding = getattr(sys.stdin, "encoding", None) or "utf-8"
+_stdin_errors = getattr(sys.stdin, "errors", None) or "surrogateescape"
+
+
 def install_streams(write, descriptor, keeps_stdin):
     """Gives the interpreter its streams, once: workers that share one find them there.
 

@@ -1,5 +1,6 @@
 """Runs in the namespace of bootstrap.py, in an interpreter that is to run its first script."""
 
+import _contextvars
 import _io
 import builtins
 import time
@@ -8,22 +9,73 @@ import time
 _script_turn = _lock_of_interpreter("script_turn")
 
 
-def load_script(path, shown):
-    path = os.fsdecode(path)
-    source = _read(path)
+def load_script(kind, path, text, shown):
+    """`kind` is how the script was named: "file", "text" that was read from the file or from standard input, "module"."""
+    if kind == "module":
+        return _Script(lambda: _main_of_module(shown), shown, os.getcwd())
+    path = path and os.fsdecode(path)
+    if kind == "file" and os.path.isdir(path):
+        return _Script(lambda: _main_of_folder(path), shown, path)
+    source = _read(path) if kind == "file" else text
+    if _is_zip(source):
+        return _Script(lambda: _main_of_folder(path), shown, path)
+    filename = path or "<stdin>"
     try:
-        code = compile(source, path, "exec", dont_inherit=True)
+        code = compile(source, filename, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise LoadError("Syntax", f"it does not compile: {_shown(error)}") from error
-    _add_path(os.path.dirname(path))
-    return _Script(code, path, shown)
+
+    def main():
+        module = type(sys)("__main__")
+        module.__loader__ = _Source(source)
+        if path:
+            module.__file__ = path
+            module.__loader__ = _external.SourceFileLoader("__main__", path)
+        return module, code, shown
+
+    # The folder of the file that a link leads to, as Python has it.
+    return _Script(main, shown, os.path.dirname(os.path.realpath(path)) if path else "")
+
+
+def _is_zip(source):
+    """Whether Python would take it for a zip archive: the end of its directory is at the end."""
+    return b"PK\5\6" in source[-(22 + 65535) :]
+
+
+def _main_of_module(name):
+    """As `python -m` does."""
+    import runpy
+
+    try:
+        _, spec, code = runpy._get_module_details(name)
+    except ImportError as error:
+        raise SystemExit(f"{sys.executable}: {error}") from None
+    return _with_spec(spec), code, spec.origin
+
+
+def _main_of_folder(path):
+    """As `python` does with a folder or a zip archive that has a __main__.py."""
+    import runpy
+
+    try:
+        _, spec, code = runpy._get_main_module_details()
+    except ImportError as error:
+        raise SystemExit(f"{sys.executable}: {error}") from None
+    return _with_spec(spec), code, path
+
+
+def _with_spec(spec):
+    module = type(sys)("__main__")
+    module.__file__, module.__cached__ = spec.origin, spec.cached
+    module.__package__, module.__loader__, module.__spec__ = spec.parent, spec.loader, spec
+    return module
 
 
 class _Script:
     """Runs as __main__ at each call, in a namespace of its own."""
 
-    def __init__(self, code, path, shown):
-        self._code, self._path, self._shown = code, path, shown
+    def __init__(self, main, shown, folder):
+        self._main, self._shown, self._folder = main, shown, folder
 
     def __call__(self, *arguments, stdin=None, slot=None):
         if slot is not None:
@@ -39,25 +91,48 @@ class _Script:
         return status
 
     def _run(self, arguments, stdin):
-        main = type(sys)("__main__")
-        main.__file__ = self._path
-        main.__builtins__ = builtins
-        kept = sys.modules.get("__main__"), sys.argv, sys.stdin, sys.stdout, sys.stderr
+        state = _State()
         threads = _threads()
         busy = [executor for executor in _executors(threads) if _is_busy(executor)]
-        sys.modules["__main__"], sys.argv = main, [self._shown, *arguments]
+        if not sys.flags.safe_path:
+            sys.path.insert(0, self._folder)
+        sys.argv = [self._shown, *arguments]
         if stdin is not None:
-            sys.stdin = io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
+            sys.stdin = _standard_input(stdin)
+        _exit_functions.begin()
+        main = None
         try:
-            exec(self._code, main.__dict__)
+            main, code, sys.argv[0] = self._main()
+            main.__builtins__ = builtins
+            sys.modules["__main__"] = main
+            # Its own context variables, and with them its own context of decimal.
+            _contextvars.Context().run(exec, code, main.__dict__)
             status = 0
         except SystemExit as exit:
             status = _status(exit.code)
         finally:
             left_executors = _await_threads(threads, busy)
-            sys.modules["__main__"], sys.argv, sys.stdin, sys.stdout, sys.stderr = kept
-            _flush(main.__dict__)
+            _exit_functions.run()
+            if main is not None:
+                _flush(main.__dict__)
+            state.put_back()
         return status, left_executors
+
+
+def _standard_input(data):
+    """As Python's own is: a file with a descriptor, in text mode, whose bytes need not be UTF-8."""
+    descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        file = open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    # Lines end as they do in the file (Python/pylifecycle.c, create_stdio).
+    return io.TextIOWrapper(file, _stdin_encoding, _stdin_errors, newline="\n")
 
 
 def _flush(variables):

@@ -1,0 +1,247 @@
+"""Runs in the namespace of bootstrap.py, before script.py: what a script finds as `python` would have it.
+
+An interpreter runs one script after another. What one has changed of Python's own state is put back before the next:
+its own modules are gone, the standard library and installed packages stay loaded.
+"""
+
+import atexit
+import builtins
+import os
+import sys
+
+# Attributes of sys that scripts set.
+_OF_SYS = (
+    "argv breakpointhook displayhook dont_write_bytecode excepthook executable ps1 ps2 pycache_prefix stderr stdin "
+    "stdout tracebacklimit unraisablehook"
+).split()
+_LISTS_OF_SYS = "meta_path path path_hooks warnoptions".split()
+# Cython makes one module for all that it has compiled.
+_MADE_IN_C = "_cython_", "cython_runtime"
+
+
+def _shared_folders():
+    standard = os.path.dirname(os.__file__)
+    installed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    return tuple(os.path.join(path, "") for path in {standard, os.path.realpath(standard), *installed})
+
+
+_folders = _shared_folders()
+
+
+def _is_shared(name, module):
+    """Whether a module stays loaded: of the standard library or of an installed package."""
+    spec = getattr(module, "__spec__", None)
+    origin = getattr(spec, "origin", None) or getattr(module, "__file__", None)
+    if origin in ("built-in", "frozen"):
+        return True
+    if isinstance(origin, str):
+        return origin.startswith(_folders)
+    parts = getattr(module, "__path__", None)
+    if parts is not None:
+        # A package without a file: all that it has is elsewhere.
+        return all(part.startswith(_folders) for part in parts)
+    package = sys.modules.get(name.partition(".")[0])
+    if package is not None and package is not module:
+        return _is_shared(name.partition(".")[0], package)
+    return name.startswith(_MADE_IN_C)
+
+
+class _State:
+    """What is noted before a script, and put back after it."""
+
+    def __init__(self):
+        self._modules = dict(sys.modules)
+        self._of_sys = {name: getattr(sys, name) for name in _OF_SYS if hasattr(sys, name)}
+        self._lists = {name: list(getattr(sys, name)) for name in _LISTS_OF_SYS}
+        self._builtins = dict(vars(builtins))
+        self._limits = sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()
+        self._variables = dict(os.environ._data)
+        self._importers = set(sys.path_importer_cache)
+        logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
+        self._logging = _Logging(logging) if logging else None
+        self._filters = list(warnings.filters) if warnings else None
+
+    def put_back(self):
+        logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
+        if logging is not None:
+            _Logging.put_back(self._logging, logging)
+        if warnings is not None:
+            self._put_back_warnings(warnings)
+        self._put_back_modules()
+        self._put_back_sys()
+        if vars(builtins) != self._builtins:
+            vars(builtins).clear()
+            vars(builtins).update(self._builtins)
+        if os.environ._data != self._variables:
+            self._put_back_variables()
+        if "random" in sys.modules:
+            sys.modules["random"].seed()
+        if "asyncio.events" in sys.modules:
+            sys.modules["asyncio.events"]._event_loop_policy = None
+        if "threading" in sys.modules:
+            threading = sys.modules["threading"]
+            threading.excepthook = threading.__excepthook__
+            threading._trace_hook = threading._profile_hook = None
+        if "socket" in sys.modules:
+            sys.modules["socket"].setdefaulttimeout(None)
+
+    def _put_back_modules(self):
+        kept = self._modules
+        for name, module in list(sys.modules.items()):
+            known = kept.get(name)
+            if known is module:
+                continue
+            if known is not None:
+                sys.modules[name] = known
+            elif not _is_shared(name, module):
+                sys.modules.pop(name, None)
+        for name, module in kept.items():
+            sys.modules.setdefault(name, module)
+        for path in set(sys.path_importer_cache) - self._importers:
+            if not path.startswith(_folders) and path + "/" not in _folders:
+                # What is in a folder may be new to the next script.
+                sys.path_importer_cache.pop(path, None)
+
+    def _put_back_sys(self):
+        for name in _OF_SYS:
+            if name in self._of_sys:
+                setattr(sys, name, self._of_sys[name])
+            elif hasattr(sys, name):
+                delattr(sys, name)
+        for name, kept in self._lists.items():
+            getattr(sys, name)[:] = kept
+        recursion, digits, interval = self._limits
+        sys.setrecursionlimit(recursion)
+        sys.set_int_max_str_digits(digits)
+        sys.setswitchinterval(interval)
+        sys.settrace(None)
+        sys.setprofile(None)
+
+    def _put_back_variables(self):
+        for name in set(os.environ._data) - set(self._variables):
+            del os.environ[os.fsdecode(name)]
+        for name, value in self._variables.items():
+            if os.environ._data.get(name) != value:
+                os.environ[os.fsdecode(name)] = os.fsdecode(value)
+        if "time" in sys.modules:
+            sys.modules["time"].tzset()
+
+    def _put_back_warnings(self, warnings):
+        # Empties the registries too, by which modules know what they have warned of.
+        filters = self._filters
+        if filters is None:
+            filters = list(warnings._defaultfilters) if hasattr(warnings, "_defaultfilters") else list(warnings.filters)
+        warnings.resetwarnings()
+        warnings.filters[:] = filters
+        warnings.showwarning = getattr(warnings, "_showwarning_orig", warnings.showwarning)
+
+
+class _Logging:
+    """How `logging` was set up."""
+
+    def __init__(self, logging):
+        manager = logging.root.manager
+        self._handlers = {id(handler()) for handler in logging._handlerList}
+        self._loggers = {logger: _set_up(logger) for logger in _loggers(logging)}
+        self._rest = manager.disable, manager.loggerClass, manager.logRecordFactory
+        self._classes = logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions
+
+    @staticmethod
+    def put_back(kept, logging):
+        """As it was, or as it is when it is imported."""
+        known = kept._handlers if kept else ()
+        for reference in reversed(logging._handlerList[:]):
+            handler = reference()
+            if handler is not None and id(handler) not in known:
+                _end(handler)
+        logging.captureWarnings(False)
+        for logger in _loggers(logging):
+            if kept and logger in kept._loggers:
+                set_up = kept._loggers[logger]
+            else:
+                # What a package sets up when it is imported is of this kind.
+                nothing = [handler for handler in logger.handlers if isinstance(handler, logging.NullHandler)]
+                level = logging.WARNING if logger is logging.root else logging.NOTSET
+                set_up = level, nothing, [], True, False
+            logger.level, handlers, filters, logger.propagate, logger.disabled = set_up
+            logger.handlers[:], logger.filters[:] = handlers, filters
+        manager = logging.root.manager
+        manager._clear_cache()
+        manager.disable, manager.loggerClass, manager.logRecordFactory = kept._rest if kept else (0, None, None)
+        classes = kept._classes if kept else (logging.Logger, logging.LogRecord, True)
+        logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions = classes
+
+
+def _loggers(logging):
+    named = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    return [logging.root, *named]
+
+
+def _set_up(logger):
+    return logger.level, list(logger.handlers), list(logger.filters), logger.propagate, logger.disabled
+
+
+def _end(handler):
+    """As logging.shutdown() does."""
+    try:
+        handler.acquire()
+        try:
+            handler.flush()
+            handler.close()
+        finally:
+            handler.release()
+    except Exception:
+        pass
+
+
+class _ExitFunctions:
+    """What a script registers with `atexit` runs when the script ends, and not when the interpreter does.
+
+    What modules register that stay loaded is theirs: those of the standard library at any time, those of packages
+    when they are imported.
+    """
+
+    def __init__(self):
+        self._own = None
+        self._register, self._unregister = atexit.register, atexit.unregister
+        atexit.register, atexit.unregister = self.register, self.unregister
+
+    def register(self, func, /, *args, **kwargs):
+        if not callable(func):
+            raise TypeError("the first argument must be callable")
+        if self._own is None or self._is_of_module(sys._getframe(1)):
+            return self._register(func, *args, **kwargs)
+        self._own.append((func, args, kwargs))
+        return func
+
+    def unregister(self, func, /):
+        if self._own is not None:
+            self._own[:] = [entry for entry in self._own if entry[0] != func]
+        self._unregister(func)
+
+    @staticmethod
+    def _is_of_module(frame):
+        name = frame.f_globals.get("__name__", "")
+        module = sys.modules.get(name)
+        if module is None or vars(module) is not frame.f_globals or not _is_shared(name, module):
+            return False
+        return name.partition(".")[0] in sys.stdlib_module_names or frame.f_code.co_name == "<module>"
+
+    def begin(self):
+        self._own = []
+
+    def run(self):
+        own = self._own
+        while own:
+            func, args, kwargs = own.pop()
+            try:
+                func(*args, **kwargs)
+            except BaseException as error:
+                import traceback
+
+                print(f"Exception ignored in atexit callback {func!r}:", file=sys.stderr)
+                traceback.print_exception(error)
+        self._own = None
+
+
+_exit_functions = _ExitFunctions()
