@@ -7,7 +7,15 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 6] = ["bootstrap", "children", "fresh", "locks", "script", "site"];
+const PROGRAMS: [&str; 7] = [
+    "bootstrap",
+    "children",
+    "fresh",
+    "locks",
+    "script",
+    "signals",
+    "site",
+];
 
 fn main() {
     pyo3_build_config::use_pyo3_cfgs();

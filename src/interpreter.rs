@@ -17,13 +17,13 @@ mod program;
 mod refusals;
 mod refused;
 mod site;
+mod state;
 mod streams;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use owngil_ffi::{Attached, Kept, Loans, PyResult, Raised, Runtime, STACK_SIZE, Views};
+use owngil_ffi::{Attached, Loans, Raised, Runtime, STACK_SIZE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,26 +31,21 @@ use crate::error::{Error, PythonError, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::inherited::Inherited;
-use crate::output::{Capture, Children, OutputPolicy};
-use crate::payload::{self, Codec, CrossingError, Encoding, Lending, Payload, Pickling};
-use crate::post::{Post, Ran, Sampling, Unmeasured};
+use crate::output::{Capture, OutputPolicy};
+use crate::payload::{self, CrossingError, Encoding, Payload};
+use crate::post::{Post, Ran, Unmeasured};
 use crate::runtime;
-use crate::task::{Batch, Collecting, Job, Promise, Results};
+use crate::task::{Job, Promise, Results};
 use crate::tested::List;
 
 pub(crate) use alone::Progress;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
-use calling::{Callee, instead, pass_call};
-use clock::Clock;
+use calling::Callee;
 pub(crate) use copies::Copying;
-use functions::{Functions, named};
 use held::Held;
-use own_directory::OwnDirectory;
-use program::{BOOTSTRAP, LOCKS};
 use refusals::Refusals;
-use refused::Refused;
-use streams::Streams;
+use state::{Making, State};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
@@ -85,28 +80,6 @@ pub(crate) struct Around<'s> {
     pub(crate) inherited: &'s Arc<Inherited>,
     /// What asks for a module that is refused is refused itself.
     pub(crate) moves: bool,
-}
-
-/// The objects that a worker keeps in its interpreter.
-#[derive(Debug)]
-struct State {
-    codec: Codec,
-    functions: Functions,
-    /// Serves one batch after the other.
-    collecting: Collecting,
-    /// Where the last batch stopped, if it did.
-    refused: Option<Refused>,
-    /// The extension modules that it refused, where that moves what asked for them.
-    refusals: Option<Refusals>,
-    /// The worker's own, where it has one.
-    directory: Option<OwnDirectory>,
-    /// Something went on without a module that was refused, and what it left behind is not what others expect.
-    is_tainted: bool,
-    budget: Budget,
-    sampling: Sampling,
-    progress: Option<Box<dyn Progress>>,
-    /// The namespace of `exec` and `eval`.
-    globals: Kept,
 }
 
 impl Interpreter {
@@ -480,174 +453,6 @@ impl Drop for Interpreter {
     fn drop(&mut self) {
         self.let_go();
     }
-}
-
-/// What the objects of an interpreter are made from.
-struct Making<'m> {
-    fallback: Arc<Capture>,
-    loans: Option<Loans>,
-    worker: Option<usize>,
-    is_alone: bool,
-    children: Children,
-    refusals: Option<Refusals>,
-    inherited: &'m Arc<Inherited>,
-}
-
-impl State {
-    fn new<'a>(attached: Attached<'a>, making: Making<'_>) -> PyResult<'a, State> {
-        let Making {
-            fallback,
-            loans,
-            worker,
-            is_alone,
-            children,
-            refusals,
-            inherited,
-        } = making;
-        let bootstrap = attached.dict()?;
-        bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
-        BOOTSTRAP.run(attached, &bootstrap)?;
-        let function = |name: &str| named(attached, &bootstrap, name);
-        let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
-        let worker = match worker {
-            Some(worker) => attached.int(worker as i64)?,
-            None => attached.none(),
-        };
-        function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
-        function("let_threads_be_waited_for")?.call(&[])?;
-        // The main interpreter may fork, and a child has to end by it.
-        if attached.id() != 0 {
-            function("keep_process")?.call(&[])?;
-            #[cfg(target_os = "linux")]
-            hold_locks(attached)?;
-        }
-        let directory = streams.prepare_children(attached, children, inherited)?;
-        if let Some(refusals) = &refusals {
-            refusals.install(attached, &bootstrap)?;
-        }
-        if attached.id() != 0 {
-            site::run(attached, refusals.as_ref())?;
-        }
-        let globals = attached.dict()?;
-        globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
-        Ok(State {
-            codec: Codec::new(
-                Pickling::new(attached, &function, loans.clone())?,
-                Lending::new(Views::new(attached)?, loans),
-                function("plain")?.keep(),
-            ),
-            functions: Functions::new(attached, &bootstrap)?,
-            collecting: Collecting::default(),
-            refused: None,
-            refusals,
-            directory,
-            is_tainted: false,
-            budget: Budget::default(),
-            sampling: Sampling::default(),
-            progress: None,
-            globals: globals.keep(),
-        })
-    }
-
-    /// Makes the calls of a batch one after the other.
-    fn run(&mut self, attached: Attached<'_>, batch: &Batch, post: &Post) -> (Results, Ran) {
-        let callable = self.functions.get(attached, batch.function(), &self.budget);
-        let callable = callable.map_err(|mut error| {
-            // What was interrupted while it was loaded may be loaded again.
-            if instead(&mut error, post) {
-                self.functions.forget(batch.function());
-            }
-            error
-        });
-        if let Some(directory) = &mut self.directory {
-            directory.settle();
-        }
-        if batch.len() == 0
-            && let Err(error) = self.loaded(&callable)
-        {
-            self.collecting.end_call(Err(error));
-        }
-        self.collecting.expect(batch);
-        if let Some(progress) = &mut self.progress {
-            progress.begins();
-        }
-        let mut reader = batch.calls();
-        let mut n_calls = batch.len();
-        let mut clock = batch.is_timed().then(|| Clock::start(post.worker()));
-        for made in 0..batch.len() {
-            let from = reader.position();
-            post.capture().begin_call(made);
-            let mark = self.collecting.out().mark();
-            let outcome = match &callable {
-                _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
-                // It would not run as it does in plain Python.
-                Ok(_) if self.has_refused() => Ok(()),
-                Ok(callable) => {
-                    let callee = Callee {
-                        codec: &self.codec,
-                        attached,
-                        callable,
-                        budget: &self.budget,
-                    };
-                    let out = self.collecting.out();
-                    callee.call_sampled(&mut reader, out, &mut self.sampling)
-                }
-                Err(error) => Err(error.clone()),
-            };
-            if let Some(directory) = &self.directory {
-                directory.put_back();
-            }
-            if self.has_refused() {
-                // A value that the call may have given is not the one that it has in plain Python.
-                self.collecting.out().rewind(mark);
-            }
-            let mut outcome = match self.unless_refused(outcome, post) {
-                ControlFlow::Continue(outcome) => outcome,
-                ControlFlow::Break(reason) => {
-                    // What it printed so far, it will print again.
-                    post.capture().forget();
-                    let (n_made, at) = (made, from);
-                    self.refused = Some(Refused { n_made, at, reason });
-                    n_calls = made;
-                    break;
-                }
-            };
-            if let Err(error) = &mut outcome {
-                pass_call(&mut reader, from);
-                self.budget.explain(attached, error);
-                instead(error, post);
-            }
-            self.collecting.end_call(outcome);
-            if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
-                self.collecting.timed(clock.lap());
-            }
-            if let Some(progress) = &mut self.progress
-                && batch.len() > 1
-            {
-                progress.ended(self.collecting.n(), self.collecting.values());
-            }
-            let is_last = made + 1 == batch.len();
-            if (post.capture().is_dirty() || is_last && post.capture().has_pipes())
-                && let Some(output) = attached.detach(|| post.capture().finish_call())
-            {
-                self.collecting.printed(output);
-            }
-        }
-        let ran = Ran {
-            n_calls,
-            n_failed: self.collecting.n_failed(),
-            crossing: self.sampling.take(),
-        };
-        (self.collecting.finish(), ran)
-    }
-}
-
-/// Has record locks of POSIX exclude the workers of this process from each other.
-#[cfg(target_os = "linux")]
-fn hold_locks<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
-    let locks = attached.dict()?;
-    LOCKS.run(attached, &locks)?;
-    named(attached, &locks, "hold")?.call(&[]).map(drop)
 }
 
 pub(crate) fn python_error(raised: &Raised<'_>) -> Error {

@@ -121,8 +121,8 @@ const KNOWN: &[Known] = &[
     ),
     Known::process(
         "only works in main thread of the main interpreter",
-        "signals belong to the process, not to a task: catch the ValueError, or leave them to the host program",
-        None,
+        "signals belong to the process, not to a task: on the backend `process` each worker has its own",
+        Some("it handles signals"),
     ),
 ];
 

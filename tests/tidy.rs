@@ -13,6 +13,7 @@ const FLOORS: [&[&str]; 8] = [
     &[
         "bytes",
         "error",
+        "inherited",
         "libraries",
         "payload",
         "refusal",

@@ -10,6 +10,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(not(Py_3_13))]
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +22,7 @@ use crate::loan::Loans;
 use crate::memory::{Memory, Owner};
 use crate::object::Object;
 use crate::raw;
-use crate::runtime::{self, Runtime, STACK_SIZE};
+use crate::runtime::{self, MainThread, Runtime, STACK_SIZE};
 use crate::site;
 use crate::visit::{self, Visits};
 
@@ -33,7 +34,7 @@ use crate::visit::{self, Visits};
 /// thread `thread` and is attached nowhere else; nobody else ends it.
 #[derive(Debug)]
 pub struct Interpreter {
-    home: Home,
+    home: Rc<Home>,
     id: i64,
     kind: Kind,
     loans: Loans,
@@ -49,6 +50,8 @@ enum Kind {
     OwnGil,
     /// One more thread of the main interpreter.
     MainThread,
+    /// Python's main thread, whose state is lent.
+    Lent,
 }
 
 /// How an interpreter ended.
@@ -176,6 +179,50 @@ impl Interpreter {
         Interpreter::make_on_main(runtime, Some(Memory::open_main(limit)?))
     }
 
+    /// The main interpreter, by its own thread. For a process whose main interpreter has one worker.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Failed`] where another one is made of it already.
+    pub fn lent(thread: &MainThread) -> Result<Interpreter, StartError> {
+        Interpreter::make_lent(thread, None)
+    }
+
+    /// As [`lent`](Interpreter::lent), with what is in use counted as by
+    /// [`on_main_accounted`](Interpreter::on_main_accounted).
+    ///
+    /// # Errors
+    ///
+    /// As both.
+    pub fn lent_accounted(
+        thread: &MainThread,
+        limit: Option<usize>,
+    ) -> Result<Interpreter, StartError> {
+        Interpreter::make_lent(thread, Some(Memory::open_main(limit)?))
+    }
+
+    fn make_lent(thread: &MainThread, memory: Option<Memory>) -> Result<Interpreter, StartError> {
+        let home = &thread.0;
+        let state = match Rc::strong_count(home) {
+            // The thread's own, and the one that was given to it.
+            2 => home.get(),
+            _ => None,
+        };
+        let state = state.ok_or_else(|| StartError::Failed {
+            doing: "lending Python's main thread",
+            message: "it is lent already".to_owned(),
+        })?;
+        // SAFETY: CPython runs: its main thread does.
+        let main = not_null(unsafe { raw::PyInterpreterState_Main() });
+        // SAFETY: `state` is of the main interpreter, whose id is 0, and of this thread: a `MainThread` stays on
+        // it. It lives as long as the process.
+        let visits = unsafe { Visits::new(0, main, state, memory.clone()) };
+        let mut made = Interpreter::of(state, 0, Kind::Lent, visits);
+        made.home = Rc::clone(home);
+        made.memory = memory;
+        Ok(made)
+    }
+
     fn make_on_main(
         _runtime: &'static Runtime,
         memory: Option<Memory>,
@@ -197,9 +244,8 @@ impl Interpreter {
     }
 
     fn of(state: NonNull<raw::PyThreadState>, id: i64, kind: Kind, visits: Visits) -> Interpreter {
-        let home = Cell::new(Some(state));
         Interpreter {
-            home,
+            home: Rc::new(Cell::new(Some(state))),
             id,
             kind,
             loans: Loans::new(id),
@@ -346,7 +392,7 @@ impl Interpreter {
         let guard = self.guard();
         let n_daemons = match kind {
             Kind::OwnGil => run_last_code(guard.attached()),
-            Kind::MainThread => 0,
+            Kind::MainThread | Kind::Lent => 0,
         };
         // While Python code runs it may be looked at and interrupted. What comes now takes the thread
         // states away, and counts on it that nobody adds another.
@@ -363,8 +409,16 @@ impl Interpreter {
                 return Ended::StillLent { n_objects };
             }
         }
+        if kind == Kind::Lent {
+            // The guard gives the state back to its thread.
+            if let Some(memory) = &memory {
+                memory.unregister(id);
+            }
+            return Ended::Ended;
+        }
         let state = guard.into_state();
         match kind {
+            Kind::Lent => {}
             Kind::OwnGil => {
                 // SAFETY: `state` is attached on this thread, which created it, with no Python
                 // frame on it: a guard is never made inside a callback of its own interpreter,

@@ -131,7 +131,7 @@ pub use memory::Memory;
 pub use object::{Borrowed, Kept, Kind, Object, PyResult};
 pub use panic::{catch, discard};
 pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
-pub use runtime::{Config, Runtime, STACK_SIZE, exit, leave};
+pub use runtime::{Config, MainThread, Runtime, STACK_SIZE, exit, leave};
 pub use site::SiteChange;
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

@@ -12,6 +12,7 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -44,7 +45,12 @@ pub struct Config {
     pub hash_seed: Option<u32>,
 }
 
-type MainTask = Box<dyn for<'a> FnOnce(Attached<'a>) + Send>;
+enum MainTask {
+    /// Runs attached.
+    Attached(Box<dyn for<'a> FnOnce(Attached<'a>) + Send>),
+    /// Has the main thread's own state to attach by.
+    Lent(Box<dyn FnOnce(Rc<Home>) + Send>),
+}
 
 /// CPython in this process.
 ///
@@ -176,21 +182,12 @@ impl Runtime {
             "detach before waiting for the main thread"
         );
         let (answer, result) = mpsc::sync_channel(1);
-        let task: MainTask = Box::new(move |attached| {
+        let task = MainTask::Attached(Box::new(move |attached| {
             // Nobody waits any more once the limit has passed.
             let _ = answer.send(work(attached));
-        });
-        let main = self
-            .main
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let failed = |message: &str| StartError::Failed {
-            doing: "work on the main interpreter",
-            message: message.to_owned(),
-        };
-        main.send(task)
-            .map_err(|_| failed("its thread has ended"))?;
+        }));
+        self.send(task)?;
+        let failed = |message: &str| failed(message.to_owned());
         match limit {
             None => result.recv().map_err(|_| failed("it panicked")),
             Some(limit) => result
@@ -198,7 +195,52 @@ impl Runtime {
                 .map_err(|_| failed("it took too long")),
         }
     }
+
+    /// Runs `work` on Python's main thread, which may attach by an interpreter that [`Interpreter::lent`] makes of
+    /// what `work` gets, and waits for it. Meanwhile nothing else runs there: neither [`in_main`](Runtime::in_main)
+    /// nor exit functions.
+    ///
+    /// To Python this is the main thread, so signal handlers may be set, and run.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Failed`] when `work` panicked.
+    ///
+    /// [`Interpreter::lent`]: crate::Interpreter::lent
+    pub fn on_main_thread<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(MainThread) -> R + Send + 'static,
+    ) -> Result<R, StartError> {
+        let (answer, result) = mpsc::sync_channel(1);
+        self.send(MainTask::Lent(Box::new(move |home| {
+            let _ = answer.send(work(MainThread(home)));
+        })))?;
+        let panicked = |_| failed("it panicked".to_owned());
+        result.recv().map_err(panicked)
+    }
+
+    fn send(&self, task: MainTask) -> Result<(), StartError> {
+        let main = self
+            .main
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        main.send(task)
+            .map_err(|_| failed("its thread has ended".to_owned()))
+    }
 }
+
+/// Work on the main interpreter that failed.
+fn failed(message: String) -> StartError {
+    StartError::Failed {
+        doing: "work on the main interpreter",
+        message,
+    }
+}
+
+/// Python's main thread, for the length of some work on it. It stays on it.
+#[derive(Debug)]
+pub struct MainThread(pub(crate) Rc<Home>);
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,7 +266,7 @@ fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime
         .spawn(move || match initialize(python, hash_seed) {
             Ok(home) => {
                 let _ = ready.send(Ok(()));
-                serve(&home, &tasks);
+                serve(&Rc::new(home), &tasks);
             }
             Err(error) => {
                 let _ = ready.send(Err(error));
@@ -256,14 +298,20 @@ fn warnings() -> Vec<String> {
 }
 
 /// The life of Python's main thread: detached, except while it runs a task.
-fn serve(home: &Home, tasks: &Receiver<MainTask>) {
+fn serve(home: &Rc<Home>, tasks: &Receiver<MainTask>) {
     for task in tasks {
-        // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
-        let Some(guard) = (unsafe { Guard::attach(home, 0, None) }) else {
-            return;
-        };
         // A task that panics has no receiver to tell; the thread must go on for the others.
-        let _ = catch(|| task(guard.attached()));
+        let _ = match task {
+            MainTask::Lent(work) => catch(|| work(Rc::clone(home))),
+            MainTask::Attached(work) => {
+                // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it: whom it
+                // was lent has ended.
+                let Some(guard) = (unsafe { Guard::attach(home, 0, None) }) else {
+                    return;
+                };
+                catch(|| work(guard.attached()))
+            }
+        };
     }
 }
 
@@ -288,6 +336,9 @@ fn initialize(python: Option<PathBuf>, hash_seed: Option<u32>) -> Result<Home, S
     // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
     // handler that only sets a flag, which nobody would read.
     interrupt.restore();
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        ignore_as_python_does(signal);
+    }
     imported.map(|()| home)
 }
 
@@ -384,6 +435,20 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
 struct Disposition {
     signal: i32,
     action: Option<libc::sigaction>,
+}
+
+/// Has a signal whose default ends the process be ignored, unless somebody else has seen to it: system calls tell of it,
+/// too (Modules/signalmodule.c, `signal_install_handlers`).
+fn ignore_as_python_does(signal: libc::c_int) {
+    let is_default = |action: &libc::sigaction| action.sa_sigaction == libc::SIG_DFL;
+    if Disposition::of(signal)
+        .action
+        .as_ref()
+        .is_some_and(is_default)
+    {
+        // SAFETY: any thread may set what is done at a signal; nothing runs at one that is ignored.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
 
 impl Disposition {

@@ -7,6 +7,7 @@
 //!
 //! Ctrl-\\ and SIGUSR1 print where every worker stands, and the run goes on.
 
+use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -59,6 +60,15 @@ enum Step {
     End,
 }
 
+/// The signals that whoever started this process has it ignore, as shells do for what runs in the background; they
+/// stay ignored. A bit each, as in proc_pid_status(5).
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
 impl Signals {
     /// Takes the signals over, from now on.
     pub(crate) fn handle(stdout: Arc<Stdout>, stderr: Arc<Stderr>) -> io::Result<Signals> {
@@ -68,7 +78,12 @@ impl Signals {
             stdout,
             stderr,
         };
-        let mut arriving = Arriving::new([SIGINT, SIGTERM, SIGQUIT, SIGUSR1])?;
+        let ignored = ignored();
+        let handled = [SIGINT, SIGTERM, SIGQUIT, SIGUSR1];
+        let handled = handled
+            .into_iter()
+            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        let mut arriving = Arriving::new(handled)?;
         let inside = signals.clone();
         thread::Builder::new()
             .name("signals".to_owned())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use owngil_ffi::{Memory, Runtime};
+use owngil_ffi::{MainThread, Memory};
 
 use super::{Interpreter, MemorySetting, python_error};
 use crate::error::Result;
@@ -20,18 +20,16 @@ pub(crate) trait Progress: std::fmt::Debug {
 }
 
 impl Interpreter {
-    /// The main interpreter of a worker process, whose only worker is on this thread.
+    /// The main interpreter of a worker process, whose only worker is on this thread, Python's main thread.
     pub(crate) fn on_main_alone(
-        runtime: &'static Runtime,
+        thread: &MainThread,
         post: &Post,
         memory: MemorySetting,
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         let python = match memory {
-            MemorySetting::NotCounted => owngil_ffi::Interpreter::on_main(runtime),
-            MemorySetting::Counted(limit) => {
-                owngil_ffi::Interpreter::on_main_accounted(runtime, limit)
-            }
+            MemorySetting::NotCounted => owngil_ffi::Interpreter::lent(thread),
+            MemorySetting::Counted(limit) => owngil_ffi::Interpreter::lent_accounted(thread, limit),
         }?;
         let capture = Arc::clone(post.capture());
         Interpreter::at(post, python, capture, None, inherited)

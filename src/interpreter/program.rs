@@ -54,6 +54,13 @@ pub(super) const LOCKS: Program = Program {
     compiled: include_bytes!(concat!(env!("OUT_DIR"), "/locks.pyc")),
 };
 
+/// Runs in each interpreter whose process has others.
+pub(super) const SIGNALS: Program = Program {
+    name: "signals",
+    source: include_str!("../python/signals.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/signals.pyc")),
+};
+
 /// Runs once it is settled how the interpreter loads extension modules.
 pub(super) const SITE: Program = Program {
     name: "site",

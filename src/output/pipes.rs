@@ -8,7 +8,8 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use super::{Capture, Stream};
+use super::Stream;
+use super::capture::Capture;
 
 /// How much is read at once: as much as a pipe holds.
 const PIECE: usize = 64 << 10;

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use owngil_ffi::{STACK_SIZE, leave};
+use owngil_ffi::{MainThread, Runtime, STACK_SIZE, leave};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::frame::{
@@ -166,15 +166,24 @@ impl Role {
         listen(asked, &requests)
     }
 
-    /// The life of the thread that runs jobs.
-    fn work(mut self, post: &Arc<Post>) {
-        let made = self.interpreter(post);
-        let word = match &made {
-            Ok(_) => Word::Ready,
-            Err(error) => Word::Failed(Failure::from(error)),
-        };
-        say(&self.words, &word, &[]);
-        let Ok(mut interpreter) = made else { return };
+    /// The life of the thread that starts Python, and ends the process.
+    fn work(self, post: &Arc<Post>) {
+        let words = Arc::clone(&self.words);
+        let post = Arc::clone(post);
+        // Jobs run on Python's main thread, where code may handle signals.
+        let ran = self.start_python().and_then(|runtime| {
+            let ran = runtime.on_main_thread(move |thread| self.run_jobs(&thread, &post))?;
+            ran.map(|()| runtime)
+        });
+        match ran {
+            Ok(_) => runtime::exit(0),
+            Err(error) => say(&words, &Word::Failed(Failure::from(&error)), &[]),
+        }
+    }
+
+    fn run_jobs(mut self, thread: &MainThread, post: &Arc<Post>) -> Result<()> {
+        let mut interpreter = self.interpreter(thread, post)?;
+        say(&self.words, &Word::Ready, &[]);
         if let Some(diary) = self.diary.take() {
             interpreter.set_progress(Box::new(diary));
         }
@@ -193,10 +202,10 @@ impl Role {
             print(0, Stream::Stderr, &stderr, true);
         }
         interpreter.retire();
-        runtime::exit(0)
+        Ok(())
     }
 
-    fn interpreter(&self, post: &Post) -> Result<Interpreter> {
+    fn start_python(&self) -> Result<&'static Runtime> {
         runtime::share_hash_seed(self.setup.hash_seed);
         if let Some(python) = &self.setup.python {
             runtime::use_python(path_of(python))?;
@@ -205,11 +214,15 @@ impl Role {
         if let Some(umask) = self.setup.umask {
             Directory::set_umask(umask);
         }
+        Ok(runtime)
+    }
+
+    fn interpreter(&self, thread: &MainThread, post: &Post) -> Result<Interpreter> {
         let inherited = Inherited::now(self.setup.umask.is_some());
         let inherited = inherited.map_err(|error| Error::Config(error.to_string()))?;
         let memory = self.setup.memory();
         let mut interpreter =
-            Interpreter::on_main_alone(runtime, post, memory, &Arc::new(inherited))?;
+            Interpreter::on_main_alone(thread, post, memory, &Arc::new(inherited))?;
         if self.setup.is_plain {
             interpreter.give_plain();
         }

@@ -210,23 +210,26 @@ def note_refusals(note):
         def noted(*arguments, **keywords):
             try:
                 return call(*arguments, **keywords)
-            except RuntimeError as error:
+            except (RuntimeError, ValueError) as error:
                 if not note(str(error)) or _thread.get_ident() != worker:
                     raise
                 raise Refused(str(error)) from error
 
+        noted.__name__ = noted.__qualname__ = call.__name__
         return noted
 
     loader.create_module = noting(loader.create_module)
     loader.exec_module = noting(loader.exec_module)
     import _posixsubprocess
+    import _signal
     import posix
 
     _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-    for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask":
+    for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal":
+        setattr(_signal, name, noting_call(getattr(_signal, name)))
+    for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill":
         if hasattr(posix, name):
             call = noting_call(getattr(posix, name))
-            call.__name__ = call.__qualname__ = name
             setattr(posix, name, call)
             setattr(os, name, call)
 

@@ -4,6 +4,7 @@ An interpreter runs one script after another. What one has changed of Python's o
 its own modules are gone, the standard library and installed packages stay loaded.
 """
 
+import _signal
 import atexit
 import builtins
 import os
@@ -60,6 +61,8 @@ class _State:
         logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
         self._logging = _Logging(logging) if logging else None
         self._filters = list(warnings.filters) if warnings else None
+        handles_signals = getattr(sys.modules["owngil"]._own, "handles_signals", False)
+        self._handlers = _handlers() if handles_signals else None
 
     def put_back(self):
         logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
@@ -82,6 +85,8 @@ class _State:
             threading = sys.modules["threading"]
             threading.excepthook = threading.__excepthook__
             threading._trace_hook = threading._profile_hook = None
+        if self._handlers is not None:
+            self._put_back_signals()
         if "socket" in sys.modules:
             sys.modules["socket"].setdefaulttimeout(None)
 
@@ -134,6 +139,19 @@ class _State:
         warnings.resetwarnings()
         warnings.filters[:] = filters
         warnings.showwarning = getattr(warnings, "_showwarning_orig", warnings.showwarning)
+
+
+    def _put_back_signals(self):
+        _signal.alarm(0)
+        for number, handler in _handlers().items():
+            kept = self._handlers[number]
+            if handler is not kept:
+                # None is a handler that is not Python's.
+                _signal.signal(number, _signal.SIG_DFL if kept is None else kept)
+
+
+def _handlers():
+    return {number: _signal.getsignal(number) for number in range(1, _signal.NSIG)}
 
 
 class _Logging:

@@ -1,0 +1,230 @@
+//! State: the objects that a worker keeps in its interpreter, and how it runs a batch by them.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use owngil_ffi::{Attached, Kept, Loans, PyResult, Views};
+
+use super::alone::Progress;
+use super::budget::Budget;
+use super::calling::{Callee, instead, pass_call};
+use super::clock::Clock;
+use super::functions::{Functions, named};
+use super::own_directory::OwnDirectory;
+use super::program::{BOOTSTRAP, LOCKS, Program, SIGNALS};
+use super::refusals::Refusals;
+use super::refused::Refused;
+use super::site;
+use super::streams::Streams;
+use crate::error::Error;
+use crate::inherited::Inherited;
+use crate::output::{Capture, Children};
+use crate::payload::{Codec, Lending, Pickling};
+use crate::post::{Post, Ran, Sampling};
+use crate::task::{Batch, Collecting, Results};
+
+/// The objects that a worker keeps in its interpreter.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) codec: Codec,
+    pub(super) functions: Functions,
+    /// Serves one batch after the other.
+    pub(super) collecting: Collecting,
+    /// Where the last batch stopped, if it did.
+    pub(super) refused: Option<Refused>,
+    /// The extension modules that it refused, where that moves what asked for them.
+    pub(super) refusals: Option<Refusals>,
+    /// The worker's own, where it has one.
+    pub(super) directory: Option<OwnDirectory>,
+    /// Something went on without a module that was refused, and what it left behind is not what others expect.
+    pub(super) is_tainted: bool,
+    pub(super) budget: Budget,
+    pub(super) sampling: Sampling,
+    pub(super) progress: Option<Box<dyn Progress>>,
+    /// The namespace of `exec` and `eval`.
+    pub(super) globals: Kept,
+}
+
+/// What the objects of an interpreter are made from.
+pub(super) struct Making<'m> {
+    pub(super) fallback: Arc<Capture>,
+    pub(super) loans: Option<Loans>,
+    pub(super) worker: Option<usize>,
+    pub(super) is_alone: bool,
+    pub(super) children: Children,
+    pub(super) refusals: Option<Refusals>,
+    pub(super) inherited: &'m Arc<Inherited>,
+}
+
+impl State {
+    pub(super) fn new<'a>(attached: Attached<'a>, making: Making<'_>) -> PyResult<'a, State> {
+        let Making {
+            fallback,
+            loans,
+            worker,
+            is_alone,
+            children,
+            refusals,
+            inherited,
+        } = making;
+        let bootstrap = attached.dict()?;
+        bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
+        BOOTSTRAP.run(attached, &bootstrap)?;
+        let function = |name: &str| named(attached, &bootstrap, name);
+        let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
+        let is_worker = worker.is_some();
+        let worker = match worker {
+            Some(worker) => attached.int(worker as i64)?,
+            None => attached.none(),
+        };
+        function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
+        function("let_threads_be_waited_for")?.call(&[])?;
+        // The main interpreter may fork, and a child has to end by it.
+        if attached.id() != 0 {
+            function("keep_process")?.call(&[])?;
+            #[cfg(target_os = "linux")]
+            run_program(attached, &LOCKS, &["hold"])?;
+            run_program(attached, &SIGNALS, &["leave_to_host", "keep_from_process"])?;
+        }
+        if attached.id() == 0 && children != Children::Noted && is_worker {
+            run_program(attached, &SIGNALS, &["leave_to_host"])?;
+        }
+        let directory = streams.prepare_children(attached, children, inherited)?;
+        if let Some(refusals) = &refusals {
+            refusals.install(attached, &bootstrap)?;
+        }
+        if attached.id() != 0 {
+            site::run(attached, refusals.as_ref())?;
+        }
+        let globals = attached.dict()?;
+        globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
+        Ok(State {
+            codec: Codec::new(
+                Pickling::new(attached, &function, loans.clone())?,
+                Lending::new(Views::new(attached)?, loans),
+                function("plain")?.keep(),
+            ),
+            functions: Functions::new(attached, &bootstrap)?,
+            collecting: Collecting::default(),
+            refused: None,
+            refusals,
+            directory,
+            is_tainted: false,
+            budget: Budget::default(),
+            sampling: Sampling::default(),
+            progress: None,
+            globals: globals.keep(),
+        })
+    }
+
+    /// Makes the calls of a batch one after the other.
+    pub(super) fn run(
+        &mut self,
+        attached: Attached<'_>,
+        batch: &Batch,
+        post: &Post,
+    ) -> (Results, Ran) {
+        let callable = self.functions.get(attached, batch.function(), &self.budget);
+        let callable = callable.map_err(|mut error| {
+            // What was interrupted while it was loaded may be loaded again.
+            if instead(&mut error, post) {
+                self.functions.forget(batch.function());
+            }
+            error
+        });
+        if let Some(directory) = &mut self.directory {
+            directory.settle();
+        }
+        if batch.len() == 0
+            && let Err(error) = self.loaded(&callable)
+        {
+            self.collecting.end_call(Err(error));
+        }
+        self.collecting.expect(batch);
+        if let Some(progress) = &mut self.progress {
+            progress.begins();
+        }
+        let mut reader = batch.calls();
+        let mut n_calls = batch.len();
+        let mut clock = batch.is_timed().then(|| Clock::start(post.worker()));
+        for made in 0..batch.len() {
+            let from = reader.position();
+            post.capture().begin_call(made);
+            let mark = self.collecting.out().mark();
+            let outcome = match &callable {
+                _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
+                // It would not run as it does in plain Python.
+                Ok(_) if self.has_refused() => Ok(()),
+                Ok(callable) => {
+                    let callee = Callee {
+                        codec: &self.codec,
+                        attached,
+                        callable,
+                        budget: &self.budget,
+                    };
+                    let out = self.collecting.out();
+                    callee.call_sampled(&mut reader, out, &mut self.sampling)
+                }
+                Err(error) => Err(error.clone()),
+            };
+            if let Some(directory) = &self.directory {
+                directory.put_back();
+            }
+            if self.has_refused() {
+                // A value that the call may have given is not the one that it has in plain Python.
+                self.collecting.out().rewind(mark);
+            }
+            let mut outcome = match self.unless_refused(outcome, post) {
+                ControlFlow::Continue(outcome) => outcome,
+                ControlFlow::Break(reason) => {
+                    // What it printed so far, it will print again.
+                    post.capture().forget();
+                    let (n_made, at) = (made, from);
+                    self.refused = Some(Refused { n_made, at, reason });
+                    n_calls = made;
+                    break;
+                }
+            };
+            if let Err(error) = &mut outcome {
+                pass_call(&mut reader, from);
+                self.budget.explain(attached, error);
+                instead(error, post);
+            }
+            self.collecting.end_call(outcome);
+            if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
+                self.collecting.timed(clock.lap());
+            }
+            if let Some(progress) = &mut self.progress
+                && batch.len() > 1
+            {
+                progress.ended(self.collecting.n(), self.collecting.values());
+            }
+            let is_last = made + 1 == batch.len();
+            if (post.capture().is_dirty() || is_last && post.capture().has_pipes())
+                && let Some(output) = attached.detach(|| post.capture().finish_call())
+            {
+                self.collecting.printed(output);
+            }
+        }
+        let ran = Ran {
+            n_calls,
+            n_failed: self.collecting.n_failed(),
+            crossing: self.sampling.take(),
+        };
+        (self.collecting.finish(), ran)
+    }
+}
+
+/// Runs a program of owngil's own, and then these functions of it.
+fn run_program<'a>(
+    attached: Attached<'a>,
+    program: &Program,
+    functions: &[&str],
+) -> PyResult<'a, ()> {
+    let namespace = attached.dict()?;
+    program.run(attached, &namespace)?;
+    for function in functions {
+        named(attached, &namespace, function)?.call(&[])?;
+    }
+    Ok(())
+}
