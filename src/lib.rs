@@ -55,6 +55,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod children;
 mod error;
 mod payload;
 mod spin;

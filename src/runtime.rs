@@ -125,5 +125,6 @@ fn info(runtime: &'static Runtime) -> Result<RuntimeInfo> {
 /// A program may as well return from `main`; what is left out then is what the main interpreter's
 /// exit functions do (those of the `thread` backend).
 pub fn exit(status: i32) -> ! {
+    crate::children::kill_all();
     owngil_ffi::exit(status)
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 8] = [
     &[
         "bytes",
+        "children",
         "error",
         "inherited",
         "libraries",

@@ -35,6 +35,19 @@ pub(super) fn descriptor<'a>(
     }
 }
 
+/// `started(pid)` of children.py.
+pub(super) fn started<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+    fallback: &Arc<Capture>,
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let pid = arguments.first().and_then(|pid| pid.as_i64());
+    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
+        Capture::current(fallback).parent().add(pid);
+    }
+    Ok(attached.none())
+}
+
 fn stream_of(number: &Borrowed<'_>) -> Stream {
     match number.as_i64() {
         Some(2) => Stream::Stderr,

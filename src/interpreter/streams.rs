@@ -5,7 +5,7 @@ use std::sync::Arc;
 use owngil_ffi::{Attached, Object, PyResult};
 
 use super::functions::named;
-use super::host::{descriptor, write};
+use super::host::{descriptor, started, write};
 use super::own_directory::OwnDirectory;
 use super::program::CHILDREN;
 use crate::inherited::Inherited;
@@ -15,6 +15,7 @@ use crate::output::{Capture, Children};
 pub(super) struct Streams<'a> {
     write: Object<'a>,
     descriptor: Object<'a>,
+    started: Object<'a>,
 }
 
 impl<'a> Streams<'a> {
@@ -26,12 +27,14 @@ impl<'a> Streams<'a> {
         fallback: Arc<Capture>,
         keeps_stdin: bool,
     ) -> PyResult<'a, Streams<'a>> {
-        let nobodys = Arc::clone(&fallback);
+        let (nobodys, parent) = (Arc::clone(&fallback), Arc::clone(&fallback));
         let streams = Streams {
             write: attached
                 .callback(move |attached, arguments| write(attached, arguments, &fallback))?,
             descriptor: attached
                 .callback(move |attached, arguments| descriptor(attached, arguments, &nobodys))?,
+            started: attached
+                .callback(move |attached, arguments| started(attached, arguments, &parent))?,
         };
         let (write, descriptor) = (streams.write.clone(), streams.descriptor.clone());
         let install = named(attached, bootstrap, "install_streams")?;
@@ -61,6 +64,7 @@ impl<'a> Streams<'a> {
             Children::Noted => function("note")?.call(&[self.descriptor])?,
             _ => function("catch")?.call(&[self.descriptor, self.write, environment])?,
         };
+        function("tell_of_children")?.call(&[self.started])?;
         if has_own_gil {
             function("keep_descriptors")?.call(&[])?;
         }

@@ -7,6 +7,8 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::children::Parent;
+
 use super::inherit::{Part, inherit};
 use super::pipes::{Pipes, Readers};
 use super::{Children, Handover, OUTPUT_LIMIT, Output, OutputPolicy, Speaker, Stream};
@@ -55,6 +57,8 @@ pub(crate) struct Capture {
     /// The running call may have started others that write into the pipes.
     has_children: AtomicBool,
     pipes: Mutex<Option<Pipes>>,
+    /// Whose child processes those of its tasks are.
+    parent: Parent,
 }
 
 impl Capture {
@@ -104,12 +108,18 @@ impl Capture {
             has_pipes: AtomicBool::new(false),
             has_children: AtomicBool::new(false),
             pipes: Mutex::default(),
+            parent: Parent::default(),
         }
     }
 
     /// Whether what is written to descriptors 1 and 2 is to be the tasks' output too, and not the process's.
     pub(crate) fn catches_descriptors(&self) -> bool {
         !matches!(self.policy, OutputPolicy::Inherit)
+    }
+
+    /// The worker, as the parent of what its tasks start.
+    pub(crate) fn parent(&self) -> &Parent {
+        &self.parent
     }
 
     /// Where child processes of its tasks write.
@@ -197,6 +207,7 @@ impl Capture {
     #[inline]
     pub(crate) fn begin_job(&self, first: u64) {
         self.begin_call(0);
+        self.parent.begin_job();
         self.first.store(first, Ordering::Relaxed);
     }
 
@@ -419,7 +430,8 @@ impl Capture {
         for (stream, text) in self.finish().unwrap_or_default().streams() {
             inherit(stream, &text, Part::Last);
         }
-        // What child processes that are left still write is read by the pipes' own thread, until they end.
+        self.parent.kill();
+        // What those still write that are meant to stay is read by the pipes' own thread, until they end.
         drop(self.lock_pipes().take());
     }
 

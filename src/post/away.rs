@@ -155,6 +155,7 @@ impl Post {
         let visits = self.visits.get();
         let fired = visits.and_then(|visits| visits.visit(|visit| self.fire(&visit, epoch, why)));
         let stack = fired.flatten().map(|stack| *stack);
+        self.kill_children(epoch);
         let output = match self.is_at(epoch) {
             true if takes_output => self.capture.give(),
             true => Some(Output::default()),

@@ -62,6 +62,7 @@ fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
                     if let Some(visits) = post.visits.get() {
                         visits.visit(|visit| post.fire(&visit, epoch, why));
                     }
+                    post.kill_children(epoch);
                     let is_to_tell = tell && post.is_at(epoch);
                     is_to_tell.then(|| post.capture.kept_so_far()).flatten()
                 };

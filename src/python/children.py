@@ -42,6 +42,22 @@ def note(descriptor):
     os.register_at_fork(before=lambda: descriptor(1))
 
 
+def tell_of_children(started):
+    """Has `started(pid)` called with each child process."""
+
+    def telling(call):
+        def told(*arguments, **keywords):
+            pid = call(*arguments, **keywords)
+            started(pid)
+            return pid
+
+        return told
+
+    _replace_fork_exec(telling(_posixsubprocess.fork_exec))
+    for name in "posix_spawn", "posix_spawnp":
+        _replace(name, telling(getattr(posix, name)))
+
+
 def keep_environment(variables):
     """Has an interpreter start with these variables, whatever others have made of them, and note what it does to them.
 
@@ -109,14 +125,13 @@ def catch(descriptor, write, environment):
 
         return caught
 
-    posix_spawn = caught_spawn(posix.posix_spawn)
-    _replace("posix_spawn", posix_spawn)
+    _replace("posix_spawn", caught_spawn(posix.posix_spawn))
     _replace("posix_spawnp", caught_spawn(posix.posix_spawnp))
 
     def system(command):
         command = os.fsencode(command)
         sys.audit("os.system", command)
-        child = posix_spawn("/bin/sh", ["sh", "-c", "--", command], environment or posix.environ)
+        child = posix.posix_spawn("/bin/sh", ["sh", "-c", "--", command], environment or posix.environ)
         return posix.waitpid(child, 0)[1]
 
     _replace("system", system)
