@@ -14,7 +14,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 #[cfg(Py_3_15)]
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::attach::Attached;
@@ -30,6 +31,7 @@ use crate::interpreter::Interpreter;
 use crate::object::{Borrowed, Object, PyResult};
 #[cfg(Py_3_15)]
 use crate::slots::Slots;
+use crate::visit::Visits;
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +87,29 @@ impl fmt::Debug for Policy {
 /// Clones are of the same interpreter, and may be asked on any thread.
 #[derive(Clone, Debug)]
 pub struct PrivateCopies {
-    copies: Arc<Copies>,
+    /// Once the first is loaded: few interpreters of a process may have some.
+    copies: Arc<OnceLock<Copies>>,
+    visits: Visits,
     policy: Policy,
-    /// What was loaded from them.
-    loaded: Arc<Mutex<Vec<PrivateCopy>>>,
+    loaded: Arc<Account>,
+}
+
+/// What an interpreter has loaded from copies.
+#[derive(Debug, Default)]
+struct Account(Mutex<Vec<PrivateCopy>>);
+
+/// How many bytes the copies take of interpreters that are gone: they stay in memory.
+static N_BYTES_LEFT: AtomicU64 = AtomicU64::new(0);
+
+/// From how many such bytes on no other interpreter gets copies.
+const N_BYTES_LEFT_MAX: u64 = 1 << 30;
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let loaded = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let n_bytes = loaded.iter().map(|copy| copy.n_bytes).sum();
+        N_BYTES_LEFT.fetch_add(n_bytes, Ordering::Relaxed);
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -118,8 +139,7 @@ impl PrivateCopies {
     ///
     /// # Errors
     ///
-    /// [`StartError::Raised`], and [`StartError::Failed`] in the main interpreter, which nothing refuses,
-    /// and where too many interpreters have had copies.
+    /// [`StartError::Raised`], and [`StartError::Failed`] in the main interpreter, which nothing refuses.
     ///
     /// # Panics
     ///
@@ -135,11 +155,9 @@ impl PrivateCopies {
         if !interpreter.has_own_gil() {
             return Err(failed("the main interpreter needs none"));
         }
-        let foreign = foreign::host(interpreter.visits());
-        let foreign = foreign.ok_or_else(|| failed("too many have had some"))?;
-        let replacements = foreign.into_iter().chain(definition::replacements());
         let copies = PrivateCopies {
-            copies: Arc::new(Copies::new(replacements)),
+            copies: Arc::default(),
+            visits: interpreter.visits().clone(),
             policy,
             loaded: Arc::default(),
         };
@@ -165,7 +183,26 @@ impl PrivateCopies {
 
     /// What was loaded so far, in the order of time.
     pub fn loaded(&self) -> Vec<PrivateCopy> {
-        locked(&self.loaded).clone()
+        locked(&self.loaded.0).clone()
+    }
+
+    /// The copies; with a reason where this interpreter can have none.
+    fn copies(&self) -> Result<&Copies, String> {
+        if let Some(copies) = self.copies.get() {
+            return Ok(copies);
+        }
+        let n_left = N_BYTES_LEFT.load(Ordering::Relaxed);
+        if n_left > N_BYTES_LEFT_MAX {
+            let n_left = n_left >> 20;
+            return Err(format!(
+                "those of interpreters that have ended take {n_left} MiB, and stay in memory"
+            ));
+        }
+        let foreign = foreign::host(&self.visits);
+        let foreign = foreign.ok_or("too many interpreters of this process have had some")?;
+        let replacements = foreign.into_iter().chain(definition::replacements());
+        // One thread of the interpreter at a time is here: all hold its import lock, or its GIL.
+        Ok(self.copies.get_or_init(|| Copies::new(replacements)))
     }
 
     /// What private_copy.py calls for each extension file.
@@ -212,7 +249,8 @@ impl PrivateCopies {
             Ok(undeclared) => undeclared,
             Err(reason) => return Ok(refused(&reason)),
         };
-        let (copy, n_bytes) = match self.copies.of(extension.object()) {
+        let found = self.copies();
+        let (copy, n_bytes) = match found.and_then(|copies| copies.of(extension.object())) {
             Ok(found) => found,
             Err(reason) => return Ok(refused(&reason)),
         };
@@ -224,7 +262,7 @@ impl PrivateCopies {
         if initialization == Initialization::SinglePhase {
             made.insert(&key, &module)?;
         }
-        locked(&self.loaded).push(PrivateCopy {
+        locked(&self.loaded.0).push(PrivateCopy {
             module: name,
             path: path.to_owned(),
             initialization,

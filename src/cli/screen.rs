@@ -1,7 +1,7 @@
 //! Screen: what the terminal can show, and how wide it is.
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io::IsTerminal;
 
 /// The least and the most columns that a report takes.
 const WIDTH: (usize, usize) = (72, 100);
@@ -33,7 +33,11 @@ impl Screen {
     pub(crate) fn find() -> Screen {
         let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         let variable = |name: &str| env::var(name).ok();
-        Screen::new(width, io::stdout().is_terminal(), variable)
+        Screen::new(
+            width,
+            super::stdout::file().is_ok_and(|file| file.is_terminal()),
+            variable,
+        )
     }
 
     pub(crate) fn new(

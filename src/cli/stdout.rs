@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,17 @@ const WAITING_MAX: usize = 1 << 20;
 
 /// How long the thread lets results gather after a write.
 const PAUSE: Duration = Duration::from_micros(500);
+
+/// Standard output as it was when the process started: tasks find another at descriptor 1.
+static OWN: OnceLock<File> = OnceLock::new();
+
+/// The file that results go to.
+pub(crate) fn file() -> io::Result<File> {
+    match OWN.get() {
+        Some(own) => own.try_clone(),
+        None => Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+    }
+}
 
 /// Standard output.
 pub(crate) struct Stdout {
@@ -81,7 +92,8 @@ impl Stdout {
         failed: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Arc<Stdout>> {
         // Not Rust's own handle: its lock is held by who waits for a full pipe.
-        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let file = file()?;
+        let _ = OWN.set(file.try_clone()?);
         match stderr.is_screen() && file.is_terminal() {
             true => Stdout::over(Beside { file, stderr }, failed),
             false => Stdout::over(file, failed),

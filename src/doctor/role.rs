@@ -1,12 +1,15 @@
 //! Role: what a child of the doctor's does, in a process that may end at any moment.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 
 use owngil_ffi::STACK_SIZE;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::trial::{MARK, TRIAL, Way};
 use crate::error::{Error, Result};
@@ -37,7 +40,8 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
     let role = word().to_string_lossy().into_owned();
     crate::runtime::use_python(PathBuf::from(word()))?;
     let call = |name| Function::source(TRIAL, name);
-    let records: i64 = Interpreter::scope(|python| python.call(&call("prepare"), ()))?;
+    let kept = keep_records().map_err(|error| Error::Config(error.to_string()))?;
+    let records = kept.as_raw_fd();
     let texts = |words: Vec<OsString>| -> Vec<String> {
         let texts = words.into_iter();
         texts
@@ -68,6 +72,20 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
         at_once(way, &trial);
     }
     Ok(())
+}
+
+/// Keeps the process's standard output for records, as `prepare` of trial.py does; what is imported prints into nothing.
+fn keep_records() -> io::Result<OwnedFd> {
+    let records = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    let nothing = OpenOptions::new().write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Where that fails a crash leaves a file.
+    let _ = setrlimit(Resource::Core, none);
+    Ok(records)
 }
 
 /// Does a trial in interpreters that all begin at the same moment.

@@ -15,6 +15,9 @@ pub(crate) trait Progress: std::fmt::Debug {
     /// The function is loaded, and the first call begins.
     fn begins(&mut self);
 
+    /// Whether no further call is to be made.
+    fn is_stopped(&self) -> bool;
+
     /// So many calls have ended, which gave these values, failures included.
     fn ended(&mut self, n: u32, values: &Encoding);
 }

@@ -153,6 +153,9 @@ impl State {
             let mark = self.collecting.out().mark();
             let outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
+                _ if self.progress.as_ref().is_some_and(|told| told.is_stopped()) => {
+                    Err(Error::Cancelled(None))
+                }
                 // It would not run as it does in plain Python.
                 Ok(_) if self.has_refused() => Ok(()),
                 Ok(callable) => {

@@ -247,6 +247,11 @@ impl Child {
         begun
     }
 
+    /// Has it make no further call of that job.
+    pub(crate) fn stop(&self, job: u64) {
+        self.turn.stop(job);
+    }
+
     /// Puts a job behind what is to be sent.
     pub(crate) fn put(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
         let function = batch.function();

@@ -33,6 +33,9 @@ const SAVED: usize = 3;
 /// And whether the job makes its calls, its function having been loaded.
 const CALLS: usize = 4;
 
+/// And the last job of which no further call is to be made.
+const STOPPED: usize = 5;
+
 /// One side of it.
 #[derive(Debug)]
 pub(crate) struct Turn(Board);
@@ -72,6 +75,12 @@ impl Progress for Diary {
     fn begins(&mut self) {
         (self.n_written, self.is_full) = (0, false);
         self.turn.0.number(CALLS).store(1, Ordering::Release);
+    }
+
+    #[inline]
+    fn is_stopped(&self) -> bool {
+        let stopped = self.turn.0.number(STOPPED).load(Ordering::Relaxed);
+        stopped != 0 && stopped == self.turn.begun()
     }
 
     #[inline]
@@ -139,6 +148,11 @@ impl Turn {
                 Err(other) => now = other,
             }
         }
+    }
+
+    /// Has the worker make no further call of that job.
+    pub(crate) fn stop(&self, job: u64) {
+        self.0.number(STOPPED).store(job, Ordering::Relaxed);
     }
 
     /// How far the job had come that began last, once the process has ended.

@@ -32,6 +32,9 @@ const LONG: Duration = Duration::from_millis(2);
 /// that at once, unless another process has got hold of that.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether the calls of a batch have been cancelled that have not begun.
+const LOOK_AT_CALLS: Duration = Duration::from_millis(50);
+
 /// Starts a process, and waits until it is ready.
 pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<ProcessWorker> {
     let child = Child::start(Settings {
@@ -146,6 +149,12 @@ impl ProcessWorker {
     /// Sends a job, and has it begin if it is the only one.
     fn take_on(&mut self, job: Job, is_own: bool, due: &dyn Fn(Instant)) -> io::Result<()> {
         let Job { batch, promise } = job;
+        if batch.is_cancelled() {
+            let cancelled = Error::Cancelled(None);
+            let results = Results::all_failed(batch.len().max(1), &cancelled);
+            self.post.keep(promise, results);
+            return Ok(());
+        }
         self.n_sent += 1;
         let number = self.n_sent;
         let mut sent = Sent {
@@ -240,7 +249,16 @@ impl ProcessWorker {
 
     fn wait(&mut self, due: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<Read> {
         let is_alone = self.window.len() == 1;
-        let limit = if is_alone { LOOK } else { LONG };
+        let first = self.window.front();
+        let limit = match first {
+            _ if !is_alone => LONG,
+            // Its calls after the one that runs may be cancelled.
+            Some(first) if first.batch.len() > 1 => LOOK_AT_CALLS,
+            _ => LOOK,
+        };
+        if let Some(first) = first.filter(|first| first.batch.is_cancelled()) {
+            self.child.stop(first.number);
+        }
         let is_there = self.child.wait(limit)?;
         self.child.send()?;
         if !is_there && !is_alone {

@@ -12,7 +12,7 @@ mod target;
 mod writer;
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -272,8 +272,7 @@ pub(crate) fn resuming(words: impl IntoIterator<Item = OsString>, stdout: Option
 
 /// The file that standard output is, by name, where the system tells it.
 pub(crate) fn stdout_path() -> Option<PathBuf> {
-    Target::stdout().ok()??;
-    let path = fs::read_link("/proc/self/fd/1").ok()?;
+    let path = Target::stdout().ok()??.path()?;
     let here = std::env::current_dir().ok()?;
     Some(path.strip_prefix(here).map(Path::to_owned).unwrap_or(path))
 }

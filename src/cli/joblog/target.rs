@@ -1,13 +1,15 @@
 //! Target: the file that standard output is, as far as an account of results needs to know it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Seek};
-use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 
 use super::row::Place;
+use crate::cli::stdout;
 
 /// A regular file that results are written to.
 #[derive(Debug)]
@@ -21,8 +23,12 @@ pub(crate) struct Target {
 impl Target {
     /// Standard output, if it is a regular file.
     pub(crate) fn stdout() -> io::Result<Option<Target>> {
-        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Target::of(file)
+        Target::of(stdout::file()?)
+    }
+
+    /// Its name, where the system tells it.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()
     }
 
     fn of(file: File) -> io::Result<Option<Target>> {
