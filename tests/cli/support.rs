@@ -7,8 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
 
 /// No child takes longer, also on a busy machine; one that does hangs, and is killed.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -30,8 +33,31 @@ pub(crate) fn words(words: &str) -> Command {
     owngil(words.split(' '))
 }
 
+/// Has programs that tests start find signals as a terminal's programs do: what runs in a shell's background has SIGINT
+/// ignored, and so would they.
+fn heed_signals() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        for signal in [SIGINT, SIGQUIT, SIGTERM] {
+            // A signal with a handler is back at its default in the next program; this one keeps to its own.
+            if is_ignored(signal) {
+                signal_hook::flag::register(signal, Arc::default()).expect("it can be handled");
+            }
+        }
+    });
+}
+
+/// The bits of proc_pid_status(5).
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("there is procfs");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.expect("it tells what is ignored") >> (signal - 1) & 1 == 1
+}
+
 /// A command in the folder of the scripts, untouched by the settings of who runs the tests.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    heed_signals();
     let mut command = Command::new(program);
     command.current_dir(scripts()).stdin(Stdio::null());
     // What is remembered from run to run is not to be that of who runs the tests.
