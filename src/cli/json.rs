@@ -6,10 +6,11 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use owngil::{BigInt, Value};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use owngil::Value;
+
+use super::loose;
 
 /// Something that JSON cannot hold.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ impl Unfit {
     pub(crate) fn hint(&self) -> &'static str {
         match (self.is_key, self.type_name.as_str()) {
             (true, _) => "make the keys str, for example with str(key)",
+            (_, "dict" | "list" | "tuple") => "return it flatter, or as text of json.dumps",
             (_, "bytes") => "return text, for example data.decode() or data.hex()",
             _ => "return what JSON can hold, for example str(value), vars(value) or list(value)",
         }
@@ -49,6 +51,10 @@ impl fmt::Display for Unfit {
         let Unfit {
             path, type_name, ..
         } = self;
+        if ["dict", "list", "tuple"].contains(&type_name.as_str()) {
+            // Else it would be no object of Python's by now.
+            return write!(f, "result{path} nests deeper than values can cross");
+        }
         match self.is_key {
             true => write!(
                 f,
@@ -62,6 +68,18 @@ impl fmt::Display for Unfit {
     }
 }
 
+/// Whether NaN and the infinities are read and written as Python's `json` does, which JSON has no numbers for.
+static ALLOWS_NAN: AtomicBool = AtomicBool::new(false);
+
+/// Has this process read and write them.
+pub(crate) fn allow_nan() {
+    ALLOWS_NAN.store(true, Ordering::Relaxed);
+}
+
+fn allows_nan() -> bool {
+    ALLOWS_NAN.load(Ordering::Relaxed)
+}
+
 /// Appends a value as JSON; returns how many floats in it JSON has no number for. On an error `out`
 /// holds some of it.
 pub(crate) fn write(value: &Value, out: &mut Vec<u8>) -> Result<u64, Box<Unfit>> {
@@ -70,7 +88,7 @@ pub(crate) fn write(value: &Value, out: &mut Vec<u8>) -> Result<u64, Box<Unfit>>
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::Int(number) => push(out, number),
         Value::BigInt(number) => push(out, number),
-        Value::Float(number) if !number.is_finite() => {
+        Value::Float(number) if !number.is_finite() && !allows_nan() => {
             out.extend_from_slice(b"null");
             return Ok(1);
         }
@@ -200,84 +218,51 @@ impl fmt::Display for Float {
 
 /// Reads one line of JSON.
 pub(crate) fn read(line: &[u8]) -> Result<Value, String> {
-    let result = match may_hold_big_number(line) {
-        false => serde_json::from_slice(line),
-        true => serde_json::from_slice::<&RawValue>(line).and_then(|raw| exact(raw.get())),
-    };
-    result.map_err(|error| {
-        // There is only one line, and what counts it knows its number.
-        let text = error.to_string();
-        match text.split_once(" at line 1 column ") {
-            Some((what, column)) => format!("{what} at column {column}"),
-            None => text,
-        }
-    })
+    if !needs_digits(line)
+        && let Ok(value) = serde_json::from_slice(line)
+    {
+        return Ok(value);
+    }
+    let read = loose::read(line, allows_nan());
+    read.map_err(|(what, column)| format!("{what} at column {column}"))
 }
 
 /// Whether the line is an object, an array or a quoted string.
 pub(crate) fn is_json(line: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'))
-        && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+        && (serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() || read(line).is_ok())
 }
 
-/// Whether there are so many digits in a row that an int of theirs may need more than 64 bits.
-fn may_hold_big_number(line: &[u8]) -> bool {
-    let mut n_digits = 0;
+/// Whether a number may be in it of which a float does not tell all: an int of more than 64 bits, or `-0`.
+fn needs_digits(line: &[u8]) -> bool {
+    let (mut n_digits, mut last) = (0, 0);
     line.iter().any(|byte| {
-        n_digits = if byte.is_ascii_digit() {
-            n_digits + 1
-        } else {
-            0
-        };
-        n_digits >= 19
+        let is_digit = byte.is_ascii_digit();
+        n_digits = if is_digit { n_digits + 1 } else { 0 };
+        let is_negative_zero = *byte == b'0' && last == b'-';
+        last = *byte;
+        n_digits >= 19 || is_negative_zero
     })
 }
 
-/// Reads numbers from their digits; serde_json would make a float of a large int.
-fn exact(text: &str) -> serde_json::Result<Value> {
-    match text.as_bytes().first() {
-        Some(b'{') => {
-            let Pairs(pairs) = serde_json::from_str(text)?;
-            let pairs = pairs
-                .into_iter()
-                .map(|(key, value)| Ok((key, exact(value.get())?)));
-            pairs.collect::<serde_json::Result<_>>().map(Value::Dict)
-        }
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text)?;
-            let items = items.into_iter().map(|item| exact(item.get()));
-            items.collect::<serde_json::Result<_>>().map(Value::List)
-        }
-        _ => match text.parse::<BigInt>() {
-            Ok(number) => Ok(number.into()),
-            Err(_) => serde_json::from_str(text),
-        },
-    }
-}
-
-/// An object's entries in their order, the values as text.
-struct Pairs<'a>(Vec<(Value, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PairsVisitor;
-        impl<'de> Visitor<'de> for PairsVisitor {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+/// The bytes that a str with lone surrogates was made from, if it was by `surrogateescape` (PEP 383): a name of a file,
+/// or a line that is not UTF-8.
+pub(crate) fn undecoded(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut undecoded = Vec::with_capacity(bytes.len());
+    while let Err(error) = std::str::from_utf8(bytes) {
+        let (valid, rest) = bytes.split_at(error.valid_up_to());
+        undecoded.extend_from_slice(valid);
+        // U+DC80 to U+DCFF
+        bytes = match rest {
+            [0xED, second @ (0xB2 | 0xB3), third, rest @ ..] => {
+                undecoded.push((second & 1) << 6 | 0x80 | third & 0x3F);
+                rest
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((key, value)) = access.next_entry::<String, &RawValue>()? {
-                    pairs.push((Value::Str(key), value));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(PairsVisitor)
+            _ => return None,
+        };
     }
+    undecoded.extend_from_slice(bytes);
+    Some(undecoded)
 }
 
 #[cfg(test)]

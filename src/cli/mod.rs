@@ -22,6 +22,7 @@ mod joblog;
 mod jobs;
 mod json;
 mod log;
+mod loose;
 mod map;
 mod metadata;
 mod output;
@@ -147,6 +148,15 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
 }
 
 fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
+    let inputs = match &command {
+        Command::Map(args) => Some(&args.calls.input),
+        Command::Bench(args) => Some(&args.calls.input),
+        Command::Run(args) => Some(&args.input),
+        _ => None,
+    };
+    if inputs.is_some_and(|inputs| inputs.allow_nan) {
+        json::allow_nan();
+    }
     match command {
         Command::Map(mut args) => {
             let mut common = std::mem::take(&mut args.common);
@@ -159,7 +169,8 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
         }
         Command::Run(mut args) => {
             let mut common = std::mem::take(&mut args.common);
-            common.process.script = args.script.as_ref().and_then(ScriptArg::file);
+            let script = args.script.as_ref().filter(|_| !args.module);
+            common.process.script = script.and_then(ScriptArg::file);
             common.process.verbose |= common.course.dry_run && !common.process.quiet;
             common.course.isolate = args.isolate;
             let plan = RunPlan::new(args, Stdin::find())?;

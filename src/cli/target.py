@@ -4,7 +4,11 @@ __file__ = "<source>"
 
 
 def _made(text):
-    names = {"__name__": "__code__"}
+    import sys
+
+    # A module, by which pickle and dataclasses find what is defined in it.
+    module = sys.modules["__code__"] = type(sys)("__code__")
+    names = vars(module)
     expression = _expression(text)
     if expression is None:
         return _made_of_statements(text, names)

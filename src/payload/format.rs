@@ -23,7 +23,7 @@ use super::buffer::{self, Buffer};
 use super::error::{Crossing, CrossingError};
 
 /// The most container levels that a value may nest.
-pub(crate) const MAX_DEPTH: u32 = 128;
+pub(crate) const MAX_DEPTH: u32 = 500;
 
 /// The first byte of each kind of value.
 pub(crate) mod tag {

@@ -7,6 +7,7 @@
 //! - `code`: functions that the command line holds
 //! - `errors`: what is told of failures, and the statuses
 //! - `placement`: where code runs that is refused in interpreters
+//! - `plain`: scripts beside a loop of plain Python
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
 //! - `results`: formats of results, and output by line, with tags and in folders
 //! - `tools`: what GNU parallel's authors test other tools with
@@ -38,6 +39,7 @@ mod killed;
 mod map;
 mod newcomer;
 mod placement;
+mod plain;
 mod python;
 mod results;
 mod rows;

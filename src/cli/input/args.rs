@@ -36,6 +36,10 @@ pub(crate) struct InputArgs {
     #[arg(long, overrides_with = "header")]
     pub(crate) no_header: bool,
 
+    /// Read and write NaN, Infinity and -Infinity in JSON, as Python's json does
+    #[arg(long)]
+    pub(crate) allow_nan: bool,
+
     /// The names of the files that match are inputs: `**` stands for folders, `!PATTERN` leaves files
     /// out
     #[arg(long, value_name = "PATTERN")]

@@ -66,6 +66,11 @@ fn misfit(what: &str) -> Failure {
 /// A str as it is, nothing for None, all else as JSON.
 fn cell(value: &Value, n_not_finite: &mut u64) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
+    if let Value::Surrogates(wide) = value
+        && let Some(bytes) = json::undecoded(wide)
+    {
+        return Ok(bytes);
+    }
     match value {
         Value::None => {}
         Value::Str(value) => text.extend_from_slice(value.as_bytes()),

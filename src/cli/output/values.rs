@@ -226,6 +226,10 @@ fn text(value: &Value, out: &mut Vec<u8>) -> Result<u64, Failure> {
     match value {
         Value::Str(text) => out.extend_from_slice(text.as_bytes()),
         Value::Bytes(bytes) => out.extend_from_slice(bytes),
+        Value::Surrogates(wide) => match json::undecoded(wide) {
+            Some(bytes) => out.extend_from_slice(&bytes),
+            None => return json(value, out),
+        },
         other => return json(other, out),
     }
     Ok(0)
