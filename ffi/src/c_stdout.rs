@@ -12,14 +12,6 @@ unsafe extern "C" {
     static mut stdout: *mut libc::FILE;
 }
 
-/// Has C code write to descriptor 1 at once, instead of keeping it in a buffer.
-///
-/// Call it while no other thread may print by C code.
-pub fn unbuffer_c_stdout() {
-    // SAFETY: stdout is an open stream, and a stream takes another buffer at any time in glibc and musl.
-    unsafe { libc::setvbuf(stdout, ptr::null_mut(), libc::_IONBF, 0) };
-}
-
 /// Gives what C code prints to `write`, at once and on the thread that prints it, instead of descriptor 1. The first
 /// `write` stays.
 ///

@@ -103,6 +103,7 @@ mod room;
 mod runtime;
 #[cfg(Py_3_13)]
 mod siblings;
+mod signals;
 mod site;
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 mod version_tag;
@@ -113,7 +114,7 @@ mod compile_fail;
 pub use attach::Attached;
 pub use board::Board;
 pub use buffer::{Owner, Views};
-pub use c_stdout::{catch_c_stdout, unbuffer_c_stdout};
+pub use c_stdout::catch_c_stdout;
 pub use callback::Body;
 pub use clock::{ProcessClock, ThreadClock};
 pub use container::{Inside, Items, Pairs};
@@ -132,6 +133,7 @@ pub use object::{Borrowed, Kept, Kind, Object, PyResult};
 pub use panic::{catch, discard};
 pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
 pub use runtime::{Config, MainThread, Runtime, STACK_SIZE, exit, leave};
+pub use signals::{block_signals, unblock_signals};
 pub use site::SiteChange;
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

@@ -87,7 +87,7 @@ impl Reader<'_> {
             return Err("expected value".to_owned());
         }
         if !self.allows_nan {
-            return Err(format!("{shown} is no JSON number; --allow-nan reads it"));
+            return Err(format!("{shown}, which --allow-nan reads,"));
         }
         self.at += name.len();
         Ok(Value::Float(value))

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::function::{Function, Place};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::Interpreter;
-use crate::output::{Capture, Forward, Output, OutputPolicy, Readers, Stream};
+use crate::output::{Capture, Forward, Output, OutputPolicy, Readers, Stream, catch_c_output};
 use crate::post::{Answer, Post, Ran, Settled};
 use crate::runtime;
 use crate::task::{Batch, Job, Promise, Recipient, Results};
@@ -142,8 +142,11 @@ impl Role {
             None => Capture::new(OutputPolicy::Capture),
             Some(handover) => Capture::forwarding(handover, printer(&self.news)),
         };
+        // For the thread that runs jobs, which is another: Python's handlers run there.
+        owngil_ffi::block_signals();
         if let Some(readers) = self.readers.take() {
-            owngil_ffi::unbuffer_c_stdout();
+            // Where it cannot be done, what C code prints is there when its buffer is full.
+            let _ = catch_c_output();
             if let Err(error) = capture.read_process(readers) {
                 eprintln!("error: what programs print cannot be read: {error}");
                 leave(1);
@@ -182,6 +185,7 @@ impl Role {
     }
 
     fn run_jobs(mut self, thread: &MainThread, post: &Arc<Post>) -> Result<()> {
+        owngil_ffi::unblock_signals();
         let mut interpreter = self.interpreter(thread, post)?;
         say(&self.words, &Word::Ready, &[]);
         if let Some(diary) = self.diary.take() {

@@ -64,9 +64,10 @@ def keep_environment(variables):
     The environment is one for all interpreters of the process. Here os.environ shows the interpreter's own, and the
     same is what child processes get.
     """
-    environment = os.environ._data
-    environment.clear()
-    environment.update(variables)
+    # Not that of os.environ, which os.putenv leaves alone.
+    environment = dict(variables)
+    os.environ._data.clear()
+    os.environ._data.update(variables)
     putenv, unsetenv = posix.putenv, posix.unsetenv
 
     def kept_putenv(name, value, /):

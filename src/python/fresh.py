@@ -5,6 +5,7 @@ its own modules are gone, the standard library and installed packages stay loade
 """
 
 import _signal
+import _warnings
 import atexit
 import builtins
 import os
@@ -58,9 +59,10 @@ class _State:
         self._limits = sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()
         self._variables = dict(os.environ._data)
         self._importers = set(sys.path_importer_cache)
-        logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
+        logging = sys.modules.get("logging")
         self._logging = _Logging(logging) if logging else None
-        self._filters = list(warnings.filters) if warnings else None
+        # Those of `warnings` too, which may not have been imported yet.
+        self._filters = list(_warnings.filters)
         handles_signals = getattr(sys.modules["owngil"]._own, "handles_signals", False)
         self._handlers = _handlers() if handles_signals else None
 
@@ -73,8 +75,10 @@ class _State:
         self._put_back_modules()
         self._put_back_sys()
         if vars(builtins) != self._builtins:
-            vars(builtins).clear()
+            # Other threads look names up meanwhile.
             vars(builtins).update(self._builtins)
+            for name in set(vars(builtins)) - set(self._builtins):
+                delattr(builtins, name)
         if os.environ._data != self._variables:
             self._put_back_variables()
         if "random" in sys.modules:
@@ -133,11 +137,8 @@ class _State:
 
     def _put_back_warnings(self, warnings):
         # Empties the registries too, by which modules know what they have warned of.
-        filters = self._filters
-        if filters is None:
-            filters = list(warnings._defaultfilters) if hasattr(warnings, "_defaultfilters") else list(warnings.filters)
         warnings.resetwarnings()
-        warnings.filters[:] = filters
+        _warnings.filters[:] = self._filters
         warnings.showwarning = getattr(warnings, "_showwarning_orig", warnings.showwarning)
 
 
