@@ -112,6 +112,6 @@ pub use pool::{
 pub use pool::{Iterated, MapStream};
 pub use process::become_worker_if_asked;
 pub use refusal::Refusal;
-pub use runtime::{RuntimeInfo, exit, runtime_info, use_python};
+pub use runtime::{RuntimeInfo, exit, runtime_info, tell_of_crashes, use_python};
 pub use task::{Completed, Task, Timing};
 pub use worker::Backend;

@@ -116,6 +116,12 @@ fn info(runtime: &'static Runtime) -> Result<RuntimeInfo> {
     })
 }
 
+/// Has this process say on standard error which signal ends it and which calls ran, by their numbers from 1, if C code
+/// crashes it. What else is done at these signals is done afterwards.
+pub fn tell_of_crashes() {
+    owngil_ffi::tell_of_crashes(2);
+}
+
 /// Ends the process with this status, with all output written.
 ///
 /// Runs the main interpreter's exit functions, flushes Python's and Rust's standard streams and

@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Handover, OutputPolicy, OutputSink, Pool, Speaker, Stream, Task};
 use support::{BACKENDS, f, pool};
@@ -267,5 +268,102 @@ fn a_sink_may_have_lines_and_pieces_while_the_call_runs() {
             let last = listener.1.lock().unwrap().pop().unwrap();
             assert_eq!(last.0, Some(7));
         }
+    }
+}
+
+/// A sink that never returns from what it is given, once that is a flood.
+struct Stuck(Mutex<std::sync::mpsc::Sender<()>>);
+
+impl OutputSink for Stuck {
+    fn write(&self, _: Stream, text: &[u8]) {
+        if text.starts_with(b"flood") {
+            let _ = self.0.lock().unwrap().send(());
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sink_that_waits_without_end_holds_up_no_deadline_no_look_and_no_end() {
+    let limit = Duration::from_secs(60);
+    for backend in BACKENDS {
+        let (arrived, is_there) = std::sync::mpsc::channel();
+        let pool = Pool::builder()
+            .backend(backend)
+            .worker_program(support::WORKER)
+            .workers(2)
+            .grace(Duration::from_millis(300))
+            .output(OutputPolicy::Sink(Arc::new(Stuck(Mutex::new(arrived)))))
+            .build()
+            .unwrap();
+        let flood = f("def f(n):\n    for _ in range(n):\n        print('flood' * 100)");
+        let stuck: Task<()> = pool.submit(&flood, (10_000,)).unwrap();
+        is_there.recv_timeout(limit).unwrap();
+        let endless = f("def f():\n    while True: pass");
+        let begun = Instant::now();
+        let endless: Task<()> = pool
+            .task(&endless)
+            .time_limit(Duration::from_millis(300))
+            .submit()
+            .unwrap();
+        let outcome = endless.wait();
+        assert!(matches!(outcome, Err(Error::TimedOut(_))), "{backend}");
+        drop(pool.stacks());
+        stuck.cancel();
+        assert!(
+            matches!(stuck.wait(), Err(Error::Cancelled(_))),
+            "{backend}"
+        );
+        drop(pool);
+        assert!(begun.elapsed() < limit, "{backend}");
+    }
+}
+
+#[test]
+fn what_child_processes_print_is_their_tasks_output() {
+    let source = "import os, subprocess
+def f(n):
+    print('before')
+    subprocess.run(['echo', f'child {n}'], check=True)
+    os.system(f'echo shell {n}; echo error {n} >&2')
+    print('after')
+    return n";
+    for backend in BACKENDS {
+        let pool = Pool::builder()
+            .backend(backend)
+            .worker_program(support::WORKER)
+            .workers(2)
+            .output(OutputPolicy::Capture)
+            .build()
+            .unwrap();
+        for completed in pool.map::<u64, _>(&f(source), 0..20u64).completed() {
+            let n = completed.index;
+            assert_eq!(completed.result, Ok(n), "{backend}");
+            let expected = format!("before\nchild {n}\nshell {n}\nafter\n");
+            let stdout = String::from_utf8(completed.output.stdout).unwrap();
+            assert_eq!(stdout, expected, "{backend}");
+            let stderr = String::from_utf8(completed.output.stderr).unwrap();
+            assert_eq!(stderr, format!("error {n}\n"), "{backend}");
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_a_child_process_is_kept_as_far_as_there_is_room_and_says_so() {
+    let source = "import subprocess\ndef f():\n    subprocess.run('yes | head -c 70000000', shell=True)\n    return 1";
+    let pool = Pool::builder()
+        .workers(1)
+        .output(OutputPolicy::Capture)
+        .build()
+        .unwrap();
+    let completed = pool.map::<u64, _>(&f(source), [(); 2]).completed();
+    for completed in completed {
+        assert_eq!(completed.result, Ok(1));
+        let kept = completed.output.stdout.len();
+        assert!(kept <= owngil::OUTPUT_LIMIT && kept > owngil::OUTPUT_LIMIT - (1 << 17));
+        let said = String::from_utf8(completed.output.stderr).unwrap();
+        assert!(said.contains("the rest is lost"), "{said}");
     }
 }

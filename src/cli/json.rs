@@ -51,7 +51,7 @@ impl fmt::Display for Unfit {
         let Unfit {
             path, type_name, ..
         } = self;
-        if ["dict", "list", "tuple"].contains(&type_name.as_str()) {
+        if !self.is_key && ["dict", "list", "tuple"].contains(&type_name.as_str()) {
             // Else it would be no object of Python's by now.
             return write!(f, "result{path} nests deeper than values can cross");
         }

@@ -73,6 +73,14 @@ impl Reader<'_> {
         }
     }
 
+    /// What is wrong where something else should come.
+    fn missing(&self, expected: &str, whole: &str) -> String {
+        match self.peek() {
+            Some(_) => format!("expected {expected}"),
+            None => format!("EOF while parsing {whole}"),
+        }
+    }
+
     fn inside(&mut self, read: fn(&mut Self) -> Read<Value>) -> Read<Value> {
         self.depth += 1;
         self.at += 1;
@@ -106,7 +114,7 @@ impl Reader<'_> {
                 return Ok(Value::List(items));
             }
             if !self.pass(b",") {
-                return Err("expected `,` or `]`".to_owned());
+                return Err(self.missing("`,` or `]`", "a list"));
             }
         }
     }
@@ -120,12 +128,12 @@ impl Reader<'_> {
         loop {
             self.space();
             if self.peek() != Some(b'"') {
-                return Err("key must be a string".to_owned());
+                return Err(self.missing("a string for a key", "an object"));
             }
             let key = self.text()?;
             self.space();
             if !self.pass(b":") {
-                return Err("expected `:`".to_owned());
+                return Err(self.missing("`:`", "an object"));
             }
             let value = self.value()?;
             pairs.push((key, value));
@@ -134,7 +142,7 @@ impl Reader<'_> {
                 return Ok(Value::Dict(pairs));
             }
             if !self.pass(b",") {
-                return Err("expected `,` or `}`".to_owned());
+                return Err(self.missing("`,` or `}`", "an object"));
             }
         }
     }

@@ -100,6 +100,7 @@ impl Session {
                 }
             });
         }
+        owngil::tell_of_crashes();
         let pool = Arc::new(builder.build()?);
         self.signals.on_look(&pool);
         let _ = self.pool.set(Arc::downgrade(&pool));

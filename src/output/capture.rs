@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use owngil_ffi::{Place, Running};
 
 use crate::children::Parent;
 
@@ -27,9 +29,6 @@ thread_local! {
 /// Takes output of a call to another process: its place in the batch, and whether it is the last of it.
 pub(crate) type Forward = Box<dyn Fn(u32, Stream, &[u8], bool) + Send + Sync>;
 
-/// That no call runs.
-const NO_CALL: u64 = u64::MAX;
-
 /// The output of the task that runs in one worker.
 ///
 /// Shared by the worker, which takes it after each task, and by the streams of the interpreter,
@@ -42,9 +41,7 @@ pub(crate) struct Capture {
     /// What is printed belongs to no task.
     is_nobodys: bool,
     worker: usize,
-    /// The index of the running job's first call, and the place of the running call after it.
-    first: AtomicU64,
-    call: AtomicU32,
+    running: Place,
     written: AtomicBool,
     /// What the running call printed has been taken, to be told with its end. Set under the lock.
     collected: AtomicBool,
@@ -98,8 +95,7 @@ impl Capture {
             handover,
             is_nobodys: false,
             worker: 0,
-            first: AtomicU64::new(NO_CALL),
-            call: AtomicU32::new(0),
+            running: Place::take(),
             written: AtomicBool::new(false),
             collected: AtomicBool::new(false),
             is_diverted: AtomicBool::new(false),
@@ -208,20 +204,20 @@ impl Capture {
     pub(crate) fn begin_job(&self, first: u64) {
         self.begin_call(0);
         self.parent.begin_job();
-        self.first.store(first, Ordering::Relaxed);
+        self.running.first.store(first, Ordering::Relaxed);
     }
 
     /// The call at that place of the job begins.
     #[inline]
     pub(crate) fn begin_call(&self, place: u32) {
-        self.call.store(place, Ordering::Relaxed);
+        self.running.call.store(place, Ordering::Relaxed);
         self.collected.store(false, Ordering::Relaxed);
         self.has_children.store(false, Ordering::Relaxed);
     }
 
     /// As [`begin_call`](Capture::begin_call), with what is left of the call before handed on.
     pub(crate) fn turn_to_call(&self, place: u32) {
-        if self.call.load(Ordering::Relaxed) != place {
+        if self.running.call.load(Ordering::Relaxed) != place {
             if self.is_dirty() {
                 self.finish();
             }
@@ -232,7 +228,9 @@ impl Capture {
     /// The job has ended: what is printed now is no call's.
     #[inline]
     pub(crate) fn end_job(&self) {
-        self.first.store(NO_CALL, Ordering::Relaxed);
+        self.running
+            .first
+            .store(Running::NO_CALL, Ordering::Relaxed);
     }
 
     /// When output is handed on; `None` where it is kept with its task.
@@ -438,7 +436,7 @@ impl Capture {
     fn deliver(&self, stream: Stream, text: &[u8], part: Part) {
         match (&self.forward, &self.policy) {
             (Some(forward), _) => {
-                let call = self.call.load(Ordering::Relaxed);
+                let call = self.running.call.load(Ordering::Relaxed);
                 forward(call, stream, text, part == Part::Last);
             }
             (None, OutputPolicy::Sink(sink)) => sink.write_of(self.speaker(), stream, text),
@@ -447,11 +445,11 @@ impl Capture {
     }
 
     fn speaker(&self) -> Speaker {
-        let first = self.first.load(Ordering::Relaxed);
-        let call = self.call.load(Ordering::Relaxed);
+        let first = self.running.first.load(Ordering::Relaxed);
+        let call = self.running.call.load(Ordering::Relaxed);
         Speaker {
             worker: self.worker,
-            index: (first != NO_CALL).then(|| first + u64::from(call)),
+            index: (first != Running::NO_CALL).then(|| first + u64::from(call)),
         }
     }
 

@@ -284,7 +284,7 @@ impl Shared {
             for part in self.parts() {
                 part.set_aside(&chase.post);
             }
-            hand_on(&chase.post);
+            chase.post.hand_on_within(Duration::ZERO);
             return None;
         }
         if now >= chase.next_interrupt {
@@ -333,15 +333,6 @@ fn chase(chases: &mut Vec<Chase>, post: Arc<Post>, epoch: u64, why: Why, tell: T
         since: now,
         next_interrupt: now + delay,
     });
-}
-
-/// Hands on what a worker that is set aside has printed, on a thread that may wait for the sink, which may panic.
-fn hand_on(post: &Arc<Post>) {
-    let post = Arc::clone(post);
-    let thread = thread::Builder::new().name("owngil-output".to_owned());
-    if let Err(error) = thread.spawn(move || owngil_ffi::catch(|| post.hand_on())) {
-        tracing::error!(%error, "no thread for the output of a worker that was set aside");
-    }
 }
 
 impl State {

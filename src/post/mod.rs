@@ -11,6 +11,7 @@
 
 mod away;
 mod histogram;
+mod parting;
 mod settled;
 mod tally;
 mod visitor;
@@ -490,24 +491,6 @@ impl Post {
                 elapsed,
             }
         })
-    }
-
-    /// Kills the processes that the job of that epoch has started, if it still runs: most likely it waits for one.
-    pub(crate) fn kill_children(&self, epoch: u64) {
-        let parent = self.capture.parent();
-        // If the job is still there afterwards, it is the one of this number.
-        let job = parent.job();
-        if self.is_at(epoch) {
-            parent.kill_of_job(job);
-        }
-    }
-
-    /// Hands on what the running job has printed so far, where that is not kept with its outcome. May
-    /// wait for the sink.
-    pub(crate) fn hand_on(&self) {
-        if self.capture.is_dirty() && !self.capture.is_kept() {
-            self.capture.finish();
-        }
     }
 
     /// The stacks of the worker's threads, home thread first. They come when the interpreter can be

@@ -6,6 +6,7 @@
 
 use std::sync::Weak;
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use owngil_ffi::Stack;
@@ -51,6 +52,9 @@ impl Visitor {
     }
 }
 
+/// How long a sink may take for what a call has printed until the call's outcome is told.
+const SINK: Duration = Duration::from_millis(200);
+
 fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
     for request in requests {
         let Some(post) = post.upgrade() else { return };
@@ -67,8 +71,7 @@ fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
                     is_to_tell.then(|| post.capture.kept_so_far()).flatten()
                 };
                 if let Some(printed) = printed.filter(|_| tell) {
-                    // A sink is somebody else's code.
-                    let _ = owngil_ffi::catch(|| post.hand_on());
+                    post.hand_on_within(SINK);
                     post.tell_with(epoch, why, printed);
                 }
             }
