@@ -12,6 +12,7 @@ use owngil::{Backend, Extensions, Version};
 use super::config::ProjectArgs;
 use super::course::{CourseArgs, Isolate};
 use super::doctor::TryArgs;
+use super::failures::FailureArgs;
 use super::input::{GivenArg, InputArgs};
 use super::joblog::JoblogArgs;
 use super::jobs::Jobs;
@@ -396,6 +397,9 @@ pub(crate) struct CommonArgs {
 
     #[command(flatten)]
     pub(crate) joblog: JoblogArgs,
+
+    #[command(flatten)]
+    pub(crate) failures: FailureArgs,
 
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,

@@ -42,7 +42,7 @@ pub(crate) fn map(
     let calls = calls.timed(values.has_envelope());
     let mut results = Results {
         session,
-        report: session.report(common, "input", fed.0.total()),
+        report: session.report_of_inputs(common, fed.0.total())?,
         ledger,
         values,
         voices: Arc::clone(&voices),
@@ -113,7 +113,8 @@ impl Results<'_> {
             true => block.origin(place),
             false => block.label(place),
         };
-        self.report.failed(&label, &failure, &last.printed);
+        let input = || block.record(place).to_vec();
+        self.report.failed(&label, &input, &failure, &last.printed);
         Verdict::Failed(1)
     }
 

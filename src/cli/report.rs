@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use owngil::{Error, Pool};
 
 use super::exit::Exit;
+use super::failures::FailedInputs;
 use super::feed::NInputs;
 use super::progress::{Counts, Progress};
 use super::stderr::Stderr;
@@ -32,6 +33,8 @@ pub(crate) struct Detail {
     pub(crate) is_quiet: bool,
     /// Tracebacks with all their frames.
     pub(crate) has_all_frames: bool,
+    /// How many failures are shown.
+    pub(crate) n_shown: u64,
     pub(crate) summary: Told,
 }
 
@@ -68,6 +71,7 @@ pub(crate) struct Report {
     /// The hints that have been given.
     hints: Mutex<HashSet<String>>,
     n_not_finite: u64,
+    failed_inputs: Option<FailedInputs>,
 }
 
 /// Why a task failed, in words.
@@ -175,7 +179,13 @@ impl Report {
             summary: Mutex::default(),
             hints: Mutex::default(),
             n_not_finite: 0,
+            failed_inputs: None,
         }
+    }
+
+    /// From now on writes down which inputs fail.
+    pub(crate) fn keep_failed(&mut self, inputs: FailedInputs) {
+        self.failed_inputs = Some(inputs);
     }
 
     /// Shows how far the run is, to its end.
@@ -213,9 +223,18 @@ impl Report {
     }
 
     /// A task has failed; what it printed stands before the reason, and nothing between.
-    pub(crate) fn failed(&self, label: &str, failure: &Failure, printed: &[u8]) {
+    pub(crate) fn failed(
+        &self,
+        label: &str,
+        input: &dyn Fn() -> Vec<u8>,
+        failure: &Failure,
+        printed: &[u8],
+    ) {
         self.counts.n_ended.fetch_add(1, Ordering::Relaxed);
-        self.counts.n_failed.fetch_add(1, Ordering::Relaxed);
+        let n_before = self.counts.n_failed.fetch_add(1, Ordering::Relaxed);
+        if let Some(inputs) = &self.failed_inputs {
+            inputs.add(&input());
+        }
         let details = match self.detail.has_all_frames {
             true => failure.details.clone(),
             false => traceback::trimmed(&failure.details),
@@ -224,6 +243,9 @@ impl Report {
             let kind = failure.kind.as_ref().unwrap_or(&failure.what);
             let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
             summary.failed(kind, label, &details);
+        }
+        if n_before >= self.detail.n_shown {
+            return self.tell(printed, "");
         }
         // What helps with one helps with all that have failed so.
         let hint = failure.hint.as_deref().filter(|hint| {
@@ -266,8 +288,17 @@ impl Report {
             text.push_str(&line);
         }
         let ended = counted(n_ended, self.noun);
+        if n_failed > self.detail.n_shown {
+            let n = grouped(n_failed - self.detail.n_shown);
+            let line = format!("note: {n} more failures are not shown (--max-errors-shown)\n");
+            text.push_str(&line);
+        }
         if n_failed > 0 {
             text.push_str(&format!("error: {} of {ended} failed\n", grouped(n_failed)));
+        }
+        let inputs = self.failed_inputs.as_ref();
+        if let Some(error) = inputs.and_then(FailedInputs::finish) {
+            text.push_str(&format!("error: --failed: not all is there: {error}\n"));
         }
         if interrupted.is_some() {
             let n_cut_short = self.counts.n_cut_short.load(Ordering::Relaxed);

@@ -48,7 +48,7 @@ fn for_each_input(
     if common.course.dry_run {
         return calls.show(&pool, fed);
     }
-    let report = session.report(common, "input", fed.0.total());
+    let report = session.report_of_inputs(common, fed.0.total())?;
     let fails = |status: &i64| *status != 0;
     let ending = calls.make((&pool, &voices), fed, fails, |index, outcome| {
         let (block, place) = lock(&ledger).end_call(index);
@@ -64,6 +64,7 @@ fn for_each_input(
         let ended = Ended {
             index,
             input: &voices.wanted(|| block.bytes(place)),
+            record: &|| block.record(place).to_vec(),
             label: &|| match is_no_input {
                 false => block.label(place),
                 true => block.origin(place),
@@ -113,6 +114,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
             index: worker as u64,
             input: name.as_bytes(),
             label: &|| name.clone(),
+            record: &|| name.clone().into_bytes(),
             problem: None,
             result,
         };
@@ -154,6 +156,8 @@ struct Ended<'a> {
     input: &'a [u8],
     /// What a message calls it.
     label: &'a dyn Fn() -> String,
+    /// It as it was read.
+    record: &'a dyn Fn() -> Vec<u8>,
     /// Why no call could be made of its input.
     problem: Option<Failure>,
     result: owngil::Result<i64>,
@@ -189,7 +193,7 @@ impl Ended<'_> {
         }
         match failure.or_else(|| last.trouble.as_ref().map(Failure::unkept)) {
             Some(failure) => {
-                report.failed(&(self.label)(), &failure, &last.printed);
+                report.failed(&(self.label)(), self.record, &failure, &last.printed);
                 Verdict::Failed(status)
             }
             None => {

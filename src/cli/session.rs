@@ -10,6 +10,7 @@ use owngil::{OutputPolicy, Pool};
 
 use super::args::{CommonArgs, ProcessArgs};
 use super::exit::Exit;
+use super::failures::FailedInputs;
 use super::fatal::Fatal;
 use super::feed::NInputs;
 use super::joblog::{Joblog, Past};
@@ -168,12 +169,32 @@ impl Session {
     }
 
     /// A report on tasks; it shows progress where there is a screen, or to a machine.
+    /// As `report`, which also keeps the inputs that fail if that is asked for.
+    pub(crate) fn report_of_inputs(
+        &self,
+        common: &CommonArgs,
+        total: NInputs,
+    ) -> Result<Report, Fatal> {
+        let mut report = self.report(common, "input", total);
+        if let Some(path) = &common.failures.failed {
+            let inputs = FailedInputs::create(path).map_err(|error| {
+                Fatal::new(
+                    Exit::Usage,
+                    format!("--failed: {}: {error}", path.display()),
+                )
+            })?;
+            report.keep_failed(inputs);
+        }
+        Ok(report)
+    }
+
     pub(crate) fn report(&self, common: &CommonArgs, noun: &'static str, total: NInputs) -> Report {
         let process = &common.process;
         let on_screen = self.stderr.is_screen() && !process.quiet;
         let detail = Detail {
             is_quiet: process.quiet,
             has_all_frames: process.verbose,
+            n_shown: common.failures.max_errors_shown,
             summary: match (common.wants_summary(), on_screen) {
                 (true, _) => Told::Everything,
                 (false, true) => Told::Line,

@@ -36,6 +36,10 @@ pub(crate) struct InputArgs {
     #[arg(long, overrides_with = "header")]
     pub(crate) no_header: bool,
 
+    /// What divides the columns of CSV, such as `;`
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
+
     /// Read and write NaN, Infinity and -Infinity in JSON, as Python's json does
     #[arg(long)]
     pub(crate) allow_nan: bool,
@@ -146,5 +150,16 @@ mod tests {
         ] {
             assert_eq!(of(text), None, "{text}");
         }
+    }
+}
+
+/// One byte that a column's name or a number cannot begin with.
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        _ if text == "\\t" => Ok(b'\t'),
+        [byte] if !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => {
+            Ok(*byte)
+        }
+        _ => Err("it is one character, such as ; or \\t".to_owned()),
     }
 }

@@ -298,7 +298,7 @@ impl Block {
         found.ok().map(noted)
     }
 
-    pub(super) fn record(&self, place: usize) -> &[u8] {
+    pub(crate) fn record(&self, place: usize) -> &[u8] {
         let Entry { start, end, .. } = self.entries[place];
         &self.text[start..end]
     }

@@ -179,7 +179,7 @@ impl Inputs {
             return Ok(Inputs::of_file(pieces, &name));
         }
         let delimiter = match format {
-            FormatArg::Csv => b',',
+            FormatArg::Csv => args.delimiter.unwrap_or(b','),
             FormatArg::Tsv => b'\t',
             FormatArg::Auto | FormatArg::Lines | FormatArg::Jsonl => {
                 let format = args.line_format(format);
@@ -338,6 +338,7 @@ impl InputArgs {
         let extension = path.and_then(Path::extension).and_then(OsStr::to_str);
         match (self.format, extension) {
             (FormatArg::Auto, _) if self.null || self.pipe => FormatArg::Lines,
+            (FormatArg::Auto, _) if self.delimiter.is_some() => FormatArg::Csv,
             (FormatArg::Auto, Some("jsonl" | "ndjson" | "json")) => FormatArg::Jsonl,
             (FormatArg::Auto, Some("csv")) => FormatArg::Csv,
             (FormatArg::Auto, Some("tsv")) => FormatArg::Tsv,

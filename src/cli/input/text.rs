@@ -5,11 +5,25 @@ use owngil::Value;
 /// The first characters of a text.
 pub(crate) fn shortened(bytes: &[u8]) -> String {
     const LONGEST: usize = 40;
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * LONGEST + 4)]);
-    match head.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &head[..end]),
-        None => head.into_owned(),
+    // What tells one from another often stands at the end.
+    const END: usize = 12;
+    let most = 4 * LONGEST + 4;
+    if bytes.len() <= most {
+        let text = String::from_utf8_lossy(bytes);
+        let n = text.chars().count();
+        if n <= LONGEST {
+            return text.into_owned();
+        }
+        let head: String = text.chars().take(LONGEST - END).collect();
+        let tail: String = text.chars().skip(n - END).collect();
+        return format!("{head}…{tail}");
     }
+    let head = String::from_utf8_lossy(&bytes[..most]);
+    let tail = String::from_utf8_lossy(&bytes[bytes.len() - 4 * END..]);
+    let head: String = head.chars().take(LONGEST - END).collect();
+    let n = tail.chars().count();
+    let tail: String = tail.chars().skip(n.saturating_sub(END)).collect();
+    format!("{head}…{tail}")
 }
 
 /// The str that Python makes of bytes from outside: UTF-8, and a lone surrogate for each byte that
