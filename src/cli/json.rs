@@ -40,6 +40,12 @@ impl Unfit {
         match (self.is_key, self.type_name.as_str()) {
             (true, _) => "make the keys str, for example with str(key)",
             (_, "dict" | "list" | "tuple") => "return it flatter, or as text of json.dumps",
+            (_, "numpy.ndarray") => "return value.tolist()",
+            (_, name) if name.starts_with("numpy.float") => "return float(value)",
+            (_, name) if name.starts_with("numpy.bool") => "return bool(value)",
+            (_, name) if name.starts_with("numpy.int") || name.starts_with("numpy.uint") => {
+                "return int(value)"
+            }
             (_, "bytes") => "return text, for example data.decode() or data.hex()",
             _ => "return what JSON can hold, for example str(value), vars(value) or list(value)",
         }

@@ -129,6 +129,9 @@ impl Failure {
     }
 }
 
+/// What to do about an `async def`.
+const COROUTINE: &str = "it is an async function: call it in a plain one, by asyncio.run(…)";
+
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Failure {
         let text = error.to_string();
@@ -141,7 +144,10 @@ impl From<&Error> for Failure {
         Failure {
             what: what.to_owned(),
             details: details.to_owned(),
-            hint: error.hint().or_else(missing),
+            hint: error.hint().or_else(missing).or_else(|| {
+                let is_coroutine = python.is_none() && text.contains("'coroutine' object");
+                is_coroutine.then(|| COROUTINE.to_owned())
+            }),
             kind: python.map(|python| python.type_name().to_owned()),
         }
     }

@@ -142,7 +142,7 @@ fn a_broken_line_of_json_is_told_by_its_number_and_the_others_go_on() {
     let file = path.display();
     for part in [
         format!("error: {file}:3: not JSON: EOF while parsing a value at column "),
-        format!("error: {file}:4: not JSON: expected value at column 2\n"),
+        format!("error: {file}:4: not JSON: NaN, which --allow-nan reads, at column 2\n"),
         "\nhint: each line must be one JSON value; --input lines reads text\n".to_owned(),
         "\nerror: 2 of 4 inputs failed\n".to_owned(),
     ] {

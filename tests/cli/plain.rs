@@ -111,7 +111,7 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
             }
             let name = path.strip_prefix(folder).unwrap().display().to_string();
             // A zip archive holds the time of day.
-            let holds = match name.starts_with("packed-") {
+            let holds = match name.contains("packed-") {
                 true => "an archive".to_owned(),
                 false => String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned(),
             };

@@ -171,8 +171,10 @@ fn one_signal_ends_a_run_that_waits_for_input() {
 #[test]
 fn one_signal_ends_an_import_that_does_not_end() {
     for backend in ["auto", "process", "thread"] {
-        let mut command = owngil(["map", "--backend", backend, "endless_import.py:f", "x"]);
-        let mut running = Running::start(&mut command);
+        let words = ["map", "-u", "--backend", backend];
+        let mut command = owngil(words);
+        let command = command.args(["endless_import.py:f", "x"]);
+        let mut running = Running::start(command);
         assert_eq!(running.read_error_line(), "importing");
         running.signal("INT");
         running.end().check(130);
@@ -204,7 +206,7 @@ fn a_script_that_is_stuck_ends_with_the_second_signal() {
             "import os\nos.write(2, b'begun\\n')\nwhile True: pass\n",
         )
         .unwrap();
-        let mut command = owngil(["run", "-j", "1"]);
+        let mut command = owngil(["run", "-u", "-j", "1"]);
         let mut running = Running::start(command.arg(&script).args(inputs));
         assert_eq!(running.read_error_line(), "begun");
         running.signal("INT");
