@@ -275,7 +275,7 @@ fn shared_state_tells_what_is_whose() {
         "  None     one for all\n",
         "  a class  each has its own\n",
         "  os.environ                   no\n",
-        "  the environment, of a child  yes: it is the process's\n",
+        "  the environment, of a child  no\n",
         "  the umask                    yes: it is the process's\n",
         "  the working directory        yes: it is the process's\n",
     ] {

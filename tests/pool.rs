@@ -231,11 +231,11 @@ fn a_failing_input_fails_alone() {
 fn an_input_that_cannot_cross_is_told_in_its_place() {
     let deep = |n: usize| (0..n).fold(Value::None, |value, _| Value::List(vec![value]));
     let pool = pool(support::PARALLEL, 2);
-    let inputs = [deep(1), deep(200), deep(2)];
+    let inputs = [deep(1), deep(501), deep(2)];
     let results: Vec<_> = pool.map::<Value, _>(&f(IDENTITY), inputs).collect();
     assert_eq!(results[0], Ok(deep(1)));
     assert!(
-        matches!(&results[1], Err(Error::Value(error)) if error.to_string().contains("128")),
+        matches!(&results[1], Err(Error::Value(error)) if error.to_string().contains("500")),
         "{:?}",
         results[1]
     );

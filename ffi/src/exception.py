@@ -49,9 +49,21 @@ def _own_frames(trace):
     while start is not None:
         filename = start.tb_frame.f_code.co_filename
         if not filename.startswith(("<owngil", "<frozen importlib", "<frozen runpy")):
+            _pass_own(start)
             return start
         start = start.tb_next
     return None if trace is None else start
+
+
+def _pass_own(trace):
+    """Takes frames of ours out that stand between the user's and a function of the standard library."""
+    while trace is not None:
+        following = trace.tb_next
+        while following is not None and following.tb_frame.f_code.co_filename.startswith("<owngil "):
+            following = following.tb_next
+        if following is not trace.tb_next:
+            trace.tb_next = following
+        trace = following
 
 
 def _report(exception):

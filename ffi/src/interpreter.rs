@@ -188,8 +188,7 @@ impl Interpreter {
         Interpreter::make_lent(thread, None)
     }
 
-    /// As [`lent`](Interpreter::lent), with what is in use counted as by
-    /// [`on_main_accounted`](Interpreter::on_main_accounted).
+    /// As [`lent`](Interpreter::lent) and [`on_main_accounted`](Interpreter::on_main_accounted).
     ///
     /// # Errors
     ///
@@ -214,8 +213,7 @@ impl Interpreter {
         })?;
         // SAFETY: CPython runs: its main thread does.
         let main = not_null(unsafe { raw::PyInterpreterState_Main() });
-        // SAFETY: `state` is of the main interpreter, whose id is 0, and of this thread: a `MainThread` stays on
-        // it. It lives as long as the process.
+        // SAFETY: `state` is of the main interpreter and of this thread, where a `MainThread` stays; both live on.
         let visits = unsafe { Visits::new(0, main, state, memory.clone()) };
         let mut made = Interpreter::of(state, 0, Kind::Lent, visits);
         made.home = Rc::clone(home);

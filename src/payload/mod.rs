@@ -74,7 +74,7 @@ impl Payload {
     /// Encodes a value.
     ///
     /// # Errors
-    /// When the value nests deeper than 128 containers or its own `Serialize` fails.
+    /// When the value nests deeper than 500 containers or its own `Serialize` fails.
     pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Payload, CrossingError> {
         let mut encoding = Encoding::default();
         encode::encode_value(value, &mut encoding)?;
