@@ -42,13 +42,28 @@ def note(descriptor):
     os.register_at_fork(before=lambda: descriptor(1))
 
 
+# What they start serves all later calls, and ends with the process.
+_SERVERS = "multiprocessing.resource_tracker", "multiprocessing.forkserver"
+
+
+def _is_for_all(frame):
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_globals.get("__name__") in _SERVERS:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def tell_of_children(started):
     """Has `started(pid)` called with each child process."""
 
     def telling(call):
         def told(*arguments, **keywords):
             pid = call(*arguments, **keywords)
-            started(pid)
+            if not _is_for_all(sys._getframe(1)):
+                started(pid)
             return pid
 
         return told
