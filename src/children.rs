@@ -99,7 +99,8 @@ fn kill(mut is_meant: impl FnMut(&Child) -> bool) {
         if child.has_ended() || getsid(Some(child.pid)).ok() != here {
             continue;
         }
-        // Before it, whose end would give them to another parent.
+        // It stands still, so that it starts no other, and before its end, which would give them to another parent.
+        let _ = pidfd_send_signal(&child.process, Signal::STOP);
         for (_, process) in descendants(child.pid) {
             let _ = pidfd_send_signal(&process, Signal::KILL);
         }
@@ -123,6 +124,7 @@ fn descendants(pid: Pid) -> Vec<(Pid, OwnedFd)> {
     let mut found = children_of(pid);
     let mut at = 0;
     while at < found.len() {
+        let _ = pidfd_send_signal(&found[at].1, Signal::STOP);
         let younger = children_of(found[at].0);
         found.extend(younger);
         at += 1;

@@ -36,13 +36,14 @@ pub fn catch_c_stdout(write: fn(&[u8])) -> io::Result<()> {
     if stream.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: both are open streams. glibc has stdout be a variable that may be assigned (fopencookie(3), stdin(3)), and
-    // the caller sees to it that no other thread reads it meanwhile.
-    unsafe {
-        libc::fflush(stdout);
-        libc::setvbuf(stream, ptr::null_mut(), libc::_IONBF, 0);
-        stdout = stream;
-    }
+    // SAFETY: a variable of the C library's; the caller sees to it that no other thread uses it meanwhile.
+    let before = unsafe { stdout };
+    // SAFETY: an open stream.
+    unsafe { libc::fflush(before) };
+    // SAFETY: an open stream, to which nothing has been written.
+    unsafe { libc::setvbuf(stream, ptr::null_mut(), libc::_IONBF, 0) };
+    // SAFETY: glibc has it be a variable that may be assigned (fopencookie(3), stdin(3)); as above, nobody reads it.
+    unsafe { stdout = stream };
     Ok(())
 }
 

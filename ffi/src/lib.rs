@@ -120,7 +120,7 @@ pub use callback::Body;
 pub use clock::{ProcessClock, ThreadClock};
 pub use container::{Inside, Items, Pairs};
 pub use crash::{Place, Running, tell_of_crashes};
-pub use directory::unshare_directory;
+pub use directory::{close_descriptor, unshare_directory};
 pub use error::StartError;
 pub use exception::{Exception, ExceptionKind, Raised};
 pub use executable::find as find_python;

@@ -82,6 +82,7 @@ impl State {
         // The main interpreter may fork, and a child has to end by it.
         if attached.id() != 0 {
             function("keep_process")?.call(&[])?;
+            function("be_main_thread")?.call(&[])?;
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
             run_program(attached, &SIGNALS, &["leave_to_host", "keep_from_process"])?;

@@ -145,7 +145,7 @@ impl Capture {
         // They are to be read at the end of the call, and before it prints.
         self.written.fetch_or(pipes.is_some(), Ordering::Release);
         self.has_children.store(pipes.is_some(), Ordering::Release);
-        Ok(pipes.as_ref().map(|pipes| pipes.writer(stream)))
+        pipes.as_ref().map(|pipes| pipes.writer(stream)).transpose()
     }
 
     /// Whether descriptors are read too, where output may be of which nobody knows.

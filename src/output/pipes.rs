@@ -1,7 +1,8 @@
 //! Pipes: what child processes and C code write to descriptors 1 and 2, on its way to a capture.
 
+use std::fs;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -20,6 +21,8 @@ pub(super) struct Pipes {
     readers: Arc<Readers>,
     /// What stands for descriptors 1 and 2 in child processes. `None` where the process's own are these ends.
     writers: Option<[PipeWriter; 2]>,
+    /// Those that Python code was given the numbers of. It may close them, so they are nobody's.
+    lent: Mutex<[Option<RawFd>; 2]>,
 }
 
 /// The ends of two pipes that are read: standard output and standard error.
@@ -53,7 +56,11 @@ impl Pipes {
         let (inside, capture) = (Arc::clone(&readers), Arc::clone(capture));
         let thread = thread::Builder::new().name("owngil-output".to_owned());
         thread.spawn(move || inside.serve(&capture))?;
-        Ok(Pipes { readers, writers })
+        Ok(Pipes {
+            readers,
+            writers,
+            lent: Mutex::default(),
+        })
     }
 
     pub(super) fn readers(&self) -> &Arc<Readers> {
@@ -61,11 +68,43 @@ impl Pipes {
     }
 
     /// The descriptor that stands for a stream in child processes.
-    pub(super) fn writer(&self, stream: Stream) -> RawFd {
-        match &self.writers {
-            Some(writers) => writers[stream.place()].as_raw_fd(),
-            None => 1 + stream.place() as RawFd,
+    pub(super) fn writer(&self, stream: Stream) -> io::Result<RawFd> {
+        let place = stream.place();
+        let Some(writers) = &self.writers else {
+            return Ok(1 + place as RawFd);
+        };
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = |number: RawFd| fs::read_link(format!("/proc/self/fd/{number}")).ok();
+        let own = path(writers[place].as_raw_fd());
+        match lent[place] {
+            // Unless it was closed, and the number is another file's.
+            Some(number) if own.is_some() && path(number) == own => Ok(number),
+            _ => {
+                let number = writers[place].try_clone()?.into_raw_fd();
+                lent[place] = Some(number);
+                Ok(number)
+            }
         }
+    }
+
+    /// Closes what was lent, as far as it is still that.
+    fn close_lent(&self) {
+        let Some(writers) = &self.writers else { return };
+        let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, writer) in lent.iter().zip(writers) {
+            let path = |number: RawFd| fs::read_link(format!("/proc/self/fd/{number}")).ok();
+            if let Some(number) = number
+                && path(*number) == path(writer.as_raw_fd())
+            {
+                owngil_ffi::close_descriptor(*number);
+            }
+        }
+    }
+}
+
+impl Drop for Pipes {
+    fn drop(&mut self) {
+        self.close_lent();
     }
 }
 

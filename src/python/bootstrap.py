@@ -128,7 +128,7 @@ def install_streams(write, descriptor, keeps_stdin):
         if not keeps_stdin:
             # Tasks that read it would take lines from one another and from the host; as in
             # multiprocessing, they find it empty.
-            sys.stdin = io.TextIOWrapper(io.BytesIO(), "utf-8")
+            sys.stdin = open(os.devnull, encoding=_stdin_encoding, errors=_stdin_errors)
         # What a finished run puts back, should a task have replaced them.
         sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
         sys._owngil_streams = sys.stdin, sys.stdout, sys.stderr
@@ -159,6 +159,13 @@ def keep_process():
         raise SystemExit(status)
 
     os._exit = _exit
+
+
+def be_main_thread():
+    """Has `threading` take this thread, the interpreter's only one, for its main thread."""
+    worker = _thread.get_ident()
+    if hasattr(_thread, "_get_main_thread_ident"):
+        _thread._get_main_thread_ident = lambda: worker
 
 
 def let_threads_be_waited_for():

@@ -11,7 +11,7 @@ import posix
 import sys
 
 # Places among the arguments of _posixsubprocess.fork_exec.
-_ENVIRONMENT, _STDOUT, _STDERR = 5, 9, 11
+_ENVIRONMENT, _STDIN, _STDOUT, _STDERR = 5, 6, 9, 11
 
 
 def _replace(name, function):
@@ -118,6 +118,9 @@ def catch(descriptor, write, environment):
         arguments = list(arguments)
         if arguments[_ENVIRONMENT] is None:
             arguments[_ENVIRONMENT] = listed()
+        if arguments[_STDIN] in (-1, 0):
+            # That of a script that has some.
+            arguments[_STDIN] = getattr(sys.modules["owngil"]._own, "stdin", arguments[_STDIN])
         for place, number in (_STDOUT, 1), (_STDERR, 2):
             # -1: the child inherits it. That of subprocess.STDOUT may be a number of sys.stdout's.
             given = arguments[place]
@@ -133,6 +136,9 @@ def catch(descriptor, write, environment):
             if env is None:
                 env = environment
             first = []
+            stdin = getattr(sys.modules["owngil"]._own, "stdin", -1)
+            if stdin >= 0:
+                first.append((posix.POSIX_SPAWN_DUP2, stdin, 0))
             for number in 1, 2:
                 target = own(number)
                 if target != number:
@@ -152,7 +158,14 @@ def catch(descriptor, write, environment):
 
     _replace("system", system)
 
-    posix_write, posix_dup = posix.write, posix.dup
+    posix_read, posix_write, posix_dup = posix.read, posix.write, posix.dup
+
+    def caught_read(fd, length, /):
+        if fd == 0:
+            fd = getattr(sys.modules["owngil"]._own, "stdin", 0)
+        return posix_read(fd, length)
+
+    _replace("read", caught_read)
 
     def caught_write(fd, data, /):
         if (fd == 1 or fd == 2) and descriptor(fd) is not None:

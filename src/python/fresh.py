@@ -8,6 +8,7 @@ import _signal
 import _warnings
 import atexit
 import builtins
+import gc
 import os
 import sys
 
@@ -65,8 +66,19 @@ class _State:
         self._filters = list(_warnings.filters)
         handles_signals = getattr(sys.modules["owngil"]._own, "handles_signals", False)
         self._handlers = _handlers() if handles_signals else None
+        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+        self._collection = gc.isenabled(), gc.get_threshold()
 
     def put_back(self):
+        own = sys.modules["owngil"]._own
+        if hasattr(own, "stdin"):
+            del own.stdin
+        _, stdout, stderr = sys._owngil_streams
+        stdout._errors, stderr._errors = "surrogateescape", "backslashreplace"
+        is_enabled, thresholds = self._collection
+        (gc.enable if is_enabled else gc.disable)()
+        gc.set_threshold(*thresholds)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
         logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
         if logging is not None:
             _Logging.put_back(self._logging, logging)
@@ -91,11 +103,17 @@ class _State:
             threading._trace_hook = threading._profile_hook = None
         if self._handlers is not None:
             self._put_back_signals()
+            _find_nothing(0)
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None
+        if "multiprocessing.forkserver" in sys.modules:
+            # It has the environment and the modules of the script that started it.
+            sys.modules["multiprocessing.forkserver"]._forkserver._stop()
         if "socket" in sys.modules:
             sys.modules["socket"].setdefaulttimeout(None)
 
     def _put_back_modules(self):
-        kept = self._modules
+        kept, gone = self._modules, []
         for name, module in list(sys.modules.items()):
             known = kept.get(name)
             if known is module:
@@ -104,8 +122,12 @@ class _State:
                 sys.modules[name] = known
             elif not _is_shared(name, module):
                 sys.modules.pop(name, None)
+                gone.append(module)
         for name, module in kept.items():
             sys.modules.setdefault(name, module)
+        for module in reversed(gone):
+            if isinstance(module, type(sys)) and getattr(module, "__file__", None):
+                _clear(vars(module))
         for path in set(sys.path_importer_cache) - self._importers:
             if not path.startswith(_folders) and path + "/" not in _folders:
                 # What is in a folder may be new to the next script.
@@ -140,6 +162,7 @@ class _State:
         warnings.resetwarnings()
         _warnings.filters[:] = self._filters
         warnings.showwarning = getattr(warnings, "_showwarning_orig", warnings.showwarning)
+        warnings.formatwarning = getattr(warnings, "_formatwarning_orig", warnings.formatwarning)
 
 
     def _put_back_signals(self):
@@ -151,8 +174,24 @@ class _State:
                 _signal.signal(number, _signal.SIG_DFL if kept is None else kept)
 
 
+def _find_nothing(descriptor):
+    try:
+        if os.readlink(f"/proc/self/fd/{descriptor}") == os.devnull:
+            return
+    except OSError:
+        pass  # A script has closed it.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    if nothing != descriptor:
+        os.dup2(nothing, descriptor)
+        os.close(nothing)
+
+
 def _handlers():
     return {number: _signal.getsignal(number) for number in range(1, _signal.NSIG)}
+
+
+_NAMES = {50: "CRITICAL", 40: "ERROR", 30: "WARNING", 20: "INFO", 10: "DEBUG", 0: "NOTSET"}
+_LEVELS = _NAMES, {"FATAL": 50, "WARN": 30, **{name: level for level, name in _NAMES.items()}}
 
 
 class _Logging:
@@ -164,6 +203,7 @@ class _Logging:
         self._loggers = {logger: _set_up(logger) for logger in _loggers(logging)}
         self._rest = manager.disable, manager.loggerClass, manager.logRecordFactory
         self._classes = logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions
+        self._names = dict(logging._levelToName), dict(logging._nameToLevel)
 
     @staticmethod
     def put_back(kept, logging):
@@ -189,6 +229,10 @@ class _Logging:
         manager.disable, manager.loggerClass, manager.logRecordFactory = kept._rest if kept else (0, None, None)
         classes = kept._classes if kept else (logging.Logger, logging.LogRecord, True)
         logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions = classes
+        logging.lastResort = logging._defaultLastResort
+        for now, names in zip((logging._levelToName, logging._nameToLevel), kept._names if kept else _LEVELS):
+            now.clear()
+            now.update(names)
 
 
 def _loggers(logging):

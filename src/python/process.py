@@ -1,7 +1,12 @@
 """Runs in the main interpreter of a worker process when it starts. The host gives `forked`, a function."""
 
+import _signal
 import os
 import sys
+
+# As in any Python, unless whoever started the program has it ignored.
+if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 # It may handle signals, which scripts leave to the next one otherwise.
 sys.modules["owngil"]._own.handles_signals = True

@@ -3,6 +3,7 @@
 import _contextvars
 import _io
 import builtins
+import gc
 import time
 
 # sys.argv and __main__ belong to the interpreter: scripts take turns.
@@ -15,10 +16,10 @@ def load_script(kind, path, text, shown):
         return _Script(lambda: _main_of_module(shown), shown, os.getcwd())
     path = path and os.fsdecode(path)
     if kind == "file" and os.path.isdir(path):
-        return _Script(lambda: _main_of_folder(path), shown, path)
+        return _Script(lambda: _main_of_folder(shown), shown, path)
     source = _read(path) if kind == "file" else text
     if _is_zip(source):
-        return _Script(lambda: _main_of_folder(path), shown, path)
+        return _Script(lambda: _main_of_folder(shown), shown, path)
     filename = path or "<stdin>"
     try:
         code = compile(source, filename, "exec", dont_inherit=True)
@@ -28,6 +29,8 @@ def load_script(kind, path, text, shown):
     def main():
         module = type(sys)("__main__")
         module.__loader__ = _Source(source)
+        if sys.version_info < (3, 15):
+            module.__cached__ = None
         if path:
             module.__file__ = path
             module.__loader__ = _external.SourceFileLoader("__main__", path)
@@ -53,7 +56,7 @@ def _main_of_module(name):
     return _with_spec(spec), code, spec.origin
 
 
-def _main_of_folder(path):
+def _main_of_folder(shown):
     """As `python` does with a folder or a zip archive that has a __main__.py."""
     import runpy
 
@@ -61,7 +64,7 @@ def _main_of_folder(path):
         _, spec, code = runpy._get_main_module_details()
     except ImportError as error:
         raise SystemExit(f"{sys.executable}: {error}") from None
-    return _with_spec(spec), code, path
+    return _with_spec(spec), code, shown
 
 
 def _with_spec(spec):
@@ -85,13 +88,13 @@ class _Script:
             status, left_executors = self._run(arguments, stdin)
         if left_executors:
             # Those of the script's own namespace, which is gone now, end with it.
-            import gc
-
             gc.collect()
         return status
 
     def _run(self, arguments, stdin):
         state = _State()
+        # What is there now need not be looked at when garbage is collected at the end of this run.
+        gc.freeze()
         threads = _threads()
         busy = [executor for executor in _executors(threads) if _is_busy(executor)]
         if not sys.flags.safe_path:
@@ -99,23 +102,35 @@ class _Script:
         sys.argv = [self._shown, *arguments]
         if stdin is not None:
             sys.stdin = _standard_input(stdin)
+            _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin()
         main = None
         try:
             main, code, sys.argv[0] = self._main()
             main.__builtins__ = builtins
             sys.modules["__main__"] = main
+            if "multiprocessing" in sys.modules:
+                # By that name its child processes know it.
+                sys.modules["__mp_main__"] = main
             # Its own context variables, and with them its own context of decimal.
             _contextvars.Context().run(exec, code, main.__dict__)
             status = 0
         except SystemExit as exit:
             status = _status(exit.code)
+        except BaseException as error:
+            if sys.excepthook is not sys.__excepthook__:
+                sys.excepthook(type(error), error, error.__traceback__)
+            raise
         finally:
             left_executors = _await_threads(threads, busy)
             _exit_functions.run()
             if main is not None:
                 _flush(main.__dict__)
+                _clear(main.__dict__)
             state.put_back()
+            # Files, sockets and connections that are part of cycles end with their script, too.
+            gc.collect()
+            gc.unfreeze()
         return status, left_executors
 
 
@@ -135,6 +150,24 @@ def _standard_input(data):
     return io.TextIOWrapper(file, _stdin_encoding, _stdin_errors, newline="\n")
 
 
+def _give_descriptor(descriptor):
+    """Has descriptor 0 be the script's standard input: for open(0), for os.read(0, n), and for child processes."""
+    own = sys.modules["owngil"]._own
+    if getattr(own, "handles_signals", False):
+        # A process of its own.
+        os.dup2(descriptor, 0)
+        return
+    own.stdin = descriptor
+    plain_open = builtins.open
+
+    def open(file, *arguments, **keywords):
+        if type(file) is int and file == 0:
+            file = os.dup(descriptor)
+        return plain_open(file, *arguments, **keywords)
+
+    builtins.open = open
+
+
 def _flush(variables):
     """What the script has left open is in its files when its run is told; all else is closed when the worker ends."""
     for value in list(variables.values()):
@@ -144,6 +177,18 @@ def _flush(variables):
                     value.flush()
             except Exception:
                 pass
+
+
+def _clear(variables):
+    """Lets go of what a module holds, as Python does at its end (Objects/moduleobject.c, _PyModule_ClearDict).
+
+    Its functions refer to its variables, so these would stay until the next collection, and with them files, sockets
+    and locks.
+    """
+    for is_private in True, False:
+        for name in list(variables):
+            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is is_private:
+                variables[name] = None
 
 
 def _await_threads(before, busy_before):
@@ -172,8 +217,6 @@ def _shut_down_process_pools(threads):
     managers = [thread for thread in threads if type(thread).__name__ == "_ExecutorManagerThread"]
     if not managers:
         return
-    import gc
-
     for found in gc.get_objects():
         is_pool = any(kind.__name__ == "ProcessPoolExecutor" for kind in type(found).__mro__)
         if is_pool and getattr(found, "_executor_manager_thread", None) in managers:
@@ -184,8 +227,8 @@ def _executors(threads):
     futures = sys.modules.get("concurrent.futures.thread")
     if futures is None or threads.isdisjoint(futures._threads_queues.keys()):
         return []
-    import gc
-
+    # Those of modules that stay loaded are among them.
+    gc.unfreeze()
     return [
         found
         for found in gc.get_objects()

@@ -39,7 +39,26 @@ fn many_failures_are_counted() {
     let ended = run_with(&mut words("map failing.py:picky"), input);
     assert_eq!(ended.check(1).lines().len(), 766);
     assert_eq!(ended.last_words(), "error: 1 234 of 2 000 inputs failed");
-    assert_eq!(ended.stderr.matches("Traceback").count(), 1234);
+    assert_eq!(ended.stderr.matches("Traceback").count(), 100);
+    let note = "\nnote: 1 134 more failures are not shown (--max-errors-shown)\n";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+}
+
+#[test]
+fn inputs_that_fail_can_be_read_again_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed = folder.path().join("failed");
+    let option = format!("--failed={}", failed.display());
+    let words = [
+        "map",
+        &option,
+        "--max-errors-shown",
+        "1",
+        "failing.py:picky",
+    ];
+    let ended = run_with(&mut owngil(words), "good\nbad\nbad\ngood\n");
+    assert_eq!(ended.check(1).stderr.matches("Traceback").count(), 1);
+    assert_eq!(fs::read_to_string(&failed).unwrap(), "bad\nbad\n");
 }
 
 #[test]
@@ -58,7 +77,8 @@ fn a_quiet_run_tells_errors_and_nothing_else() {
 fn a_long_input_is_cut_in_messages() {
     let long = "é".repeat(1000);
     let ended = run(&mut owngil(["map", "failing.py:leave", &long]));
-    let expected = format!("error: input 1 (\"{}…\"): SystemExit: no é", "é".repeat(40));
+    let cut = format!("{}…{}", "é".repeat(28), "é".repeat(12));
+    let expected = format!("error: input 1 (\"{cut}\"): SystemExit: no é");
     assert!(
         ended.check(1).stderr.starts_with(&expected),
         "{}",

@@ -127,6 +127,17 @@ pub(crate) enum GivenArg {
     FileBytes,
 }
 
+/// One byte that a column's name or a number cannot begin with.
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        _ if text == "\\t" => Ok(b'\t'),
+        [byte] if !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => {
+            Ok(*byte)
+        }
+        _ => Err("it is one character, such as ; or \\t".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,16 +161,5 @@ mod tests {
         ] {
             assert_eq!(of(text), None, "{text}");
         }
-    }
-}
-
-/// One byte that a column's name or a number cannot begin with.
-fn delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        _ if text == "\\t" => Ok(b'\t'),
-        [byte] if !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => {
-            Ok(*byte)
-        }
-        _ => Err("it is one character, such as ; or \\t".to_owned()),
     }
 }

@@ -326,7 +326,10 @@ mod tests {
         let block = Block::of_words(words, Format::Text);
         assert_eq!(block.quote(0), "\"a \\\"b\\\"\\n\"");
         assert_eq!(block.quote(1), "\"x\\u{1b}\"");
-        assert_eq!(block.quote(2), format!("\"{}…\"", "é".repeat(40)));
+        assert_eq!(
+            block.quote(2),
+            format!("\"{}…{}\"", "é".repeat(28), "é".repeat(12))
+        );
         assert_eq!(block.label(1), "input 2 (\"x\\u{1b}\")");
         let block = Block::of_words([b" {\"a\": 1} ".to_vec()], Format::Json);
         assert_eq!(block.quote(0), "{\"a\": 1}");

@@ -58,6 +58,9 @@ mod tests {
     fn what_is_long_is_cut() {
         assert_eq!(shortened(b"short"), "short");
         let long = "é".repeat(100);
-        assert_eq!(shortened(long.as_bytes()), format!("{}…", "é".repeat(40)));
+        let expected = format!("{}…{}", "é".repeat(28), "é".repeat(12));
+        assert_eq!(shortened(long.as_bytes()), expected);
+        let longer = "a/folder/".repeat(100) + "the-file.txt";
+        assert!(shortened(longer.as_bytes()).ends_with("…the-file.txt"));
     }
 }
