@@ -84,7 +84,6 @@ class _State:
             _Logging.put_back(self._logging, logging)
         if warnings is not None:
             self._put_back_warnings(warnings)
-        self._put_back_modules()
         self._put_back_sys()
         if vars(builtins) != self._builtins:
             # Other threads look names up meanwhile.
@@ -104,6 +103,9 @@ class _State:
         if self._handlers is not None:
             self._put_back_signals()
             _find_nothing(0)
+            for number, kept in enumerate(own.streams, 1):
+                if _file_of(number) != _file_of(kept):
+                    os.dup2(kept, number)
         if "tempfile" in sys.modules:
             sys.modules["tempfile"].tempdir = None
         if "multiprocessing.forkserver" in sys.modules:
@@ -112,8 +114,9 @@ class _State:
         if "socket" in sys.modules:
             sys.modules["socket"].setdefaulttimeout(None)
 
-    def _put_back_modules(self):
-        kept, gone = self._modules, []
+    def forget_modules(self):
+        """Lets go of the modules that are the script's own, and of itself."""
+        kept = self._modules
         for name, module in list(sys.modules.items()):
             known = kept.get(name)
             if known is module:
@@ -122,12 +125,8 @@ class _State:
                 sys.modules[name] = known
             elif not _is_shared(name, module):
                 sys.modules.pop(name, None)
-                gone.append(module)
         for name, module in kept.items():
             sys.modules.setdefault(name, module)
-        for module in reversed(gone):
-            if isinstance(module, type(sys)) and getattr(module, "__file__", None):
-                _clear(vars(module))
         for path in set(sys.path_importer_cache) - self._importers:
             if not path.startswith(_folders) and path + "/" not in _folders:
                 # What is in a folder may be new to the next script.
@@ -174,12 +173,16 @@ class _State:
                 _signal.signal(number, _signal.SIG_DFL if kept is None else kept)
 
 
-def _find_nothing(descriptor):
+def _file_of(descriptor):
     try:
-        if os.readlink(f"/proc/self/fd/{descriptor}") == os.devnull:
-            return
+        return os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:
-        pass  # A script has closed it.
+        return None  # A script has closed it.
+
+
+def _find_nothing(descriptor):
+    if _file_of(descriptor) == os.devnull:
+        return
     nothing = os.open(os.devnull, os.O_RDONLY)
     if nothing != descriptor:
         os.dup2(nothing, descriptor)

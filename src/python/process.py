@@ -8,6 +8,9 @@ import sys
 if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
+# Its own, which scripts may replace or close.
+sys.modules["owngil"]._own.streams = os.dup(1), os.dup(2)
+
 # It may handle signals, which scripts leave to the next one otherwise.
 sys.modules["owngil"]._own.handles_signals = True
 # What is forked off here is no worker.

@@ -79,6 +79,7 @@ class _Script:
 
     def __init__(self, main, shown, folder):
         self._main, self._shown, self._folder = main, shown, folder
+        self._has_failed = False
 
     def __call__(self, *arguments, stdin=None, slot=None):
         if slot is not None:
@@ -92,6 +93,10 @@ class _Script:
         return status
 
     def _run(self, arguments, stdin):
+        if self._has_failed:
+            # Its exception held what the run before left.
+            gc.collect()
+        self._has_failed = True
         state = _State()
         # What is there now need not be looked at when garbage is collected at the end of this run.
         gc.freeze()
@@ -114,9 +119,9 @@ class _Script:
                 sys.modules["__mp_main__"] = main
             # Its own context variables, and with them its own context of decimal.
             _contextvars.Context().run(exec, code, main.__dict__)
-            status = 0
+            status, self._has_failed = 0, False
         except SystemExit as exit:
-            status = _status(exit.code)
+            status, self._has_failed = _status(exit.code), False
         except BaseException as error:
             if sys.excepthook is not sys.__excepthook__:
                 sys.excepthook(type(error), error, error.__traceback__)
@@ -124,12 +129,15 @@ class _Script:
         finally:
             left_executors = _await_threads(threads, busy)
             _exit_functions.run()
+            # As Python does at its end: files are flushed, modules go, and then all that they held. Functions refer to
+            # their module's variables, so it takes a collection.
+            _flush()
+            state.forget_modules()
             if main is not None:
-                _flush(main.__dict__)
                 _clear(main.__dict__)
-            state.put_back()
-            # Files, sockets and connections that are part of cycles end with their script, too.
+                main = None
             gc.collect()
+            state.put_back()
             gc.unfreeze()
         return status, left_executors
 
@@ -168,23 +176,19 @@ def _give_descriptor(descriptor):
     builtins.open = open
 
 
-def _flush(variables):
-    """What the script has left open is in its files when its run is told; all else is closed when the worker ends."""
-    for value in list(variables.values()):
-        if issubclass(type(value), _io._IOBase):
+def _flush():
+    """Flushes the files that the script has left open: in a cycle a file's own buffer may be gone before it."""
+    for found in gc.get_objects():
+        if issubclass(type(found), _io._IOBase):
             try:
-                if not value.closed and value.writable():
-                    value.flush()
+                if not found.closed and found.writable():
+                    found.flush()
             except Exception:
                 pass
 
 
 def _clear(variables):
-    """Lets go of what a module holds, as Python does at its end (Objects/moduleobject.c, _PyModule_ClearDict).
-
-    Its functions refer to its variables, so these would stay until the next collection, and with them files, sockets
-    and locks.
-    """
+    """Lets go of what a module holds, name by name (Objects/moduleobject.c, _PyModule_ClearDict)."""
     for is_private in True, False:
         for name in list(variables):
             if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is is_private:

@@ -15,7 +15,7 @@ const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
 
 /// Scripts by what they do; each gets one argument. What they print comes in the order in which it is written, as with
 /// `python -u`.
-const SCRIPTS: [(&str, &str); 24] = [
+const SCRIPTS: [(&str, &str); 29] = [
     ("child", "import subprocess, sys
 print('before'); subprocess.run(['echo', 'child', sys.argv[1]], check=True); print('after')"),
     ("child_of_a_shell", "import os, sys
@@ -81,7 +81,44 @@ signal.signal(signal.SIGPIPE, signal.SIG_DFL); signal.signal(signal.SIGINT, sign
     ("own_signal", "import os, signal, sys
 got = []; signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
 os.kill(os.getpid(), signal.SIGUSR1); print(got == [signal.SIGUSR1])"),
-    ("exit_status", "import sys
+        (
+        "closed_number",
+        "import os, sys
+kept = open(sys.stdout.fileno(), 'w'); kept.write(f'by a file of its own {sys.argv[1]}\\n'); kept.close()",
+    ),
+    (
+        "finalizers",
+        "import os, sys, weakref
+class Kept: pass
+kept = Kept(); weakref.finalize(kept, os.write, 1, f'gone {sys.argv[1]}\\n'.encode())
+print('end')",
+    ),
+    (
+        "hook",
+        "import sys
+def hook(kind, error, trace): print('hook', kind.__name__, error)
+sys.excepthook = hook
+raise ValueError(sys.argv[1])",
+    ),
+    (
+        "names",
+        "import logging, sys, tempfile, threading, os
+print(logging.getLevelName(25), threading.current_thread().name, threading.active_count())
+print(threading.current_thread() is threading.main_thread(), threading.main_thread().daemon)
+logging.addLevelName(25, 'NOTE'); os.makedirs('t' + sys.argv[1]); os.environ['TMPDIR'] = 't' + sys.argv[1]
+print(os.path.basename(tempfile.gettempdir()))",
+    ),
+    (
+        "spawned_pool",
+        "import multiprocessing, os, sys
+class Value: pass
+def work(n): return Value(), os.environ.get('MINE')
+if __name__ == '__main__':
+    os.environ['MINE'] = sys.argv[1]
+    with multiprocessing.get_context('forkserver').Pool(1) as pool:
+        print([(type(value).__name__, mine) for value, mine in pool.map(work, [1])])",
+    ),
+("exit_status", "import sys
 print('status'); sys.exit(int(sys.argv[1]) % 2)"),
     ("main", "import __main__, sys
 print(__name__, __file__ == sys.argv[0] or __file__.endswith(sys.argv[0]), __package__, __spec__, vars(__main__) is globals())"),
@@ -190,7 +227,17 @@ fn is_refused(name: &str, backend: &str) -> bool {
         "interpreter" => ["replaced", "own_signal"].contains(&name),
         // Workers share the main interpreter, and with it os.environ, and the process's descriptors. What a thread
         // prints that a script has started is nobody's.
-        "thread" => ["replaced", "own_signal", "variables", "executor", "threads"].contains(&name),
+        "thread" => {
+            let shared = [
+                "variables",
+                "executor",
+                "threads",
+                "names",
+                "spawned_pool",
+                "finalizers",
+            ];
+            ["replaced", "own_signal"].contains(&name) || shared.contains(&name)
+        }
         _ => false,
     }
 }
@@ -235,7 +282,18 @@ const N_SCRIPTS: usize = 100;
 /// A folder with so many scripts of those kinds, and the names of the scripts.
 fn hundred_scripts() -> (tempfile::TempDir, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
-    let fitting = |name: &str| !["state", "own_module", "main", "exit_status"].contains(&name);
+    let fitting = |name: &str| {
+        ![
+            "state",
+            "own_module",
+            "main",
+            "exit_status",
+            "hook",
+            "names",
+            "spawned_pool",
+        ]
+        .contains(&name)
+    };
     let kinds = SCRIPTS.iter().filter(|(name, _)| fitting(name));
     let names = kinds.cycle().take(N_SCRIPTS).enumerate();
     let names = names.map(|(n, (name, source))| {

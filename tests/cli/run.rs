@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use std::process::Stdio;
 
-use crate::support::{command, owngil, plain_python, run, words};
+use crate::support::{command, owngil, plain_python, run, run_with, words};
 
 #[test]
 fn the_script_runs_once_for_each_input_with_arguments_of_its_own() {
@@ -295,6 +295,100 @@ fn process_pools_that_a_script_leaves_end_with_it() {
             run(&mut command).check(0).stdout,
             "a 25\nb 25\n",
             "{method}"
+        );
+    }
+}
+
+#[test]
+fn a_piece_of_standard_input_is_found_however_it_is_read() {
+    for (reads, expected) in [
+        ("open(0).read()", "1\n2\n3\n"),
+        ("os.read(0, 100).decode()", "1\n2\n3\n"),
+        ("os.read(sys.stdin.fileno(), 100).decode()", "1\n2\n3\n"),
+        (
+            "subprocess.run(['cat'], stdout=-1).stdout.decode()",
+            "1\n2\n3\n",
+        ),
+        ("os.popen('wc -l').read().strip()", "3"),
+        ("sys.stdin.buffer.readline().decode() + input()", "1\n2"),
+    ] {
+        for backend in ["auto", "thread", "process"] {
+            let folder = tempfile::tempdir().unwrap();
+            let script = folder.path().join("reads.py");
+            let source = format!("import os, subprocess, sys\nprint(repr({reads}))\n");
+            fs::write(&script, source).unwrap();
+            let mut command = owngil(["run", "--pipe", "-j1", "--backend", backend]);
+            let ended = run_with(command.arg(&script), "1\n2\n3\n");
+            assert_eq!(
+                ended.check(0).stdout.trim(),
+                format!("{expected:?}").replace('"', "'"),
+                "{reads} on {backend}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_script_comes_by_any_way_that_python_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("package")).unwrap();
+    fs::write(at("package/__init__.py"), "").unwrap();
+    fs::write(at("package/other.py"), "word = 'beside'\n").unwrap();
+    let relative = "import sys\nfrom .other import word\nprint(word, __name__, sys.argv[1:])\n";
+    fs::write(at("package/__main__.py"), relative).unwrap();
+    fs::create_dir(at("app")).unwrap();
+    let plain = "import sys, dep\nprint(dep.word, __name__, sys.argv[1:])\n";
+    fs::write(at("app/__main__.py"), plain).unwrap();
+    fs::write(at("app/dep.py"), "word = 'beside'\n").unwrap();
+    std::os::unix::fs::symlink("app/__main__.py", at("link.py")).unwrap();
+    for words in ["-m package", "app", "link.py"] {
+        let words = format!("run -k -j1 {words} x ::: a b");
+        let ended = run(owngil(words.split(' ')).current_dir(folder.path()));
+        let expected = ["beside __main__ ['x', 'a']", "beside __main__ ['x', 'b']"];
+        assert_eq!(ended.check(0).lines(), expected, "{words}");
+    }
+    let source = "import sys\nprint(sys.argv)\n";
+    let ended = run_with(&mut words("run -k -j1 - ::: a b"), source);
+    assert_eq!(ended.check(0).lines(), ["['-', 'a']", "['-', 'b']"]);
+    let shell = format!(
+        "{} run -k -j1 <(echo 'import sys; print(sys.argv[1])') ::: a b",
+        env!("CARGO_BIN_EXE_owngil")
+    );
+    let ended = run(command("bash").args(["-c", &shell]));
+    assert_eq!(ended.check(0).lines(), ["a", "b"]);
+}
+
+#[test]
+fn files_and_locks_that_a_script_holds_in_objects_end_with_it() {
+    let source = "import fcntl, sqlite3, sys
+class Kept:
+    def __init__(self):
+        self.base = sqlite3.connect('base', timeout=0.1)
+        self.lock = open('lock', 'w'); fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.me = self
+kept = Kept(); kept.base.execute('create table if not exists t (n)')
+kept.base.execute('insert into t values (1)')
+print(kept.base.execute('select count(*) from t').fetchone())
+if sys.argv[1] == 'b': raise ValueError
+";
+    for backend in ["auto", "thread", "process"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("held.py"), source).unwrap();
+        let words = ["run", "-k", "-j1", "--backend", backend, "held.py", ":::"];
+        let mut command = owngil(words);
+        let ended = run(command.args(["a", "b", "c"]).current_dir(folder.path()));
+        assert_eq!(
+            ended.check(1).lines(),
+            ["(1,)"; 3],
+            "{backend}: {}",
+            ended.stderr
+        );
+        assert_eq!(
+            ended.stderr.matches("Traceback").count(),
+            1,
+            "{}",
+            ended.stderr
         );
     }
 }
