@@ -245,9 +245,10 @@ fn every_task_has_one_outcome_whatever_happens() {
         ] {
             assert!(n > 0, "{second:?}");
         }
-        // Each worker that was lost left an interpreter, which CPython gives back in part.
+        // Each worker that was lost left an interpreter, which CPython gives back in part: 42 to 53 MiB on 3.12 for
+        // those of this round, and 63 beside other work, where more of them are left.
         let n_lost = second.lost + 8 * scale;
-        assert!(grown < (16 + n_lost * 3) << 10, "{grown} KiB");
+        assert!(grown < (16 + n_lost * 4) << 10, "{grown} KiB");
     });
     pool.shutdown();
 }
