@@ -144,13 +144,6 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     new(
         "main_thread",
         "`threading.main_thread`",
-        FROM_3_13,
-        OWN,
-        Instead::Gives("False"),
-    ),
-    new(
-        "main_thread",
-        "`threading.main_thread`",
         ALL,
         THREAD,
         Instead::Gives("False"),
