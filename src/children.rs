@@ -8,8 +8,9 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use owngil_ffi::session_of;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, getsid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 /// From how many on those are dropped that have ended.
 const N_BEFORE_LOOK: usize = 16;
@@ -94,9 +95,9 @@ pub(crate) fn kill_all() {
 
 fn kill(mut is_meant: impl FnMut(&Child) -> bool) {
     let meant: Vec<Child> = lock().extract_if(.., |child| is_meant(child)).collect();
-    let here = getsid(None).ok();
+    let here = session_of(0);
     for child in &meant {
-        if child.has_ended() || getsid(Some(child.pid)).ok() != here {
+        if child.has_ended() || session_of(child.pid.as_raw_nonzero().get()) != here {
             continue;
         }
         // It stands still, so that it starts no other, and before its end, which would give them to another parent.
@@ -133,6 +134,9 @@ fn descendants(pid: Pid) -> Vec<(Pid, OwnedFd)> {
 }
 
 fn children_of(pid: Pid) -> Vec<(Pid, OwnedFd)> {
+    if !numbers_are_ours() {
+        return Vec::new();
+    }
     let pid = pid.as_raw_nonzero();
     let list =
         || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -148,6 +152,12 @@ fn children_of(pid: Pid) -> Vec<(Pid, OwnedFd)> {
         list.split_whitespace().any(|other| other == number)
     };
     opened.into_iter().filter(still).collect()
+}
+
+/// Whether procfs tells of this process's PID namespace, and not of an outer one.
+fn numbers_are_ours() -> bool {
+    let here = getpid().as_raw_nonzero().to_string();
+    fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == here.as_str())
 }
 
 fn lock() -> MutexGuard<'static, Vec<Child>> {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Running, owngil, words};
+use crate::support::{Running, command, owngil, run, words};
 
 /// Waits until so many calls of `waiting.py:for_go` have begun.
 fn await_begun(folder: &Path, n: usize) {
@@ -213,5 +213,32 @@ fn a_script_that_is_stuck_ends_with_the_second_signal() {
         assert!(running.read_error_line().starts_with("interrupted: "));
         running.signal("INT");
         running.end().check(130);
+    }
+}
+
+/// In a container the session's leader may have no number: getsid(2) gives 0.
+#[test]
+fn children_of_calls_end_in_another_pid_namespace() {
+    let unshare = ["--user", "--map-root-user", "--pid", "--fork"];
+    for mount in [&["--mount-proc"][..], &[]] {
+        let namespaced = || {
+            let mut command = command("unshare");
+            command.args(unshare).args(mount);
+            command
+        };
+        if run(namespaced().arg("true")).status != Some(0) {
+            eprintln!("SKIPPED: namespaces: this system lets no user make one");
+            return;
+        }
+        for backend in ["interpreter", "process", "thread"] {
+            let mut command = namespaced();
+            command
+                .arg(env!("CARGO_BIN_EXE_owngil"))
+                .args(["map", "-j", "1", "-q"]);
+            command.args(["--timeout", "2s", "--backend", backend]);
+            let call = "sleeping_child.py:sleep_or_count";
+            let ended = run(command.args([call, "977", "0"]));
+            assert_eq!(ended.check(1).stdout, "0\n", "{ended:?}");
+        }
     }
 }
