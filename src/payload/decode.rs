@@ -11,7 +11,7 @@ use super::error::{Crossing, CrossingError};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag};
 use super::handoff::{self, Handoff};
 use super::leaves::Leaves;
-use super::{bigint, skip};
+use super::{bigint, skip, stack};
 
 /// How much may be visited again through REFs in one value, in items.
 ///
@@ -123,8 +123,14 @@ impl<'de> Decoder<'de> {
         Ok(())
     }
 
+    /// Reads what a container holds.
     #[inline]
-    pub(super) fn enter(&mut self, kind: Kind, count: usize) -> Crossing<()> {
+    pub(super) fn inside<R>(
+        &mut self,
+        kind: Kind,
+        count: usize,
+        read: impl FnOnce(&mut Self) -> Crossing<R>,
+    ) -> Crossing<R> {
         if self.depth == MAX_DEPTH {
             return Err(CrossingError::too_deep());
         }
@@ -132,12 +138,9 @@ impl<'de> Decoder<'de> {
         if self.refs > 0 {
             self.charge(count * kind.values_per_item())?;
         }
-        Ok(())
-    }
-
-    #[inline]
-    pub(super) fn leave(&mut self) {
+        let value = stack::walk(self.depth, || read(self))?;
         self.depth -= 1;
+        Ok(value)
     }
 
     fn charge(&mut self, items: usize) -> Crossing<()> {
@@ -232,25 +235,23 @@ impl<'de> Decoder<'de> {
         count: usize,
         visitor: V,
     ) -> Crossing<V::Value> {
-        self.enter(kind, count)?;
-        let mut items = Items {
-            decoder: self,
-            count,
-            index: 0,
-        };
-        let result = visitor.visit_seq(&mut items);
-        let read = items.index;
-        match result {
-            Ok(value) if read == count => {
-                self.leave();
-                Ok(value)
+        self.inside(kind, count, |decoder| {
+            let mut items = Items {
+                decoder,
+                count,
+                index: 0,
+            };
+            let result = visitor.visit_seq(&mut items);
+            let read = items.index;
+            match result {
+                Ok(value) if read == count => Ok(value),
+                Ok(_) => Err(
+                    CrossingError::new(format!("expected {read} items, found {count}"))
+                        .with_type_name(kind.type_name()),
+                ),
+                Err(error) => Err(error.or_type_name(kind.type_name())),
             }
-            Ok(_) => Err(
-                CrossingError::new(format!("expected {read} items, found {count}"))
-                    .with_type_name(kind.type_name()),
-            ),
-            Err(error) => Err(error.or_type_name(kind.type_name())),
-        }
+        })
     }
 
     /// Bytes as a sequence, which they are in Python too.
@@ -265,26 +266,24 @@ impl<'de> Decoder<'de> {
 
     #[inline]
     fn pairs<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Crossing<V::Value> {
-        self.enter(Kind::Dict, count)?;
-        let mut pairs = Pairs {
-            decoder: self,
-            left: count,
-            key_at: 0,
-        };
-        let result = visitor.visit_map(&mut pairs);
-        let left = pairs.left;
-        match result {
-            Ok(value) if left == 0 => {
-                self.leave();
-                Ok(value)
+        self.inside(Kind::Dict, count, |decoder| {
+            let mut pairs = Pairs {
+                decoder,
+                left: count,
+                key_at: 0,
+            };
+            let result = visitor.visit_map(&mut pairs);
+            let left = pairs.left;
+            match result {
+                Ok(value) if left == 0 => Ok(value),
+                Ok(_) => Err(CrossingError::new(format!(
+                    "expected {} entries, found {count}",
+                    count - left
+                ))
+                .with_type_name("dict")),
+                Err(error) => Err(error.or_type_name("dict")),
             }
-            Ok(_) => Err(CrossingError::new(format!(
-                "expected {} entries, found {count}",
-                count - left
-            ))
-            .with_type_name("dict")),
-            Err(error) => Err(error.or_type_name("dict")),
-        }
+        })
     }
 
     #[inline]
@@ -563,18 +562,16 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Token::Container {
                 kind: Kind::Dict,
                 count: 1,
-            } => {
-                self.enter(Kind::Dict, 1)?;
-                let variant_at = self.reader.position();
-                let value = visitor
-                    .visit_enum(Variant {
-                        decoder: self,
-                        variant_at,
-                    })
-                    .map_err(|error| error.or_type_name("dict"))?;
-                self.leave();
-                Ok(value)
-            }
+            } => self.inside(Kind::Dict, 1, |decoder| {
+                let variant_at = decoder.reader.position();
+                let variant = Variant {
+                    decoder,
+                    variant_at,
+                };
+                visitor
+                    .visit_enum(variant)
+                    .map_err(|error| error.or_type_name("dict"))
+            }),
             Token::Ref(offset) => self.through(offset, |decoder| {
                 decoder.deserialize_enum(name, variants, visitor)
             }),

@@ -11,8 +11,7 @@ use super::error::{Crossing, CrossingError};
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::handoff::{self, Handoff};
 use super::leaves::Leaves;
-use super::lending;
-use super::skip;
+use super::{lending, skip, stack};
 
 /// Appends one value; on an error `out` is as it was.
 ///
@@ -88,6 +87,12 @@ impl<'o> Encoder<'o> {
         }
         self.depth += 1;
         Ok(())
+    }
+
+    /// Writes what a container holds.
+    #[inline]
+    fn inside<T: Serialize + ?Sized>(&mut self, value: &T) -> Crossing<()> {
+        stack::walk(self.depth, || value.serialize(self))
     }
 
     /// Opens a container; a count that is unknown or wrong is put right when it closes.
@@ -370,9 +375,7 @@ impl<'e, 'o> Serializer for &'e mut Encoder<'o> {
         value: &T,
     ) -> Crossing<()> {
         self.open_variant(variant)?;
-        value
-            .serialize(&mut *self)
-            .map_err(|error| error.at_key(variant))?;
+        self.inside(value).map_err(|error| error.at_key(variant))?;
         self.depth -= 1;
         Ok(())
     }
@@ -445,7 +448,7 @@ pub(crate) struct Compound<'e, 'o> {
 impl Compound<'_, '_> {
     #[inline]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Crossing<()> {
-        match value.serialize(&mut *self.encoder) {
+        match self.encoder.inside(value) {
             Ok(()) => {
                 self.count += 1;
                 Ok(())
@@ -457,7 +460,7 @@ impl Compound<'_, '_> {
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Crossing<()> {
         format::write_str(self.encoder.out, key);
-        match value.serialize(&mut *self.encoder) {
+        match self.encoder.inside(value) {
             Ok(()) => {
                 self.count += 1;
                 Ok(())
@@ -558,7 +561,7 @@ impl ser::SerializeMap for Compound<'_, '_> {
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Crossing<()> {
-        match value.serialize(&mut *self.encoder) {
+        match self.encoder.inside(value) {
             Ok(()) => {
                 self.count += 1;
                 Ok(())

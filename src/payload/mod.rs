@@ -30,6 +30,7 @@ mod python;
 mod shape;
 pub(crate) mod shared;
 mod skip;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod tree;

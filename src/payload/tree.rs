@@ -55,25 +55,9 @@ impl<'de> Decoder<'de> {
             Token::Container {
                 kind: Kind::Dict,
                 count,
-            } => {
-                self.enter(Kind::Dict, count)?;
-                let mut pairs = Vec::with_capacity(foreseen(count));
-                for _ in 0..count {
-                    let key_at = self.reader.position();
-                    let key = self.value().map_err(CrossingError::in_key)?;
-                    let value = self.value().map_err(|error| self.at_key(error, key_at))?;
-                    pairs.push((key, value));
-                }
-                self.leave();
-                Value::Dict(pairs)
-            }
+            } => Value::Dict(self.inside(Kind::Dict, count, |decoder| decoder.pairs_of(count))?),
             Token::Container { kind, count } => {
-                self.enter(kind, count)?;
-                let mut items = Vec::with_capacity(foreseen(count));
-                for index in 0..count {
-                    items.push(self.value().map_err(|error| error.at_index(index))?);
-                }
-                self.leave();
+                let items = self.inside(kind, count, |decoder| decoder.items_of(count))?;
                 match kind {
                     Kind::List => Value::List(items),
                     Kind::Tuple => Value::Tuple(items),
@@ -86,6 +70,25 @@ impl<'de> Decoder<'de> {
                 Value::Opaque(Opaque::new(self.shared_leaves()?, index, type_name))
             }
         })
+    }
+
+    fn items_of(&mut self, count: usize) -> Crossing<Vec<Value>> {
+        let mut items = Vec::with_capacity(foreseen(count));
+        for index in 0..count {
+            items.push(self.value().map_err(|error| error.at_index(index))?);
+        }
+        Ok(items)
+    }
+
+    fn pairs_of(&mut self, count: usize) -> Crossing<Vec<(Value, Value)>> {
+        let mut pairs = Vec::with_capacity(foreseen(count));
+        for _ in 0..count {
+            let key_at = self.position();
+            let key = self.value().map_err(CrossingError::in_key)?;
+            let value = self.value().map_err(|error| self.at_key(error, key_at))?;
+            pairs.push((key, value));
+        }
+        Ok(pairs)
     }
 
     fn shared_leaves(&mut self) -> Crossing<Leaves> {

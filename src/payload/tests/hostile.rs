@@ -27,11 +27,11 @@ fn depth_has_one_limit_everywhere() {
         skip_value(&mut Reader::new(&deeper)).unwrap_err(),
         decoded::<Value>(&[tag::LIST, 1].repeat(1_000_000)).unwrap_err(),
     ] {
-        assert!(error.reason().contains("deeper than 128"), "{error}");
+        assert!(error.reason().contains("deeper than 500"), "{error}");
     }
     let payload = Payload::from_encoded(deepest);
     let error = encode_value(&vec![payload], &mut out).unwrap_err();
-    assert!(error.reason().contains("deeper than 128"), "{error}");
+    assert!(error.reason().contains("deeper than 500"), "{error}");
 }
 
 #[test]
