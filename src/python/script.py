@@ -86,11 +86,7 @@ class _Script:
             number = str(sys.modules["owngil"].worker_id() + 1)
             arguments = [argument.replace(slot, number) for argument in arguments]
         with _script_turn:
-            status, left_executors = self._run(arguments, stdin)
-        if left_executors:
-            # Those of the script's own namespace, which is gone now, end with it.
-            gc.collect()
-        return status
+            return self._run(arguments, stdin)
 
     def _run(self, arguments, stdin):
         if self._has_failed:
@@ -98,10 +94,9 @@ class _Script:
             gc.collect()
         self._has_failed = True
         state = _State()
+        threads = _threads()
         # What is there now need not be looked at when garbage is collected at the end of this run.
         gc.freeze()
-        threads = _threads()
-        busy = [executor for executor in _executors(threads) if _is_busy(executor)]
         if not sys.flags.safe_path:
             sys.path.insert(0, self._folder)
         sys.argv = [self._shown, *arguments]
@@ -127,7 +122,8 @@ class _Script:
                 sys.excepthook(type(error), error, error.__traceback__)
             raise
         finally:
-            left_executors = _await_threads(threads, busy)
+            executors = _shut_down_executors()
+            _await_threads(threads)
             _exit_functions.run()
             # As Python does at its end: files are flushed, modules go, and then all that they held. Functions refer to
             # their module's variables, so it takes a collection.
@@ -136,10 +132,12 @@ class _Script:
             if main is not None:
                 _clear(main.__dict__)
                 main = None
+            _reopen(executors)
+            executors = None
             gc.collect()
             state.put_back()
             gc.unfreeze()
-        return status, left_executors
+        return status
 
 
 def _standard_input(data):
@@ -195,25 +193,44 @@ def _clear(variables):
                 variables[name] = None
 
 
-def _await_threads(before, busy_before):
-    """Waits for the threads that a script started, as Python does before it ends.
-
-    Those of a ThreadPoolExecutor would wait for work without end: Python tells them when it ends. Here
-    they are waited for until they are idle, since the executor may be one that an imported module keeps
-    for the next script. Says whether the script left such threads.
-    """
-    while True:
-        present = _threads()
-        executors = _executors(present)
-        pooled = {thread for executor in executors for thread in executor._threads}
-        started = present - before
+def _await_threads(before):
+    """Waits for the threads that a script started, as Python does before it ends."""
+    while started := _threads() - before:
         _shut_down_process_pools(started)
-        for thread in started - pooled:
+        for thread in started:
             thread.join()
-        if any(_is_busy(one) for one in executors if not any(one is other for other in busy_before)):
-            time.sleep(0.01)
-        elif started <= pooled:
-            return bool(started)
+
+
+def _shut_down_executors():
+    """As Python does before it ends: what was submitted to a ThreadPoolExecutor is done, and no more can be.
+
+    Gives those that were open: one that an imported module keeps is there for the next script, too.
+    """
+    futures = sys.modules.get("concurrent.futures.thread")
+    if futures is None:
+        return ()
+    executors = ()
+    if futures._threads_queues:
+        # What is frozen is not told of.
+        gc.unfreeze()
+        kind = futures.ThreadPoolExecutor
+        executors = [found for found in gc.get_objects() if issubclass(type(found), kind)]
+        executors = [executor for executor in executors if not executor._shutdown]
+    futures._python_exit()
+    return executors
+
+
+def _reopen(executors):
+    """They are as a new process would have made them."""
+    futures = sys.modules.get("concurrent.futures.thread")
+    if futures is None:
+        return
+    with futures._global_shutdown_lock:
+        futures._shutdown = False
+    for executor in executors:
+        executor._shutdown = False
+        executor._threads.clear()
+        executor._idle_semaphore = sys.modules["threading"].Semaphore(0)
 
 
 def _shut_down_process_pools(threads):
@@ -225,25 +242,6 @@ def _shut_down_process_pools(threads):
         is_pool = any(kind.__name__ == "ProcessPoolExecutor" for kind in type(found).__mro__)
         if is_pool and getattr(found, "_executor_manager_thread", None) in managers:
             found.shutdown(wait=True)
-
-
-def _executors(threads):
-    futures = sys.modules.get("concurrent.futures.thread")
-    if futures is None or threads.isdisjoint(futures._threads_queues.keys()):
-        return []
-    # Those of modules that stay loaded are among them.
-    gc.unfreeze()
-    return [
-        found
-        for found in gc.get_objects()
-        if issubclass(type(found), futures.ThreadPoolExecutor)
-        and not threads.isdisjoint(getattr(found, "_threads", ()))
-    ]
-
-
-def _is_busy(executor):
-    alive = sum(thread.is_alive() for thread in executor._threads)
-    return executor._work_queue.qsize() > 0 or executor._idle_semaphore._value < alive
 
 
 def _threads():
