@@ -119,7 +119,7 @@ fn info(runtime: &'static Runtime) -> Result<RuntimeInfo> {
 /// Has this process say on standard error which signal ends it and which calls ran, by their numbers from 1, if C code
 /// crashes it. What else is done at these signals is done afterwards.
 pub fn tell_of_crashes() {
-    owngil_ffi::tell_of_crashes(2);
+    owngil_ffi::tell_of_crashes();
 }
 
 /// Ends the process with this status, with all output written.

@@ -1,10 +1,13 @@
 //! Crash: a last word from a process that C code ends, on what it was doing.
 
+use std::fmt::{self, Write};
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use crate::signals::{CRASHES, describe_signal};
 
 /// How many workers can be told of.
 const N_PLACES: usize = 512;
@@ -64,26 +67,13 @@ impl Drop for Place {
     }
 }
 
-/// The signals by which C code ends a process.
-const CRASHES: [(libc::c_int, &str); 5] = [
-    (libc::SIGSEGV, "SIGSEGV, a segmentation fault"),
-    (libc::SIGBUS, "SIGBUS, memory that is not there"),
-    (libc::SIGILL, "SIGILL, an illegal instruction"),
-    (libc::SIGFPE, "SIGFPE, such as an integer division by zero"),
-    (libc::SIGABRT, "SIGABRT, as abort() does"),
-];
-
 /// What was done at these signals before.
 static BEFORE: [OnceLock<libc::sigaction>; CRASHES.len()] =
     [const { OnceLock::new() }; CRASHES.len()];
 
-/// Where the last word goes.
-static DESCRIPTOR: AtomicU32 = AtomicU32::new(2);
-
-/// Has a process that crashes say on that descriptor which signal ends it, and which calls ran: their numbers, from 1.
-pub fn tell_of_crashes(descriptor: u32) {
-    DESCRIPTOR.store(descriptor, Ordering::Relaxed);
-    for (place, (signal, _)) in CRASHES.iter().enumerate() {
+/// Has a process that crashes say on standard error which signal ends it, and which calls ran: their numbers, from 1.
+pub fn tell_of_crashes() {
+    for (signal, known) in CRASHES.into_iter().zip(&BEFORE) {
         let mut before = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: zeroed memory is a valid sigaction.
         let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
@@ -92,10 +82,10 @@ pub fn tell_of_crashes(descriptor: u32) {
         // On the stack for signals that Rust gives its threads: the other one may have overflowed.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         // SAFETY: both point at a sigaction; what the handler does may be done in one.
-        let status = unsafe { libc::sigaction(*signal, &action, before.as_mut_ptr()) };
+        let status = unsafe { libc::sigaction(signal, &action, before.as_mut_ptr()) };
         if status == 0 {
             // SAFETY: the call has filled it.
-            let _ = BEFORE[place].set(unsafe { before.assume_init() });
+            let _ = known.set(unsafe { before.assume_init() });
         }
     }
 }
@@ -103,28 +93,24 @@ pub fn tell_of_crashes(descriptor: u32) {
 /// Says it, and leaves the rest to what was there before. It takes no lock, no memory, and calls only what is safe in
 /// a signal handler (signal-safety(7)).
 extern "C" fn crashed(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    let place = CRASHES.iter().position(|(known, _)| *known == signal);
-    let Some(place) = place else { return };
     let mut line = Line::default();
-    line.push(b"error: C code ended this process (");
-    line.push(CRASHES[place].1.as_bytes());
-    line.push(b")");
-    let mut before: &[u8] = b"; running: ";
+    let name = describe_signal(signal).unwrap_or_default();
+    let _ = write!(line, "error: C code ended this process ({name})");
+    let mut before = "; running:";
     for running in &PLACES {
         let first = running.first.load(Ordering::Relaxed);
         if running.is_taken.load(Ordering::Relaxed) && first != Running::NO_CALL {
-            line.push(before);
-            line.push(b"input ");
             let call = u64::from(running.call.load(Ordering::Relaxed));
-            line.push_number(first.wrapping_add(call).wrapping_add(1));
-            before = b", ";
+            let number = first.wrapping_add(call).wrapping_add(1);
+            let _ = write!(line, "{before} input {number}");
+            before = ",";
         }
     }
-    line.push(b"\n");
-    let descriptor = DESCRIPTOR.load(Ordering::Relaxed) as libc::c_int;
-    // SAFETY: the line has so many bytes; write may be called here.
-    unsafe { libc::write(descriptor, line.bytes.as_ptr().cast(), line.n) };
-    let Some(action) = BEFORE[place].get() else {
+    let text = line.ended();
+    // SAFETY: the text has so many bytes; write may be called here.
+    unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+    let place = CRASHES.iter().position(|known| *known == signal);
+    let Some(action) = place.and_then(|place| BEFORE[place].get()) else {
         return;
     };
     // SAFETY: it was in force before. The instruction that failed runs again, and fails again.
@@ -154,25 +140,20 @@ impl Default for Line {
 }
 
 impl Line {
-    fn push(&mut self, text: &[u8]) {
+    /// All of it, with its newline.
+    fn ended(&mut self) -> &[u8] {
+        self.bytes[self.n] = b'\n';
+        &self.bytes[..=self.n]
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.bytes.len() - 1 - self.n;
-        let text = &text[..text.len().min(room)];
+        let text = &text.as_bytes()[..text.len().min(room)];
         self.bytes[self.n..self.n + text.len()].copy_from_slice(text);
         self.n += text.len();
-    }
-
-    fn push_number(&mut self, mut number: u64) {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.push(&digits[at..]);
+        Ok(())
     }
 }
 
@@ -183,14 +164,13 @@ mod tests {
     #[test]
     fn a_line_holds_numbers_and_ends_where_it_is_full() {
         let mut line = Line::default();
-        line.push_number(0);
-        line.push(b",");
-        line.push_number(u64::MAX);
-        assert_eq!(&line.bytes[..line.n], b"0,18446744073709551615");
+        write!(line, "{},{}", 0, u64::MAX).unwrap();
+        assert_eq!(line.ended(), b"0,18446744073709551615\n");
         for _ in 0..100 {
-            line.push(b"0123456789012345678901234567890123456789");
+            write!(line, "0123456789012345678901234567890123456789").unwrap();
         }
         assert_eq!(line.n, 1023);
+        assert!(line.ended().ends_with(b"\n"));
     }
 
     #[test]

@@ -102,9 +102,9 @@ mod isolate;
 mod library;
 mod room;
 mod runtime;
+mod session;
 #[cfg(Py_3_13)]
 mod siblings;
-mod session;
 mod signals;
 mod site;
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
@@ -137,7 +137,7 @@ pub use panic::{catch, discard};
 pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
 pub use runtime::{Config, MainThread, Runtime, STACK_SIZE, exit, leave};
 pub use session::session_of;
-pub use signals::{block_signals, unblock_signals};
+pub use signals::{block_signals, describe_signal, unblock_signals};
 pub use site::SiteChange;
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

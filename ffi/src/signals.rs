@@ -1,7 +1,30 @@
-//! Signals: which thread of the process gets them.
+//! Signals: which thread of the process gets them, and what those are that end a process.
 
 use std::mem::MaybeUninit;
 use std::ptr;
+
+/// The signals by which C code ends a process.
+pub(crate) const CRASHES: [libc::c_int; 5] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGABRT,
+];
+
+/// The name of a signal that ends processes, and what it stands for.
+pub fn describe_signal(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGSEGV => "SIGSEGV, a segmentation fault",
+        libc::SIGBUS => "SIGBUS, memory that is not there",
+        libc::SIGILL => "SIGILL, an instruction that this processor does not have",
+        libc::SIGFPE => "SIGFPE, such as an integer division by zero",
+        libc::SIGABRT => "SIGABRT, as abort() does",
+        libc::SIGKILL => "SIGKILL: by kill -9, or by the system, which had no memory left",
+        libc::SIGTERM => "SIGTERM",
+        _ => return None,
+    })
+}
 
 /// Has the calling thread, and those that it starts from now on, get no signal that is sent to the process.
 pub fn block_signals() {

@@ -176,15 +176,8 @@ pub(super) fn first_line(text: &str) -> &str {
 
 /// The name of a signal, and what it stands for.
 pub(super) fn signal_text(signal: i32) -> String {
-    let known = match signal {
-        4 => "SIGILL, an instruction that this processor lacks",
-        6 => "SIGABRT, it gave up by itself",
-        7 => "SIGBUS, memory that is not there",
-        8 => "SIGFPE, a division by zero or the like",
-        9 => "SIGKILL, it was killed from outside",
-        11 => "SIGSEGV, memory that is not its own",
-        15 => "SIGTERM, it was asked to end",
-        _ => return format!("signal {signal}"),
-    };
-    known.to_owned()
+    match owngil_ffi::describe_signal(signal) {
+        Some(known) => known.to_owned(),
+        None => format!("signal {signal}"),
+    }
 }

@@ -254,15 +254,6 @@ pub(super) fn told(process: u32, status: ExitStatus) -> String {
     let name = Signal::from_named_raw(signal).map(|signal| format!("{signal:?}"));
     let name = name.unwrap_or_default();
     let name = name.trim_start_matches("Signal::");
-    let hint = match signal {
-        4 => "SIGILL, an instruction that this processor does not have",
-        6 => "SIGABRT, as abort() does",
-        7 => "SIGBUS, memory that is not there",
-        8 => "SIGFPE, such as an integer division by zero",
-        9 => "SIGKILL: by kill -9, or by the system, which had no memory left",
-        11 => "SIGSEGV, a segmentation fault",
-        15 => "SIGTERM",
-        _ => name,
-    };
+    let hint = owngil_ffi::describe_signal(signal).unwrap_or(name);
     format!("its process {process} was ended by signal {signal} ({hint})")
 }
