@@ -161,22 +161,19 @@ impl Interpreter {
     /// # Errors
     ///
     /// [`StartError::Failed`] without memory.
-    pub fn on_main(runtime: &'static Runtime) -> Result<Interpreter, StartError> {
-        Interpreter::make_on_main(runtime, None)
-    }
-
-    /// As [`on_main`](Interpreter::on_main), and what this thread and those that Python code starts from
-    /// now on have in use is counted, beside what CPython took to start: see [`Memory`]. For a process whose
-    /// main interpreter has one worker.
-    ///
-    /// # Errors
-    ///
-    /// As [`on_main`](Interpreter::on_main) and [`new_accounted`](Interpreter::new_accounted).
-    pub fn on_main_accounted(
-        runtime: &'static Runtime,
-        limit: Option<usize>,
-    ) -> Result<Interpreter, StartError> {
-        Interpreter::make_on_main(runtime, Some(Memory::open_main(limit)?))
+    pub fn on_main(_runtime: &'static Runtime) -> Result<Interpreter, StartError> {
+        // SAFETY: CPython runs: `_runtime` exists.
+        let main = unsafe { raw::PyInterpreterState_Main() };
+        // SAFETY: the main interpreter lives as long as the process.
+        let state = unsafe { visit::new_state(main) };
+        let state = NonNull::new(state).ok_or_else(|| StartError::Failed {
+            doing: "creating a thread state",
+            message: "out of memory".to_owned(),
+        })?;
+        // SAFETY: `state` is of the main interpreter, whose id is 0, and was made on this thread; it
+        // ends in `end_now`, after its visits, and in `create`, which gives nobody the visits.
+        let visits = unsafe { Visits::new(0, not_null(main), state, None) };
+        Ok(Interpreter::of(state, 0, Kind::MainThread, visits))
     }
 
     /// The main interpreter, by its own thread. For a process whose main interpreter has one worker.
@@ -188,11 +185,12 @@ impl Interpreter {
         Interpreter::make_lent(thread, None)
     }
 
-    /// As [`lent`](Interpreter::lent) and [`on_main_accounted`](Interpreter::on_main_accounted).
+    /// As [`lent`](Interpreter::lent), and what this thread and those that Python code starts from now on have in use
+    /// is counted, beside what CPython took to start: see [`Memory`].
     ///
     /// # Errors
     ///
-    /// As both.
+    /// As [`lent`](Interpreter::lent) and [`new_accounted`](Interpreter::new_accounted).
     pub fn lent_accounted(
         thread: &MainThread,
         limit: Option<usize>,
@@ -217,26 +215,6 @@ impl Interpreter {
         let visits = unsafe { Visits::new(0, main, state, memory.clone()) };
         let mut made = Interpreter::of(state, 0, Kind::Lent, visits);
         made.home = Rc::clone(home);
-        made.memory = memory;
-        Ok(made)
-    }
-
-    fn make_on_main(
-        _runtime: &'static Runtime,
-        memory: Option<Memory>,
-    ) -> Result<Interpreter, StartError> {
-        // SAFETY: CPython runs: `_runtime` exists.
-        let main = unsafe { raw::PyInterpreterState_Main() };
-        // SAFETY: the main interpreter lives as long as the process.
-        let state = unsafe { visit::new_state(main) };
-        let state = NonNull::new(state).ok_or_else(|| StartError::Failed {
-            doing: "creating a thread state",
-            message: "out of memory".to_owned(),
-        })?;
-        // SAFETY: `state` is of the main interpreter, whose id is 0, and was made on this thread; it
-        // ends in `end_now`, after its visits, and in `create`, which gives nobody the visits.
-        let visits = unsafe { Visits::new(0, not_null(main), state, memory.clone()) };
-        let mut made = Interpreter::of(state, 0, Kind::MainThread, visits);
         made.memory = memory;
         Ok(made)
     }

@@ -46,12 +46,14 @@ fn run(interpreter: &mut Interpreter, source: &str) {
 
 #[test]
 fn a_free_threaded_python_says_that_it_does_not_count() {
-    on_thread(|| {
-        let counted = Interpreter::on_main_accounted(runtime(), None);
-        let refused = counted.map(drop).map_err(|error| error.to_string());
-        let is_told = refused.is_err_and(|error| error.contains("free-threaded"));
-        assert_eq!(is_told, Runtime::IS_FREE_THREADED);
+    let refused = runtime().on_main_thread(|thread| {
+        let counted = Interpreter::lent_accounted(&thread, None);
+        counted.map(drop).map_err(|error| error.to_string())
     });
+    let is_told = refused
+        .unwrap()
+        .is_err_and(|error| error.contains("free-threaded"));
+    assert_eq!(is_told, Runtime::IS_FREE_THREADED);
 }
 
 #[test]
