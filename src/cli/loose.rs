@@ -103,46 +103,51 @@ impl Reader<'_> {
 
     fn array(&mut self) -> Read<Value> {
         let mut items = Vec::new();
-        self.space();
-        if self.pass(b"]") {
-            return Ok(Value::List(items));
-        }
-        loop {
-            items.push(self.value()?);
-            self.space();
-            if self.pass(b"]") {
-                return Ok(Value::List(items));
-            }
-            if !self.pass(b",") {
-                return Err(self.missing("`,` or `]`", "a list"));
-            }
-        }
+        self.each(b"]", "`,` or `]`", "a list", |reader| {
+            items.push(reader.value()?);
+            Ok(())
+        })?;
+        Ok(Value::List(items))
     }
 
     fn object(&mut self) -> Read<Value> {
         let mut pairs = Vec::new();
+        self.each(b"}", "`,` or `}`", "an object", |reader| {
+            reader.space();
+            if reader.peek() != Some(b'"') {
+                return Err(reader.missing("a string for a key", "an object"));
+            }
+            let key = reader.text()?;
+            reader.space();
+            if !reader.pass(b":") {
+                return Err(reader.missing("`:`", "an object"));
+            }
+            pairs.push((key, reader.value()?));
+            Ok(())
+        })?;
+        Ok(Value::Dict(pairs))
+    }
+
+    /// Reads what commas divide, up to the end of it.
+    fn each(
+        &mut self,
+        end: &[u8],
+        expected: &str,
+        whole: &str,
+        mut item: impl FnMut(&mut Self) -> Read<()>,
+    ) -> Read<()> {
         self.space();
-        if self.pass(b"}") {
-            return Ok(Value::Dict(pairs));
+        if self.pass(end) {
+            return Ok(());
         }
         loop {
+            item(self)?;
             self.space();
-            if self.peek() != Some(b'"') {
-                return Err(self.missing("a string for a key", "an object"));
-            }
-            let key = self.text()?;
-            self.space();
-            if !self.pass(b":") {
-                return Err(self.missing("`:`", "an object"));
-            }
-            let value = self.value()?;
-            pairs.push((key, value));
-            self.space();
-            if self.pass(b"}") {
-                return Ok(Value::Dict(pairs));
+            if self.pass(end) {
+                return Ok(());
             }
             if !self.pass(b",") {
-                return Err(self.missing("`,` or `}`", "an object"));
+                return Err(self.missing(expected, whole));
             }
         }
     }
