@@ -71,8 +71,9 @@ impl Directory {
         PathBuf::from(format!("/proc/self/fd/{}", self.folder.as_raw_fd()))
     }
 
-    pub(crate) fn set_umask(umask_: u32) {
-        umask(Mode::from_raw_mode(umask_));
+    /// Makes it that of the process.
+    pub(crate) fn set_umask(mode: u32) {
+        umask(Mode::from_raw_mode(mode));
     }
 
     pub(crate) fn umask(&self) -> u32 {

@@ -11,6 +11,17 @@ use support::{BACKENDS, f, pool};
 
 const IDENTITY: &str = "def f(x):\n    return x\n";
 
+/// A pool that keeps what tasks print with their outcomes.
+fn keeping(backend: Backend, n_workers: usize) -> Pool {
+    Pool::builder()
+        .backend(backend)
+        .worker_program(support::WORKER)
+        .workers(n_workers)
+        .output(OutputPolicy::Capture)
+        .build()
+        .unwrap()
+}
+
 #[test]
 fn the_output_of_a_task_belongs_to_that_task() {
     let print = f(
@@ -19,13 +30,7 @@ fn the_output_of_a_task_belongs_to_that_task() {
                    sys.stdout.buffer.write(b'bytes\\n')\n    return n",
     );
     for backend in BACKENDS {
-        let pool = Pool::builder()
-            .backend(backend)
-            .worker_program(support::WORKER)
-            .workers(3)
-            .output(OutputPolicy::Capture)
-            .build()
-            .unwrap();
+        let pool = keeping(backend, 3);
         let mut n_seen = 0;
         for completed in pool.map::<u64, _>(&print, 0..500u64).completed() {
             let n = completed.index;
@@ -331,13 +336,7 @@ def f(n):
     print('after')
     return n";
     for backend in BACKENDS {
-        let pool = Pool::builder()
-            .backend(backend)
-            .worker_program(support::WORKER)
-            .workers(2)
-            .output(OutputPolicy::Capture)
-            .build()
-            .unwrap();
+        let pool = keeping(backend, 2);
         for completed in pool.map::<u64, _>(&f(source), 0..20u64).completed() {
             let n = completed.index;
             assert_eq!(completed.result, Ok(n), "{backend}");
@@ -353,11 +352,7 @@ def f(n):
 #[test]
 fn a_flood_of_a_child_process_is_kept_as_far_as_there_is_room_and_says_so() {
     let source = "import subprocess\ndef f():\n    subprocess.run('yes | head -c 70000000', shell=True)\n    return 1";
-    let pool = Pool::builder()
-        .workers(1)
-        .output(OutputPolicy::Capture)
-        .build()
-        .unwrap();
+    let pool = keeping(Backend::Interpreter, 1);
     let completed = pool.map::<u64, _>(&f(source), [(); 2]).completed();
     for completed in completed {
         assert_eq!(completed.result, Ok(1));

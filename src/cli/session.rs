@@ -168,8 +168,7 @@ impl Session {
         Ok(info.version)
     }
 
-    /// A report on tasks; it shows progress where there is a screen, or to a machine.
-    /// As `report`, which also keeps the inputs that fail if that is asked for.
+    /// As [`report`](Session::report), which also keeps the inputs that fail if that is asked for.
     pub(crate) fn report_of_inputs(
         &self,
         common: &CommonArgs,
@@ -188,6 +187,7 @@ impl Session {
         Ok(report)
     }
 
+    /// A report on tasks; it shows progress where there is a screen, or to a machine.
     pub(crate) fn report(&self, common: &CommonArgs, noun: &'static str, total: NInputs) -> Report {
         let process = &common.process;
         let on_screen = self.stderr.is_screen() && !process.quiet;

@@ -48,6 +48,15 @@ pub(super) fn started<'a>(
     Ok(attached.none())
 }
 
+/// `note()` of children.py: the working directory or the umask is changed.
+pub(super) fn note_directory<'a>(
+    attached: Attached<'a>,
+    fallback: &Arc<Capture>,
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    Capture::current(fallback).note_directory();
+    Ok(attached.none())
+}
+
 fn stream_of(number: &Borrowed<'_>) -> Stream {
     match number.as_i64() {
         Some(2) => Stream::Stderr,

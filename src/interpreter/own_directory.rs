@@ -2,33 +2,27 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use owngil_ffi::{Attached, Object, PyResult};
 
 use super::functions::named;
 use crate::inherited::{Directory, Inherited};
+use crate::output::Capture;
 
 /// What a worker's calls begin with.
 #[derive(Debug)]
-pub(super) struct OwnDirectory {
-    start: Start,
-    /// A call has changed them. A call does by any of its threads.
-    changed: Arc<AtomicBool>,
-}
-
-#[derive(Debug)]
-enum Start {
+pub(super) enum OwnDirectory {
     Inherited(Arc<Inherited>),
     /// Where code that was loaded went: that holds for all calls, as in plain Python.
     Loaded(Directory),
 }
 
 impl OwnDirectory {
-    /// Has the interpreter note what changes them; `None` where workers share them.
+    /// Has the interpreter call `note` where they are changed; `None` where workers share them.
     pub(super) fn install<'a>(
         attached: Attached<'a>,
         program: &Object<'a>,
+        note: Object<'a>,
         inherited: &Arc<Inherited>,
         is_process: bool,
     ) -> PyResult<'a, Option<OwnDirectory>> {
@@ -43,34 +37,25 @@ impl OwnDirectory {
         if let Err(error) = &entered {
             tracing::warn!(%error, "workers share one working directory");
         }
-        let own = OwnDirectory {
-            start: Start::Inherited(Arc::clone(inherited)),
-            changed: Arc::default(),
-        };
-        let changed = Arc::clone(&own.changed);
-        let note = attached.callback(move |attached, _| {
-            changed.store(true, Ordering::Release);
-            Ok(attached.none())
-        })?;
         let keep = named(attached, program, "keep_directory")?;
         keep.call(&[note, attached.bool(entered.is_ok())])?;
-        Ok(entered.is_ok().then_some(own))
+        let own = || OwnDirectory::Inherited(Arc::clone(inherited));
+        Ok(entered.is_ok().then(own))
     }
 
     /// Puts back what a call has changed.
     #[inline]
-    pub(super) fn put_back(&self) {
-        if self.changed.load(Ordering::Acquire) {
+    pub(super) fn put_back(&self, capture: &Capture) {
+        if capture.has_changed_directory() {
             self.put_back_now();
         }
     }
 
     #[cold]
     fn put_back_now(&self) {
-        self.changed.store(false, Ordering::Release);
-        let directory = match &self.start {
-            Start::Inherited(inherited) => inherited.directory.as_ref(),
-            Start::Loaded(directory) => Some(directory),
+        let directory = match self {
+            OwnDirectory::Inherited(inherited) => inherited.directory.as_ref(),
+            OwnDirectory::Loaded(directory) => Some(directory),
         };
         if let Some(Err(error)) = directory.map(Directory::enter) {
             tracing::error!(%error, "the working directory could not be put back");
@@ -78,10 +63,10 @@ impl OwnDirectory {
     }
 
     /// What has been changed until now was changed by code that was loaded.
-    pub(super) fn settle(&mut self) {
-        if self.changed.swap(false, Ordering::AcqRel) {
+    pub(super) fn settle(&mut self, capture: &Capture) {
+        if capture.has_changed_directory() {
             match Directory::here() {
-                Ok(directory) => self.start = Start::Loaded(directory),
+                Ok(directory) => *self = OwnDirectory::Loaded(directory),
                 Err(error) => warn_unknown(&error),
             }
         }

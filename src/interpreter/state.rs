@@ -134,7 +134,7 @@ impl State {
             error
         });
         if let Some(directory) = &mut self.directory {
-            directory.settle();
+            directory.settle(post.capture());
         }
         if batch.len() == 0
             && let Err(error) = self.loaded(&callable)
@@ -172,7 +172,7 @@ impl State {
                 Err(error) => Err(error.clone()),
             };
             if let Some(directory) = &self.directory {
-                directory.put_back();
+                directory.put_back(post.capture());
             }
             if self.has_refused() {
                 // A value that the call may have given is not the one that it has in plain Python.

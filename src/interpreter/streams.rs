@@ -5,7 +5,7 @@ use std::sync::Arc;
 use owngil_ffi::{Attached, Object, PyResult};
 
 use super::functions::named;
-use super::host::{descriptor, started, write};
+use super::host::{descriptor, note_directory, started, write};
 use super::own_directory::OwnDirectory;
 use super::program::CHILDREN;
 use crate::inherited::Inherited;
@@ -16,6 +16,7 @@ pub(super) struct Streams<'a> {
     write: Object<'a>,
     descriptor: Object<'a>,
     started: Object<'a>,
+    note_directory: Object<'a>,
 }
 
 impl<'a> Streams<'a> {
@@ -27,7 +28,7 @@ impl<'a> Streams<'a> {
         fallback: Arc<Capture>,
         keeps_stdin: bool,
     ) -> PyResult<'a, Streams<'a>> {
-        let (nobodys, parent) = (Arc::clone(&fallback), Arc::clone(&fallback));
+        let [nobodys, parent, mover] = [(); 3].map(|()| Arc::clone(&fallback));
         let streams = Streams {
             write: attached
                 .callback(move |attached, arguments| write(attached, arguments, &fallback))?,
@@ -35,6 +36,8 @@ impl<'a> Streams<'a> {
                 .callback(move |attached, arguments| descriptor(attached, arguments, &nobodys))?,
             started: attached
                 .callback(move |attached, arguments| started(attached, arguments, &parent))?,
+            note_directory: attached
+                .callback(move |attached, _| note_directory(attached, &mover))?,
         };
         let (write, descriptor) = (streams.write.clone(), streams.descriptor.clone());
         let install = named(attached, bootstrap, "install_streams")?;
@@ -69,7 +72,13 @@ impl<'a> Streams<'a> {
             function("keep_descriptors")?.call(&[])?;
         }
         let is_process = children == Children::Noted;
-        OwnDirectory::install(attached, &program, inherited, is_process)
+        OwnDirectory::install(
+            attached,
+            &program,
+            self.note_directory,
+            inherited,
+            is_process,
+        )
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Capture {
     pipes: Mutex<Option<Pipes>>,
     /// Whose child processes those of its tasks are.
     parent: Parent,
+    /// The running call has changed the working directory or the umask.
+    directory_changed: AtomicBool,
 }
 
 impl Capture {
@@ -105,6 +107,7 @@ impl Capture {
             has_children: AtomicBool::new(false),
             pipes: Mutex::default(),
             parent: Parent::default(),
+            directory_changed: AtomicBool::new(false),
         }
     }
 
@@ -116,6 +119,18 @@ impl Capture {
     /// The worker, as the parent of what its tasks start.
     pub(crate) fn parent(&self) -> &Parent {
         &self.parent
+    }
+
+    /// Notes that the working directory or the umask is changed.
+    pub(crate) fn note_directory(&self) {
+        self.directory_changed.store(true, Ordering::Release);
+    }
+
+    /// Whether they have been since this was asked last.
+    #[inline]
+    pub(crate) fn has_changed_directory(&self) -> bool {
+        self.directory_changed.load(Ordering::Acquire)
+            && self.directory_changed.swap(false, Ordering::AcqRel)
     }
 
     /// Where child processes of its tasks write.
@@ -177,11 +192,12 @@ impl Capture {
             Some(pipes) => Arc::clone(pipes.readers()),
             None => return,
         };
-        readers.read(|stream, text| self.write_from_pipe(stream, text));
+        readers.read(|stream, text| self.take(stream, text));
     }
 
-    /// Takes what comes from a descriptor. Who wrote it cannot be told that there is too much.
-    pub(super) fn write_from_pipe(&self, stream: Stream, text: &[u8]) {
+    /// Takes what comes from elsewhere, and hands it on if it is much. Who wrote it cannot be told that there is too
+    /// much.
+    pub(crate) fn take(&self, stream: Stream, text: &[u8]) {
         match self.write(stream, text) {
             Ok(false) => {}
             Ok(true) => self.hand_on(stream),
@@ -269,7 +285,7 @@ impl Capture {
         match current.ok().flatten() {
             Some(capture) => {
                 capture.catch_up();
-                capture.write_from_pipe(stream, text);
+                capture.take(stream, text);
             }
             None => inherit(stream, text, Part::Some),
         }

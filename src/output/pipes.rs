@@ -74,11 +74,8 @@ impl Pipes {
             return Ok(1 + place as RawFd);
         };
         let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = |number: RawFd| fs::read_link(format!("/proc/self/fd/{number}")).ok();
-        let own = path(writers[place].as_raw_fd());
         match lent[place] {
-            // Unless it was closed, and the number is another file's.
-            Some(number) if own.is_some() && path(number) == own => Ok(number),
+            Some(number) if is_still(number, &writers[place]) => Ok(number),
             _ => {
                 let number = writers[place].try_clone()?.into_raw_fd();
                 lent[place] = Some(number);
@@ -92,9 +89,8 @@ impl Pipes {
         let Some(writers) = &self.writers else { return };
         let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
         for (number, writer) in lent.iter().zip(writers) {
-            let path = |number: RawFd| fs::read_link(format!("/proc/self/fd/{number}")).ok();
             if let Some(number) = number
-                && path(*number) == path(writer.as_raw_fd())
+                && is_still(*number, writer)
             {
                 owngil_ffi::close_descriptor(*number);
             }
@@ -106,6 +102,13 @@ impl Drop for Pipes {
     fn drop(&mut self) {
         self.close_lent();
     }
+}
+
+/// Whether that number still is this pipe. It may have been closed, and be another file's.
+fn is_still(number: RawFd, pipe: &PipeWriter) -> bool {
+    let file = |number: RawFd| fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    let own = file(pipe.as_raw_fd());
+    own.is_some() && own == file(number)
 }
 
 impl Readers {
@@ -165,6 +168,6 @@ impl Readers {
     }
 
     fn serve(&self, capture: &Capture) {
-        self.read_all(|stream, text| capture.write_from_pipe(stream, text));
+        self.read_all(|stream, text| capture.take(stream, text));
     }
 }

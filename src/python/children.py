@@ -14,6 +14,12 @@ import sys
 _ENVIRONMENT, _STDIN, _STDOUT, _STDERR = 5, 6, 9, 11
 
 
+def _is_first(what):
+    """Whether nobody has done this in this interpreter before: on the backend `thread` all workers share it."""
+    mark = object()
+    return vars(sys).setdefault(f"_owngil_{what}", mark) is mark
+
+
 def _replace(name, function):
     function.__name__ = function.__qualname__ = name
     setattr(posix, name, function)
@@ -59,6 +65,9 @@ def _is_for_all(frame):
 def tell_of_children(started):
     """Has `started(pid)` called with each child process."""
 
+    if not _is_first("tells_of_children"):
+        return
+
     def telling(call):
         def told(*arguments, **keywords):
             pid = call(*arguments, **keywords)
@@ -102,6 +111,8 @@ def keep_environment(variables):
 
 def catch(descriptor, write, environment):
     """In an interpreter of a process that has others; `environment` is None where it is the process's."""
+    if not _is_first("catches_children"):
+        return
 
     def own(number):
         if number == 1 or number == 2:
@@ -123,10 +134,10 @@ def catch(descriptor, write, environment):
             arguments[_STDIN] = getattr(sys.modules["owngil"]._own, "stdin", arguments[_STDIN])
         for place, number in (_STDOUT, 1), (_STDERR, 2):
             # -1: the child inherits it. That of subprocess.STDOUT may be a number of sys.stdout's.
-            given = arguments[place]
-            wanted = number if given == -1 else given
+            wanted = number if arguments[place] == -1 else arguments[place]
             target = own(wanted)
-            arguments[place] = given if target == wanted else target
+            if target != wanted:
+                arguments[place] = target
         return fork_exec(*arguments)
 
     _replace_fork_exec(caught_fork_exec)
@@ -177,8 +188,11 @@ def catch(descriptor, write, environment):
     _replace("write", caught_write)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
 
+
 def keep_directory(note, has_own):
     """Has `note()` called where the working directory or the umask is changed, which are put back after the call."""
+    if not _is_first("keeps_directory"):
+        return
 
     def noting(call):
         def noted(argument, /):

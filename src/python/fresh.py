@@ -163,7 +163,6 @@ class _State:
         warnings.showwarning = getattr(warnings, "_showwarning_orig", warnings.showwarning)
         warnings.formatwarning = getattr(warnings, "_formatwarning_orig", warnings.formatwarning)
 
-
     def _put_back_signals(self):
         _signal.alarm(0)
         for number, handler in _handlers().items():

@@ -18,6 +18,9 @@ def _refuse(what):
 
 def leave_to_host():
     """Has default and ignored signals be accepted without an effect."""
+    if hasattr(_signal.signal, "_is_owngils"):
+        # Of another worker that shares the interpreter.
+        return
     set_handler = _signal.signal
 
     def signal(signalnum, handler, /):
@@ -25,6 +28,7 @@ def leave_to_host():
             return _signal.getsignal(signalnum)
         return set_handler(signalnum, handler)
 
+    signal._is_owngils = True
     _signal.signal = signal
 
 

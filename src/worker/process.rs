@@ -379,11 +379,8 @@ impl ProcessWorker {
         }
         tracing::warn!(worker = self.post.worker(), %reason, "lost");
         let capture = self.post.capture();
-        self.child.last_words(|stream, text| {
-            if capture.write(stream, text) == Ok(true) {
-                capture.hand_on(stream);
-            }
-        });
+        self.child
+            .last_words(|stream, text| capture.take(stream, text));
         if let Some(first) = self.window.front()
             && first.number <= self.child.begun()
         {
@@ -433,9 +430,7 @@ impl ProcessWorker {
     fn print(&self, call: u32, stream: Stream, text: &[u8], is_last: bool) {
         let capture = self.post.capture();
         capture.turn_to_call(call);
-        if capture.write(stream, text) == Ok(true) {
-            capture.hand_on(stream);
-        }
+        capture.take(stream, text);
         if is_last {
             capture.finish_stream(stream);
         }
