@@ -1,3 +1,5 @@
+"""A call that waits for a child process, and one that tells how many of those are left."""
+
 import glob
 import subprocess
 import time
