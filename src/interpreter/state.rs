@@ -85,9 +85,8 @@ impl State {
             function("be_main_thread")?.call(&[])?;
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
-            run_program(attached, &SIGNALS, &["leave_to_host", "keep_from_process"])?;
         }
-        if attached.id() == 0 && children != Children::Noted && is_worker {
+        if attached.id() != 0 || (children != Children::Noted && is_worker) {
             run_program(attached, &SIGNALS, &["leave_to_host"])?;
         }
         let directory = streams.prepare_children(attached, children, inherited)?;

@@ -232,9 +232,10 @@ def note_refusals(note):
     import posix
 
     _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-    for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal":
+    _thread.interrupt_main = noting_call(_thread.interrupt_main)
+    for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         setattr(_signal, name, noting_call(getattr(_signal, name)))
-    for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill":
+    for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg":
         if hasattr(posix, name):
             call = noting_call(getattr(posix, name))
             setattr(posix, name, call)

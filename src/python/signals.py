@@ -5,8 +5,10 @@ worker process, where it works.
 """
 
 import _signal
+import _thread
 import os
 import posix
+import sys
 
 # What scripts set to their defaults, or to be ignored, before anything else. The host handles them.
 _OF_HOST = {_signal.SIGINT, _signal.SIGTERM, _signal.SIGPIPE}
@@ -17,7 +19,9 @@ def _refuse(what):
 
 
 def leave_to_host():
-    """Has default and ignored signals be accepted without an effect."""
+    """Has default and ignored signals be accepted without an effect, and nothing end or wake the process with the tasks
+    of others.
+    """
     if hasattr(_signal.signal, "_is_owngils"):
         # Of another worker that shares the interpreter.
         return
@@ -30,11 +34,12 @@ def leave_to_host():
 
     signal._is_owngils = True
     _signal.signal = signal
+    _keep_from_process()
 
 
-def keep_from_process():
-    """Has nothing end or wake the process with the tasks of others."""
-    alarm, setitimer, kill = _signal.alarm, _signal.setitimer, posix.kill
+def _keep_from_process():
+    alarm, setitimer = _signal.alarm, _signal.setitimer
+    kill, killpg, pthread_kill = posix.kill, posix.killpg, _signal.pthread_kill
 
     def kept_alarm(seconds, /):
         if seconds:
@@ -51,9 +56,28 @@ def keep_from_process():
             _refuse("a signal to the own process")
         return kill(pid, signal)
 
+    def kept_killpg(pgid, signal, /):
+        if pgid in (0, posix.getpgrp()) and signal != 0:
+            _refuse("a signal to the own process group")
+        return killpg(pgid, signal)
+
+    def kept_pthread_kill(thread_id, signalnum, /):
+        if signalnum != 0:
+            _refuse("pthread_kill")
+        return pthread_kill(thread_id, signalnum)
+
     def kept_raise(signalnum, /):
         _refuse("raise_signal")
 
-    _signal.alarm, _signal.setitimer, _signal.raise_signal = kept_alarm, kept_setitimer, kept_raise
+    def kept_interrupt(signum=_signal.SIGINT, /):
+        _refuse("interrupt_main")
+
+    _thread.interrupt_main = kept_interrupt
+    # `signal` takes them over where it is imported, and the main interpreter may have it already.
+    for module in _signal, sys.modules.get("signal", _signal):
+        module.alarm, module.setitimer, module.raise_signal = kept_alarm, kept_setitimer, kept_raise
+        module.pthread_kill = kept_pthread_kill
     kept_kill.__name__ = kept_kill.__qualname__ = "kill"
+    kept_killpg.__name__ = kept_killpg.__qualname__ = "killpg"
     posix.kill = os.kill = kept_kill
+    posix.killpg = os.killpg = kept_killpg

@@ -15,7 +15,7 @@ const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
 
 /// Scripts by what they do; each gets one argument. What they print comes in the order in which it is written, as with
 /// `python -u`.
-const SCRIPTS: [(&str, &str); 30] = [
+const SCRIPTS: [(&str, &str); 32] = [
     ("child", "import subprocess, sys
 print('before'); subprocess.run(['echo', 'child', sys.argv[1]], check=True); print('after')"),
     ("child_of_a_shell", "import os, sys
@@ -48,6 +48,16 @@ before = os.umask(0o077); print(oct(before))"),
     ("variables", "import os, subprocess, sys, time
 print(os.environ.get('TASK')); os.environ['TASK'] = sys.argv[1]; time.sleep(0.01)
 print(os.popen('echo $TASK').read(), subprocess.getoutput('echo $TASK'), os.system('test $TASK = ' + sys.argv[1]))"),
+    ("interrupted_by_a_timer", "import _thread, threading, time
+timer = threading.Timer(0.05, _thread.interrupt_main); timer.start()
+try:
+    for _ in range(500): time.sleep(0.01)
+    print('not interrupted')
+except KeyboardInterrupt: print('interrupted')
+timer.join()"),
+    ("signal_to_its_thread", "import signal, threading
+try: signal.pthread_kill(threading.get_ident(), signal.SIGINT); print('not interrupted')
+except KeyboardInterrupt: print('interrupted')"),
     ("unflushed", "import gzip, csv, sys, zipfile
 kept = open('text-' + sys.argv[1], 'w'); kept.write('did it')
 packed = zipfile.ZipFile('packed-' + sys.argv[1], 'w'); packed.writestr('a', sys.argv[1])
@@ -229,12 +239,20 @@ fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
     }
 }
 
+/// What is for the process, and so refused where it has others.
+const OF_A_PROCESS: [&str; 4] = [
+    "replaced",
+    "own_signal",
+    "interrupted_by_a_timer",
+    "signal_to_its_thread",
+];
+
 /// What a backend cannot do, and refuses.
 fn is_refused(name: &str, backend: &str) -> bool {
     match backend {
         // ctypes can be imported there from 3.13 on.
         "interpreter" if name == "from_c" => is_python_3_12(),
-        "interpreter" => ["replaced", "own_signal"].contains(&name),
+        "interpreter" => OF_A_PROCESS.contains(&name),
         // Workers share the main interpreter, and with it os.environ, and the process's descriptors. What a thread
         // prints that a script has started is nobody's.
         "thread" => {
@@ -246,7 +264,7 @@ fn is_refused(name: &str, backend: &str) -> bool {
                 "spawned_pool",
                 "finalizers",
             ];
-            ["replaced", "own_signal"].contains(&name) || shared.contains(&name)
+            OF_A_PROCESS.contains(&name) || shared.contains(&name)
         }
         _ => false,
     }
