@@ -223,6 +223,7 @@ def note_refusals(note):
                 raise Refused(str(error)) from error
 
         noted.__name__ = noted.__qualname__ = call.__name__
+        noted.__module__, noted.__doc__, noted.__wrapped__ = call.__module__, call.__doc__, call
         return noted
 
     loader.create_module = noting(loader.create_module)

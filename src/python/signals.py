@@ -28,7 +28,7 @@ def leave_to_host():
     set_handler = _signal.signal
 
     def signal(signalnum, handler, /):
-        if signalnum in _OF_HOST and handler in (_signal.SIG_DFL, _signal.SIG_IGN):
+        if signalnum in _OF_HOST and handler in (_signal.SIG_DFL, _signal.SIG_IGN, _signal.default_int_handler):
             return _signal.getsignal(signalnum)
         return set_handler(signalnum, handler)
 
@@ -72,12 +72,21 @@ def _keep_from_process():
     def kept_interrupt(signum=_signal.SIGINT, /):
         _refuse("interrupt_main")
 
-    _thread.interrupt_main = kept_interrupt
     # `signal` takes them over where it is imported, and the main interpreter may have it already.
-    for module in _signal, sys.modules.get("signal", _signal):
-        module.alarm, module.setitimer, module.raise_signal = kept_alarm, kept_setitimer, kept_raise
-        module.pthread_kill = kept_pthread_kill
-    kept_kill.__name__ = kept_kill.__qualname__ = "kill"
-    kept_killpg.__name__ = kept_killpg.__qualname__ = "killpg"
-    posix.kill = os.kill = kept_kill
-    posix.killpg = os.killpg = kept_killpg
+    modules = _signal, sys.modules.get("signal", _signal)
+    _replace("alarm", kept_alarm, *modules)
+    _replace("setitimer", kept_setitimer, *modules)
+    _replace("raise_signal", kept_raise, *modules)
+    _replace("pthread_kill", kept_pthread_kill, *modules)
+    _replace("interrupt_main", kept_interrupt, _thread)
+    _replace("kill", kept_kill, posix, os)
+    _replace("killpg", kept_killpg, posix, os)
+
+
+def _replace(name, function, *modules):
+    """Has modules have it, by all that `inspect` and `pickle` know of a function."""
+    replaced = getattr(modules[0], name)
+    function.__name__ = function.__qualname__ = name
+    function.__module__, function.__doc__, function.__wrapped__ = replaced.__module__, replaced.__doc__, replaced
+    for module in modules:
+        setattr(module, name, function)

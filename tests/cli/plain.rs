@@ -95,7 +95,8 @@ def later(n):
 for n in range(3): futures.submit(later, n).add_done_callback(lambda future: print('called back', future.result()))
 futures.shutdown(wait=False) if sys.argv[1] == 'b' else atexit.register(later, 3)"),
     ("signals_of_the_host", "import signal
-signal.signal(signal.SIGPIPE, signal.SIG_DFL); signal.signal(signal.SIGINT, signal.SIG_IGN); print('set')"),
+signal.signal(signal.SIGPIPE, signal.SIG_DFL); signal.signal(signal.SIGINT, signal.SIG_IGN); print('set')
+signal.signal(signal.SIGINT, signal.default_int_handler)"),
     ("own_signal", "import os, signal, sys
 got = []; signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
 os.kill(os.getpid(), signal.SIGUSR1); print(got == [signal.SIGUSR1])"),
