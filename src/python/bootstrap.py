@@ -148,17 +148,50 @@ def install_module(number, is_alone):
                 """The number of the worker, from 0; None where there is none."""
                 return getattr(own, "worker_id", None)
 
-            here.worker_id, here._own = worker_id, own
+            here.worker_id, here._own, here._replace = worker_id, own, replace
     here._own.worker_id = number
+
+
+class _Builtin:
+    """A function in the place of a built-in one, as `inspect`, `copy` and `pickle` see it.
+
+    A Python function would become a method where a class holds it.
+    """
+
+    def __init__(self, function, replaced):
+        self._function, self.__wrapped__ = function, replaced
+        self.__name__, self.__qualname__ = replaced.__name__, replaced.__qualname__
+        self.__module__, self.__doc__ = replaced.__module__, replaced.__doc__
+
+    def __call__(self, /, *arguments, **keywords):
+        return self._function(*arguments, **keywords)
+
+    def __reduce__(self):
+        return self.__qualname__
+
+    def __repr__(self):
+        return f"<built-in function {self.__name__}>"
+
+
+def replace(name, function, *modules):
+    """Has modules have this function in the place of a built-in one."""
+    replaced = getattr(modules[0], name)
+    function = _Builtin(function, replaced)
+    for module in modules:
+        setattr(module, name, function)
+    for supported in os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks:
+        if replaced in supported:
+            supported.add(function)
 
 
 def keep_process():
     """Has os._exit end the call that makes it, not the process with the calls of all other workers."""
+    import posix
 
     def _exit(status):
         raise SystemExit(status)
 
-    os._exit = _exit
+    replace("_exit", _exit, os, posix)
 
 
 def be_main_thread():
@@ -222,8 +255,6 @@ def note_refusals(note):
                     raise
                 raise Refused(str(error)) from error
 
-        noted.__name__ = noted.__qualname__ = call.__name__
-        noted.__module__, noted.__doc__, noted.__wrapped__ = call.__module__, call.__doc__, call
         return noted
 
     loader.create_module = noting(loader.create_module)
@@ -233,14 +264,12 @@ def note_refusals(note):
     import posix
 
     _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-    _thread.interrupt_main = noting_call(_thread.interrupt_main)
+    replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
-        setattr(_signal, name, noting_call(getattr(_signal, name)))
+        replace(name, noting_call(getattr(_signal, name)), _signal)
     for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg":
         if hasattr(posix, name):
-            call = noting_call(getattr(posix, name))
-            setattr(posix, name, call)
-            setattr(os, name, call)
+            replace(name, noting_call(getattr(posix, name)), posix, os)
 
 
 class LoadError(Exception):

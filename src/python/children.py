@@ -21,12 +21,7 @@ def _is_first(what):
 
 
 def _replace(name, function):
-    """Has both modules have it, by all that `inspect` and `pickle` know of a function."""
-    replaced = getattr(posix, name)
-    function.__name__ = function.__qualname__ = name
-    function.__module__, function.__doc__, function.__wrapped__ = replaced.__module__, replaced.__doc__, replaced
-    setattr(posix, name, function)
-    setattr(os, name, function)
+    sys.modules["owngil"]._replace(name, function, posix, os)
 
 
 def _replace_fork_exec(function):

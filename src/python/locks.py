@@ -7,6 +7,7 @@ a process: its locks on a file are all taken through the first file object, for 
 
 import _weakref
 import fcntl
+import sys
 
 # struct flock of 64-bit Linux: type, whence, start, length, process.
 _LAYOUT = "hhqqi"
@@ -76,7 +77,6 @@ def hold():
             raise ValueError("unrecognized lockf argument")
         operate(fd, fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
 
-    for name, function in ("fcntl", fcntl_), ("lockf", lockf):
-        function.__doc__ = getattr(fcntl, name).__doc__
-        function.__module__, function.__name__, function.__qualname__ = "fcntl", name, name
-        setattr(fcntl, name, function)
+    replace = sys.modules["owngil"]._replace
+    replace("fcntl", fcntl_, fcntl)
+    replace("lockf", lockf, fcntl)

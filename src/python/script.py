@@ -171,7 +171,7 @@ def _give_descriptor(descriptor):
             file = os.dup(descriptor)
         return plain_open(file, *arguments, **keywords)
 
-    builtins.open = open
+    builtins.open = _Builtin(open, plain_open)
 
 
 def _flush():

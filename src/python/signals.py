@@ -22,22 +22,21 @@ def leave_to_host():
     """Has default and ignored signals be accepted without an effect, and nothing end or wake the process with the tasks
     of others.
     """
-    if hasattr(_signal.signal, "_is_owngils"):
-        # Of another worker that shares the interpreter.
+    set_handler, replace = _signal.signal, sys.modules["owngil"]._replace
+    if hasattr(set_handler, "__wrapped__"):
+        # Another worker that shares the interpreter has done it.
         return
-    set_handler = _signal.signal
 
     def signal(signalnum, handler, /):
         if signalnum in _OF_HOST and handler in (_signal.SIG_DFL, _signal.SIG_IGN, _signal.default_int_handler):
             return _signal.getsignal(signalnum)
         return set_handler(signalnum, handler)
 
-    signal._is_owngils = True
-    _signal.signal = signal
-    _keep_from_process()
+    replace("signal", signal, _signal)
+    _keep_from_process(replace)
 
 
-def _keep_from_process():
+def _keep_from_process(replace):
     alarm, setitimer = _signal.alarm, _signal.setitimer
     kill, killpg, pthread_kill = posix.kill, posix.killpg, _signal.pthread_kill
 
@@ -74,19 +73,10 @@ def _keep_from_process():
 
     # `signal` takes them over where it is imported, and the main interpreter may have it already.
     modules = _signal, sys.modules.get("signal", _signal)
-    _replace("alarm", kept_alarm, *modules)
-    _replace("setitimer", kept_setitimer, *modules)
-    _replace("raise_signal", kept_raise, *modules)
-    _replace("pthread_kill", kept_pthread_kill, *modules)
-    _replace("interrupt_main", kept_interrupt, _thread)
-    _replace("kill", kept_kill, posix, os)
-    _replace("killpg", kept_killpg, posix, os)
-
-
-def _replace(name, function, *modules):
-    """Has modules have it, by all that `inspect` and `pickle` know of a function."""
-    replaced = getattr(modules[0], name)
-    function.__name__ = function.__qualname__ = name
-    function.__module__, function.__doc__, function.__wrapped__ = replaced.__module__, replaced.__doc__, replaced
-    for module in modules:
-        setattr(module, name, function)
+    replace("alarm", kept_alarm, *modules)
+    replace("setitimer", kept_setitimer, *modules)
+    replace("raise_signal", kept_raise, *modules)
+    replace("pthread_kill", kept_pthread_kill, *modules)
+    replace("interrupt_main", kept_interrupt, _thread)
+    replace("kill", kept_kill, posix, os)
+    replace("killpg", kept_killpg, posix, os)

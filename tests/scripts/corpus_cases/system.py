@@ -345,3 +345,32 @@ def foreign_functions():
     packet = Packet.from_buffer_copy(b"\x01\x02\x03")
     buffer = ctypes.create_string_buffer(b"abc", 8)
     return libc.strlen(b"four"), libc.abs(-5), list(numbers), (packet.kind, packet.size), buffer.raw, ctypes.c_uint8(300).value
+
+
+@case()
+def builtin_functions_in_a_class():
+    import copy
+    import fcntl
+    import inspect
+    import pickle
+    import signal
+
+    class Held:
+        close, kill, chdir, alarm, lockf, leave = os.close, os.kill, os.chdir, signal.alarm, fcntl.lockf, os._exit
+
+    held = Held()
+    held.close(os.open(os.devnull, os.O_RDONLY))
+    held.kill(os.getppid(), 0)
+    functions = [held.close, held.kill, held.chdir, held.alarm, held.lockf, held.leave, os.write, os.fork, os.system]
+    return [
+        (
+            function.__name__,
+            repr(function),
+            str(inspect.signature(function)),
+            function.__module__,
+            pickle.loads(pickle.dumps(function)) is function,
+            copy.deepcopy(function) is function,
+            function in os.supports_fd,
+        )
+        for function in functions
+    ]
