@@ -33,7 +33,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -59,6 +59,9 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 packages: ## real packages in four workers at once, and the examples with packages; needs pip and a registry
 	$(cargo) build --examples
 	OWNGIL_TEST_PACKAGES=1 $(cargo) test --no-fail-fast --test packages --test examples
+
+cpython-tests: ## CPython's own tests, each module in one interpreter, beside plain python; takes half an hour
+	OWNGIL_TEST_CPYTHON=1 $(cargo) test --no-fail-fast --test cpython
 
 cases: ## what people met with packages, run by the command: a part of `make packages`
 	OWNGIL_TEST_PACKAGES=1 $(cargo) test --test packages -- 'case '

@@ -162,6 +162,7 @@ class _Builtin:
         self._function, self.__wrapped__ = function, replaced
         self.__name__, self.__qualname__ = replaced.__name__, replaced.__qualname__
         self.__module__, self.__doc__ = replaced.__module__, replaced.__doc__
+        self.__text_signature__ = replaced.__text_signature__
 
     def __call__(self, /, *arguments, **keywords):
         return self._function(*arguments, **keywords)

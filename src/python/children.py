@@ -44,6 +44,13 @@ def note(descriptor):
     for name in "posix_spawn", "posix_spawnp", "system":
         _replace(name, noting(getattr(posix, name)))
     os.register_at_fork(before=lambda: descriptor(1))
+    _ask_descriptors(lambda fd: fd)
+
+
+def _ask_descriptors(own):
+    """Has what would ask C's stdout for its descriptor do without: it has none where `printf` is caught."""
+    terminal_size = posix.get_terminal_size
+    _replace("get_terminal_size", lambda fd=1, /: terminal_size(own(fd)))
 
 
 # What they start serves all later calls, and ends with the process.
@@ -185,6 +192,7 @@ def catch(descriptor, write, environment):
 
     _replace("write", caught_write)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
+    _ask_descriptors(own)
 
 
 def keep_directory(note, has_own):

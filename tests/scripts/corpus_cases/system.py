@@ -374,3 +374,11 @@ def builtin_functions_in_a_class():
         )
         for function in functions
     ]
+
+
+@case()
+def size_of_a_terminal_that_is_none():
+    try:
+        return os.get_terminal_size()
+    except OSError:
+        return shutil.get_terminal_size()
