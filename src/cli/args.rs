@@ -44,9 +44,10 @@ const MAP_EXAMPLES: &str = "\
 Text or JSON Lines:
   --input lines   each line is one str, blank lines too
   --input jsonl   each line is one JSON value, blank lines are skipped
-  --input auto    as the file's name says (.jsonl, .ndjson and .json are JSON Lines); else as the
-                  first line that is not empty says: a JSON object, array or quoted string makes
-                  it JSON Lines, all else is text
+  --input json    each JSON value, on however many lines; of an array alone each of its items
+  --input auto    as the file's name says (.jsonl and .ndjson, .json); else as the first line that
+                  is not empty says: a JSON object, array or quoted string makes it JSON Lines, the
+                  beginning of an object or array json, all else is text
 Several groups of inputs after ::: give every combination; :::+ goes side by side with the one before.
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a function that cannot be loaded,

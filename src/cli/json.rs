@@ -224,19 +224,33 @@ impl fmt::Display for Float {
 
 /// Reads one line of JSON.
 pub(crate) fn read(line: &[u8]) -> Result<Value, String> {
-    if !needs_digits(line)
-        && let Ok(value) = serde_json::from_slice(line)
+    read_at(line).map_err(|(what, column)| format!("{what} at column {column}"))
+}
+
+/// Reads one JSON text; says what is wrong with it, and at which byte, from 1.
+pub(crate) fn read_at(text: &[u8]) -> Result<Value, (String, usize)> {
+    if !needs_digits(text)
+        && let Ok(value) = serde_json::from_slice(text)
     {
         return Ok(value);
     }
-    let read = loose::read(line, allows_nan());
-    read.map_err(|(what, column)| format!("{what} at column {column}"))
+    loose::read(text, allows_nan())
+}
+
+/// Whether the text is JSON as far as it goes, and ends too early.
+pub(crate) fn is_unfinished(text: &[u8]) -> bool {
+    !is_strict(text) && read_at(text).is_err_and(|(what, _)| what.starts_with(loose::EOF))
 }
 
 /// Whether the line is an object, an array or a quoted string.
 pub(crate) fn is_json(line: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'))
-        && (serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() || read(line).is_ok())
+        && (is_strict(line) || read(line).is_ok())
+}
+
+/// Whether it is JSON to the letter, which is found out without making values of it.
+fn is_strict(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Whether a number may be in it of which a float does not tell all: an int of more than 64 bits, or `-0`.
@@ -420,6 +434,16 @@ mod tests {
             format!("{{\"b\":1,\"a\":[{}]}}", "9".repeat(50))
         );
         assert_eq!(items[1..], [Value::from("é\n"), Value::None]);
+    }
+
+    #[test]
+    fn a_text_that_ends_too_early_is_told_from_one_that_is_wrong() {
+        for text in ["[", "{", "[1,", "{\"a\":", "[{\"a\": [", "[\"a", "", " "] {
+            assert!(is_unfinished(text.as_bytes()), "{text}");
+        }
+        for text in ["[note", "[]", "{a", "[1 2", "x", "[1]]", "[1,]"] {
+            assert!(!is_unfinished(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ use owngil::{BigInt, Value};
 /// How deep arrays and objects may nest: as deep as values cross to Python.
 const DEPTH_MAX: usize = 500;
 
+/// How it is said that a text ends too early.
+pub(crate) const EOF: &str = "EOF";
+
 /// Reads one JSON text; says what is wrong with it, and at which byte, from 1.
 pub(crate) fn read(text: &[u8], allows_nan: bool) -> Result<Value, (String, usize)> {
     let mut reader = Reader {
@@ -69,7 +72,7 @@ impl Reader<'_> {
             _ if self.text[self.at..].starts_with(b"NaN") => self.not_finite(b"NaN", f64::NAN),
             Some(b'I') => self.not_finite(b"Infinity", f64::INFINITY),
             Some(_) => Err("expected value".to_owned()),
-            None => Err("EOF while parsing a value".to_owned()),
+            None => Err(format!("{EOF} while parsing a value")),
         }
     }
 
@@ -77,7 +80,7 @@ impl Reader<'_> {
     fn missing(&self, expected: &str, whole: &str) -> String {
         match self.peek() {
             Some(_) => format!("expected {expected}"),
-            None => format!("EOF while parsing {whole}"),
+            None => format!("{EOF} while parsing {whole}"),
         }
     }
 
@@ -216,7 +219,7 @@ impl Reader<'_> {
                     self.escape(&mut bytes)?;
                 }
                 Some(_) => return Err("control character in a string".to_owned()),
-                None => return Err("EOF while parsing a string".to_owned()),
+                None => return Err(format!("{EOF} while parsing a string")),
             }
         }
         match String::from_utf8(bytes) {
@@ -229,7 +232,9 @@ impl Reader<'_> {
     }
 
     fn escape(&mut self, bytes: &mut Vec<u8>) -> Read<()> {
-        let escape = self.peek().ok_or("EOF while parsing a string")?;
+        let escape = self
+            .peek()
+            .ok_or_else(|| format!("{EOF} while parsing a string"))?;
         self.at += 1;
         bytes.push(match escape {
             b'"' | b'\\' | b'/' => escape,

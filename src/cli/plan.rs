@@ -39,6 +39,7 @@ impl CallsPlan {
             GivenArg::Auto | GivenArg::Arg | GivenArg::Args | GivenArg::Kwargs
         );
         args.input.is_raw = !is_structured;
+        args.input.is_binary = given == GivenArg::Bytes;
         let target = args.target.find()?;
         let first = target.first_input.into_iter();
         let (words, mut groups) = input::split(first.chain(args.inputs))?;
@@ -146,7 +147,9 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    pub(crate) fn new(args: RunArgs, stdin: Stdin) -> Result<RunPlan, Fatal> {
+    pub(crate) fn new(mut args: RunArgs, stdin: Stdin) -> Result<RunPlan, Fatal> {
+        // A script finds pieces at its standard input as they came.
+        args.input.is_binary = args.input.pipe;
         let script = args.script.map(|ScriptArg::Words(words)| words);
         let (words, groups) = input::split(script.unwrap_or_default())?;
         let mut words = words.into_iter();

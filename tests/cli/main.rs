@@ -3,6 +3,8 @@
 //! - `map`: what `owngil map` prints, and in which order
 //! - `input`: where inputs come from and what a line is
 //! - `rows`: CSV and TSV, and what fits a function's parameters
+//! - `encoding`: byte order marks, and text that is not UTF-8
+//! - `values`: JSON values that go over several lines
 //! - `files`: names of files, what is in them, and pieces of a stream
 //! - `code`: functions that the command line holds
 //! - `errors`: what is told of failures, and the statuses
@@ -30,6 +32,7 @@ mod bench;
 mod code;
 mod course;
 mod doctor;
+mod encoding;
 mod errors;
 mod files;
 mod help;
@@ -51,3 +54,4 @@ mod terminal;
 mod tools;
 mod transcripts;
 mod trying;
+mod values;

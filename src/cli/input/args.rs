@@ -69,6 +69,10 @@ pub(crate) struct InputArgs {
     /// Whether inputs are taken as they are, whatever the format.
     #[arg(skip)]
     pub(crate) is_raw: bool,
+
+    /// Whether they are bytes, of which none is passed over.
+    #[arg(skip)]
+    pub(crate) is_binary: bool,
 }
 
 /// What an input is.
@@ -81,6 +85,8 @@ pub(crate) enum FormatArg {
     Lines,
     /// Each line is one JSON value
     Jsonl,
+    /// Each JSON value, on however many lines; of an array alone each item
+    Json,
     /// Each row of comma-separated values
     Csv,
     /// Each row of tab-separated values

@@ -12,6 +12,7 @@ use super::text::text;
 use crate::cli::course::Material;
 use crate::cli::joblog::{digest, digest_on};
 use crate::cli::json;
+use crate::cli::loose::EOF;
 use crate::cli::quoting::quoted;
 
 /// How an input becomes the arguments of a call.
@@ -108,8 +109,11 @@ impl Block {
 }
 
 fn not_json(problem: &str) -> Problem {
-    Problem::new(format!("not JSON: {problem}"))
-        .hint("each line must be one JSON value; --input lines reads text")
+    let hint = match problem.starts_with(EOF) {
+        true => "each line must be one JSON value; --input json reads values that go over several",
+        false => "each line must be one JSON value; --input lines reads text",
+    };
+    Problem::new(format!("not JSON: {problem}")).hint(hint)
 }
 
 impl Material for Input {

@@ -9,10 +9,7 @@ use crate::cli::json;
 const READ_SIZE: usize = 64 << 10;
 
 /// How many bytes of blank lines the format of a stream may hide behind.
-const BLANK_MAX: usize = 64 << 10;
-
-/// The byte order mark that some programs put before UTF-8; JSON knows none.
-const MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BLANK_MAX: usize = 64 << 10;
 
 /// The blocks of a stream's lines.
 pub(super) struct Lines<R> {
@@ -122,7 +119,6 @@ impl Cutter {
         self.format = Some(format);
         let mut entries = Vec::new();
         let (mut start, end_byte) = (0, self.end);
-        let has_mark = self.n_lines == 0 && format == Format::Json && text.starts_with(MARK);
         for line in text.split_inclusive(|byte| *byte == end_byte) {
             self.n_lines += 1;
             let mut content = line.strip_suffix(&[end_byte]).unwrap_or(line);
@@ -138,15 +134,11 @@ impl Cutter {
             }
             start += line.len();
         }
-        if has_mark && let Some(first) = entries.first_mut() {
-            first.start = first.end.min(MARK.len());
-        }
         (!entries.is_empty()).then(|| Block::new(text, entries, format))
     }
 
     /// The format that the first line tells that is not blank.
     fn found(&self, text: &[u8]) -> Option<Format> {
-        let text = text.strip_prefix(MARK).unwrap_or(text);
         let lines = text.split(|byte| *byte == self.end);
         let line = lines
             .map(<[u8]>::trim_ascii)
@@ -253,14 +245,5 @@ mod tests {
             (&b"a\nb"[..], &b"c\r"[..])
         );
         assert_eq!(cutter.finish().unwrap().record(0), b"d");
-    }
-
-    #[test]
-    fn a_byte_order_mark_before_json_is_passed_over() {
-        for format in [None, Some(Format::Json)] {
-            let found = inputs(format, &[b"\xEF\xBB\xBF[1]\n[2]\n"]);
-            assert_eq!(found[0].1, Ok(Value::List(vec![Value::Int(1)])));
-            assert_eq!(found.len(), 2);
-        }
     }
 }

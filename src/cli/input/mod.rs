@@ -1,8 +1,9 @@
 //! Input: what the inputs are, where they come from, and what a call gets of one.
 //!
 //! `args` are the options and `words` the command line after `:::`; `Inputs::open` makes of them a
-//! sequence of blocks. Each kind of source has a file that cuts it: `lines`, `rows`, `pieces`, `names` of
-//! files and their `contents`, and `groups` where there are several. `call` makes arguments of an input,
+//! sequence of blocks. Each kind of source has a file that cuts it: `lines`, `rows`, `values` of JSON and a
+//! `document` of them, `pieces`, `names` of files and their `contents`, and `groups` where there are several;
+//! `mark` is what text may begin with. `call` makes arguments of an input,
 //! with the help of `template` for scripts and of the function's `signature`. Who waits for whom is in
 //! `feed`.
 
@@ -10,14 +11,17 @@ mod args;
 mod block;
 mod call;
 mod contents;
+mod document;
 mod groups;
 mod lines;
+mod mark;
 mod names;
 mod pieces;
 mod rows;
 mod signature;
 mod template;
 mod text;
+mod values;
 mod words;
 
 use std::ffi::OsStr;
@@ -32,9 +36,11 @@ use super::fatal::Fatal;
 use super::stdin::Stdin;
 use groups::{Group, Groups};
 use lines::{Cutter, Lines};
+use mark::{Unmarked, cannot_read_on};
 use names::{Names, Rules};
 use pieces::Pieces;
 use rows::Rows;
+use values::Values;
 
 pub(crate) use args::{FormatArg, GivenArg, InputArgs};
 pub(crate) use block::{Block, Format};
@@ -170,6 +176,10 @@ impl Inputs {
                 (stream, "standard input".to_owned(), args.format_of(None))
             }
         };
+        let stream: Box<dyn Read + Send> = match args.null || args.is_binary {
+            true => stream,
+            false => Box::new(Unmarked::new(stream)),
+        };
         if args.pipe {
             let pieces = Pieces::new(stream, args.end(), args.block.get()).map(|block| {
                 let mut block = block?;
@@ -181,7 +191,12 @@ impl Inputs {
         let delimiter = match format {
             FormatArg::Csv => args.delimiter.unwrap_or(b','),
             FormatArg::Tsv => b'\t',
-            FormatArg::Auto | FormatArg::Lines | FormatArg::Jsonl => {
+            FormatArg::Auto | FormatArg::Json if !args.null => {
+                let is_json = format == FormatArg::Json;
+                let values = Values::new(stream, name.as_str().into(), is_json);
+                return Ok(Inputs::new(Box::new(values), &name));
+            }
+            FormatArg::Auto | FormatArg::Json | FormatArg::Lines | FormatArg::Jsonl => {
                 let format = args.line_format(format);
                 return Ok(Inputs::of_stream(stream, &name, format, args.end()));
             }
@@ -205,13 +220,12 @@ impl Inputs {
         name: &str,
     ) -> Inputs {
         let file: Arc<str> = name.into();
-        let cannot = format!("cannot read on in {name}");
         let blocks = blocks.map(move |block| match block {
             Ok(mut block) => {
                 block.file = Some(Arc::clone(&file));
                 Ok(block)
             }
-            Err(error) => Err(Fatal::new(Exit::Failed, cannot.clone()).cause(error)),
+            Err(error) => Err(cannot_read_on(&file, error)),
         });
         Inputs::new(Box::new(blocks), name)
     }
@@ -318,6 +332,10 @@ impl InputArgs {
         if self.null && has_rows {
             return mistake("rows do not end with NUL", "leave --null out");
         }
+        if self.null && self.format == FormatArg::Json {
+            let hint = "--input jsonl takes a value up to each NUL";
+            return mistake("values over several lines do not end with NUL", hint);
+        }
         if (self.header || self.no_header) && !has_rows {
             let hint = "--input csv or --input tsv says that inputs are rows";
             return mistake("only rows have a header", hint);
@@ -339,7 +357,8 @@ impl InputArgs {
         match (self.format, extension) {
             (FormatArg::Auto, _) if self.null || self.pipe => FormatArg::Lines,
             (FormatArg::Auto, _) if self.delimiter.is_some() => FormatArg::Csv,
-            (FormatArg::Auto, Some("jsonl" | "ndjson" | "json")) => FormatArg::Jsonl,
+            (FormatArg::Auto, Some("jsonl" | "ndjson")) => FormatArg::Jsonl,
+            (FormatArg::Auto, Some("json")) => FormatArg::Json,
             (FormatArg::Auto, Some("csv")) => FormatArg::Csv,
             (FormatArg::Auto, Some("tsv")) => FormatArg::Tsv,
             (format, _) => format,
@@ -349,7 +368,7 @@ impl InputArgs {
     /// The format that is asked for; `None` to find out.
     fn line_format(&self, format: FormatArg) -> Option<Format> {
         match format {
-            FormatArg::Jsonl => Some(Format::Json),
+            FormatArg::Json | FormatArg::Jsonl => Some(Format::Json),
             FormatArg::Lines => Some(Format::Text),
             FormatArg::Auto | FormatArg::Csv | FormatArg::Tsv => None,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::block::{Block, Columns, Entry, Format, Problem};
+use super::mark::cannot_read_on;
 use crate::cli::exit::Exit;
 use crate::cli::fatal::Fatal;
 
@@ -230,8 +231,7 @@ impl<R: Read> Iterator for Rows<R> {
             return Some(Ok(block));
         }
         let error = self.trouble.take()?;
-        let fatal = Fatal::new(Exit::Failed, format!("cannot read on in {}", self.name));
-        Some(Err(fatal.cause(error)))
+        Some(Err(cannot_read_on(&self.name, error)))
     }
 }
 
