@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::joblog::{digest, digest_on};
 use super::stderr::Stderr;
 
 /// How much may wait to be written.
@@ -75,6 +76,8 @@ struct State {
     n_taken: u64,
     /// How many are waiting for all to be written.
     n_draining: usize,
+    /// Of what has been appended since the last mark, where that is asked for.
+    digest: Option<u64>,
 }
 
 impl fmt::Debug for Stdout {
@@ -129,18 +132,24 @@ impl Stdout {
             self.hurry.notify_one();
             state = wait(&self.written, state);
         }
-        let was_empty = state.waiting.is_empty();
+        let before = state.waiting.len();
+        let was_empty = before == 0;
         let result = write(&mut state.waiting);
+        if let Some(so_far) = state.digest {
+            state.digest = Some(digest_on(so_far, &state.waiting[before..]));
+        }
         if was_empty && !state.waiting.is_empty() {
             self.work.notify_one();
         }
         result
     }
 
-    /// How many bytes have been appended in all.
-    pub(crate) fn n_appended(&self) -> u64 {
-        let state = self.lock();
-        state.n_taken + state.waiting.len() as u64
+    /// Begins a stretch of what is appended; returns how many bytes have been before it, and the digest of the
+    /// stretch that ends here.
+    pub(crate) fn mark(&self) -> (u64, Option<u64>) {
+        let mut state = self.lock();
+        let ended = state.digest.replace(digest(b""));
+        (state.n_taken + state.waiting.len() as u64, ended)
     }
 
     /// From now on calls this after each write, with how many bytes have been written in all.

@@ -180,11 +180,10 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             (&mut self.joblog, trail.named, trail.is_unfinished)
         {
             let (code, called) = (joblog.code, joblog.called.clone());
-            joblog.note(|n_written, stdout| Row {
+            joblog.note(|result| Row {
                 index: trail.index,
                 begun: trail.begun,
                 elapsed: trail.elapsed,
-                n_written,
                 status: match (outcome, verdict) {
                     (Outcome::Timeout, _) => 124,
                     (_, Verdict::Failed(status)) => status,
@@ -195,7 +194,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                 n_tries: trail.n_tries,
                 input,
                 code,
-                stdout,
+                result,
             });
         }
         if let Some(halt) = self.halt

@@ -7,6 +7,7 @@
 mod args;
 mod code;
 mod past;
+mod results;
 mod row;
 mod target;
 mod writer;
@@ -27,7 +28,8 @@ use super::stderr::Stderr;
 use super::stdout::Stdout;
 
 use past::{Again, Contents};
-use row::{HEADER, Place};
+use results::Found;
+use row::{Extent, HEADER, Place};
 use target::Target;
 use writer::Writer;
 
@@ -78,6 +80,10 @@ impl Joblog {
         let mut notes = Vec::new();
         let mut target = Target::stdout().map_err(cannot)?;
         if let Some(target) = &mut target {
+            let found = results::find(&mut contents, &target.place, target.reader().as_ref());
+            if let Found::Other(n) = found.map_err(cannot)? {
+                return Err(other(path, n));
+            }
             repair(&mut contents, target, &mut notes).map_err(cannot)?;
         }
         let mut len = contents.n_whole as u64;
@@ -104,10 +110,11 @@ impl Joblog {
         let writer = Arc::new(Mutex::new(Writer::new(file, len)));
         let told = Arc::clone(&writer);
         stdout.on_written(move |n_bytes| lock(&told).reached(n_bytes));
+        let (n_appended, _) = stdout.mark();
         let joblog = Joblog {
             path: path.clone(),
             writer,
-            n_appended: stdout.n_appended(),
+            n_appended,
             stdout: Arc::clone(stdout),
             start: target
                 .map(|mut target| target.start())
@@ -124,15 +131,20 @@ impl Joblog {
         lock(&self.writer).on_trouble(told);
     }
 
-    /// Writes a row down once all is out that has been appended to standard output; `row` is given how
-    /// much that was since the last row, and where it ends.
-    pub(crate) fn note(&mut self, row: impl FnOnce(u64, Option<Place>) -> Row) {
-        let needs = self.stdout.n_appended();
+    /// Writes a row down once all is out that has been appended to standard output; `row` is given what
+    /// that was since the last row.
+    pub(crate) fn note(&mut self, row: impl FnOnce(Extent) -> Row) {
+        let (needs, digest) = self.stdout.mark();
         let place = self.start.map(|start| Place {
             end: start.end + needs,
             ..start
         });
-        let line = row(needs - self.n_appended, place).line();
+        let result = Extent {
+            n_bytes: needs - self.n_appended,
+            digest,
+            place,
+        };
+        let line = row(result).line();
         self.n_appended = needs;
         lock(&self.writer).add(&line, needs);
     }
@@ -195,6 +207,20 @@ fn read(path: &Path, file: &mut File, goes_on: bool) -> Result<Contents, Fatal> 
 fn cannot(path: &Path, error: io::Error) -> Fatal {
     let message = format!("cannot use {} as a joblog", path.display());
     Fatal::new(Exit::Usage, message).cause(error)
+}
+
+/// The mistake of going on in a file that has not the results of so many inputs. What the other one has after
+/// them, such as a part of a line, is to be taken back there.
+fn other(path: &Path, n: usize) -> Fatal {
+    let plural = if n == 1 { "" } else { "s" };
+    let message = format!(
+        "standard output is not the file with the results of {} input{plural} that {} accounts for",
+        grouped(n as u64),
+        path.display()
+    );
+    let hint =
+        "add to that file, or to a copy of it; `| cat >> FILE` keeps the other results apart";
+    Fatal::new(Exit::Usage, message).hint(hint)
 }
 
 fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {

@@ -77,7 +77,7 @@ impl Contents {
 
     /// Up to where the results in that file are accounted for, if any are in it.
     pub(crate) fn end_in(&self, file: &Place) -> Option<u64> {
-        let places = self.records.iter().filter_map(|record| record.stdout);
+        let places = self.records.iter().filter_map(|record| record.result.place);
         let ends = places
             .filter(|place| place.is_beside(file))
             .map(|place| place.end);
@@ -88,7 +88,7 @@ impl Contents {
     pub(crate) fn forget_lost(&mut self, file: &Place) -> usize {
         let n = self.records.len();
         self.records.retain(|record| {
-            let place = record.stdout.filter(|place| place.is_beside(file));
+            let place = record.result.place.filter(|place| place.is_beside(file));
             place.is_none_or(|place| place.end <= file.end)
         });
         n - self.records.len()
@@ -141,6 +141,7 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::joblog::row::Extent;
 
     fn record(index: u64, is_ok: bool) -> Record {
         Record {
@@ -148,11 +149,15 @@ mod tests {
             is_ok,
             input: Some(index),
             code: Some(1),
-            stdout: Some(Place {
-                device: 1,
-                inode: 2,
-                end: 10 * (index + 1),
-            }),
+            result: Extent {
+                n_bytes: 10,
+                digest: None,
+                place: Some(Place {
+                    device: 1,
+                    inode: 2,
+                    end: 10 * (index + 1),
+                }),
+            },
         }
     }
 

@@ -49,14 +49,23 @@ pub(crate) struct Row {
     pub(crate) index: u64,
     pub(crate) begun: SystemTime,
     pub(crate) elapsed: Duration,
-    pub(crate) n_written: u64,
     pub(crate) status: i32,
     pub(crate) command: String,
     pub(crate) outcome: Outcome,
     pub(crate) n_tries: u32,
     pub(crate) input: u64,
     pub(crate) code: u64,
-    pub(crate) stdout: Option<Place>,
+    pub(crate) result: Extent,
+}
+
+/// What an input has added to the results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) n_bytes: u64,
+    /// Of these bytes; accounts that were begun earlier have none.
+    pub(crate) digest: Option<u64>,
+    /// Where they end, if standard output is a file.
+    pub(crate) place: Option<Place>,
 }
 
 /// Where the results that are accounted for end in the file that is standard output.
@@ -82,7 +91,7 @@ pub(crate) struct Record {
     /// Of the input; GNU parallel writes none.
     pub(crate) input: Option<u64>,
     pub(crate) code: Option<u64>,
-    pub(crate) stdout: Option<Place>,
+    pub(crate) result: Extent,
 }
 
 impl Row {
@@ -97,7 +106,7 @@ impl Row {
             self.index + 1,
             begun.as_secs_f64(),
             self.elapsed.as_secs_f64(),
-            self.n_written,
+            self.result.n_bytes,
             self.status,
             on_one_line(&self.command),
             self.outcome.name(),
@@ -105,9 +114,13 @@ impl Row {
             self.input,
             self.code,
         );
-        let _ = match self.stdout {
-            Some(Place { device, inode, end }) => writeln!(line, "{device:x}:{inode:x}:{end}"),
-            None => writeln!(line, "-"),
+        let _ = match self.result.place {
+            Some(Place { device, inode, end }) => write!(line, "{device:x}:{inode:x}:{end}"),
+            None => write!(line, "-"),
+        };
+        let _ = match (self.result.place, self.result.digest) {
+            (Some(_), Some(digest)) => writeln!(line, ":{digest:016x}"),
+            _ => writeln!(line),
         };
         line
     }
@@ -147,7 +160,7 @@ pub(crate) fn read(line: &str) -> Option<Record> {
         is_ok: status == 0 && signal == 0,
         input: None,
         code: None,
-        stdout: None,
+        result: Extent::default(),
     };
     // A command of GNU parallel's may hold tabs of its own.
     if let [outcome, n_tries, input, code, stdout] = columns[N_FOREIGN..]
@@ -156,22 +169,28 @@ pub(crate) fn read(line: &str) -> Option<Record> {
     {
         record.input = Some(u64::from_str_radix(input, 16).ok()?);
         record.code = Some(u64::from_str_radix(code, 16).ok()?);
-        record.stdout = match stdout {
-            "-" => None,
-            place => Some(read_place(place)?),
-        };
+        record.result.n_bytes = columns[5].parse().ok()?;
+        if stdout != "-" {
+            let (place, digest) = read_place(stdout)?;
+            (record.result.place, record.result.digest) = (Some(place), digest);
+        }
     }
     Some(record)
 }
 
-fn read_place(text: &str) -> Option<Place> {
+/// With the digest, if there is one.
+fn read_place(text: &str) -> Option<(Place, Option<u64>)> {
     let mut parts = text.split(':');
     let place = Place {
         device: u64::from_str_radix(parts.next()?, 16).ok()?,
         inode: u64::from_str_radix(parts.next()?, 16).ok()?,
         end: parts.next()?.parse().ok()?,
     };
-    parts.next().is_none().then_some(place)
+    let digest = match parts.next() {
+        Some(digest) => Some(u64::from_str_radix(digest, 16).ok()?),
+        None => None,
+    };
+    parts.next().is_none().then_some((place, digest))
 }
 
 /// A digest that stays the same from release to release (FNV-1a, 64 bits).
@@ -195,18 +214,21 @@ mod tests {
             index: 6,
             begun: UNIX_EPOCH + Duration::from_millis(1_700_000_000_250),
             elapsed: Duration::from_micros(1500),
-            n_written: 12,
             status: 0,
             command: "f.py:f 'a\tb\nc'".to_owned(),
             outcome: Outcome::Ok,
             n_tries: 2,
             input: digest(b"a"),
             code: digest(b""),
-            stdout: Some(Place {
-                device: 0xfd01,
-                inode: 0xabc,
-                end: 77,
-            }),
+            result: Extent {
+                n_bytes: 12,
+                digest: Some(digest(b"result")),
+                place: Some(Place {
+                    device: 0xfd01,
+                    inode: 0xabc,
+                    end: 77,
+                }),
+            },
         }
     }
 
@@ -216,7 +238,7 @@ mod tests {
         assert_eq!(
             line,
             "7\t:\t1700000000.250\t0.001500\t0\t12\t0\t0\tf.py:f 'a\\tb\\nc'\tok\t2\t\
-             af63dc4c8601ec8c\tcbf29ce484222325\tfd01:abc:77\n"
+             af63dc4c8601ec8c\tcbf29ce484222325\tfd01:abc:77:9b51cd7cd76778c4\n"
         );
         assert_eq!(line.matches('\t').count(), HEADER.matches('\t').count());
         assert!(HEADER.starts_with(FOREIGN) && is_header(HEADER.trim_end()) && is_header(FOREIGN));
@@ -235,11 +257,20 @@ mod tests {
             (Outcome::Timeout, 124, false),
             (Outcome::Lost, 1, false),
         ] {
-            for stdout in [row().stdout, None] {
+            let whole = row().result;
+            let undigested = Extent {
+                digest: None,
+                ..whole
+            };
+            let unplaced = Extent {
+                place: None,
+                ..undigested
+            };
+            for result in [whole, undigested, unplaced] {
                 let row = Row {
                     outcome,
                     status,
-                    stdout,
+                    result,
                     ..row()
                 };
                 let record = Record {
@@ -247,7 +278,7 @@ mod tests {
                     is_ok,
                     input: Some(row.input),
                     code: Some(row.code),
-                    stdout,
+                    result,
                 };
                 assert_eq!(read(row.line().trim_end_matches('\n')), Some(record));
             }

@@ -31,6 +31,12 @@ impl Target {
         fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()
     }
 
+    /// For reading what is in it, where that is allowed.
+    pub(crate) fn reader(&self) -> Option<File> {
+        // Not by its name, which another file may have by now.
+        File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()
+    }
+
     fn of(file: File) -> io::Result<Option<Target>> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -93,6 +99,8 @@ mod tests {
         assert_eq!(target.start().unwrap().end, 0);
 
         let mut target = Target::of(open(true)).unwrap().unwrap();
+        let text = std::io::read_to_string(target.reader().unwrap()).unwrap();
+        assert_eq!(text, "one\ntwo\nthr");
         assert_eq!((target.cut(20).unwrap(), target.cut(8).unwrap()), (0, 3));
         assert_eq!(target.start().unwrap().end, 8);
         open(true).write_all(b"three\n").unwrap();
