@@ -469,3 +469,55 @@ fn any_value_comes_back_as_it_was() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_call_that_has_not_run_is_told_with_what_runs_it() {
+    let pool = one_worker();
+    for (source, expected) in [
+        (
+            "async def f(): return 1",
+            "result (coroutine): cannot be pickled, and has not run: \
+             call the async function in a plain one, by asyncio.run(…)",
+        ),
+        (
+            "def f(): return [0, (n for n in range(3))]",
+            "result[1] (generator): cannot be pickled, and has not run: return list(…) of it",
+        ),
+    ] {
+        for ended in [
+            pool.call::<Value, _>(&f(source), ()).err(),
+            pool.call::<i64, _>(&f(source), ()).err(),
+        ] {
+            assert_eq!(ended.unwrap().to_string(), expected);
+        }
+    }
+}
+
+#[test]
+fn plain_results_tell_the_method_that_makes_plain_data() {
+    let source = "class A:\n    def model_dump(self): return {}\nclass B: pass\n\
+                  def f(*given): return given or [A(), B()]";
+    for is_plain in [true, false] {
+        let pool = Pool::builder().workers(1).plain_results(is_plain);
+        let pool = pool.build().unwrap();
+        let mut value: Value = pool.call(&f(source), ()).unwrap();
+        // Rust hands it on with what it knows of it.
+        for _ in 0..2 {
+            let items = match &value {
+                Value::List(items) | Value::Tuple(items) => items.clone(),
+                other => panic!("{other:?}"),
+            };
+            let told = items.iter().map(|item| match item {
+                Value::Opaque(opaque) => {
+                    let (_, name) = opaque.type_name().rsplit_once('.').unwrap();
+                    (name, opaque.method())
+                }
+                other => panic!("{other:?}"),
+            });
+            let told: Vec<_> = told.collect();
+            let method = is_plain.then_some("model_dump");
+            assert_eq!(told, [("A", method), ("B", None)]);
+            value = pool.call(&f(source), (&items[0], &items[1])).unwrap();
+        }
+    }
+}

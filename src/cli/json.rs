@@ -18,6 +18,8 @@ pub(crate) struct Unfit {
     /// Where it sat: `result["when"]`.
     path: String,
     type_name: String,
+    /// What makes plain data of it.
+    method: Option<String>,
     is_key: bool,
 }
 
@@ -26,6 +28,10 @@ impl Unfit {
         Box::new(Unfit {
             path: String::new(),
             type_name: value.type_name().to_owned(),
+            method: match value {
+                Value::Opaque(opaque) => opaque.method().map(str::to_owned),
+                _ => None,
+            },
             is_key,
         })
     }
@@ -37,10 +43,14 @@ impl Unfit {
 
     /// What could be done about it.
     pub(crate) fn hint(&self) -> &'static str {
+        let is_model = self.method.as_deref() == Some("model_dump");
         match (self.is_key, self.type_name.as_str()) {
             (true, _) => "make the keys str, for example with str(key)",
             (_, "dict" | "list" | "tuple") => "return it flatter, or as text of json.dumps",
+            _ if is_model => "return value.model_dump(mode=\"json\")",
             (_, "numpy.ndarray") => "return value.tolist()",
+            (_, "numpy.longdouble") => "return float(value)",
+            (_, "numpy.longlong" | "numpy.ulonglong") => "return int(value)",
             (_, name) if name.starts_with("numpy.float") => "return float(value)",
             (_, name) if name.starts_with("numpy.bool") => "return bool(value)",
             (_, name) if name.starts_with("numpy.int") || name.starts_with("numpy.uint") => {

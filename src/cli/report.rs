@@ -19,7 +19,6 @@ use super::traceback;
 /// A run that is over sooner needs no line that says how long it took.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
-/// How much is told of a run.
 /// What helps where a module is not there.
 const MISSING: &str =
     "is its package installed in this Python? -v says which one it is, --python names another";
@@ -27,6 +26,7 @@ const MISSING: &str =
 /// How many different hints are given, each once.
 const HINTS_MAX: usize = 100;
 
+/// How much is told of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Detail {
     /// Neither counts nor warnings.
@@ -129,9 +129,6 @@ impl Failure {
     }
 }
 
-/// What to do about an `async def`.
-const COROUTINE: &str = "it is an async function: call it in a plain one, by asyncio.run(…)";
-
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Failure {
         let text = error.to_string();
@@ -144,10 +141,7 @@ impl From<&Error> for Failure {
         Failure {
             what: what.to_owned(),
             details: details.to_owned(),
-            hint: error.hint().or_else(missing).or_else(|| {
-                let is_coroutine = python.is_none() && text.contains("'coroutine' object");
-                is_coroutine.then(|| COROUTINE.to_owned())
-            }),
+            hint: error.hint().or_else(missing),
             kind: python.map(|python| python.type_name().to_owned()),
         }
     }

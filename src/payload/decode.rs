@@ -11,7 +11,7 @@ use super::error::{Crossing, CrossingError};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag};
 use super::handoff::{self, Handoff};
 use super::leaves::Leaves;
-use super::{bigint, skip, stack};
+use super::{bigint, leaf_name, skip, stack};
 
 /// How much may be visited again through REFs in one value, in items.
 ///
@@ -355,9 +355,9 @@ fn unreadable(token: &Token<'_>) -> Option<CrossingError> {
             CrossingError::new("it holds lone surrogates, which a Rust string cannot")
                 .with_type_name("str"),
         ),
-        Token::Leaf { type_name, .. } => Some(
+        Token::Leaf { name, .. } => Some(
             CrossingError::new("an opaque Python object; Rust cannot read it")
-                .with_type_name(*type_name),
+                .with_type_name(leaf_name::type_name(name)),
         ),
         _ => None,
     }

@@ -161,7 +161,7 @@ impl<'o> Encoder<'o> {
                 return match handoff::take() {
                     Some(Handoff::Opaque(opaque)) => {
                         self.adopt(opaque.leaves())?;
-                        format::write_leaf(self.out, opaque.index(), opaque.type_name());
+                        format::write_leaf(self.out, opaque.index(), opaque.name());
                         Ok(())
                     }
                     _ => value.serialize(self),

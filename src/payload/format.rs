@@ -166,8 +166,8 @@ pub(crate) enum Token<'de> {
     Leaf {
         /// Its number in the table.
         index: u64,
-        /// Its Python type.
-        type_name: &'de str,
+        /// Its Python type, and more: see `leaf_name`.
+        name: &'de str,
     },
 }
 
@@ -406,7 +406,7 @@ impl<'de> Reader<'de> {
             tag::REF => Token::Ref(self.varint()?),
             tag::LEAF => Token::Leaf {
                 index: self.varint()?,
-                type_name: text(self.block()?)?,
+                name: text(self.block()?)?,
             },
             _ => match Kind::of(tag) {
                 Some(kind) => Token::Container {
@@ -547,10 +547,10 @@ pub(crate) fn write_ref(out: &mut Vec<u8>, offset: u64) {
 }
 
 /// Writes a reference to the object of that number in the table of pickled leaves.
-pub(crate) fn write_leaf(out: &mut Vec<u8>, index: u64, type_name: &str) {
+pub(crate) fn write_leaf(out: &mut Vec<u8>, index: u64, name: &str) {
     out.push(tag::LEAF);
     write_varint(out, index);
-    write_block(out, type_name.as_bytes());
+    write_block(out, name.as_bytes());
 }
 
 /// Writes the table of pickled leaves; the body follows.

@@ -23,6 +23,7 @@ mod error;
 mod format;
 mod handoff;
 mod keywords;
+mod leaf_name;
 mod leaves;
 mod lending;
 mod make;

@@ -23,6 +23,7 @@ use super::buffer::Buffer;
 use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::leaf_name;
 use super::leaves::{self, Pickling};
 use super::lending::{LENT_FROM, Lending};
 use super::make::{Make, read_usual};
@@ -136,10 +137,9 @@ impl Codec {
         error: CrossingError,
     ) -> CrossingError {
         let failed = leaves.iter().enumerate().find_map(|(index, leaf)| {
-            let alone = self.pickle(attached, std::slice::from_ref(leaf));
-            alone
-                .err()
-                .map(|error| (index, error.with_type_name(leaf.type_name())))
+            let alone = || self.pickle(attached, std::slice::from_ref(leaf)).err();
+            let error = unrun(leaf).or_else(alone);
+            error.map(|error| (index, error.with_type_name(leaf.type_name())))
         });
         let Some((index, error)) = failed else {
             return error;
@@ -186,6 +186,30 @@ impl Codec {
         let body = reader.position();
         Make::new(attached, &self.lending, leaves, &self.shapes, body).value(reader, 0)
     }
+}
+
+/// The method of the object's class that makes plain data of it, of those that are known.
+fn method(object: &Object<'_>) -> Option<&'static str> {
+    let method = object.class().and_then(|class| class.get("model_dump"));
+    let is_callable = method.and_then(|method| method.get("__call__")).is_ok();
+    is_callable.then_some("model_dump")
+}
+
+/// What is to be done with an object that stands for a call which nothing has run.
+fn unrun(object: &Object<'_>) -> Option<CrossingError> {
+    let reason = match object.type_name().as_str() {
+        "coroutine" => {
+            // Else Python warns of it as well, with less of a hint.
+            let _ = object.invoke("close", &[]);
+            "cannot be pickled, and has not run: call the async function in a plain one, by asyncio.run(…)"
+        }
+        "async_generator" => {
+            "cannot be pickled, and has not run: collect it in a plain function, by asyncio.run(…)"
+        }
+        "generator" => "cannot be pickled, and has not run: return list(…) of it",
+        _ => return None,
+    };
+    Some(CrossingError::new(reason))
 }
 
 fn unpicklable(raised: &Raised<'_>) -> CrossingError {
@@ -411,7 +435,10 @@ impl<'o, 'a> Walk<'o, 'a> {
         {
             return Err(Stop::Error(error.clone()));
         }
-        format::write_leaf(self.out, index as u64, &object.type_name());
+        // Of plain results alone somebody asks what would have made one.
+        let method = self.plain.and_then(|_| method(object));
+        let name = leaf_name::joined(object.type_name(), method);
+        format::write_leaf(self.out, index as u64, &name);
         self.leaves.push(object.clone());
         Ok(())
     }

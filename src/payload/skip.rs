@@ -4,6 +4,7 @@
 
 use super::error::{Crossing, CrossingError, Key};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag, truncated, unknown_tag};
+use super::leaf_name;
 
 /// What a walk over a value met.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub(crate) fn type_name_of<'de>(token: &Token<'de>) -> &'de str {
         Token::Buffer(tag::BYTEARRAY, _) => "bytearray",
         Token::Buffer(..) => "memoryview",
         Token::Container { kind, .. } => kind.type_name(),
-        Token::Leaf { type_name, .. } => type_name,
+        Token::Leaf { name, .. } => leaf_name::type_name(name),
         Token::Ref(_) => "object",
     }
 }

@@ -66,8 +66,8 @@ impl<'de> Decoder<'de> {
                 }
             }
             Token::Ref(offset) => self.through(offset, Self::value)?,
-            Token::Leaf { index, type_name } => {
-                Value::Opaque(Opaque::new(self.shared_leaves()?, index, type_name))
+            Token::Leaf { index, name } => {
+                Value::Opaque(Opaque::new(self.shared_leaves()?, index, name))
             }
         })
     }

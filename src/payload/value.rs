@@ -12,7 +12,7 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 use super::bigint::BigInt;
 use super::handoff::{self, Handoff};
 use super::leaves::Leaves;
-use super::{Buffer, Payload, format};
+use super::{Buffer, Payload, format, leaf_name};
 
 /// The most items for which memory is set aside before they are seen.
 const MOST_FORESEEN: usize = 1024;
@@ -105,16 +105,17 @@ pub struct Opaque(Arc<Leaf>);
 struct Leaf {
     leaves: Leaves,
     index: u64,
-    type_name: Box<str>,
+    /// The type, and more: see `leaf_name`.
+    name: Box<str>,
 }
 
 impl Opaque {
     /// The object of that number in a table of pickled leaves.
-    pub(crate) fn new(leaves: Leaves, index: u64, type_name: &str) -> Self {
+    pub(crate) fn new(leaves: Leaves, index: u64, name: &str) -> Self {
         Opaque(Arc::new(Leaf {
             leaves,
             index,
-            type_name: type_name.into(),
+            name: name.into(),
         }))
     }
 
@@ -130,7 +131,20 @@ impl Opaque {
 
     /// The object's Python type, such as `datetime.datetime`.
     pub fn type_name(&self) -> &str {
-        &self.0.type_name
+        leaf_name::type_name(&self.0.name)
+    }
+
+    /// The method by which Python code makes plain data of it: `model_dump`, which pydantic's models have.
+    ///
+    /// Who reports that a result is not plain can say what to do. It is looked for where
+    /// [`plain_results`](crate::PoolBuilder::plain_results) is set, and `None` elsewhere.
+    pub fn method(&self) -> Option<&str> {
+        leaf_name::method(&self.0.name)
+    }
+
+    /// What a value says of it.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// The object as a payload of its own, with a copy of the pickle.
@@ -138,10 +152,10 @@ impl Opaque {
         let Leaf {
             leaves,
             index,
-            type_name,
+            name,
         } = &*self.0;
         let mut encoding = leaves.to_encoding();
-        format::write_leaf(&mut encoding, *index, type_name);
+        format::write_leaf(&mut encoding, *index, name);
         Payload::from_encoded(encoding)
     }
 }

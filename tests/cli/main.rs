@@ -7,6 +7,7 @@
 //! - `values`: JSON values that go over several lines
 //! - `files`: names of files, what is in them, and pieces of a stream
 //! - `code`: functions that the command line holds
+//! - `unfit`: results that are none, each with what to return
 //! - `errors`: what is told of failures, and the statuses
 //! - `placement`: where code runs that is refused in interpreters
 //! - `plain`: scripts beside a loop of plain Python
@@ -54,4 +55,5 @@ mod terminal;
 mod tools;
 mod transcripts;
 mod trying;
+mod unfit;
 mod values;
