@@ -26,6 +26,7 @@ mod log;
 mod loose;
 mod map;
 mod metadata;
+mod missing;
 mod output;
 mod own_list;
 mod placement;

@@ -161,6 +161,51 @@ fn a_file_that_cannot_be_read_is_an_error_before_anything_runs() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_told_with_the_one_that_may_be_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["names.txt", "people.json", "job.py"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let job = format!("{}/job.py", folder.path().display());
+    for (arguments, hint) in [
+        (
+            &["map", "job.py:f", "-a", "name.txt"][..],
+            "did you mean names.txt?",
+        ),
+        (
+            &["map", "job.py:f", "-a", "./people.jsonl"],
+            "did you mean ./people.json?",
+        ),
+        (
+            &["run", "job.py", "::::", "nmaes.txt"],
+            "did you mean names.txt?",
+        ),
+        (
+            &["run", "-a", "nowhere/names.txt", "job.py"],
+            "there is no directory nowhere",
+        ),
+        (&["map", "jbo.py:f", "x"], "did you mean job.py?"),
+        (&["run", "jobs.py"], "did you mean job.py?"),
+        (&["run", "nowhere/job.py"], "there is no directory "),
+    ] {
+        let ended = run(owngil(arguments).current_dir(&folder));
+        let hint = format!("\nhint: {hint}");
+        assert!(ended.check(2).stderr.contains(&hint), "{}", ended.stderr);
+    }
+    let ended = run(&mut owngil([
+        "map",
+        &format!("{job}:f"),
+        "-a",
+        "nothing.like.it",
+    ]));
+    assert!(
+        !ended.check(2).stderr.contains("hint: "),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn input_that_cannot_be_read_on_is_an_error() {
     // It opens, and gives an error when it is read.
     let path = "/proc/self/mem";

@@ -27,12 +27,13 @@ mod words;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::Exit;
 use super::fatal::Fatal;
+use super::missing;
 use super::stdin::Stdin;
 use groups::{Group, Groups};
 use lines::{Cutter, Lines};
@@ -401,6 +402,14 @@ fn open(path: &Path) -> Result<File, Fatal> {
     match opened {
         Ok((false, file)) => Ok(file),
         Ok((true, _)) => Err(cannot().cause("it is a directory")),
-        Err(error) => Err(cannot().cause(error)),
+        Err(error) => {
+            let is_missing = error.kind() == ErrorKind::NotFound;
+            let hint = is_missing.then(|| missing::hint(path)).flatten();
+            let fatal = cannot().cause(error);
+            Err(match hint {
+                Some(hint) => fatal.hint(hint),
+                None => fatal,
+            })
+        }
     }
 }
