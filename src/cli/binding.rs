@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use owngil::{Function, Pool};
 
 use super::args::ProcessArgs;
-use super::input::{Fields, Signature};
+use super::input::{Fields, Problem, Signature};
 use super::session::Session;
 use super::stderr::Stderr;
 
@@ -44,16 +44,16 @@ impl Binding {
         }
     }
 
-    /// Whether each field is to be an argument.
-    pub(crate) fn fits(&self, fields: Fields<'_>) -> bool {
+    /// Whether each field is to be an argument; or why no call can be made of any input.
+    pub(crate) fn fits(&self, fields: Fields<'_>) -> Result<bool, Problem> {
         let Some(pool) = self.pool.upgrade() else {
-            return false;
+            return Ok(false);
         };
         let probe = Function::source(SOURCE, "parameters");
         let reference = self.function.to_string();
         let asked = pool.call::<Option<Parameters>, _>(&probe, (reference,));
         let misfit = match asked {
-            Ok(Some(parameters)) => Signature::new(parameters).misfit(fields),
+            Ok(Some(parameters)) => decided(parameters, fields)?,
             Ok(None) => Some("Python does not know its parameters".to_owned()),
             Err(error) => {
                 if !self.is_quiet {
@@ -64,21 +64,39 @@ impl Binding {
                     );
                     self.stderr.write(message.as_bytes());
                 }
-                return false;
+                return Ok(false);
             }
         };
         if self.is_verbose {
             let message = told(&self.function.to_string(), fields, misfit.as_deref());
             self.stderr.write(message.as_bytes());
         }
-        misfit.is_none()
+        Ok(misfit.is_none())
+    }
+}
+
+/// Why all fields are to be one argument, if they are. A function that does not take one is never given it: its
+/// error would be about that, and not about the field that does not fit.
+fn decided(parameters: Parameters, fields: Fields<'_>) -> Result<Option<String>, Problem> {
+    let signature = Signature::new(parameters);
+    let misfit = signature.misfit(fields);
+    match (misfit, fields) {
+        (Some(misfit), _) if signature.takes_one() => Ok(Some(misfit)),
+        (None, _) | (_, Fields::Named(_)) => Ok(None),
+        (Some(misfit), Fields::Columns(_) | Fields::Numbered(_)) => {
+            let problem = Problem::new(format!("the rows do not fit the function: {misfit}"));
+            let hint = "--as args passes columns in their order; -c 'lambda **row: …' can choose among them";
+            Err(problem.hint(hint))
+        }
     }
 }
 
 /// What was decided.
 fn told(function: &str, fields: Fields<'_>, misfit: Option<&str>) -> String {
     let (names, each) = match fields {
-        Fields::Named(names) => (format!(" ({})", names.join(", ")), "a keyword argument"),
+        Fields::Named(names) | Fields::Columns(names) => {
+            (format!(" ({})", names.join(", ")), "a keyword argument")
+        }
         Fields::Numbered(n) => (format!(" ({n})"), "an argument"),
     };
     match misfit {

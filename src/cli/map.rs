@@ -65,6 +65,16 @@ pub(crate) fn map(
     ending.close(report, &pool, &ledger, (common, session))
 }
 
+/// What to do where the keys of an object do not fit.
+const KEYWORDS: &str = "the entries of an object are keyword arguments; --as arg passes it whole, and **rest takes what is left";
+
+/// Whether it is the call itself that cannot be, and nothing has run of the function.
+fn is_of_the_call(error: &Error) -> bool {
+    error.python().is_some_and(|python| {
+        python.type_name() == "TypeError" && !python.traceback().contains("\n  File ")
+    })
+}
+
 /// What becomes of results.
 struct Results<'a> {
     session: &'a Session,
@@ -96,6 +106,9 @@ impl Results<'_> {
         let is_no_input = problem.is_some();
         let failure = match (result, problem) {
             (_, Some(problem)) => Some(Failure::from(problem)),
+            (Err(error), None) if block.has_keywords() && is_of_the_call(error) => {
+                Some(Failure::from(error).or_hint(KEYWORDS))
+            }
             (Err(error), None) => Some(Failure::from(error)),
             (Ok(_), None) => None,
         };

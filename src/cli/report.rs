@@ -101,6 +101,12 @@ impl Failure {
         self
     }
 
+    /// With this hint, unless it has another.
+    pub(crate) fn or_hint(mut self, hint: &str) -> Failure {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
     /// The failure of an input of which not all that was printed could be kept, or what it gave.
     pub(crate) fn unkept(error: &io::Error) -> Failure {
         let failure = Failure::new(format!("its output could not be kept: {error}"));

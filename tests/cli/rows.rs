@@ -153,3 +153,82 @@ fn contradictions_about_rows_are_told() {
             .contains("the header has two columns \"a\"\nhint: --no-header")
     );
 }
+
+#[test]
+fn a_key_that_has_no_parameter_is_named() {
+    let object =
+        "{\"name\": \"Ada\", \"points\": 3, \"age\": 36}\n{\"name\": \"Bob\", \"points\": 5}\n";
+    for option in [&[][..], &["--as", "kwargs"]] {
+        for backend in ["interpreter", "thread", "process"] {
+            let mut command = words("map -k scoring.py:rank --backend");
+            let ended = run_with(command.arg(backend).args(option), object);
+            // The others go on.
+            assert_eq!(ended.check(1).stdout, "\"Bob has 005\"\n");
+            let expected = "TypeError: rank() got an unexpected keyword argument 'age'\n\
+                            hint: the entries of an object are keyword arguments; --as arg passes it whole, ";
+            assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+        }
+    }
+    // So is one of a function that takes no single argument, and a parameter without a key.
+    for (code, expected) in [
+        (
+            "def f(): pass",
+            "f() got an unexpected keyword argument 'name'\n",
+        ),
+        (
+            "def f(*, name): pass",
+            "f() got an unexpected keyword argument 'points'\n",
+        ),
+        (
+            "def f(name, points, age, size): pass",
+            "f() missing 1 required positional argument: 'size'\n",
+        ),
+    ] {
+        let ended = run_with(&mut owngil(["map", "-c", code]), object);
+        assert!(ended.check(1).stderr.contains(expected), "{}", ended.stderr);
+        assert!(
+            !ended.stderr.contains("but 1 was given"),
+            "{}",
+            ended.stderr
+        );
+    }
+    // An error of the function's own gets no such hint.
+    let code = "def f(name, points, age=0): return name + points";
+    let ended = run_with(&mut owngil(["map", "-c", code]), object);
+    assert!(
+        !ended.check(1).stderr.contains("hint: "),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn rows_that_fit_in_no_way_end_the_run_before_the_first_call() {
+    for (options, text, what) in [
+        (
+            "--input csv",
+            "name,points,age\nAda,3,36\n",
+            "it has no parameter age",
+        ),
+        (
+            "--input tsv",
+            "name\nAda\n",
+            "nothing is there for its parameter points",
+        ),
+        (
+            "--input csv --no-header",
+            "Ada,3,36\n",
+            "it does not take 3 arguments",
+        ),
+    ] {
+        for command in ["map", "bench --quick"] {
+            let mut command = words(&format!("{command} {options} scoring.py:rank"));
+            let ended = run_with(&mut command, text);
+            assert_eq!(ended.check(2).stdout, "");
+            let expected = format!(
+                "error: the rows do not fit the function: {what}\nhint: --as args passes columns in "
+            );
+            assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+        }
+    }
+}

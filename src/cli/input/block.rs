@@ -72,14 +72,14 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(what: impl Into<String>) -> Problem {
+    pub(crate) fn new(what: impl Into<String>) -> Problem {
         Problem {
             what: what.into(),
             hint: None,
         }
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(hint.into());
         self
     }
@@ -164,6 +164,13 @@ impl Block {
     /// How much memory it takes: short lines take less than the notes of where they are.
     pub(crate) fn n_bytes_held(&self) -> usize {
         self.n_bytes() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Whether the entries of its objects are keyword arguments.
+    pub(crate) fn has_keywords(&self) -> bool {
+        self.columns.is_none()
+            && self.format == Format::Json
+            && matches!(self.shape, Shape::Keywords | Shape::Fitting)
     }
 
     /// The fields of the first input that has any: a row, or a JSON object.

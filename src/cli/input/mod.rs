@@ -44,7 +44,7 @@ use rows::Rows;
 use values::Values;
 
 pub(crate) use args::{FormatArg, GivenArg, InputArgs};
-pub(crate) use block::{Block, Format};
+pub(crate) use block::{Block, Format, Problem};
 pub(crate) use call::{Input, Shape};
 pub(crate) use signature::{Fields, Signature};
 pub(crate) use template::Template;
@@ -278,17 +278,20 @@ impl Inputs {
     /// to be an argument.
     pub(crate) fn blocks_that(
         self,
-        mut fit: impl FnMut(Fields<'_>) -> bool + Send + 'static,
+        mut fit: impl FnMut(Fields<'_>) -> Result<bool, Problem> + Send + 'static,
     ) -> Blocks {
         let mut does_fit = None;
         Box::new(self.blocks(Shape::Arg).map(move |block| {
             let mut block = block?;
             if does_fit.is_none() {
-                does_fit = match (block.fields_of_first(), &block.columns) {
-                    (Some(names), _) => Some(fit(Fields::Named(&names))),
-                    (None, Some(columns)) => Some(fit(Fields::Numbered(columns.n))),
+                let names = block.fields_of_first();
+                let fields = match (&names, &block.columns) {
+                    (Some(names), Some(_)) => Some(Fields::Columns(names)),
+                    (Some(names), None) => Some(Fields::Named(names)),
+                    (None, Some(columns)) => Some(Fields::Numbered(columns.n)),
                     (None, None) => None,
                 };
+                does_fit = fields.map(&mut fit).transpose()?;
             }
             if does_fit == Some(true) {
                 block.shape = Shape::Fitting;

@@ -25,7 +25,10 @@ enum Kind {
 /// The fields of an input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fields<'a> {
+    /// Those of an object; another one may have others.
     Named(&'a [String]),
+    /// Those of all rows.
+    Columns(&'a [String]),
     Numbered(usize),
 }
 
@@ -52,9 +55,14 @@ impl Signature {
     /// Why the fields cannot each be an argument, if they cannot.
     pub(crate) fn misfit(&self, fields: Fields<'_>) -> Option<String> {
         match fields {
-            Fields::Named(names) => self.misfit_of_names(names),
+            Fields::Named(names) | Fields::Columns(names) => self.misfit_of_names(names),
             Fields::Numbered(n) => self.misfit_of_number(n),
         }
+    }
+
+    /// Whether all fields can be one argument.
+    pub(crate) fn takes_one(&self) -> bool {
+        self.misfit_of_number(1).is_none()
     }
 
     fn misfit_of_names(&self, names: &[String]) -> Option<String> {
