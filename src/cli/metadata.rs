@@ -17,7 +17,9 @@ pub(crate) struct Metadata {
 impl Metadata {
     /// That of a script; `None` where it has none, or cannot be read, which is told when it is loaded.
     pub(crate) fn of(script: &Path) -> Result<Option<Metadata>, String> {
-        let Ok(text) = fs::read(script) else {
+        // A pipe has been read, and gives nothing more: one with a name would be waited for without end.
+        let text = script.is_file().then(|| fs::read(script).ok());
+        let Some(text) = text.flatten() else {
             return Ok(None);
         };
         let text = String::from_utf8_lossy(&text);

@@ -1,7 +1,7 @@
 //! Code: a digest of what a run calls, by which one that goes on sees that it has changed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use owngil::{Function, Pool};
 
@@ -21,7 +21,9 @@ pub(crate) fn code_of(
         Some((file, _)) => file,
         None => called,
     };
-    let source = fs::read(file).ok().or_else(|| {
+    // A pipe has been read, and gives nothing more.
+    let text = Path::new(file).is_file().then(|| fs::read(file).ok());
+    let source = text.flatten().or_else(|| {
         // A module, of which Python alone knows where it is; or code of the command line.
         fs::read(source_file(function, pool)?).ok()
     });
