@@ -189,6 +189,12 @@ fn so_does_one_that_keeps_the_order() {
 }
 
 #[test]
+fn so_does_one_whose_calls_start_programs_that_print() {
+    let words = [&MAP[..1], &["going_on.py:by_a_program"], &MAP[2..]].concat();
+    kill_and_go_on(&words, 400, 10, of_map);
+}
+
+#[test]
 fn so_do_runs_of_a_script_some_of_which_fail() {
     // With the same account.
     let words = [&["run", "-a", "inputs"], &MAP[4..], &["going_on.py"]].concat();

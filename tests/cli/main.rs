@@ -11,6 +11,7 @@
 //! - `errors`: what is told of failures, and the statuses
 //! - `placement`: where code runs that is refused in interpreters
 //! - `plain`: scripts beside a loop of plain Python
+//! - `met`: what people met with other tools of this kind
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
 //! - `results`: formats of results, and output by line, with tags and in folders
 //! - `tools`: what GNU parallel's authors test other tools with
@@ -41,6 +42,7 @@ mod input;
 mod joblog;
 mod killed;
 mod map;
+mod met;
 mod newcomer;
 mod placement;
 mod plain;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{command, owngil, plain_python, run};
+use crate::support::{command, is_python_3_12, owngil, plain_python, run};
 
 const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
 
@@ -269,11 +269,6 @@ fn is_refused(name: &str, backend: &str) -> bool {
         }
         _ => false,
     }
-}
-
-fn is_python_3_12() -> bool {
-    let version = run(command(plain_python()).arg("--version")).stdout;
-    version.starts_with("Python 3.12.")
 }
 
 fn compare(backend: &str) {

@@ -27,7 +27,7 @@ fn n_begun(folder: &Path) -> usize {
 #[test]
 fn the_first_signal_lets_what_runs_finish_and_begins_nothing_more() {
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
-        for option in ["--keep-order", "--input=lines"] {
+        for option in ["--keep-order", "--input=lines", "--backend=process"] {
             let folder = tempfile::tempdir().unwrap();
             let mut command = words("map -j 2 waiting.py:for_go");
             let mut running = Running::start(command.arg(option).stdin(Stdio::piped()));

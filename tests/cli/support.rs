@@ -267,6 +267,11 @@ pub(crate) fn plain_python() -> PathBuf {
     serde_json::from_str(told.check(0).stdout.trim_end()).unwrap()
 }
 
+pub(crate) fn is_python_3_12() -> bool {
+    let version = run(command(plain_python()).arg("--version")).stdout;
+    version.starts_with("Python 3.12.")
+}
+
 /// The command line, whose words spaces divide, is refused with an error that begins so.
 #[track_caller]
 pub(crate) fn refused(arguments: &str, message: &str) {

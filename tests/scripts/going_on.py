@@ -1,6 +1,7 @@
 """Calls that are counted, that fail as often as they are told to, and that take as long."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -15,6 +16,12 @@ def note(what):
 def counted(line):
     note(line)
     return {"input": line, "padding": "x" * (int(line) % 200)}
+
+
+def by_a_program(line):
+    """As counted, with a program that prints, as many do."""
+    subprocess.run(["echo", "from", "a", "program"], check=True)
+    return counted(line)
 
 
 def unless_seven(line):
