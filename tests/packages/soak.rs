@@ -103,12 +103,15 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     }
 }
 
-fn run_group(plan: Plan, environment: &Environment) -> Result<Option<String>> {
+fn run_group(mut plan: Plan, environment: &Environment) -> Result<Option<String>> {
     let mut versions = BTreeMap::new();
     for package in &plan.packages {
-        let plain = workload::reference(environment, package)?;
-        versions.insert(package.clone(), plain.version);
+        match workload::reference(environment, package) {
+            Ok(plain) => drop(versions.insert(package.clone(), plain.version)),
+            Err(error) => eprintln!("without {package}: not in a plain process: {error}"),
+        }
     }
+    plan.packages = versions.keys().cloned().collect();
     eprintln!("soaking {} packages, {} min", versions.len(), plan.minutes);
     fs::write(&plan.begun, "")?;
     let mut command = process::role(environment)?;

@@ -67,7 +67,10 @@ pub(crate) fn is_listed(minor: &str, package: &str) -> Result<bool> {
 /// The packages that worked in private copies on that Python, in their newest releases.
 pub(crate) fn soakable(minor: &str) -> Result<Vec<String>> {
     let page = Page::read()?;
-    let worked = page.rows.iter().filter(|(_, row)| {
+    let in_processes = in_processes();
+    let rows = page.rows.iter();
+    let rows = rows.filter(|(_, row)| !in_processes.contains(&row.distribution.to_lowercase()));
+    let worked = rows.filter(|(_, row)| {
         row.minors
             .get(minor)
             .filter(|known| known.newest().is_some())
