@@ -86,7 +86,8 @@ impl State {
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
         }
-        if attached.id() != 0 || (children != Children::Noted && is_worker) {
+        // A worker process's own worker is alone in the main interpreter, too.
+        if attached.id() != 0 || (is_worker && !is_alone) {
             run_program(attached, &SIGNALS, &["leave_to_host"])?;
         }
         let directory = streams.prepare_children(attached, children, inherited)?;
