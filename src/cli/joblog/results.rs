@@ -32,19 +32,8 @@ pub(super) fn find(
     here: &Place,
     file: Option<&File>,
 ) -> io::Result<Found> {
-    let own: Vec<&Record> = all_in(contents, here).collect();
-    if !own.is_empty() {
-        let is_other = match has(&own, here.end, file)? {
-            Some(has) => !has,
-            // What is left of the first one, or something else.
-            None => file.is_some() && first_start(&own).is_some_and(|start| start < here.end),
-        };
-        return Ok(match is_other {
-            true => Found::Other(own.len()),
-            false => Found::Here,
-        });
-    }
-    // Of several files the one that the last run wrote to: it alone may be gone on with.
+    // Of several files the one that the last run wrote to comes first: a number that a removed file had may be
+    // another's now.
     let places = contents.records.iter().rev().map(|record| record.result);
     let last = places
         .filter(|result| result.n_bytes > 0)
@@ -52,18 +41,36 @@ pub(super) fn find(
     let Some(last) = last else {
         return Ok(Found::Here);
     };
-    let theirs: Vec<&Record> = all_in(contents, &last).collect();
-    if has(&theirs, here.end, file)? != Some(true) {
-        return Ok(Found::Other(theirs.len()));
+    if !last.is_beside(here) {
+        let theirs: Vec<&Record> = all_in(contents, &last).collect();
+        let n = theirs.len();
+        if has(&theirs, here.end, file)? == Some(true) {
+            take_for(contents, &last, here);
+            return Ok(Found::Here);
+        }
+        if all_in(contents, here).next().is_none() {
+            return Ok(Found::Other(n));
+        }
     }
-    let places = contents
-        .records
-        .iter_mut()
-        .map(|record| &mut record.result.place);
-    for place in places.flatten().filter(|place| place.is_beside(&last)) {
+    let own: Vec<&Record> = all_in(contents, here).collect();
+    let is_other = match has(&own, here.end, file)? {
+        Some(has) => !has,
+        // What is left of the first one, or something else.
+        None => file.is_some() && first_start(&own).is_some_and(|start| start < here.end),
+    };
+    Ok(match is_other {
+        true => Found::Other(own.len()),
+        false => Found::Here,
+    })
+}
+
+/// Has the account take a file for another one.
+fn take_for(contents: &mut Contents, other: &Place, here: &Place) {
+    let records = contents.records.iter_mut();
+    let places = records.filter_map(|record| record.result.place.as_mut());
+    for place in places.filter(|place| place.is_beside(other)) {
         (place.device, place.inode) = (here.device, here.inode);
     }
-    Ok(Found::Here)
 }
 
 /// The inputs that have added something to that file.
@@ -197,6 +204,15 @@ mod tests {
                 assert_eq!(found, Found::Other(3), "{inode}: {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_number_that_a_removed_file_had_may_be_that_of_a_copy() {
+        let mut moved = account(7, true);
+        for record in &mut moved.records[1..] {
+            record.result.place.as_mut().unwrap().inode = 8;
+        }
+        assert_eq!(found(&mut moved, TEXT), (Found::Here, 3));
     }
 
     #[test]
