@@ -187,7 +187,8 @@ fn a_file_that_may_grow_no_more_is_an_error_of_its_call() {
     let files = folder(&[(
         "f.py",
         "def f(x):
-    try: open('out', 'wb').write(b'x' * 100_000)
+    try:
+        with open('out', 'wb') as file: file.write(b'x' * 1_000_000)
     except OSError as error: return str(error)
 ",
     )]);
