@@ -303,7 +303,8 @@ fn cycles_and_deep_nesting_cross_between_interpreters_unread() {
     assert_eq!(payload.type_name(), "list");
     let check = f("def f(x):\n    return x[1]['me'] is x");
     assert_eq!(pool.call::<bool, _>(&check, (payload,)), Ok(true));
-    for (depth, is_opaque) in [(500, false), (501, true), (800, true)] {
+    // pickle of 3.12 itself goes no deeper than some 780 levels.
+    for (depth, is_opaque) in [(500, false), (501, true), (700, true)] {
         let nest = f("def f(n):\n    x = None\n    for _ in range(n): x = [x]\n    return x");
         let payload: Payload = pool.call(&nest, depth).unwrap();
         assert_eq!(payload.is_opaque(), is_opaque, "{depth}");
