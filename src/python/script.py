@@ -4,7 +4,6 @@ import _contextvars
 import _io
 import builtins
 import gc
-import time
 
 # sys.argv and __main__ belong to the interpreter: scripts take turns.
 _script_turn = _lock_of_interpreter("script_turn")
