@@ -249,3 +249,44 @@ fn refusals_of_cpython_come_with_a_hint() {
     let plain = pool.call::<(), _>(&f("def f(): 1 / 0"), ()).unwrap_err();
     assert_eq!(plain.hint(), None);
 }
+
+#[test]
+fn what_functions_import_while_a_script_runs_in_their_interpreter_outlives_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let waits = "import os, sys, time\n\
+        open(sys.argv[1] + '/runs', 'w').close()\n\
+        while not os.path.exists(sys.argv[1] + '/go'): time.sleep(0.001)\n\
+        import of_the_script\n";
+    let script = Function::script(file("waits.py", waits));
+    let keeper = "import importlib, sys, late_mod\nmark = object()\n\
+        def f(name):\n    importlib.import_module(name)\n    return id(mark)\n\
+        def imported(name):\n    return name in sys.modules\n";
+    for name in ["of_the_script", "late_mod", "later_mod", "last_mod"] {
+        file(&format!("{name}.py"), "");
+    }
+    let keeper = file("keeper_mod.py", keeper);
+    let (runs, go) = (folder.path().join("runs"), folder.path().join("go"));
+    let (scripts, functions) = (pool(Backend::Thread, 1), pool(Backend::Thread, 1));
+    let run = scripts
+        .submit::<i32, _>(&script, (folder.path().to_str().unwrap(),))
+        .unwrap();
+    while !runs.exists() {
+        std::thread::yield_now();
+    }
+    let mark = |name: &str| functions.call::<u64, _>(&Function::file(&keeper, "f"), name);
+    let imported =
+        |name: &str| functions.call::<bool, _>(&Function::file(&keeper, "imported"), name);
+    let before = mark("later_mod").unwrap();
+    std::fs::write(go, "").unwrap();
+    assert_eq!(run.wait(), Ok(0));
+    // The folder of the functions can be imported from as before, too.
+    assert_eq!(mark("last_mod"), Ok(before));
+    assert_eq!(imported("late_mod"), Ok(true));
+    assert_eq!(imported("later_mod"), Ok(true));
+    assert_eq!(imported("of_the_script"), Ok(false));
+}

@@ -105,8 +105,17 @@ def _lock_of_interpreter(name):
     return vars(sys).setdefault(f"_owngil_{name}", _thread.RLock())
 
 
+def _is_first(what):
+    """Whether nobody has done this in this interpreter before: on the backend `thread` all workers share it."""
+    mark = object()
+    return vars(sys).setdefault(f"_owngil_{what}", mark) is mark
+
+
 # What is set up here is set up once, by threads that share an interpreter.
 _loading = _lock_of_interpreter("loading")
+
+# Modules and folders that functions have brought: where scripts run in the same interpreter, they outlive those.
+_of_functions = vars(sys).setdefault("_owngil_of_functions", (set(), []))
 
 
 # As Python has it for its own, by the locale.
@@ -148,7 +157,7 @@ def install_module(number, is_alone):
                 """The number of the worker, from 0; None where there is none."""
                 return getattr(own, "worker_id", None)
 
-            here.worker_id, here._own, here._replace = worker_id, own, replace
+            here.worker_id, here._own, here._replace, here._is_first = worker_id, own, replace, _is_first
     here._own.worker_id = number
 
 
@@ -293,6 +302,9 @@ def _did_you_mean(name, names):
 
 def _add_path(folder):
     with _loading:
+        _, folders = _of_functions
+        if folder not in folders:
+            folders.insert(0, folder)
         if folder not in sys.path:
             sys.path.insert(0, folder)
 
@@ -314,6 +326,8 @@ _RELATIVE = "name it PACKAGE.MODULE:NAME, from the folder that the package is in
 
 
 def _run_module(module, name, run):
+    modules, _ = _of_functions
+    modules.add(name)
     sys.modules[name] = module
     try:
         run()

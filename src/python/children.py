@@ -14,12 +14,6 @@ import sys
 _ENVIRONMENT, _STDIN, _STDOUT, _STDERR = 5, 6, 9, 11
 
 
-def _is_first(what):
-    """Whether nobody has done this in this interpreter before: on the backend `thread` all workers share it."""
-    mark = object()
-    return vars(sys).setdefault(f"_owngil_{what}", mark) is mark
-
-
 def _replace(name, function):
     sys.modules["owngil"]._replace(name, function, posix, os)
 
@@ -69,8 +63,7 @@ def _is_for_all(frame):
 
 def tell_of_children(started):
     """Has `started(pid)` called with each child process."""
-
-    if not _is_first("tells_of_children"):
+    if not sys.modules["owngil"]._is_first("tells_of_children"):
         return
 
     def telling(call):
@@ -116,7 +109,7 @@ def keep_environment(variables):
 
 def catch(descriptor, write, environment):
     """In an interpreter of a process that has others; `environment` is None where it is the process's."""
-    if not _is_first("catches_children"):
+    if not sys.modules["owngil"]._is_first("catches_children"):
         return
 
     def own(number):
@@ -197,7 +190,7 @@ def catch(descriptor, write, environment):
 
 def keep_directory(note, has_own):
     """Has `note()` called where the working directory or the umask is changed, which are put back after the call."""
-    if not _is_first("keeps_directory"):
+    if not sys.modules["owngil"]._is_first("keeps_directory"):
         return
 
     def noting(call):

@@ -5,6 +5,7 @@ its own modules are gone, the standard library and installed packages stay loade
 """
 
 import _signal
+import _thread
 import _warnings
 import atexit
 import builtins
@@ -18,6 +19,7 @@ _OF_SYS = (
     "stdout tracebacklimit unraisablehook"
 ).split()
 _LISTS_OF_SYS = "meta_path path path_hooks warnoptions".split()
+_ABSENT = object()
 # Cython makes one module for all that it has compiled.
 _MADE_IN_C = "_cython_", "cython_runtime"
 
@@ -54,10 +56,11 @@ class _State:
 
     def __init__(self):
         self._modules = dict(sys.modules)
-        self._of_sys = {name: getattr(sys, name) for name in _OF_SYS if hasattr(sys, name)}
-        self._lists = {name: list(getattr(sys, name)) for name in _LISTS_OF_SYS}
+        of_sys = vars(sys)
+        self._of_sys = [(name, of_sys.get(name, _ABSENT)) for name in _OF_SYS]
+        self._lists = [(name, of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
-        self._limits = sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()
+        self._limits = _limits()
         self._variables = dict(os.environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
@@ -68,6 +71,8 @@ class _State:
         self._handlers = _handlers() if handles_signals else None
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
         self._collection = gc.isenabled(), gc.get_threshold()
+        if isinstance(sys.modules["owngil"]._own, _thread._local):
+            sys.meta_path.insert(0, _OfFunctions())
 
     def put_back(self):
         own = sys.modules["owngil"]._own
@@ -85,7 +90,7 @@ class _State:
         if warnings is not None:
             self._put_back_warnings(warnings)
         self._put_back_sys()
-        if vars(builtins) != self._builtins:
+        if _differ(vars(builtins), self._builtins):
             # Other threads look names up meanwhile.
             vars(builtins).update(self._builtins)
             for name in set(vars(builtins)) - set(self._builtins):
@@ -117,35 +122,52 @@ class _State:
     def forget_modules(self):
         """Lets go of the modules that are the script's own, and of itself."""
         kept = self._modules
+        if "__main__" in kept:
+            sys.modules["__main__"] = kept["__main__"]
+        if _differ(sys.modules, kept):
+            self._forget_modules()
+        for path in sys.path_importer_cache.keys() - self._importers:
+            if not path.startswith(_folders) and path + "/" not in _folders:
+                # What is in a folder may be new to the next script.
+                sys.path_importer_cache.pop(path, None)
+
+    def _forget_modules(self):
+        kept = self._modules
+        of_functions, _ = _of_functions
         for name, module in list(sys.modules.items()):
             known = kept.get(name)
             if known is module:
                 continue
             if known is not None:
                 sys.modules[name] = known
-            elif not _is_shared(name, module):
+            elif name not in of_functions and not _is_shared(name, module):
                 sys.modules.pop(name, None)
         for name, module in kept.items():
             sys.modules.setdefault(name, module)
-        for path in set(sys.path_importer_cache) - self._importers:
-            if not path.startswith(_folders) and path + "/" not in _folders:
-                # What is in a folder may be new to the next script.
-                sys.path_importer_cache.pop(path, None)
 
     def _put_back_sys(self):
-        for name in _OF_SYS:
-            if name in self._of_sys:
-                setattr(sys, name, self._of_sys[name])
-            elif hasattr(sys, name):
+        of_sys = vars(sys)
+        for name, kept in self._of_sys:
+            if of_sys.get(name, _ABSENT) is kept:
+                continue
+            if kept is _ABSENT:
                 delattr(sys, name)
-        for name, kept in self._lists.items():
-            getattr(sys, name)[:] = kept
-        recursion, digits, interval = self._limits
-        sys.setrecursionlimit(recursion)
-        sys.set_int_max_str_digits(digits)
-        sys.setswitchinterval(interval)
-        sys.settrace(None)
-        sys.setprofile(None)
+            else:
+                setattr(sys, name, kept)
+        with _loading:
+            _, folders = _of_functions
+            for name, kept in self._lists:
+                added = [folder for folder in folders if folder not in kept] if name == "path" else []
+                of_sys[name][:] = added + kept
+        if self._limits != _limits():
+            recursion, digits, interval = self._limits
+            sys.setrecursionlimit(recursion)
+            sys.set_int_max_str_digits(digits)
+            sys.setswitchinterval(interval)
+        if sys.gettrace() is not None:
+            sys.settrace(None)
+        if sys.getprofile() is not None:
+            sys.setprofile(None)
 
     def _put_back_variables(self):
         for name in set(os.environ._data) - set(self._variables):
@@ -170,6 +192,31 @@ class _State:
             if handler is not kept:
                 # None is a handler that is not Python's.
                 _signal.signal(number, _signal.SIG_DFL if kept is None else kept)
+
+
+class _OfFunctions:
+    """Finds no module, and notes those that functions import on other workers' threads while a script runs."""
+
+    def __init__(self):
+        self._script = _thread.get_ident()
+
+    def find_spec(self, name, path=None, target=None):
+        if sys.modules["owngil"].worker_id() is not None and _thread.get_ident() != self._script:
+            modules, _ = _of_functions
+            modules.add(name)
+        return None
+
+
+def _differ(now, kept):
+    try:
+        return now != kept
+    except Exception:
+        # What a script has put there need not be comparable.
+        return True
+
+
+def _limits():
+    return sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()
 
 
 def _file_of(descriptor):

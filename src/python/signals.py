@@ -22,10 +22,10 @@ def leave_to_host():
     """Has default and ignored signals be accepted without an effect, and nothing end or wake the process with the tasks
     of others.
     """
-    set_handler, replace = _signal.signal, sys.modules["owngil"]._replace
-    if hasattr(set_handler, "__wrapped__"):
-        # Another worker that shares the interpreter has done it.
+    owngil = sys.modules["owngil"]
+    if not owngil._is_first("leaves_signals"):
         return
+    set_handler, replace = _signal.signal, owngil._replace
 
     def signal(signalnum, handler, /):
         if signalnum in _OF_HOST and handler in (_signal.SIG_DFL, _signal.SIG_IGN, _signal.default_int_handler):
