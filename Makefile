@@ -45,7 +45,7 @@ free-threaded: ## compares GILs, processes and a Python without a GIL; FREE_THRE
 	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
 
 install: ## put the command owngil where cargo puts commands
-	$(cargo) install --locked --path .
+	$(cargo) install --locked --path cli
 
 test: lint docs suite ## everything that must hold: lints, documentation, the suite on each usable Python
 	tools/test-find-python
@@ -57,36 +57,36 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
 
 packages: ## real packages in four workers at once, and the examples with packages; needs pip and a registry
-	$(cargo) build --examples
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --no-fail-fast --test packages --test examples
+	$(cargo) build --workspace --bins --examples
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --no-fail-fast --test packages --test examples
 
 cpython-tests: ## CPython's own tests, each module in one interpreter, beside plain python; takes half an hour
-	OWNGIL_TEST_CPYTHON=1 $(cargo) test --no-fail-fast --test cpython
+	OWNGIL_TEST_CPYTHON=1 $(cargo) test -p owngil-cli --no-fail-fast --test cpython
 
 cases: ## what people met with packages, run by the command: a part of `make packages`
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --test packages -- 'case '
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test -p owngil-cli --test packages -- 'case '
 
 soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private PACKAGES='numpy lxml'
-	for seed in $$(seq $(SEEDS)); do $(cargo) test --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(PACKAGES) || exit; done
+	for seed in $$(seq $(SEEDS)); do $(cargo) test -p owngil-cli --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(PACKAGES) || exit; done
 
 compatibility: ## tries packages in each place, and makes the table and the list; JOBS=2 AGAIN=1 OLDEST=1 DEFAULT=1 PACKAGES='numpy lxml'
-	$(cargo) test --test packages -- matrix --jobs $(JOBS) $(if $(AGAIN),--again) $(if $(OLDEST),--oldest) $(if $(DEFAULT),--default) $(PACKAGES)
-	$(cargo) test --test packages -- table
+	$(cargo) test -p owngil-cli --test packages -- matrix --jobs $(JOBS) $(if $(AGAIN),--again) $(if $(OLDEST),--oldest) $(if $(DEFAULT),--default) $(PACKAGES)
+	$(cargo) test -p owngil-cli --test packages -- table
 
 compatibility-suites: ## a part of the tests that packages bring, in four interpreters at once; PACKAGES='numpy regex'
-	$(cargo) test --test packages -- suites $(PACKAGES)
+	$(cargo) test -p owngil-cli --test packages -- suites $(PACKAGES)
 
 huge: ## the tests of the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
-	OWNGIL_TEST_HUGE=1 $(cargo) test --release --test cli -- --test-threads 1 tools::
+	OWNGIL_TEST_HUGE=1 $(cargo) test -p owngil-cli --release --test cli -- --test-threads 1 tools::
 
 stress: ## the stress tests, RUNS times in a row (20)
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
 
 model: ## loom's check of the locks and atomics of slots, posts, queue and gate, under every order of events
-	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib --no-default-features model::
+	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib model::
 
 bench: ## figures beside limits and peers; QUICK=1 takes minutes less, ROWS=map,call only those rows
-	$(cargo) bench --bench bars -- $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
+	$(cargo) bench -p owngil-cli --bench bars -- $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
 
 lint: ## formatting and clippy
 	cargo fmt --all --check
@@ -95,5 +95,5 @@ lint: ## formatting and clippy
 fmt: ## format the code
 	cargo fmt --all
 
-docs: ## the documentation of both crates, without a warning
+docs: ## the documentation of all crates, without a warning
 	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features

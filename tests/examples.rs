@@ -16,16 +16,7 @@ fn example(name: &str) -> String {
 }
 
 fn command_of(name: &str) -> Command {
-    // cargo puts tests into `deps`, and examples into `examples` beside that.
-    let tests = std::env::current_exe().unwrap();
-    let profile = tests.parent().and_then(Path::parent).unwrap();
-    let program: PathBuf = profile.join("examples").join(name);
-    assert!(
-        program.is_file(),
-        "{} is not there: run `cargo build --examples`, as `cargo test` does",
-        program.display()
-    );
-    let mut command = Command::new(program);
+    let mut command = Command::new(built(&format!("examples/{name}")));
     command.current_dir(ROOT).env("OWNGIL_EXAMPLES", "small");
     command.env_remove("VIRTUAL_ENV");
     command
@@ -33,6 +24,18 @@ fn command_of(name: &str) -> Command {
 
 /// What an example prints that needs packages; `None`, said loudly, where nobody asked for them
 /// (`make packages` does), or where they cannot be fetched.
+/// A program of this workspace: cargo puts tests into `deps`, and examples into `examples` beside that.
+fn built(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(
+        program.is_file(),
+        "{} is not there: run `cargo build --workspace --bins --examples`, as `cargo test --workspace` does",
+        program.display()
+    );
+    program
+}
+
 fn example_with_packages(name: &str) -> Option<String> {
     // The first one makes their environment.
     static TURN: Mutex<()> = Mutex::new(());
@@ -430,7 +433,7 @@ fn shows_what_commands_print(document: &str) -> usize {
             let words: Vec<_> = line.split_whitespace().collect();
             let printed = match words[..] {
                 ["owngil", ref words @ ..] => {
-                    printed(Command::new(env!("CARGO_BIN_EXE_owngil")).args(words))
+                    printed(Command::new(built("owngil")).args(words))
                 }
                 ["cargo", "run", .., "--example", name] => example(name),
                 _ => continue,

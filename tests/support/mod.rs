@@ -24,7 +24,7 @@ pub(crate) const PARALLEL: Backend = Backend::Interpreter;
 pub(crate) const PARALLEL: Backend = Backend::Thread;
 
 /// What worker processes of tests are, whose own main is the harness's.
-pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_owngil");
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_owngil-test-worker");
 
 /// A pool with so many workers.
 pub(crate) fn pool(backend: Backend, n_workers: usize) -> Pool {
