@@ -432,9 +432,7 @@ fn shows_what_commands_print(document: &str) -> usize {
             let (line, expected) = shown.split_once('\n').unwrap_or_default();
             let words: Vec<_> = line.split_whitespace().collect();
             let printed = match words[..] {
-                ["owngil", ref words @ ..] => {
-                    printed(Command::new(built("owngil")).args(words))
-                }
+                ["owngil", ref words @ ..] => printed(Command::new(built("owngil")).args(words)),
                 ["cargo", "run", .., "--example", name] => example(name),
                 _ => continue,
             };

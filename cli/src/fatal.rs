@@ -4,8 +4,8 @@ use std::fmt;
 
 use owngil::{Error, StartError};
 
-use super::exit::Exit;
-use super::traceback;
+use crate::exit::Exit;
+use crate::terminal::traceback;
 
 /// Why nothing could be run, in words.
 #[derive(Debug)]

@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use owngil::{OutputPolicy, Pool};
 
-use super::args::{CommonArgs, ProcessArgs};
-use super::exit::Exit;
-use super::failures::FailedInputs;
-use super::fatal::Fatal;
-use super::feed::NInputs;
-use super::joblog::{Joblog, Past};
-use super::jobs::Jobs;
-use super::output::{Place, Voices};
-use super::own_list;
-use super::placement::{self, Moves};
-use super::progress::How;
-use super::python::{self, Asked, Choice};
-use super::report::{Detail, Report, Told};
-use super::signals::Signals;
-use super::stderr::Stderr;
-use super::stdout::Stdout;
-use super::stray::Stray;
+use crate::exit::Exit;
+use crate::failures::FailedInputs;
+use crate::fatal::Fatal;
+use crate::input::reader::NInputs;
+use crate::joblog::{Joblog, Past};
+use crate::options::args::{CommonArgs, ProcessArgs};
+use crate::options::jobs::Jobs;
+use crate::output::{Place, Voices};
+use crate::python::choice::{self, Asked, Choice};
+use crate::python::own_list;
+use crate::python::placement::{self, Moves};
+use crate::terminal::progress::How;
+use crate::terminal::report::{Detail, Report, Told};
+use crate::terminal::signals::Signals;
+use crate::terminal::stderr::Stderr;
+use crate::terminal::stdout::Stdout;
+use crate::terminal::stray::Stray;
 
 /// How long an interrupted call may take to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -151,7 +151,7 @@ impl Session {
                 Some(path) => format!("{}: ", path.display()),
                 None => String::new(),
             };
-            let build = python::build(&info);
+            let build = choice::build(&info);
             text += &format!(
                 "python: {}{build} ({place}{})\n",
                 info.version, choice.reason

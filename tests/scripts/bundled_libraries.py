@@ -1,4 +1,4 @@
-"""What tests/bundled_libraries.rs runs: each extension counts in a library."""
+"""What cli/tests/bundled_libraries.rs runs: each extension counts in a library."""
 
 import importlib
 import sys

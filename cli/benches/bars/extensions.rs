@@ -12,7 +12,7 @@ use crate::line::{Line, Role, Unit};
 use crate::peers;
 use crate::setting::{N_WORKERS, Setting};
 
-/// The functions of `benches/peers/packages.py`, each of which takes the number of its repetitions.
+/// The functions of `cli/benches/peers/packages.py`, each of which takes the number of its repetitions.
 const PACKAGES: [(&str, &str); 4] = [
     ("numpy", "numpy, small arrays"),
     ("pandas", "pandas"),

@@ -31,7 +31,7 @@ enum Source {
     Since(u32),
     /// A package that is installed into a virtual environment.
     Package(&'static str),
-    /// The virtual environment of `tests/packages`.
+    /// The virtual environment of `cli/tests/packages`.
     Packages,
 }
 

@@ -15,7 +15,7 @@ use crate::peers;
 use crate::setting::{N_WORKERS, Setting};
 use crate::throughput::pool;
 
-/// The functions of `benches/peers/workloads.py`, each of which takes the number of its repetitions.
+/// The functions of `cli/benches/peers/workloads.py`, each of which takes the number of its repetitions.
 const WORKLOADS: [&str; 21] = [
     "nbody",
     "spectral_norm",

@@ -63,7 +63,10 @@ impl Setting {
             Mode::Child(_) => 0,
             _ => minor_of(&python)?,
         };
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap()
+            .to_owned();
         let mark = env::var(MARK).unwrap_or_else(|_| format!("{}.", std::process::id()));
         let setting = Setting {
             quick,

@@ -12,8 +12,8 @@ use super::names::path;
 use super::text::{shortened, text};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::json;
-use crate::report::Failure;
+use crate::output::json;
+use crate::terminal::report::Failure;
 
 /// What a record, or a field of it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

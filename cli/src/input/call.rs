@@ -7,13 +7,13 @@ use owngil::{Value, keywords};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeTuple, Serializer};
 
 use super::block::{Block, Format, Problem};
+use super::python_json::EOF;
 use super::template::{SLOT, Template};
 use super::text::text;
-use crate::course::Material;
 use crate::joblog::{digest, digest_on};
-use crate::json;
-use crate::loose::EOF;
+use crate::output::json;
 use crate::quoting::quoted;
+use crate::schedule::Material;
 
 /// How an input becomes the arguments of a call.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::block::{Block, Entry, Format};
-use crate::json;
+use crate::output::json;
 
 /// How much goes into one block.
 const BLOCK_SIZE: usize = 64 << 10;

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::block::{Block, Entry, Format};
-use crate::json;
+use crate::output::json;
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 << 10;

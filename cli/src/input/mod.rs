@@ -3,26 +3,29 @@
 //! `args` are the options and `words` the command line after `:::`; `Inputs::open` makes of them a
 //! sequence of blocks. Each kind of source has a file that cuts it: `lines`, `rows`, `values` of JSON and a
 //! `document` of them, `pieces`, `names` of files and their `contents`, and `groups` where there are several;
-//! `mark` is what text may begin with. `call` makes arguments of an input,
+//! `encoding` decodes what text begins with. `call` makes arguments of an input,
 //! with the help of `template` for scripts and of the function's `signature`. Who waits for whom is in
-//! `feed`.
+//! `reader`.
 
-mod args;
-mod block;
-mod call;
-mod contents;
-mod document;
-mod groups;
-mod lines;
-mod mark;
-mod names;
-mod pieces;
-mod rows;
-mod signature;
-mod template;
-mod text;
-mod values;
-mod words;
+pub(crate) mod args;
+pub(crate) mod binding;
+pub(crate) mod block;
+pub(crate) mod call;
+pub(crate) mod contents;
+pub(crate) mod document;
+pub(crate) mod encoding;
+pub(crate) mod groups;
+pub(crate) mod lines;
+pub(crate) mod names;
+pub(crate) mod pieces;
+pub(crate) mod python_json;
+pub(crate) mod reader;
+pub(crate) mod rows;
+pub(crate) mod signature;
+pub(crate) mod template;
+pub(crate) mod text;
+pub(crate) mod values;
+pub(crate) mod words;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -31,13 +34,13 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::exit::Exit;
-use super::fatal::Fatal;
-use super::missing;
-use super::stdin::Stdin;
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::options::missing;
+use crate::terminal::stdin::Stdin;
+use encoding::{Unmarked, cannot_read_on};
 use groups::{Group, Groups};
 use lines::{Cutter, Lines};
-use mark::{Unmarked, cannot_read_on};
 use names::{Names, Rules};
 use pieces::Pieces;
 use rows::Rows;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::block::{Block, Columns, Entry, Format, Problem};
-use super::mark::cannot_read_on;
+use super::encoding::cannot_read_on;
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 

@@ -3,7 +3,7 @@
 use owngil::Value;
 
 use super::block::{Block, Columns, Problem};
-use crate::json;
+use crate::output::json;
 
 /// Stands for the number of the worker until it is known. No word of a command line holds a NUL.
 pub(super) const SLOT: &str = "\0%\0";

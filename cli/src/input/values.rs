@@ -7,12 +7,12 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 use super::document::Document;
+use super::encoding::cannot_read_on;
 use super::lines::BLANK_MAX;
-use super::mark::cannot_read_on;
 use super::{Block, Blocks, Format, Inputs};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::json;
+use crate::output::json;
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 << 10;

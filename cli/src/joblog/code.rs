@@ -8,7 +8,7 @@ use owngil::{Function, Pool};
 use super::row::{digest, digest_on};
 
 /// Tells where the code of a loaded function is.
-const SOURCE: &str = concat!(include_str!("../loaded.py"), include_str!("code.py"));
+const SOURCE: &str = concat!(include_str!("../python/loaded.py"), include_str!("code.py"));
 
 /// Of how a function or script is called, of its file, and of a script's own arguments.
 pub(crate) fn code_of(

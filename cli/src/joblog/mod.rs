@@ -4,13 +4,13 @@
 //! however the process ends. What was printed and not yet written down is taken back when the run goes
 //! on, where standard output is a file to which it is added.
 
-mod args;
-mod code;
-mod past;
-mod results;
-mod row;
-mod target;
-mod writer;
+pub(crate) mod args;
+pub(crate) mod code;
+pub(crate) mod past;
+pub(crate) mod results;
+pub(crate) mod row;
+pub(crate) mod target;
+pub(crate) mod writer;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -20,12 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::exit::Exit;
-use super::fatal::Fatal;
-use super::quoting::quoted;
-use super::report::grouped;
-use super::stderr::Stderr;
-use super::stdout::Stdout;
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::quoting::quoted;
+use crate::terminal::report::grouped;
+use crate::terminal::stderr::Stderr;
+use crate::terminal::stdout::Stdout;
 
 use past::{Again, Contents};
 use results::Found;

@@ -140,8 +140,8 @@ impl Past {
 
 #[cfg(test)]
 mod tests {
+    use super::row::Extent;
     use super::*;
-    use crate::joblog::row::Extent;
 
     fn record(index: u64, is_ok: bool) -> Record {
         Record {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::fs::{OFlags, fcntl_getfl};
 
 use super::row::Place;
-use crate::stdout;
+use crate::terminal::stdout;
 
 /// A regular file that results are written to.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use owngil::Value;
 
-use crate::json;
-use crate::report::Failure;
+use super::json;
+use crate::terminal::report::Failure;
 
 /// Writes values as rows.
 #[derive(Debug, Default)]

@@ -4,15 +4,16 @@
 //! or as it comes; meanwhile it is kept in a `spool`, and a `tag` may stand before each line. `folder` keeps
 //! what comes of each input in files. `values` writes results in the format that is asked for, `csv` rows.
 
-mod args;
-mod csv;
-mod folder;
-mod spool;
-mod tag;
-mod values;
-mod voices;
+pub(crate) mod args;
+pub(crate) mod csv;
+pub(crate) mod folder;
+pub(crate) mod json;
+pub(crate) mod spool;
+pub(crate) mod tag;
+pub(crate) mod task_output;
+pub(crate) mod values;
 
 pub(crate) use args::{OutputArgs, ValueArgs};
 pub(crate) use folder::Gist;
+pub(crate) use task_output::{Last, Place, Voices};
 pub(crate) use values::{Record, Values};
-pub(crate) use voices::{Last, Place, Voices};

@@ -7,10 +7,10 @@ use owngil::{Error, Value};
 
 use super::args::{FormatArg, ValueArgs};
 use super::csv::{Table, row};
+use super::json;
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::json;
-use crate::report::Failure;
+use crate::terminal::report::Failure;
 
 /// The fields of an envelope, in their order.
 const FIELDS: [&str; 10] = [

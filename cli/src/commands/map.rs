@@ -1,0 +1,196 @@
+//! Map: `owngil map`, one call per input, results as JSON Lines.
+
+use std::sync::{Arc, Mutex};
+
+use owngil::{Error, Value};
+
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::input::Block;
+use crate::input::binding::Binding;
+use crate::input::reader::{Ledger, lock};
+use crate::options::args::CommonArgs;
+use crate::options::plan::CallsPlan;
+use crate::output::json;
+use crate::output::{Gist, Last, Place, Record, Values, Voices};
+use crate::schedule::{Calls, Outcome, Verdict};
+use crate::session::Session;
+use crate::terminal::report::{Failure, Report};
+
+/// Makes the calls.
+pub(crate) fn map(
+    plan: CallsPlan,
+    values: Values,
+    common: &CommonArgs,
+    session: &Session,
+) -> Result<Exit, Fatal> {
+    let n_inputs = plan.inputs.n;
+    let called = plan.reference.clone();
+    let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
+    let voices = session.voices(common, Place::Results)?;
+    let pool = session.start_pool(common, n_inputs, voices.policy())?;
+    let function = plan.function;
+    pool.load(&function)?;
+    let calls = calls.accounted(&pool, &[])?;
+
+    let binding = Binding::new(&pool, &function, &common.process, session);
+    let blocks = plan.blocks(binding);
+    let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
+    if common.course.dry_run {
+        return calls.show(&pool, fed);
+    }
+    let calls = calls.timed(values.has_envelope());
+    let mut results = Results {
+        session,
+        report: session.report_of_inputs(common, fed.0.total())?,
+        ledger,
+        values,
+        voices: Arc::clone(&voices),
+    };
+    let ending = calls.make(
+        (&pool, &voices),
+        fed,
+        |_| false,
+        |index, outcome| results.take(index, outcome),
+    );
+    let Results {
+        report,
+        ledger,
+        values,
+        ..
+    } = results;
+    session.stdout.append(|out| values.finish(out));
+    session.stdout.drain();
+    voices.finish();
+    ending.close(report, &pool, &ledger, (common, session))
+}
+
+/// What to do where the keys of an object do not fit.
+const KEYWORDS: &str = "the entries of an object are keyword arguments; --as arg passes it whole, and **rest takes what is left";
+
+/// Whether it is the call itself that cannot be, and nothing has run of the function.
+fn is_of_the_call(error: &Error) -> bool {
+    error.python().is_some_and(|python| {
+        python.type_name() == "TypeError" && !python.traceback().contains("\n  File ")
+    })
+}
+
+/// What becomes of results.
+struct Results<'a> {
+    session: &'a Session,
+    report: Report,
+    ledger: Arc<Mutex<Ledger>>,
+    values: Values,
+    voices: Arc<Voices>,
+}
+
+impl Results<'_> {
+    fn take(&mut self, index: u64, outcome: Option<Outcome<Value>>) -> Verdict {
+        let (block, place) = lock(&self.ledger).end_call(index);
+        let Some(outcome) = outcome else {
+            self.report.passed();
+            return Verdict::CutShort;
+        };
+        self.report.took(outcome.spent(), || block.label(place));
+        let result = &outcome.result;
+        if let Err(Error::Cancelled(stack)) = result {
+            let last = self.end(index, &block, place, None, None);
+            self.report.cut_short(stack.is_some());
+            self.report.printed(&last.printed);
+            return Verdict::CutShort;
+        }
+        let problem = match result {
+            Err(error) if error.python().is_none() => block.problem(place),
+            _ => None,
+        };
+        let is_no_input = problem.is_some();
+        let failure = match (result, problem) {
+            (_, Some(problem)) => Some(Failure::from(problem)),
+            (Err(error), None) if block.has_keywords() && is_of_the_call(error) => {
+                Some(Failure::from(error).or_hint(KEYWORDS))
+            }
+            (Err(error), None) => Some(Failure::from(error)),
+            (Ok(_), None) => None,
+        };
+        let unfit = self.write(index, &block, place, &outcome, failure.as_ref());
+        let failure = failure.or(unfit);
+        let value = result.as_ref().ok().filter(|_| failure.is_none());
+        let last = self.end(index, &block, place, value, failure.as_ref());
+        let failure = failure.or_else(|| last.trouble.as_ref().map(Failure::unkept));
+        let Some(failure) = failure else {
+            self.report.succeeded();
+            self.report.printed(&last.printed);
+            return Verdict::Succeeded;
+        };
+        let label = match is_no_input {
+            true => block.origin(place),
+            false => block.label(place),
+        };
+        let input = || block.record(place).to_vec();
+        self.report.failed(&label, &input, &failure, &last.printed);
+        Verdict::Failed(1)
+    }
+
+    /// Writes a result, or says why it is none.
+    fn write(
+        &mut self,
+        index: u64,
+        block: &Block,
+        place: usize,
+        outcome: &Outcome<Value>,
+        failure: Option<&Failure>,
+    ) -> Option<Failure> {
+        let values = &mut self.values;
+        let written = match (values.has_envelope(), &outcome.result) {
+            (false, Ok(value)) => self.session.stdout.append(|out| values.write(value, out)),
+            (false, Err(_)) => return None,
+            (true, _) => {
+                let mut input = Vec::new();
+                block.write_json(place, &mut input);
+                let record = Record {
+                    index,
+                    input: &input,
+                    result: outcome.result.as_ref(),
+                    failure: failure.map(|failure| failure.what.as_str()),
+                    spent: outcome.timing.map(|timing| (timing.worker, timing.elapsed)),
+                    attempt: outcome.attempt,
+                };
+                let stdout = &self.session.stdout;
+                stdout.append(|out| values.write_record(record, out))
+            }
+        };
+        match written {
+            Ok(n) => {
+                self.report.not_finite(n);
+                None
+            }
+            Err(failure) => Some(failure),
+        }
+    }
+
+    /// Passes on what the call has printed.
+    fn end(
+        &self,
+        index: u64,
+        block: &Block,
+        place: usize,
+        value: Option<&Value>,
+        failure: Option<&Failure>,
+    ) -> Last {
+        let mut text = Vec::new();
+        let error = failure.filter(|_| self.voices.wants_gist());
+        let error = error.map(|failure| failure.text());
+        if self.voices.wants_gist()
+            && let Some(value) = value
+            && json::write(value, &mut text).is_ok()
+        {
+            text.push(b'\n');
+        }
+        self.voices.end(Gist {
+            index,
+            input: &self.voices.wanted(|| block.bytes(place)),
+            value: (!text.is_empty()).then_some(&text[..]),
+            error: error.as_deref(),
+        })
+    }
+}

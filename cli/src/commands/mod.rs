@@ -1,0 +1,197 @@
+//! Commands: what each of them does, from its arguments to its exit status.
+
+pub(crate) mod bench;
+pub(crate) mod doctor;
+pub(crate) mod map;
+pub(crate) mod run;
+pub(crate) mod shell;
+pub(crate) mod topics;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::input;
+use crate::options::args::{Args, Command, ScriptArg};
+use crate::options::config::Config;
+use crate::options::plan::{CallsPlan, RunPlan};
+use crate::options::suggest::nearest;
+use crate::output::{self, Values};
+use crate::session::Session;
+use crate::terminal::{self, stdin::Stdin};
+use bench::BenchPlan;
+use doctor::DoctorPlan;
+
+/// Does what the words of the command line say.
+pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let words = input::guarded(words);
+    match read(words).and_then(|read| read.map_or_else(Ok, execute)) {
+        Ok(exit) => exit,
+        Err(fatal) => {
+            // Nobody may be reading.
+            let _ = write!(io::stderr(), "{fatal}");
+            fatal.exit
+        }
+    }
+}
+
+/// What the words say, with the defaults of the project; or, where that has been told already, how to end.
+fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
+    let mut command = Args::command();
+    command.build();
+    let refused = |error: clap::Error| {
+        // Help and version are no errors, and go to standard output.
+        let _ = error.print();
+        if let Some(hint) = guessed(&error) {
+            let _ = writeln!(io::stderr(), "\nhint: {hint}");
+        }
+        match error.use_stderr() {
+            true => Exit::Usage,
+            false => Exit::Success,
+        }
+    };
+    let matches = match command.clone().try_get_matches_from(&words) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+            return Err(unknown(&error, &command));
+        }
+        Err(error) => return Ok(Err(refused(error))),
+    };
+    let Some((config, defaults)) = Config::defaults(&command, &matches)? else {
+        return Ok(Args::from_arg_matches(&matches).map_err(refused));
+    };
+    // Before the options of the command, which has no words before its name.
+    words.splice(2..2, defaults.words);
+    let again = command.try_get_matches_from(&words);
+    let again = again.and_then(|matches| Args::from_arg_matches(&matches));
+    let mut args = again.map_err(|error| config.refused(&error))?;
+    if let Some(process) = args.command.process() {
+        process.project.python = defaults.python;
+    }
+    Ok(Ok(args))
+}
+
+/// What other tools' options are here.
+const GUESSED: [(&[&str], &str); 6] = [
+    (
+        &[
+            "--workers",
+            "--max-workers",
+            "--processes",
+            "--threads",
+            "--max-procs",
+            "-P",
+        ],
+        "-j N is the number of workers",
+    ),
+    (
+        &["-n", "--max-args", "-L", "-N"],
+        "each input is one call; --chunk N sends N to a worker at a time",
+    ),
+    (
+        &["--bar", "--eta"],
+        "progress is shown on a terminal by itself; --progress json writes it as JSON",
+    ),
+    (
+        &["--ordered", "--sorted"],
+        "-k keeps results in the order of the inputs",
+    ),
+    (
+        &["--fail-fast", "--exitfirst", "--max-fail"],
+        "--halt now,fail=1 ends the run with the first failure",
+    ),
+    (
+        &["--colsep", "--sep", "-C"],
+        "--delimiter CHAR divides the columns of CSV",
+    ),
+];
+
+/// What an option that there is not is called here.
+fn guessed(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let name = word.split('=').next().unwrap_or_default();
+    let known = GUESSED.iter().find(|(names, _)| names.contains(&name));
+    known
+        .filter(|_| error.kind() == ErrorKind::UnknownArgument)
+        .map(|(_, hint)| *hint)
+}
+
+/// There is no such command; it may be what one of them was to do.
+fn unknown(error: &clap::Error, command: &clap::Command) -> Fatal {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word,
+        _ => "",
+    };
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let hint = match nearest(names, word) {
+        Some(name) => format!("did you mean {name}?"),
+        None if word.ends_with(".py") => format!("`owngil run {word}` runs a script"),
+        None if word.contains(':') => format!("`owngil map {word}` calls a function"),
+        None => "`owngil --help` lists them".to_owned(),
+    };
+    Fatal::new(Exit::Usage, format!("there is no command {word:?}")).hint(hint)
+}
+
+fn execute(args: Args) -> Result<Exit, Fatal> {
+    match &args.command {
+        Command::Completions(args) => return shell::completions(args),
+        Command::Man(args) => return shell::man(args),
+        Command::Help(args) => return topics::help(args),
+        _ => {}
+    }
+    let session = Session::begin().map_err(|error| {
+        Fatal::new(Exit::Failed, "cannot use the standard streams").cause(error)
+    })?;
+    terminal::log::start(&session.stderr)?;
+    let mut command = args.command;
+    let is_verbose = command.process().is_some_and(|process| process.verbose);
+    let done = run_command(command, &session);
+    done.map_err(|fatal| if is_verbose { fatal } else { fatal.trimmed() })
+}
+
+fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
+    let inputs = match &command {
+        Command::Map(args) => Some(&args.calls.input),
+        Command::Bench(args) => Some(&args.calls.input),
+        Command::Run(args) => Some(&args.input),
+        _ => None,
+    };
+    if inputs.is_some_and(|inputs| inputs.allow_nan) {
+        output::json::allow_nan();
+    }
+    match command {
+        Command::Map(mut args) => {
+            let mut common = std::mem::take(&mut args.common);
+            common.process.script = args.calls.target.file();
+            common.process.verbose |= common.course.dry_run && !common.process.quiet;
+            let values = Values::new(&args.values, common.joblog.joblog.is_some())?;
+            let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
+            Stdin::close()?;
+            map::map(plan, values, &common, session)
+        }
+        Command::Run(mut args) => {
+            let mut common = std::mem::take(&mut args.common);
+            let script = args.script.as_ref().filter(|_| !args.module);
+            common.process.script = script.and_then(ScriptArg::file);
+            common.process.verbose |= common.course.dry_run && !common.process.quiet;
+            common.course.isolate = args.isolate;
+            let plan = RunPlan::new(args, Stdin::find())?;
+            Stdin::close()?;
+            run::run(plan, &common, session)
+        }
+        Command::Bench(mut args) => {
+            args.process.script = args.calls.target.file();
+            let plan = BenchPlan::new(args, Stdin::find())?;
+            Stdin::close()?;
+            bench::bench(plan, session)
+        }
+        Command::Doctor(args) => doctor::doctor(DoctorPlan::new(args)?, session),
+        Command::Completions(_) | Command::Man(_) | Command::Help(_) => Ok(Exit::Success),
+    }
+}

@@ -1,0 +1,206 @@
+//! Run: `owngil run`, a script once per input or once per worker.
+
+use std::sync::{Arc, OnceLock};
+
+use owngil::{Error, Value};
+
+use serde::ser::{Serialize, SerializeTuple, Serializer};
+
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::input::reader::lock;
+use crate::input::{Inputs, Shape, Template, text};
+use crate::options::args::CommonArgs;
+use crate::options::plan::RunPlan;
+use crate::output::{Gist, Place, Voices};
+use crate::schedule::{Calls, Course, Verdict};
+use crate::session::Session;
+use crate::terminal::report::{Failure, Report};
+
+/// Runs the script.
+pub(crate) fn run(
+    mut plan: RunPlan,
+    common: &CommonArgs,
+    session: &Session,
+) -> Result<Exit, Fatal> {
+    match plan.inputs.take() {
+        Some(inputs) => for_each_input(&plan, inputs, common, session),
+        None => on_each_worker(&plan, common, session),
+    }
+}
+
+fn for_each_input(
+    plan: &RunPlan,
+    inputs: Inputs,
+    common: &CommonArgs,
+    session: &Session,
+) -> Result<Exit, Fatal> {
+    let n_inputs = inputs.n;
+    let called = plan.script.to_string();
+    let calls = Calls::new((common, session), plan.script, called, n_inputs)?;
+    let voices = session.voices(common, Place::Tasks)?;
+    let pool = session.start_pool(common, n_inputs, voices.policy())?;
+    pool.load(&plan.script)?;
+    let calls = calls.accounted(&pool, &plan.arguments)?;
+    let template = Arc::new(Template::new(&plan.arguments));
+    let blocks = inputs.blocks(Shape::Script(template));
+    let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
+    if common.course.dry_run {
+        return calls.show(&pool, fed);
+    }
+    let report = session.report_of_inputs(common, fed.0.total())?;
+    let fails = |status: &i64| *status != 0;
+    let ending = calls.make((&pool, &voices), fed, fails, |index, outcome| {
+        let (block, place) = lock(&ledger).end_call(index);
+        let Some(outcome) = outcome else {
+            report.passed();
+            return Verdict::CutShort;
+        };
+        report.took(outcome.spent(), || block.label(place));
+        let result = outcome.result;
+        let is_refused = matches!(&result, Err(error) if error.python().is_none());
+        let problem = is_refused.then(|| block.problem(place)).flatten();
+        let is_no_input = problem.is_some();
+        let ended = Ended {
+            index,
+            input: &voices.wanted(|| block.bytes(place)),
+            record: &|| block.record(place).to_vec(),
+            label: &|| match is_no_input {
+                false => block.label(place),
+                true => block.origin(place),
+            },
+            problem: problem.map(Failure::from),
+            result,
+        };
+        ended.tell(&report, &voices)
+    });
+    voices.finish();
+    session.stdout.drain();
+    ending.close(report, &pool, &ledger, (common, session))
+}
+
+fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
+    if !Course::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
+        let message = "a script that runs once on every worker has no inputs to choose among or to account for";
+        return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
+    }
+    if common.output.results.is_some() {
+        let message = "--results: a script that runs once on every worker has no inputs";
+        return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
+    }
+    let voices = session.voices(common, Place::Workers)?;
+    voices.find_by(|worker| Some(worker_name(worker).into_bytes()));
+    let pool = session.start_pool(common, None, voices.policy())?;
+    pool.load(&plan.script)?;
+    session.signals.on_first(&pool, || {});
+    if !plan.arguments.is_empty() && !common.process.quiet {
+        let n = pool.n_workers();
+        let note = format!(
+            "note: there are no inputs, so each of {n} workers runs the script once, with all of these arguments; \
+             inputs follow `:::`\n"
+        );
+        session.stderr.write(note.as_bytes());
+    }
+    let report = session.report(
+        common,
+        "worker",
+        Arc::new(OnceLock::from(pool.n_workers() as u64)),
+    );
+    let arguments = Words::new(&plan.arguments);
+    let statuses = pool.broadcast::<i64, _>(&plan.script, arguments)?;
+    for (worker, result) in statuses.into_iter().enumerate() {
+        let name = worker_name(worker as u64);
+        let ended = Ended {
+            index: worker as u64,
+            input: name.as_bytes(),
+            label: &|| name.clone(),
+            record: &|| name.clone().into_bytes(),
+            problem: None,
+            result,
+        };
+        ended.tell(&report, &voices);
+    }
+    voices.finish();
+    session.stdout.drain();
+    session.tell_placement(&pool, common);
+    Ok(report.finish(session.signals.finish()))
+}
+
+/// The arguments of the call that runs a script.
+struct Words(Vec<Value>);
+
+impl Words {
+    fn new(words: &[Vec<u8>]) -> Words {
+        Words(words.iter().map(|word| text(word)).collect())
+    }
+}
+
+impl Serialize for Words {
+    /// A tuple: each word is an argument.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0
+            .iter()
+            .try_for_each(|word| tuple.serialize_element(word))?;
+        tuple.end()
+    }
+}
+
+fn worker_name(number: u64) -> String {
+    format!("worker {}", number + 1)
+}
+
+/// How a run of the script has ended.
+struct Ended<'a> {
+    index: u64,
+    input: &'a [u8],
+    /// What a message calls it.
+    label: &'a dyn Fn() -> String,
+    /// It as it was read.
+    record: &'a dyn Fn() -> Vec<u8>,
+    /// Why no call could be made of its input.
+    problem: Option<Failure>,
+    result: owngil::Result<i64>,
+}
+
+impl Ended<'_> {
+    /// Passes on what it has printed, and says what came of it.
+    fn tell(self, report: &Report, voices: &Voices) -> Verdict {
+        let status = match &self.result {
+            Ok(status) if *status != 0 => *status as i32,
+            _ => 1,
+        };
+        let failure = match &self.result {
+            _ if self.problem.is_some() => self.problem,
+            Ok(0) | Err(Error::Cancelled(_)) => None,
+            Ok(status) => {
+                let what = format!("the script ended with status {status}");
+                Some(Failure::new(what))
+            }
+            Err(error) => Some(Failure::from(error)),
+        };
+        let error = failure.as_ref().map(Failure::text);
+        let last = voices.end(Gist {
+            index: self.index,
+            input: self.input,
+            value: None,
+            error: error.as_deref(),
+        });
+        if let Err(Error::Cancelled(stack)) = &self.result {
+            report.cut_short(stack.is_some());
+            report.printed(&last.printed);
+            return Verdict::CutShort;
+        }
+        match failure.or_else(|| last.trouble.as_ref().map(Failure::unkept)) {
+            Some(failure) => {
+                report.failed(&(self.label)(), self.record, &failure, &last.printed);
+                Verdict::Failed(status)
+            }
+            None => {
+                report.succeeded();
+                report.printed(&last.printed);
+                Verdict::Succeeded
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Shell: what a shell and `man` are told of the command: `owngil completions` and `owngil man`.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Arg, Args as ClapArgs, Command, CommandFactory, ValueHint};
+use clap_complete::Shell;
+
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::options::args::Args;
+
+/// Print a script that has a shell complete the words of `owngil`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  owngil completions bash > owngil.bash
+  owngil completions zsh > _owngil
+  owngil completions fish > owngil.fish
+
+bash reads what is in ~/.local/share/bash-completion/completions/owngil, zsh an _owngil in its fpath, fish
+what is in ~/.config/fish/completions/owngil.fish.";
+
+/// Write the manual pages: all into a folder, or that of `owngil` to standard output.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = MAN_EXAMPLES)]
+pub(crate) struct ManArgs {
+    /// The folder, such as ~/.local/share/man/man1; it is made where it is missing
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  owngil man man1
+  owngil man > owngil.1";
+
+/// The command as a shell should see it: what follows `run` is a file.
+fn command() -> Command {
+    let script = Arg::new("script").value_name("SCRIPT.py");
+    let script = script.value_hint(ValueHint::FilePath);
+    let with_script = |run: Command| run.arg(script);
+    Args::command().mut_subcommand("run", with_script)
+}
+
+/// Prints the script.
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Fatal> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut command(), "owngil", &mut text);
+    print(&text)
+}
+
+/// Writes the pages.
+pub(crate) fn man(args: &ManArgs) -> Result<Exit, Fatal> {
+    let Some(folder) = &args.folder else {
+        let mut page = Vec::new();
+        let rendered = clap_mangen::Man::new(Args::command()).render(&mut page);
+        rendered.map_err(|error| {
+            Fatal::new(Exit::Failed, "cannot write the manual page").cause(error)
+        })?;
+        return print(&page);
+    };
+    let written =
+        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Args::command(), folder));
+    match written {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => {
+            let message = format!("cannot write manual pages to {}", folder.display());
+            Err(Fatal::new(Exit::Failed, message).cause(error))
+        }
+    }
+}
+
+/// Prints it; a reader that goes away has had enough.
+pub(crate) fn print(text: &[u8]) -> Result<Exit, Fatal> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Fatal::new(Exit::Failed, "cannot write to standard output").cause(error))
+        }
+        _ => Ok(Exit::Success),
+    }
+}

@@ -1,0 +1,359 @@
+//! Voices: what the tasks print, each kept apart from the others, and where it goes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use owngil::{Handover, OutputPolicy, OutputSink, Speaker, Stream};
+
+use super::args::OutputArgs;
+use super::folder::{Folder, Gist};
+use super::spool::{Spool, Text};
+use super::tag::{Tagger, Tagstring};
+use crate::fatal::Fatal;
+use crate::terminal::report::append_lines;
+use crate::terminal::stderr::Stderr;
+use crate::terminal::stdout::Stdout;
+use crate::terminal::stray::Stray;
+
+/// From how many bytes on what is for standard error is written before its end.
+const WRITE_AT: usize = 256 << 10;
+
+/// What the tasks print.
+pub(crate) struct Voices {
+    when: When,
+    tag: Option<Tagstring>,
+    folder: Option<Folder>,
+    place: Place,
+    stdout: Arc<Stdout>,
+    stderr: Arc<Stderr>,
+    /// Finds the input of a call that runs, for its tag.
+    find: OnceLock<Box<Find>>,
+    stray: OnceLock<Stray>,
+    state: Mutex<State>,
+}
+
+type Find = dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync;
+
+/// When output is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    AtTheEnd,
+    LineByLine,
+    AtOnce,
+}
+
+/// Whose standard output it is that the tasks print to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is for results: what is printed goes to standard error.
+    Results,
+    /// That of the tasks.
+    Tasks,
+    /// That of the workers, which run one task each.
+    Workers,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spool: Spool,
+    /// The calls that have printed something and have not ended.
+    voices: HashMap<u64, Voice>,
+}
+
+/// What one call has printed, by streams.
+#[derive(Debug, Default)]
+struct Voice {
+    /// What is still to be passed on.
+    held: [Text; 2],
+    /// All of it, where that is wanted and it is not held.
+    whole: [Text; 2],
+    taggers: [Tagger; 2],
+    is_tagged: bool,
+    trouble: Option<io::Error>,
+}
+
+impl Voice {
+    fn set_tag(&mut self, tagger: Tagger) {
+        self.taggers = [tagger.clone(), tagger];
+        self.is_tagged = true;
+    }
+}
+
+/// What is left to be said at the end of a call.
+#[derive(Debug, Default)]
+pub(crate) struct Last {
+    /// For standard error, together with what else is said there of the call.
+    pub(crate) printed: Vec<u8>,
+    /// Why not all could be kept.
+    pub(crate) trouble: Option<io::Error>,
+}
+
+impl Voices {
+    pub(crate) fn new(
+        args: &OutputArgs,
+        is_ordered: bool,
+        place: Place,
+        streams: (&Arc<Stdout>, &Arc<Stderr>),
+    ) -> Result<Arc<Voices>, Fatal> {
+        let when = match args {
+            _ if args.ungroup => When::AtOnce,
+            // Lines of a task whose turn has not come would have to wait all the same.
+            _ if is_ordered => When::AtTheEnd,
+            _ if args.line_buffer || place == Place::Workers => When::LineByLine,
+            _ => When::AtTheEnd,
+        };
+        let tag = match (args.tag, &args.tagstring) {
+            (true, _) => Some(Tagstring::new("{}")),
+            (false, Some(text)) => Some(Tagstring::new(text)),
+            (false, None) => None,
+        };
+        Ok(Arc::new(Voices {
+            when,
+            tag,
+            folder: args.results.as_deref().map(Folder::open).transpose()?,
+            place,
+            stdout: Arc::clone(streams.0),
+            stderr: Arc::clone(streams.1),
+            find: OnceLock::new(),
+            stray: OnceLock::new(),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// What is written past the tasks comes here until the end.
+    pub(crate) fn hold(&self, stray: Stray) {
+        let _ = self.stray.set(stray);
+    }
+
+    /// For a pool.
+    pub(crate) fn policy(self: &Arc<Self>) -> OutputPolicy {
+        OutputPolicy::Sink(Arc::clone(self) as _)
+    }
+
+    /// Says how the inputs of calls that run are found.
+    pub(crate) fn find_by(&self, find: impl Fn(u64) -> Option<Vec<u8>> + Send + Sync + 'static) {
+        let _ = self.find.set(Box::new(find));
+    }
+
+    /// Whether there is use for the input and the value of each call at its end.
+    pub(crate) fn wants_gist(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// What `input` gives, if there is use for it at a call's end: for its folder or its tag.
+    pub(crate) fn wanted(&self, input: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+        match self.folder.is_some() || self.tag.is_some() {
+            true => input(),
+            false => Vec::new(),
+        }
+    }
+
+    /// A call is made once more: what it has printed, as far as it is held, is not to be seen.
+    pub(crate) fn forget(&self, index: u64) {
+        let mut state = self.lock();
+        if let Some(voice) = state.voices.remove(&index) {
+            for text in voice.held.into_iter().chain(voice.whole) {
+                state.spool.drop(text);
+            }
+        }
+    }
+
+    /// A call has ended: passes on what it has printed, but for what is to be said together with the rest.
+    pub(crate) fn end(&self, gist: Gist<'_>) -> Last {
+        let mut voice = match self.lock().voices.remove(&gist.index) {
+            Some(voice) => voice,
+            None if self.folder.is_none() => return Last::default(),
+            None => Voice::default(),
+        };
+        if let Some(folder) = &self.folder {
+            let state = self.lock();
+            let printed = match self.when {
+                When::AtTheEnd => &voice.held,
+                _ => &voice.whole,
+            };
+            let kept = folder.keep(gist, &state.spool, printed.each_ref());
+            if let Err(error) = kept {
+                voice.trouble.get_or_insert(error);
+            }
+        }
+        if let (Some(tag), false) = (&self.tag, voice.is_tagged) {
+            voice.set_tag(tag.fill(gist.index, gist.input));
+        }
+        self.pass_on(voice)
+    }
+
+    /// Nothing runs any more: passes on what was printed after its call's end.
+    pub(crate) fn finish(&self) {
+        if let Some(stray) = self.stray.get() {
+            stray.end();
+        }
+        let voices = std::mem::take(&mut self.lock().voices);
+        for voice in voices.into_values() {
+            let last = self.pass_on(voice);
+            if !last.printed.is_empty() {
+                self.stderr.write(&last.printed);
+            }
+        }
+    }
+
+    fn pass_on(&self, voice: Voice) -> Last {
+        let mut last = Last {
+            printed: Vec::new(),
+            trouble: voice.trouble,
+        };
+        let [stdout, stderr] = voice.held;
+        let [mut first, mut second] = voice.taggers;
+        let both = !stdout.is_empty() && !stderr.is_empty();
+        match self.place {
+            Place::Results => self.to_stderr(stdout, &mut first, &mut last),
+            Place::Tasks | Place::Workers => {
+                self.to_stdout(stdout, &mut first, &mut last);
+                if both {
+                    // Where both are one terminal, they should stand together.
+                    self.stdout.drain();
+                }
+            }
+        }
+        self.to_stderr(stderr, &mut second, &mut last);
+        for text in voice.whole {
+            self.lock().spool.drop(text);
+        }
+        last
+    }
+
+    fn to_stdout(&self, text: Text, tagger: &mut Tagger, last: &mut Last) {
+        self.take(text, last, |piece| {
+            self.stdout.append(|out| tagger.append(out, piece));
+        });
+        self.stdout.append(|out| tagger.end(out));
+    }
+
+    fn to_stderr(&self, text: Text, tagger: &mut Tagger, last: &mut Last) {
+        let mut waiting = std::mem::take(&mut last.printed);
+        self.take(text, last, |piece| {
+            tagger.append(&mut waiting, piece);
+            if waiting.len() >= WRITE_AT {
+                let newline = waiting.iter().rposition(|byte| *byte == b'\n');
+                let rest = waiting.split_off(newline.map_or(waiting.len(), |at| at + 1));
+                self.stderr.write(&waiting);
+                waiting = rest;
+            }
+        });
+        tagger.end(&mut waiting);
+        last.printed = waiting;
+    }
+
+    /// Takes a text piece by piece. Tasks may print meanwhile: whoever reads may be slow.
+    fn take(&self, mut text: Text, last: &mut Last, mut give: impl FnMut(&[u8])) {
+        loop {
+            let taken = self.lock().spool.take(&mut text);
+            match taken {
+                Ok(Some(piece)) => give(&piece),
+                Ok(None) => return,
+                Err(error) => {
+                    last.trouble.get_or_insert(error);
+                    return self.lock().spool.drop(text);
+                }
+            }
+        }
+    }
+
+    /// Takes what a call prints. Nobody else writes meanwhile, so that a line stays one.
+    fn hear(&self, index: u64, stream: Stream, text: &[u8]) {
+        let mut state = self.lock();
+        let State { spool, voices } = &mut *state;
+        let voice = voices.entry(index).or_default();
+        if self.when != When::AtTheEnd {
+            self.tag(voice, index);
+        }
+        let number = usize::from(stream == Stream::Stderr);
+        let (held, tagger) = (&mut voice.held[number], &mut voice.taggers[number]);
+        let end = match self.when {
+            When::AtTheEnd => 0,
+            When::LineByLine => text
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1),
+            When::AtOnce => text.len(),
+        };
+        let (now, later) = text.split_at(end);
+        let mut hear = || -> io::Result<()> {
+            if self.folder.is_some() && self.when != When::AtTheEnd {
+                spool.append(&mut voice.whole[number], text)?;
+            }
+            if !now.is_empty() {
+                let mut lines = Vec::new();
+                while let Some(piece) = spool.take(held)? {
+                    tagger.append(&mut lines, &piece);
+                    if lines.len() >= WRITE_AT {
+                        self.say(stream, &lines);
+                        lines.clear();
+                    }
+                }
+                tagger.append(&mut lines, now);
+                self.say(stream, &lines);
+            }
+            spool.append(held, later)
+        };
+        // A text with a hole would be worse than one that ends.
+        if voice.trouble.is_none() {
+            voice.trouble = hear().err();
+        }
+    }
+
+    fn tag(&self, voice: &mut Voice, index: u64) {
+        if let (Some(tag), false) = (&self.tag, voice.is_tagged) {
+            let input = self.find.get().and_then(|find| find(index));
+            voice.set_tag(tag.fill(index, &input.unwrap_or_default()));
+        }
+    }
+
+    fn say(&self, stream: Stream, text: &[u8]) {
+        match (self.place, stream) {
+            (Place::Results, _) | (_, Stream::Stderr) => self.stderr.write(text),
+            _ => self.stdout.append(|out| out.extend_from_slice(text)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutputSink for Voices {
+    fn write(&self, stream: Stream, text: &[u8]) {
+        let mut lines = Vec::with_capacity(text.len() + 1);
+        append_lines(&mut lines, text);
+        self.say(stream, &lines);
+    }
+
+    fn write_of(&self, speaker: Speaker, stream: Stream, text: &[u8]) {
+        let index = match self.place {
+            Place::Workers => Some(speaker.worker as u64),
+            Place::Results | Place::Tasks => speaker.index,
+        };
+        match index {
+            Some(index) => self.hear(index, stream, text),
+            None => self.write(stream, text),
+        }
+    }
+
+    fn handover(&self) -> Handover {
+        match self.when {
+            When::AtTheEnd => Handover::Blocks,
+            When::LineByLine => Handover::Lines,
+            When::AtOnce => Handover::Pieces,
+        }
+    }
+}
+
+impl fmt::Debug for Voices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Voices")
+            .field("when", &self.when)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+//! Calls: all calls of a run over inputs: a map, where nothing else is asked for, or a course.
+
+use std::sync::{Arc, Mutex};
+
+use crossbeam_channel::Receiver;
+use owngil::{Completed, Function, Pool, Timing};
+use serde::de::DeserializeOwned;
+
+use super::ending::Ending;
+use super::scheduler::{Dispatch, Target};
+use super::{Course, Event, Verdict, dry_run};
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::input::reader::{Feed, Ledger, TEXT_MAX, lock};
+use crate::input::{Blocks, Input};
+use crate::joblog::{self, Joblog, Past};
+use crate::options::args::CommonArgs;
+use crate::output::Voices;
+use crate::session::Session;
+use crate::terminal::report::Spent;
+
+/// Inputs as they come, and what ends them.
+pub(crate) type Fed = (Arc<Feed>, Receiver<Input>);
+
+/// The calls of a run, before Python starts.
+pub(crate) struct Calls<'a> {
+    common: &'a CommonArgs,
+    session: &'a Session,
+    function: Function,
+    /// As it is written.
+    called: String,
+    /// Its digest, where there is an account.
+    code: u64,
+    course: Course<'a>,
+    account: Option<(Joblog, Past)>,
+    is_timed: bool,
+}
+
+/// How an input ended.
+#[derive(Debug)]
+pub(crate) struct Outcome<T> {
+    pub(crate) result: owngil::Result<T>,
+    /// Of its last call, where that was asked for.
+    pub(crate) timing: Option<Timing>,
+    /// How often it was called.
+    pub(crate) attempt: u32,
+}
+
+impl<T> Outcome<T> {
+    /// What it took.
+    pub(crate) fn spent(&self) -> Spent {
+        Spent {
+            elapsed: self.timing.map(|timing| timing.elapsed),
+            n_tries: self.attempt,
+        }
+    }
+}
+
+impl<'a> Calls<'a> {
+    /// Finds out what is asked for. `called` is how the function was written.
+    pub(crate) fn new(
+        (common, session): (&'a CommonArgs, &'a Session),
+        function: Function,
+        called: String,
+        n_inputs: Option<usize>,
+    ) -> Result<Calls<'a>, Fatal> {
+        let course = Course::new(common, n_inputs)?;
+        Ok(Calls {
+            common,
+            session,
+            function,
+            called,
+            code: 0,
+            course,
+            account: None,
+            is_timed: false,
+        })
+    }
+
+    /// Opens the account, if there is to be one. The function is loaded, and a script has these arguments
+    /// of its own.
+    pub(crate) fn accounted(mut self, pool: &Pool, arguments: &[Vec<u8>]) -> Result<Self, Fatal> {
+        let (common, called) = (self.common, &self.called);
+        if common.joblog.joblog.is_some() {
+            self.code = joblog::code_of(called, &self.function, arguments, pool);
+        }
+        if !common.course.dry_run {
+            self.account = self.session.account(common, called.clone(), self.code)?;
+        }
+        Ok(self)
+    }
+
+    /// Asks for the time of each call.
+    pub(crate) fn timed(mut self, is_timed: bool) -> Self {
+        self.is_timed = is_timed;
+        self
+    }
+
+    /// Begins to read the inputs; whoever passes on output may ask for theirs meanwhile.
+    pub(crate) fn feed(
+        &self,
+        blocks: Blocks,
+        pool: &Pool,
+        voices: &Voices,
+    ) -> Result<(Fed, Arc<Mutex<Ledger>>), Fatal> {
+        // How many bytes of text may be in memory.
+        let room = match self.course.holds_all() {
+            true => usize::MAX,
+            false => TEXT_MAX * (1 + pool.n_workers()),
+        };
+        let (feed, inputs, ledger) = Feed::start(blocks, room)
+            .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
+        let ledger = Arc::new(Mutex::new(ledger));
+        let finding = Arc::clone(&ledger);
+        voices.find_by(move |index| {
+            let (block, place) = lock(&finding).find(index)?;
+            Some(block.bytes(place))
+        });
+        Ok(((feed, inputs), ledger))
+    }
+
+    /// Shows the first calls in place of making them, where that is asked for.
+    pub(crate) fn show(self, pool: &Pool, (_, inputs): Fed) -> Result<Exit, Fatal> {
+        let past = joblog::look(&self.common.joblog, self.code)?;
+        let target = (pool, &self.function, &*self.called);
+        Ok(dry_run::show(
+            self.course,
+            target,
+            inputs,
+            past,
+            (self.common, self.session),
+        ))
+    }
+
+    /// Makes the calls. One has failed where it gives no value, or `fails` says so of that. `take` gets
+    /// how each input ended, by its index, or nothing if it is not for this run, and says what was made of
+    /// that.
+    pub(crate) fn make<T: DeserializeOwned>(
+        self,
+        (pool, voices): (&Arc<Pool>, &Voices),
+        (feed, inputs): Fed,
+        fails: fn(&T) -> bool,
+        mut take: impl FnMut(u64, Option<Outcome<T>>) -> Verdict,
+    ) -> Ending {
+        let signals = &self.session.signals;
+        if self.course.is_plain() && self.account.is_none() {
+            let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
+            let results = match self.common.chunk {
+                Some(n) => results.chunk(n.get()),
+                None => results,
+            };
+            let results = match self.is_timed || self.common.wants_summary() {
+                true => results.timed(),
+                false => results,
+            };
+            let canceller = results.canceller();
+            signals.on_first(pool, move || {
+                canceller.cancel();
+                feed.close();
+            });
+            for completed in results.completed() {
+                let Completed {
+                    index,
+                    result,
+                    timing,
+                    ..
+                } = completed;
+                let outcome = Outcome {
+                    result,
+                    timing,
+                    attempt: 1,
+                };
+                take(index, Some(outcome));
+            }
+            return Ending::default();
+        }
+        let target = Target {
+            pool,
+            voices,
+            function: self.function,
+            fails,
+        };
+        let mut dispatch = Dispatch::new(self.course, target, inputs, self.account);
+        let stop = dispatch.stop();
+        signals.on_first(pool, move || {
+            stop.ask();
+            feed.close();
+        });
+        while let Some(event) = dispatch.next() {
+            match event {
+                Event::Passed(index) => {
+                    take(index, None);
+                }
+                Event::Noted(note) if self.common.process.quiet => drop(note),
+                Event::Noted(note) => self.session.stderr.write(note.as_bytes()),
+                Event::Ended(ended) => {
+                    let outcome = Outcome {
+                        result: ended.result,
+                        timing: ended.timing,
+                        attempt: ended.trail.n_tries,
+                    };
+                    let verdict = take(ended.index, Some(outcome));
+                    dispatch.settle(ended.trail, verdict);
+                }
+            }
+        }
+        dispatch.finish()
+    }
+}

@@ -1,0 +1,488 @@
+//! Dispatch: makes the calls of a course, one by one, and tells their ends.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbounded};
+use owngil::{Error, Function, Pool, Timing};
+use serde::de::DeserializeOwned;
+
+use super::halt::{Halt, Tally, When};
+use super::in_flight::{Depth, Flight, Trial, ring};
+use super::rate_limit::Pace;
+use super::reorder::Line;
+use super::retry::Retry;
+use super::selection::{Lineup, Next};
+use super::timeout::Limit;
+use super::{Course, Ended, Ending, Event, Kind, Material, Trail, Verdict};
+use crate::exit::Exit;
+use crate::fatal::Fatal;
+use crate::joblog::{Joblog, Outcome, Past, Row};
+use crate::options::size;
+use crate::output::Voices;
+
+/// How many calls may be under way: as many as the pool's queue holds, so that nothing waits for it.
+const N_UNDER_WAY_MAX: usize = 1024;
+
+/// How many ends may wait to be told while others are looked for.
+const N_UNTOLD_MAX: usize = 256;
+
+/// What is called.
+#[derive(Debug)]
+pub(crate) struct Target<'p, T> {
+    pub(crate) pool: &'p Pool,
+    /// What its calls print.
+    pub(crate) voices: &'p Voices,
+    pub(crate) function: Function,
+    /// Whether a value stands for a failure.
+    pub(crate) fails: fn(&T) -> bool,
+}
+
+/// Asks for the end of a run, from any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    is_asked: Arc<AtomicBool>,
+    asked: Sender<()>,
+}
+
+impl Stop {
+    /// Begins nothing more.
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Relaxed);
+        // One is enough.
+        let _ = self.asked.try_send(());
+    }
+}
+
+/// The calls of a course. It yields what becomes of each input; each end is to be `settle`d.
+#[derive(Debug)]
+pub(crate) struct Dispatch<'p, A, T> {
+    target: Target<'p, T>,
+    lineup: Lineup<A>,
+    pace: Pace,
+    limit: Limit,
+    retry: Retry,
+    halt: Option<Halt>,
+    tally: Tally,
+    total: Option<u64>,
+    joblog: Option<Joblog>,
+    line: Line<Event<T>>,
+    depth: Depth,
+    /// Whether each worker has one call at most.
+    is_strict: bool,
+    under_way: HashMap<u64, Flight<A, T>>,
+    n_begun: u64,
+    /// What has failed and is tried again, by when.
+    again: BTreeMap<(Instant, u64), Trial<A>>,
+    ended: (Sender<u64>, Receiver<u64>),
+    stop: Stop,
+    asked: Receiver<()>,
+    end: Option<End>,
+}
+
+/// Why a run ends early.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// By `--halt`.
+    Halted(Halt),
+    /// The function cannot be called at all, which its last error tells.
+    Hopeless,
+    /// An input is not the one that was done.
+    Changed(Fatal),
+}
+
+impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
+    pub(super) fn new(
+        course: Course<'_>,
+        target: Target<'p, T>,
+        inputs: Receiver<A>,
+        account: Option<(Joblog, Past)>,
+    ) -> Self {
+        let args = course.args;
+        let (joblog, past) = account.unzip();
+        let pace = Pace::new(args.delay, args.memfree);
+        let limit = Limit::new(args.timeout);
+        let (ask, asked) = bounded(1);
+        let stop = Stop {
+            is_asked: Arc::default(),
+            asked: ask,
+        };
+        if let Some(joblog) = &joblog {
+            let stop = stop.clone();
+            joblog.on_trouble(move || stop.ask());
+        }
+        Dispatch {
+            target,
+            lineup: Lineup::new(inputs, course.shard, past.unwrap_or_default(), course.rng),
+            is_strict: !pace.is_free() || limit.is_relative() || args.halt.is_some(),
+            pace,
+            limit,
+            retry: Retry::new(args.retries, args.retry_delay),
+            halt: args.halt,
+            tally: Tally::default(),
+            total: course.total,
+            joblog,
+            line: Line::new(course.is_ordered),
+            depth: Depth::default(),
+            under_way: HashMap::new(),
+            n_begun: 0,
+            again: BTreeMap::new(),
+            ended: unbounded(),
+            stop,
+            asked,
+            end: None,
+        }
+    }
+
+    /// What ends it early.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// What becomes of another input, once that is known.
+    pub(crate) fn next(&mut self) -> Option<Event<T>> {
+        loop {
+            if let Some(event) = self.line.take() {
+                return Some(event);
+            }
+            if self.is_stopping() {
+                self.drop_untried();
+            } else {
+                self.begin();
+            }
+            if self.line.n_ready() > 0 {
+                continue;
+            }
+            let is_over = self.is_stopping() || self.lineup.is_empty() && self.again.is_empty();
+            if is_over && self.under_way.is_empty() {
+                return self.line.take();
+            }
+            self.wait();
+        }
+    }
+
+    /// Says what was made of an end, which is written down.
+    pub(crate) fn settle(&mut self, trail: Trail, verdict: Verdict) {
+        self.tally.add(verdict);
+        let outcome = match (verdict, trail.kind) {
+            (Verdict::CutShort, _) => return,
+            (Verdict::Succeeded, _) => Outcome::Ok,
+            (Verdict::Failed(_), Kind::TimedOut) => Outcome::Timeout,
+            (Verdict::Failed(_), Kind::Lost) => Outcome::Lost,
+            (Verdict::Failed(_), Kind::Value | Kind::Failed) => Outcome::Failed,
+        };
+        if outcome == Outcome::Ok {
+            self.limit.learn(trail.elapsed);
+        }
+        if let (Some(joblog), Some((input, shown)), false) =
+            (&mut self.joblog, trail.named, trail.is_unfinished)
+        {
+            let (code, called) = (joblog.code, joblog.called.clone());
+            joblog.note(|result| Row {
+                index: trail.index,
+                begun: trail.begun,
+                elapsed: trail.elapsed,
+                status: match (outcome, verdict) {
+                    (Outcome::Timeout, _) => 124,
+                    (_, Verdict::Failed(status)) => status,
+                    _ => 0,
+                },
+                command: format!("{called} {shown}"),
+                outcome,
+                n_tries: trail.n_tries,
+                input,
+                code,
+                result,
+            });
+        }
+        if let Some(halt) = self.halt
+            && self.end.is_none()
+            && halt.is_reached(self.tally, self.total)
+        {
+            self.end = Some(End::Halted(halt));
+            if halt.when == When::Now {
+                self.cancel();
+            }
+        }
+    }
+
+    /// How it ended.
+    pub(crate) fn finish(self) -> Ending {
+        Ending {
+            end: self.end,
+            joblog: self.joblog,
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.end.is_some() || self.stop.is_asked.load(Ordering::Relaxed)
+    }
+
+    fn cancel(&self) {
+        self.under_way
+            .values()
+            .for_each(|flight| flight.task.cancel());
+    }
+
+    /// Begins as many calls as may be under way.
+    fn begin(&mut self) {
+        while self.line.n_ready() < N_UNTOLD_MAX && self.has_slot() {
+            let now = Instant::now();
+            if self.pace.wait(now).is_some() {
+                return;
+            }
+            let trial = match self.again.first_entry() {
+                Some(first) if first.key().0 <= now => first.remove(),
+                _ if !self.line.has_room() => return,
+                _ => match self.lineup.next() {
+                    Next::Run(index, input) => Trial {
+                        place: self.line.begin(),
+                        index,
+                        input,
+                        n_failed: 0,
+                    },
+                    Next::Pass(index) => {
+                        self.line.tell(Event::Passed(index));
+                        continue;
+                    }
+                    Next::Changed(index, input) => {
+                        self.end = Some(End::Changed(self.changed(index, &input)));
+                        return;
+                    }
+                    Next::NotYet | Next::End => return,
+                },
+            };
+            self.pace.begin(now);
+            self.submit(trial, now);
+        }
+    }
+
+    fn submit(&mut self, trial: Trial<A>, now: Instant) {
+        let depth = self.present_depth();
+        let limit = self.limit.present();
+        let mut call = self
+            .target
+            .pool
+            .task(&self.target.function)
+            .args(&trial.input)
+            .index(trial.index)
+            .timed();
+        if let Some(limit) = limit {
+            call = call.time_limit(limit);
+        }
+        let begun_at = SystemTime::now();
+        match call.submit() {
+            Ok(mut task) => {
+                let number = self.n_begun;
+                self.n_begun += 1;
+                ring(&mut task, number, &self.ended.0);
+                let flight = Flight {
+                    trial,
+                    task,
+                    begun: now,
+                    begun_at,
+                    depth,
+                    is_limited: limit.is_some(),
+                    is_over: false,
+                };
+                self.under_way.insert(number, flight);
+            }
+            Err(error) => {
+                let spent = (begun_at, Duration::ZERO);
+                self.tell(trial, Err(error), None, spent, false);
+            }
+        }
+    }
+
+    /// A call has come back.
+    fn come_back(&mut self, number: u64) {
+        // Its bell may ring twice.
+        let Some(flight) = self.under_way.remove(&number) else {
+            return;
+        };
+        let elapsed = flight.begun.elapsed();
+        self.depth.learn(elapsed, flight.depth);
+        let completed = flight.task.wait_completed();
+        let result = match completed.result {
+            Err(Error::Cancelled(stack)) if flight.is_over => Err(Error::TimedOut(stack)),
+            result => result,
+        };
+        let mut trial = flight.trial;
+        let pause = match is_worth_another(&result, self.target.fails) {
+            true => self.retry.pause(trial.n_failed + 1),
+            false => None,
+        };
+        if let Some(pause) = pause
+            && !self.is_stopping()
+        {
+            trial.n_failed += 1;
+            self.target.voices.forget(trial.index);
+            let due = Instant::now() + pause;
+            self.again.insert((due, trial.place), trial);
+            return;
+        }
+        // Without it, in what the call took it has waited behind others.
+        let elapsed = match completed.timing {
+            Some(timing) => timing.elapsed,
+            None => elapsed / u32::try_from(flight.depth).unwrap_or(1),
+        };
+        let spent = (flight.begun_at, elapsed);
+        self.tell(trial, result, completed.timing, spent, pause.is_some());
+    }
+
+    fn tell(
+        &mut self,
+        trial: Trial<A>,
+        result: owngil::Result<T>,
+        timing: Option<Timing>,
+        (begun, elapsed): (SystemTime, Duration),
+        is_unfinished: bool,
+    ) {
+        if matches!(result, Err(Error::Load(_) | Error::ShutDown)) {
+            // What one worker cannot load, none can.
+            if self.end.is_none() {
+                self.end = Some(End::Hopeless);
+            } else if matches!(self.end, Some(End::Hopeless)) {
+                return;
+            }
+            self.cancel();
+        }
+        let input = &trial.input;
+        let trail = Trail {
+            index: trial.index,
+            begun,
+            elapsed,
+            n_tries: trial.n_failed + 1,
+            kind: Kind::of(&result),
+            is_unfinished,
+            named: self
+                .joblog
+                .as_ref()
+                .map(|_| (input.fingerprint(), input.shown())),
+        };
+        let ended = Ended {
+            index: trial.index,
+            result,
+            timing,
+            trail,
+        };
+        self.line.end(trial.place, Event::Ended(ended));
+    }
+
+    /// What waits for another try gets none.
+    fn drop_untried(&mut self) {
+        while let Some((_, trial)) = self.again.pop_first() {
+            let spent = (SystemTime::now(), Duration::ZERO);
+            let result = Err(Error::Cancelled(None));
+            self.tell(trial, result, None, spent, true);
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        if let Some(least) = self.pace.lacks_memory(now) {
+            let least = size::shown(least);
+            let note = format!("note: waiting until {least} of memory are available (--memfree)\n");
+            return self.line.tell(Event::Noted(note));
+        }
+        let timer = self
+            .next_look(now)
+            .map(|at| at.saturating_duration_since(now));
+        let wants_inputs = self.has_slot() && self.line.has_room() && self.pace.wait(now).is_none();
+        let nothing = never();
+        let inputs = self.lineup.arriving().filter(|_| wants_inputs);
+        let inputs = inputs.unwrap_or(&nothing);
+        select! {
+            recv(self.ended.1) -> number => {
+                if let Ok(number) = number {
+                    self.come_back(number);
+                }
+                while self.line.n_ready() < N_UNTOLD_MAX && let Ok(number) = self.ended.1.try_recv() {
+                    self.come_back(number);
+                }
+            }
+            recv(inputs) -> input => self.lineup.arrive(input),
+            recv(self.asked) -> _ => {}
+            recv(timer.map_or_else(never, after)) -> _ => self.end_overdue(),
+        }
+    }
+
+    /// How many calls each worker may have.
+    fn present_depth(&self) -> usize {
+        match self.is_strict {
+            true => 1,
+            false => self.depth.present(),
+        }
+    }
+
+    /// Whether another call may be under way.
+    fn has_slot(&self) -> bool {
+        let n_workers = self.target.pool.n_workers();
+        let n_max = (n_workers * self.present_depth()).min(N_UNDER_WAY_MAX.max(n_workers));
+        !self.is_stopping() && self.under_way.len() < n_max
+    }
+
+    /// When something is to be done, whatever happens until then.
+    fn next_look(&mut self, now: Instant) -> Option<Instant> {
+        let overdue = self.overdue_from();
+        if !self.has_slot() || self.lineup.is_empty() && self.again.is_empty() {
+            return overdue;
+        }
+        let pace = self.pace.wait(now);
+        let again = self.again.first_key_value().map(|((due, _), _)| *due);
+        let again = again.map(|due| pace.map_or(due, |pace| pace.max(due)));
+        [overdue, again, pace].into_iter().flatten().min()
+    }
+
+    /// When the first of those calls is over that began before a limit was known.
+    fn overdue_from(&self) -> Option<Instant> {
+        let limit = self.limit.present().filter(|_| self.limit.is_relative())?;
+        let open = self
+            .under_way
+            .values()
+            .filter(|flight| !flight.is_limited && !flight.is_over);
+        open.map(|flight| flight.begun + limit).min()
+    }
+
+    fn end_overdue(&mut self) {
+        let Some(limit) = self.limit.present().filter(|_| self.limit.is_relative()) else {
+            return;
+        };
+        let now = Instant::now();
+        for flight in self.under_way.values_mut() {
+            if !flight.is_limited && !flight.is_over && flight.begun + limit <= now {
+                flight.is_over = true;
+                flight.task.cancel();
+            }
+        }
+    }
+
+    #[cold]
+    fn changed(&self, index: u64, input: &A) -> Fatal {
+        let path = self
+            .joblog
+            .as_ref()
+            .map(|joblog| joblog.path().display().to_string());
+        let number = index + 1;
+        let message = format!(
+            "the inputs have changed: number {number} is {} now",
+            input.shown()
+        );
+        let cause = format!("{} accounts for another one", path.unwrap_or_default());
+        Fatal::new(Exit::Usage, message).cause(cause).hint(
+            "give the inputs that the run began with (more may follow them), or begin anew with another joblog",
+        )
+    }
+}
+
+/// Whether another try could end otherwise.
+fn is_worth_another<T>(result: &owngil::Result<T>, fails: fn(&T) -> bool) -> bool {
+    match result {
+        Ok(value) => fails(value),
+        Err(Error::Python(_) | Error::TimedOut(_) | Error::WorkerLost(_)) => true,
+        Err(_) => false,
+    }
+}
