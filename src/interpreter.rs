@@ -9,7 +9,7 @@ mod calling;
 mod clock;
 mod copies;
 mod functions;
-mod held;
+mod gil_yield;
 mod host;
 mod load_error;
 mod own_directory;
@@ -31,9 +31,9 @@ use crate::error::{Error, PythonError, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::inherited::Inherited;
+use crate::monitor::{JobMonitor, Ran, Unmeasured};
 use crate::output::{Capture, OutputPolicy};
 use crate::payload::{self, CrossingError, Encoding, Payload};
-use crate::post::{Post, Ran, Unmeasured};
 use crate::runtime;
 use crate::task::{Job, Promise, Results};
 use crate::tested::List;
@@ -43,7 +43,7 @@ use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::Callee;
 pub(crate) use copies::Copying;
-use held::Held;
+use gil_yield::GilSlice;
 use refusals::Refusals;
 use state::{Making, State};
 
@@ -149,20 +149,20 @@ impl Interpreter {
     /// An interpreter with its own GIL for a worker on this thread.
     pub(crate) fn own_gil(
         runtime: &'static Runtime,
-        post: &Post,
+        monitor: &JobMonitor,
         around: Around<'_>,
     ) -> Result<Interpreter> {
         let mut python = match around.memory {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::new(runtime),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::new_accounted(runtime, limit),
         }?;
-        let refusals = around.moves.then(|| Refusals::default().of(post));
-        around.copying.install(&mut python, Some(post))?;
+        let refusals = around.moves.then(|| Refusals::default().of(monitor));
+        around.copying.install(&mut python, Some(monitor))?;
         around
             .copying
             .hold_libraries(&mut python, refusals.as_ref())?;
-        let capture = Arc::clone(post.capture());
-        Interpreter::at(post, python, capture, refusals, around.inherited)
+        let capture = Arc::clone(monitor.capture());
+        Interpreter::at(monitor, python, capture, refusals, around.inherited)
     }
 
     /// From now on results whose class derives from a plain type come as the plain value.
@@ -174,27 +174,27 @@ impl Interpreter {
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.
     pub(crate) fn on_main(
         runtime: &'static Runtime,
-        post: &Post,
+        monitor: &JobMonitor,
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::at(post, python, Capture::of_nobody(), None, inherited)
+        Interpreter::at(monitor, python, Capture::of_nobody(), None, inherited)
     }
 
     fn at(
-        post: &Post,
+        monitor: &JobMonitor,
         python: owngil_ffi::Interpreter,
         fallback: Arc<Capture>,
         refusals: Option<Refusals>,
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
-        post.set_visits(python.visits().clone());
-        post.set_memory(python.memory().cloned());
+        monitor.set_visits(python.visits().clone());
+        monitor.set_memory(python.memory().cloned());
         Interpreter::prepare(
             python,
-            Arc::clone(post.capture()),
+            Arc::clone(monitor.capture()),
             fallback,
-            Some(post.worker()),
+            Some(monitor.worker()),
             refusals,
             inherited,
         )
@@ -330,16 +330,16 @@ impl Interpreter {
     /// call. Now and then it lets go, for threads that wait for the same GIL: bytecode does so by
     /// itself, but a function written in C does not.
     ///
-    /// Each job stands at the `post` while it runs; `due` is told when the time of one will be up.
+    /// Each job stands at the `monitor` while it runs; `due` is told when the time of one will be up.
     pub(crate) fn run(
         &mut self,
         job: Job,
-        post: &Post,
+        monitor: &JobMonitor,
         due: &dyn Fn(Instant),
         next: &mut dyn FnMut() -> Option<Job>,
     ) {
-        self.run_telling(job, post, due, next, |promise, results, _| {
-            post.keep(promise, results);
+        self.run_telling(job, monitor, due, next, |promise, results, _| {
+            monitor.keep(promise, results);
         });
     }
 
@@ -348,7 +348,7 @@ impl Interpreter {
     pub(crate) fn run_telling(
         &mut self,
         job: Job,
-        post: &Post,
+        monitor: &JobMonitor,
         due: &dyn Fn(Instant),
         next: &mut dyn FnMut() -> Option<Job>,
         mut tell: impl FnMut(Promise, Results, Ran),
@@ -359,20 +359,20 @@ impl Interpreter {
         };
         self.python.attach(|attached| {
             let mut job = Some(job);
-            let mut held = Held::default();
+            let mut held = GilSlice::default();
             while let Some(Job { batch, promise }) = job {
                 let task = promise.number();
-                let begun = post.begin(&batch, promise);
+                let begun = monitor.begin(&batch, promise);
                 if let Ok(Some(when)) = begun {
                     due(when);
                 }
                 if begun.is_ok() {
                     tracing::trace!(task, function = %batch.function(), n_calls = batch.len(), "begun");
                 }
-                let mut results = begun.is_ok().then(|| state.run(attached, &batch, post));
+                let mut results = begun.is_ok().then(|| state.run(attached, &batch, monitor));
                 let ran = results.as_ref().map(|(_, ran)| *ran);
                 let refused = results.as_mut().and_then(|_| state.refused.take());
-                let (elapsed, promise) = post.end(attached, ran);
+                let (elapsed, promise) = monitor.end(attached, ran);
                 state.sampling.learn(batch.len(), elapsed);
                 if let Some(ran) = ran {
                     let is_told = promise.is_none();
@@ -386,7 +386,7 @@ impl Interpreter {
                     match refused {
                         None => tell(promise, results, ran),
                         Some(refused) => {
-                            attached.detach(|| refused.move_on(batch, promise, results, post));
+                            attached.detach(|| refused.move_on(batch, promise, results, monitor));
                         }
                     }
                 }

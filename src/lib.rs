@@ -74,7 +74,7 @@ pub mod tested;
 
 mod runtime;
 
-mod post;
+mod monitor;
 
 mod inherited;
 mod interpreter;

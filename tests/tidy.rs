@@ -30,7 +30,7 @@ const FLOORS: [&[&str]; 7] = [
         "tested",
         "runtime",
     ],
-    &["post"],
+    &["monitor"],
     &["interpreter"],
     &["doctor", "process"],
     &["worker"],
@@ -418,9 +418,17 @@ fn documents_name_what_is_there() {
             }
         }
         for word in source.text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "cli/", "ffi/", "tests/", "docs/", "examples/", "tools/"]
-                .iter()
-                .any(|folder| word.starts_with(folder));
+            let is_path = [
+                "src/",
+                "cli/",
+                "ffi/",
+                "tests/",
+                "docs/",
+                "examples/",
+                "tools/",
+            ]
+            .iter()
+            .any(|folder| word.starts_with(folder));
             if is_path && !word.contains([' ', '*', '{', '<']) {
                 let path = word.split(':').next().unwrap();
                 assert!(root().join(path).exists(), "{} names {path}", source.path);

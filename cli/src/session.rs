@@ -15,12 +15,12 @@ use crate::input::reader::NInputs;
 use crate::joblog::{Joblog, Past};
 use crate::options::args::{CommonArgs, ProcessArgs};
 use crate::options::jobs::Jobs;
-use crate::output::{Place, Voices};
+use crate::output::{Place, TaskOutput};
 use crate::python::choice::{self, Asked, Choice};
 use crate::python::own_list;
 use crate::python::placement::{self, Moves};
 use crate::terminal::progress::How;
-use crate::terminal::report::{Detail, Report, Told};
+use crate::terminal::report::{Detail, Report, SummaryLevel};
 use crate::terminal::signals::Signals;
 use crate::terminal::stderr::Stderr;
 use crate::terminal::stdout::Stdout;
@@ -91,7 +91,7 @@ impl Session {
             // JSON has no other.
             .plain_results(true)
             .own_directories(true);
-        let mut builder = common.course.applied(builder.output(output).grace(GRACE));
+        let mut builder = common.schedule.applied(builder.output(output).grace(GRACE));
         if !common.process.quiet {
             let stderr = Arc::clone(&self.stderr);
             let moves = Moves::default();
@@ -109,14 +109,18 @@ impl Session {
     }
 
     /// What tasks print, on its way to these streams.
-    pub(crate) fn voices(&self, common: &CommonArgs, place: Place) -> Result<Arc<Voices>, Fatal> {
+    pub(crate) fn task_output(
+        &self,
+        common: &CommonArgs,
+        place: Place,
+    ) -> Result<Arc<TaskOutput>, Fatal> {
         let streams = (&self.stdout, &self.stderr);
-        let voices = Voices::new(&common.output, common.keep_order, place, streams)?;
-        let stray = Stray::catch(Arc::clone(&voices) as _).map_err(|error| {
+        let task_output = TaskOutput::new(&common.output, common.keep_order, place, streams)?;
+        let stray = Stray::catch(Arc::clone(&task_output) as _).map_err(|error| {
             Fatal::new(Exit::Failed, format!("standard output of tasks: {error}"))
         })?;
-        voices.hold(stray);
-        Ok(voices)
+        task_output.hold(stray);
+        Ok(task_output)
     }
 
     /// Says where code ran, where that is not plain.
@@ -196,9 +200,9 @@ impl Session {
             has_all_frames: process.verbose,
             n_shown: common.failures.max_errors_shown,
             summary: match (common.wants_summary(), on_screen) {
-                (true, _) => Told::Everything,
-                (false, true) => Told::Line,
-                (false, false) => Told::Nothing,
+                (true, _) => SummaryLevel::Everything,
+                (false, true) => SummaryLevel::Line,
+                (false, false) => SummaryLevel::Nothing,
             },
         };
         let pool = self.pool.get().cloned().unwrap_or_default();

@@ -7,8 +7,8 @@ use owngil_ffi::{MainThread, Memory};
 use super::{Interpreter, MemorySetting, python_error};
 use crate::error::Result;
 use crate::inherited::Inherited;
+use crate::monitor::JobMonitor;
 use crate::payload::Encoding;
-use crate::post::Post;
 
 /// Is told how far a batch has come, call by call.
 pub(crate) trait Progress: std::fmt::Debug {
@@ -26,7 +26,7 @@ impl Interpreter {
     /// The main interpreter of a worker process, whose only worker is on this thread, Python's main thread.
     pub(crate) fn on_main_alone(
         thread: &MainThread,
-        post: &Post,
+        monitor: &JobMonitor,
         memory: MemorySetting,
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
@@ -34,8 +34,8 @@ impl Interpreter {
             MemorySetting::NotCounted => owngil_ffi::Interpreter::lent(thread),
             MemorySetting::Counted(limit) => owngil_ffi::Interpreter::lent_accounted(thread, limit),
         }?;
-        let capture = Arc::clone(post.capture());
-        Interpreter::at(post, python, capture, None, inherited)
+        let capture = Arc::clone(monitor.capture());
+        Interpreter::at(monitor, python, capture, None, inherited)
     }
 
     /// Makes this thread stand for the main thread of a worker process, and has `forked` called in each

@@ -5,8 +5,8 @@ use owngil_ffi::{Attached, Object, PyResult};
 use super::budget::Budget;
 use super::{python_error, result_error};
 use crate::error::{Error, Result};
+use crate::monitor::{JobMonitor, Measured, Sampling, Stopwatch, Unmeasured};
 use crate::payload::{self, Codec, Encoding, Reader};
-use crate::post::{Measured, Post, Sampling, Stopwatch, Unmeasured};
 
 /// Goes to the end of the call that starts there: one that failed may have left some arguments unread.
 #[cold]
@@ -124,10 +124,10 @@ impl<'a> Callee<'_, 'a> {
 ///
 /// A call of a map that was cancelled before it began says so itself.
 #[cold]
-pub(super) fn instead(error: &mut Error, post: &Post) -> bool {
+pub(super) fn instead(error: &mut Error, monitor: &JobMonitor) -> bool {
     let stopped = match error {
         Error::Cancelled(_) => None,
-        _ => post.stopped(),
+        _ => monitor.stopped(),
     };
     let is_stopped = stopped.is_some();
     if let Some(stopped) = stopped {

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::extensions::Extensions;
 #[cfg(target_os = "linux")]
 use crate::libraries;
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 use crate::tested::List;
 
 /// Which extension modules are loaded from private copies.
@@ -34,11 +34,11 @@ impl Copying {
         self.extensions != Extensions::Strict
     }
 
-    /// Has the interpreter import so, and its worker's post know what it loads.
+    /// Has the interpreter import so, and its worker's monitor know what it loads.
     pub(super) fn install(
         &self,
         python: &mut owngil_ffi::Interpreter,
-        post: Option<&Post>,
+        monitor: Option<&JobMonitor>,
     ) -> Result<()> {
         let policy = match self.extensions {
             Extensions::Strict => return Ok(()),
@@ -49,8 +49,8 @@ impl Copying {
             }
         };
         let copies = PrivateCopies::install(python, policy)?;
-        if let Some(post) = post {
-            post.set_copies(copies);
+        if let Some(monitor) = monitor {
+            monitor.set_copies(copies);
         }
         Ok(())
     }

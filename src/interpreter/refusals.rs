@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
 
 use super::functions::named;
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 use crate::refusal::{self, Refusal};
 
 /// What was refused since it was taken last, on whatever thread.
@@ -23,8 +23,8 @@ struct Noted {
     /// Whether there is a call that can be made elsewhere.
     stops: AtomicBool,
     texts: Mutex<Vec<String>>,
-    /// The worker's post, to be told at once.
-    post: OnceLock<Weak<Post>>,
+    /// The worker's monitor, to be told at once.
+    monitor: OnceLock<Weak<JobMonitor>>,
 }
 
 impl Refusals {
@@ -42,8 +42,8 @@ impl Refusals {
     }
 
     /// Says whose they are.
-    pub(super) fn of(self, post: &Post) -> Refusals {
-        let _ = self.0.post.set(post.weak());
+    pub(super) fn of(self, monitor: &JobMonitor) -> Refusals {
+        let _ = self.0.monitor.set(monitor.weak());
         self
     }
 
@@ -76,9 +76,9 @@ impl Refusals {
     /// Notes a refusal.
     pub(super) fn add(&self, text: String) {
         if self.0.stops.load(Ordering::Relaxed)
-            && let Some(post) = self.0.post.get().and_then(Weak::upgrade)
+            && let Some(monitor) = self.0.monitor.get().and_then(Weak::upgrade)
         {
-            post.refuse(&text);
+            monitor.refuse(&text);
         }
         let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.push(text);

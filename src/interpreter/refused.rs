@@ -7,7 +7,7 @@ use owngil_ffi::Object;
 use super::State;
 use super::refusals::Refusals;
 use crate::error::{Error, Result};
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 
 use crate::task::{Batch, Job, Promise, Results};
 
@@ -23,18 +23,24 @@ pub(super) struct Refused {
 
 impl Refused {
     /// Tells the results of the calls before it, and hands the rest on. May wait.
-    pub(super) fn move_on(self, batch: Batch, mut promise: Promise, made: Results, post: &Post) {
+    pub(super) fn move_on(
+        self,
+        batch: Batch,
+        mut promise: Promise,
+        made: Results,
+        monitor: &JobMonitor,
+    ) {
         promise.keep_part(made);
         let batch = batch.rest(self.n_made, self.at);
-        post.move_on(Job { batch, promise }, &self.reason);
+        monitor.move_on(Job { batch, promise }, &self.reason);
     }
 }
 
 /// Why the call that ended so is to be made elsewhere, if it is. One that was interrupted is not.
 #[cold]
-fn refused(error: &Error, post: &Post) -> Option<String> {
-    let reason = post.moves(error)?;
-    post.stopped().is_none().then_some(reason)
+fn refused(error: &Error, monitor: &JobMonitor) -> Option<String> {
+    let reason = monitor.moves(error)?;
+    monitor.stopped().is_none().then_some(reason)
 }
 
 impl State {
@@ -75,18 +81,22 @@ impl State {
     pub(super) fn unless_refused(
         &mut self,
         outcome: Result<()>,
-        post: &Post,
+        monitor: &JobMonitor,
     ) -> ControlFlow<String, Result<()>> {
         match outcome {
             Ok(()) if !self.has_refused() => ControlFlow::Continue(Ok(())),
-            outcome => self.refused_or(outcome, post),
+            outcome => self.refused_or(outcome, monitor),
         }
     }
 
     #[cold]
-    fn refused_or(&mut self, outcome: Result<()>, post: &Post) -> ControlFlow<String, Result<()>> {
+    fn refused_or(
+        &mut self,
+        outcome: Result<()>,
+        monitor: &JobMonitor,
+    ) -> ControlFlow<String, Result<()>> {
         let raised = outcome.as_ref().err();
-        let raised = raised.and_then(|error| refused(error, post));
+        let raised = raised.and_then(|error| refused(error, monitor));
         let text = self.take_refused(usize::from(raised.is_some()));
         if let Some(reason) = raised {
             return ControlFlow::Break(reason);
@@ -95,7 +105,7 @@ impl State {
             return ControlFlow::Continue(outcome);
         };
         let error = Error::refused(&text);
-        match refused(&error, post) {
+        match refused(&error, monitor) {
             Some(reason) => ControlFlow::Break(reason),
             None => ControlFlow::Continue(Err(error)),
         }

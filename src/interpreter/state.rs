@@ -18,9 +18,9 @@ use super::site;
 use super::streams::Streams;
 use crate::error::Error;
 use crate::inherited::Inherited;
+use crate::monitor::{JobMonitor, Ran, Sampling};
 use crate::output::{Capture, Children};
 use crate::payload::{Codec, Lending, Pickling};
-use crate::post::{Post, Ran, Sampling};
 use crate::task::{Batch, Collecting, Results};
 
 /// The objects that a worker keeps in its interpreter.
@@ -123,18 +123,18 @@ impl State {
         &mut self,
         attached: Attached<'_>,
         batch: &Batch,
-        post: &Post,
+        monitor: &JobMonitor,
     ) -> (Results, Ran) {
         let callable = self.functions.get(attached, batch.function(), &self.budget);
         let callable = callable.map_err(|mut error| {
             // What was interrupted while it was loaded may be loaded again.
-            if instead(&mut error, post) {
+            if instead(&mut error, monitor) {
                 self.functions.forget(batch.function());
             }
             error
         });
         if let Some(directory) = &mut self.directory {
-            directory.settle(post.capture());
+            directory.settle(monitor.capture());
         }
         if batch.len() == 0
             && let Err(error) = self.loaded(&callable)
@@ -147,10 +147,10 @@ impl State {
         }
         let mut reader = batch.calls();
         let mut n_calls = batch.len();
-        let mut clock = batch.is_timed().then(|| Clock::start(post.worker()));
+        let mut clock = batch.is_timed().then(|| Clock::start(monitor.worker()));
         for made in 0..batch.len() {
             let from = reader.position();
-            post.capture().begin_call(made);
+            monitor.capture().begin_call(made);
             let mark = self.collecting.out().mark();
             let outcome = match &callable {
                 _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
@@ -172,17 +172,17 @@ impl State {
                 Err(error) => Err(error.clone()),
             };
             if let Some(directory) = &self.directory {
-                directory.put_back(post.capture());
+                directory.put_back(monitor.capture());
             }
             if self.has_refused() {
                 // A value that the call may have given is not the one that it has in plain Python.
                 self.collecting.out().rewind(mark);
             }
-            let mut outcome = match self.unless_refused(outcome, post) {
+            let mut outcome = match self.unless_refused(outcome, monitor) {
                 ControlFlow::Continue(outcome) => outcome,
                 ControlFlow::Break(reason) => {
                     // What it printed so far, it will print again.
-                    post.capture().forget();
+                    monitor.capture().forget();
                     let (n_made, at) = (made, from);
                     self.refused = Some(Refused { n_made, at, reason });
                     n_calls = made;
@@ -192,7 +192,7 @@ impl State {
             if let Err(error) = &mut outcome {
                 pass_call(&mut reader, from);
                 self.budget.explain(attached, error);
-                instead(error, post);
+                instead(error, monitor);
             }
             self.collecting.end_call(outcome);
             if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
@@ -204,8 +204,8 @@ impl State {
                 progress.ended(self.collecting.n(), self.collecting.values());
             }
             let is_last = made + 1 == batch.len();
-            if (post.capture().is_dirty() || is_last && post.capture().has_pipes())
-                && let Some(output) = attached.detach(|| post.capture().finish_call())
+            if (monitor.capture().is_dirty() || is_last && monitor.capture().has_pipes())
+                && let Some(output) = attached.detach(|| monitor.capture().finish_call())
             {
                 self.collecting.printed(output);
             }

@@ -29,7 +29,7 @@ pub(super) struct Pipes {
 #[derive(Debug)]
 pub(crate) struct Readers {
     ends: [PipeReader; 2],
-    /// Held by who reads, so that one piece does not overtake another.
+    /// GilSlice by who reads, so that one piece does not overtake another.
     reading: Mutex<()>,
 }
 

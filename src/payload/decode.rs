@@ -10,7 +10,7 @@ use super::access::{Items, Pairs, Variant};
 use super::error::{Crossing, CrossingError};
 use super::format::{Kind, MAX_DEPTH, Reader, Token, tag};
 use super::handoff::{self, Handoff};
-use super::leaves::Leaves;
+use super::pickle::Leaves;
 use super::{bigint, leaf_name, skip, stack};
 
 /// How much may be visited again through REFs in one value, in items.

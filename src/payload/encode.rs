@@ -10,8 +10,8 @@ use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, MAX_DEPTH, Reader, tag};
 use super::handoff::{self, Handoff};
-use super::leaves::Leaves;
-use super::{lending, skip, stack};
+use super::pickle::Leaves;
+use super::{skip, stack, zero_copy};
 
 /// Appends one value; on an error `out` is as it was.
 ///
@@ -234,7 +234,7 @@ impl<'o> Encoder<'o> {
             Expected::BigInt => format::write_bigint(self.out, bytes),
             Expected::Surrogates => format::write_surrogates(self.out, bytes),
             Expected::Plain | Expected::Set | Expected::FrozenSet => {
-                return lending::write_bytes(self.out, bytes);
+                return zero_copy::write_bytes(self.out, bytes);
             }
         }
         Ok(())

@@ -17,26 +17,26 @@ mod bigint;
 mod buffer;
 mod call;
 mod decode;
+mod dict_shapes;
 mod encode;
 mod encoding;
 mod error;
 mod format;
 mod handoff;
+mod key_cache;
 mod keywords;
 mod leaf_name;
-mod leaves;
-mod lending;
-mod make;
-mod python;
-mod shape;
-pub(crate) mod shared;
+pub(crate) mod memfd;
+mod pickle;
+mod python_decode;
+mod python_encode;
 mod skip;
 mod stack;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod value;
-mod written;
+mod zero_copy;
 
 pub use bigint::BigInt;
 pub use buffer::Buffer;
@@ -48,10 +48,10 @@ pub(crate) use call::encode_call;
 pub(crate) use decode::decode_value;
 pub(crate) use encoding::Encoding;
 pub(crate) use format::{Reader, write_tagged};
-pub(crate) use leaves::Pickling;
-pub(crate) use lending::Lending;
-pub(crate) use python::Codec;
+pub(crate) use pickle::Pickling;
+pub(crate) use python_encode::Codec;
 pub(crate) use skip::skip_call;
+pub(crate) use zero_copy::Lending;
 
 use std::fmt;
 

@@ -5,7 +5,7 @@
 use super::decode::Decoder;
 use super::error::{Crossing, CrossingError};
 use super::format::{Kind, Token, tag};
-use super::leaves::{self, Leaves};
+use super::pickle::{self, Leaves};
 use super::value::foreseen;
 use super::{BigInt, Encoding, Opaque, Payload, Value, skip};
 
@@ -130,7 +130,7 @@ impl<'de> Decoder<'de> {
             body.len() + leaves.map_or(0, |table| table.len() + 11),
         ));
         if let Some(leaves) = leaves {
-            leaves::insert(leaves, theirs, &mut encoding, 0)?;
+            pickle::insert(leaves, theirs, &mut encoding, 0)?;
         }
         let places: Vec<usize> = seen.buffers.iter().map(|place| place - from).collect();
         let at = encoding.len();

@@ -11,7 +11,7 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
 use super::handoff::{self, Handoff};
-use super::leaves::Leaves;
+use super::pickle::Leaves;
 use super::{Buffer, Payload, format, leaf_name};
 
 /// The most items for which memory is set aside before they are seen.

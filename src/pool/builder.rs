@@ -9,22 +9,22 @@ use crossbeam_channel::unbounded;
 use owngil_ffi::{Runtime, StartError};
 use serde::Serialize;
 
-use super::annex::{Annex, Moved, OnMove};
-use super::crew::Crew;
-use super::gate::Gate;
+use super::admission::Admission;
+use super::fallback::{FallbackPool, Moved, OnMove};
 use super::settings::Settings;
-use super::watch::Watch;
+use super::supervisor::Supervisor;
+use super::watchdog::Watchdog;
 use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::inherited::Inherited;
 use crate::interpreter::{Copying, MemorySetting};
+use crate::monitor::EarlyOutcomes;
 use crate::output::OutputPolicy;
-use crate::post::Settled;
 use crate::process;
 use crate::runtime;
-use crate::task::{Batch, Desk, DeskNumber};
+use crate::task::{Batch, CancelTarget, CancelTargetId};
 use crate::tested::List;
 use crate::worker::{Backend, Queue, WorkerSettings};
 
@@ -380,9 +380,10 @@ impl Pool {
     /// Starts a pool; returns when its workers are ready, unless they are to start with their work.
     fn start(settings: Settings, is_lazy: bool, on_move: &Option<OnMove>) -> Result<Pool> {
         let n_workers = settings.n_workers;
-        let annex = (settings.worker.backend == Backend::Auto).then(|| Annex::new(on_move.clone()));
+        let fallback =
+            (settings.worker.backend == Backend::Auto).then(|| FallbackPool::new(on_move.clone()));
         let pool = Pool {
-            shared: Shared::new(settings, Arc::default(), annex),
+            shared: Shared::new(settings, Arc::default(), fallback),
         };
         if !is_lazy {
             let (ready, started) = unbounded();
@@ -400,21 +401,21 @@ impl Pool {
 impl Shared {
     pub(super) fn new(
         settings: Settings,
-        settled: Arc<Settled>,
-        annex: Option<Annex>,
+        early_outcomes: Arc<EarlyOutcomes>,
+        fallback: Option<FallbackPool>,
     ) -> Arc<Shared> {
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_limit),
-            crew: Crew::default(),
-            watch: Watch::new(),
-            settled,
-            gate: Gate::default(),
+            supervisor: Supervisor::default(),
+            watchdog: Watchdog::new(),
+            early_outcomes,
+            admission: Admission::default(),
             settings,
-            desk: DeskNumber::new(),
-            annex,
+            cancel_target: CancelTargetId::new(),
+            fallback,
         });
-        let desk: Arc<dyn Desk> = Arc::clone(&shared) as _;
-        shared.desk.open(Arc::downgrade(&desk));
+        let cancel_target: Arc<dyn CancelTarget> = Arc::clone(&shared) as _;
+        shared.cancel_target.open(Arc::downgrade(&cancel_target));
         shared
     }
 }

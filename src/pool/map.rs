@@ -16,12 +16,12 @@ use serde::de::DeserializeOwned;
 
 use super::Pool;
 use super::chunk::{BYTES_MAX, Chunk, N_MAX};
-use super::line::Line;
-use super::watch::PATIENCE;
+use super::reorder::ReorderBuffer;
+use super::watchdog::PATIENCE;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::payload::{self, Encoding};
-use crate::task::{Batch, Completed, DeskNumber, Items, Job, Recipient, Results, Why};
+use crate::task::{Batch, CancelTargetId, Completed, Items, Job, Recipient, Results, Why};
 
 /// Batches in flight for each worker: enough to keep it busy while this thread does not run.
 const IN_FLIGHT_PER_WORKER: usize = 8;
@@ -51,7 +51,7 @@ pub struct Map<'p, I: Iterator, T> {
     collector: Sender<(u64, Results)>,
     arriving: Receiver<(u64, Results)>,
     /// The batches that are out, and the results that have come.
-    line: Line,
+    reorder: ReorderBuffer,
     /// The results that are being yielded.
     current: Items,
     /// Whether a result showed that there is no use in waiting for others.
@@ -71,7 +71,7 @@ pub struct Map<'p, I: Iterator, T> {
 #[derive(Clone, Debug)]
 pub struct Canceller {
     cancelled: Arc<AtomicBool>,
-    desk: DeskNumber,
+    cancel_target: CancelTargetId,
 }
 
 impl Canceller {
@@ -88,7 +88,8 @@ impl Canceller {
     /// [`Task::cancel`](crate::Task::cancel) does; short calls end by themselves.
     pub fn interrupt(&self) {
         self.cancel();
-        self.desk.interrupt(&self.cancelled, Why::Cancelled);
+        self.cancel_target
+            .interrupt(&self.cancelled, Why::Cancelled);
     }
 }
 
@@ -129,7 +130,7 @@ where
         let (collector, arriving) = unbounded();
         let cancelled = Arc::new(AtomicBool::new(false));
         if pool.shared.settings.time_limit.is_some() {
-            pool.shared.start_watch();
+            pool.shared.start_watchdog();
         }
         Map {
             pool,
@@ -145,7 +146,7 @@ where
             n_in_flight: 0,
             collector,
             arriving,
-            line: Line::new(ordered),
+            reorder: ReorderBuffer::new(ordered),
             current: Items::default(),
             hopeless: false,
             cancelled,
@@ -161,7 +162,7 @@ where
     pub fn canceller(&self) -> Canceller {
         Canceller {
             cancelled: Arc::clone(&self.cancelled),
-            desk: self.pool.shared.desk,
+            cancel_target: self.pool.shared.cancel_target,
         }
     }
 
@@ -258,12 +259,12 @@ where
         while let Ok((first, results)) = self.arriving.try_recv() {
             self.arrived(first, results);
         }
-        self.line.take()
+        self.reorder.take()
     }
 
     fn arrived(&mut self, first: u64, results: Results) {
         self.chunk.learn(results.len(), results.elapsed());
-        let is_whole = self.line.arrived(first, results);
+        let is_whole = self.reorder.arrived(first, results);
         self.n_in_flight -= usize::from(is_whole);
     }
 
@@ -271,8 +272,8 @@ where
     fn has_room(&self) -> bool {
         self.waiting.is_none()
             && self.n_in_flight < IN_FLIGHT_PER_WORKER * self.pool.n_workers()
-            && self.line.n_results() < N_EARLY_MAX
-            && self.line.n_bytes() < EARLY_BYTES_MAX
+            && self.reorder.n_results() < N_EARLY_MAX
+            && self.reorder.n_bytes() < EARLY_BYTES_MAX
     }
 
     /// Hands batches to the workers until they have enough, or no input is there.
@@ -302,9 +303,9 @@ where
         if let Err(error) = self.pool.shared.encoding(encode) {
             // It has its place among the results, which is after the batch so far.
             self.close_batch();
-            self.line.push(self.n_taken, 1);
+            self.reorder.push(self.n_taken, 1);
             let failed = Results::all_failed(1, &error.into());
-            self.line.arrived(self.n_taken, failed);
+            self.reorder.arrived(self.n_taken, failed);
             self.n_taken += 1;
             return;
         }
@@ -321,7 +322,7 @@ where
             let batch = Batch::of_many(&self.function, &mut self.calls, n, &self.cancelled)
                 .timed(self.is_timed)
                 .with_limit(self.pool.shared.settings.time_limit);
-            self.line.push(self.n_taken, n);
+            self.reorder.push(self.n_taken, n);
             let recipient = Recipient::Collector(self.n_taken, self.collector.clone());
             self.n_taken += u64::from(n);
             self.send(Job::new(batch, recipient));
@@ -396,7 +397,7 @@ where
         }
         self.pool
             .shared
-            .desk
+            .cancel_target
             .interrupt(&self.cancelled, Why::TimedOut);
     }
 
@@ -406,7 +407,7 @@ where
         let (collector, arriving) = unbounded();
         (self.collector, self.arriving) = (collector, arriving);
         self.n_in_flight = 0;
-        self.line.give_up(&Error::TimedOut(None));
+        self.reorder.give_up(&Error::TimedOut(None));
     }
 }
 
@@ -451,8 +452,8 @@ impl<I: Iterator, T> Drop for Map<'_, I, T> {
     fn drop(&mut self) {
         self.cancelled.store(true, Ordering::Relaxed);
         if self.n_in_flight > 0 {
-            let desk = self.pool.shared.desk;
-            desk.interrupt(&self.cancelled, Why::Cancelled);
+            let cancel_target = self.pool.shared.cancel_target;
+            cancel_target.interrupt(&self.cancelled, Why::Cancelled);
         }
     }
 }

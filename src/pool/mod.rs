@@ -1,16 +1,15 @@
 //! Pool: workers, the queue before them, and the ways to give them work.
 //!
 //! All workers take from one bounded queue of batches. A single call is a batch of one; `map` makes
-//! batches of a size that suits the calls (see `chunk`). `crew` has the workers, `watch` ends calls that
+//! batches of a size that suits the calls (see `chunk`). `supervisor` has the workers, `watchdog` ends calls that
 //! must not go on, and how a pool ends is in `shutdown`.
 
-mod annex;
+mod admission;
 mod builder;
 mod chunk;
-mod crew;
-mod gate;
-mod line;
+mod fallback;
 mod map;
+mod reorder;
 mod settings;
 mod shutdown;
 mod stacks;
@@ -18,8 +17,9 @@ mod stats;
 #[cfg(feature = "stream")]
 mod stream;
 mod submission;
+mod supervisor;
 mod task;
-mod watch;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,19 +33,19 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::error::Result;
 use crate::function::Function;
+use crate::monitor::{EarlyOutcomes, Target};
 use crate::payload;
-use crate::post::{Settled, Target};
-use crate::task::{Batch, Desk, DeskNumber, Job, Recipient, Slot, Task, Why};
+use crate::task::{Batch, CancelTarget, CancelTargetId, Job, Recipient, Slot, Task, Why};
 use crate::worker::{Backend, Order, Queue};
 
-use annex::Annex;
-use crew::Crew;
-use gate::Gate;
+use admission::Admission;
+use fallback::FallbackPool;
 use settings::Settings;
-use watch::Watch;
+use supervisor::Supervisor;
+use watchdog::Watchdog;
 
-pub use annex::Moved;
 pub use builder::PoolBuilder;
+pub use fallback::Moved;
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
 pub use stats::{Percentiles, Stats, WorkerStats};
@@ -95,25 +95,25 @@ pub struct Pool {
     shared: Arc<Shared>,
 }
 
-/// What a pool, its workers and its watch have in common.
+/// What a pool, its workers and its watchdog have in common.
 #[derive(Debug)]
 struct Shared {
     queue: Queue,
-    crew: Crew,
-    watch: Watch,
-    settled: Arc<Settled>,
-    gate: Gate,
+    supervisor: Supervisor,
+    watchdog: Watchdog,
+    early_outcomes: Arc<EarlyOutcomes>,
+    admission: Admission,
     settings: Settings,
-    desk: DeskNumber,
+    cancel_target: CancelTargetId,
     /// Of a pool that places functions by itself.
-    annex: Option<Annex>,
+    fallback: Option<FallbackPool>,
 }
 
 impl Shared {
     /// Gives a job to one worker, before what is queued.
     fn order(&self, seat: usize, job: Job) -> Result<()> {
-        let _open = self.gate.open()?;
-        self.crew.seats()[seat].give(Order::Run(job))
+        let _open = self.admission.open()?;
+        self.supervisor.seats()[seat].give(Order::Run(job))
     }
 
     /// Loads a function on every worker.
@@ -157,15 +157,15 @@ impl Shared {
             n_calls = job.batch.len(),
             "submitted"
         );
-        let refused = self.gate.push(&self.queue, job)?;
-        if self.crew.n_taken() < self.settings.n_workers {
+        let refused = self.admission.push(&self.queue, job)?;
+        if self.supervisor.n_taken() < self.settings.n_workers {
             self.grow()?;
         }
         Ok(refused)
     }
 }
 
-impl Desk for Shared {
+impl CancelTarget for Shared {
     fn cancel(self: Arc<Self>, slot: &Arc<Slot>) {
         self.request(Target::Task(Arc::clone(slot)), Why::Cancelled);
     }
@@ -180,7 +180,7 @@ impl Shared {
     #[inline]
     fn encoding<R>(&self, encode: impl FnOnce() -> R) -> R {
         match self.settings.worker.backend {
-            Backend::Process => payload::shared::preferred(true, encode),
+            Backend::Process => payload::memfd::preferred(true, encode),
             _ => encode(),
         }
     }

@@ -36,7 +36,7 @@ impl Settings {
     }
 
     /// Those of as many worker processes for what cannot run here.
-    pub(super) fn in_annex(&self) -> Settings {
+    pub(super) fn in_fallback(&self) -> Settings {
         Settings {
             first_worker: self.first_worker + self.n_workers,
             ..self.on_processes()

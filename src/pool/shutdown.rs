@@ -1,6 +1,6 @@
 //! Shutdown: how a pool ends.
 //!
-//! A pool is in one of four states, which its [`Gate`](super::gate::Gate) holds. Every submission holds
+//! A pool is in one of four states, which its [`Admission`](super::admission::Admission) holds. Every submission holds
 //! that for reading while it queues its job, and every change of state holds it alone: so what is queued
 //! was queued before the change, and nothing is added after it.
 //!
@@ -20,7 +20,7 @@
 //!   ([`Error::Cancelled`]); so is what was queued for one worker alone and never taken by it. *Running*: left
 //!   alone for [`SHORT`], then interrupted, and told to be cancelled at the latest when the grace is over.
 //!   No worker is replaced any more: one that does not end is left behind. *Set aside*: as before.
-//! - Open or draining to failed: the last worker that could not be replaced, from its own thread or the watch's.
+//! - Open or draining to failed: the last worker that could not be replaced, from its own thread or the watchdog's.
 //!   *Queued*: told the error. *Running*: nothing is, but calls whose workers were set aside. *Set aside*: they
 //!   had their outcome when their workers were.
 //! - Stopping and failed are final. A pool that has failed can still be shut down: it stays failed, there
@@ -42,10 +42,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use super::gate::State;
+use super::admission::State;
 use super::{Pool, Shared};
 use crate::error::{Error, Result};
-use crate::post::Target;
+use crate::monitor::Target;
 use crate::task::Why;
 use crate::worker::Order;
 
@@ -99,13 +99,13 @@ impl Pool {
 impl Shared {
     /// Takes no more calls, and has those run that are queued; whether all have ended by then.
     ///
-    /// The annex is last: the others may have calls for it until they have ended.
+    /// The fallback is last: the others may have calls for it until they have ended.
     fn drain(self: &Arc<Shared>, deadline: Option<Instant>) -> bool {
-        self.gate.close(&self.queue, State::Draining);
+        self.admission.close(&self.queue, State::Draining);
         self.order_all(|| Order::Drain);
         let served = self.await_served(deadline);
-        match self.annex() {
-            Some(annex) if served => annex.drain(deadline),
+        match self.fallback() {
+            Some(fallback) if served => fallback.drain(deadline),
             _ => served,
         }
     }
@@ -115,14 +115,14 @@ impl Shared {
     }
 
     fn stop(self: &Arc<Shared>) {
-        self.gate.close(&self.queue, State::Stopping);
+        self.admission.close(&self.queue, State::Stopping);
         self.order_all(|| Order::Stop);
         // Before waiting for anyone: whoever waits for a queued call should know at once.
         self.drop_queued();
     }
 
     fn order_all(&self, order: fn() -> Order) {
-        for worker in self.crew.seats().iter() {
+        for worker in self.supervisor.seats().iter() {
             // One that has ended needs no order.
             let _ = worker.give(order());
         }
@@ -139,7 +139,7 @@ impl Shared {
     fn await_served(&self, deadline: Option<Instant>) -> bool {
         loop {
             let serving: Vec<Receiver<()>> = {
-                let seats = self.crew.seats();
+                let seats = self.supervisor.seats();
                 let serving = seats.iter().map(|seat| seat.served.clone());
                 serving
                     .filter(|served| served.try_recv() != Err(TryRecvError::Disconnected))
@@ -156,20 +156,20 @@ impl Shared {
 
     /// Gives what is left its outcome, and the interpreters their time to end.
     fn finish(self: &Arc<Shared>) {
-        self.gate.close(&self.queue, State::Stopping);
+        self.admission.close(&self.queue, State::Stopping);
         self.drop_queued();
         let now = Instant::now();
         let deadline = now.checked_add(self.settings.grace);
         let mut n_left = 0;
-        for (number, worker) in self.crew.seats().iter().enumerate() {
+        for (number, worker) in self.supervisor.seats().iter().enumerate() {
             let is_done = ended_by(&worker.served, Some(now));
             // What is for it alone it may never take.
             worker.take_back_orders().for_each(drop);
             if !is_done {
                 // Its calls have outcomes too.
                 let _ = worker.give(Order::Stop);
-                if let Some(seen) = worker.post.look() {
-                    worker.post.tell(seen.epoch, Why::Cancelled);
+                if let Some(seen) = worker.monitor.look() {
+                    worker.monitor.tell(seen.epoch, Why::Cancelled);
                 }
             }
             if !is_done || !ended_by(&worker.ended, deadline) {
@@ -177,11 +177,11 @@ impl Shared {
                 tracing::warn!(worker = number, "left behind: it did not end in time");
             }
         }
-        for ended in self.crew.retiring() {
+        for ended in self.supervisor.retiring() {
             n_left += u32::from(!ended_by(&ended, deadline));
         }
-        self.watch.end();
-        self.desk.close();
+        self.watchdog.end();
+        self.cancel_target.close();
         tracing::debug!(n_left, "pool ended");
     }
 }

@@ -49,11 +49,11 @@ impl Pool {
         let until = Instant::now() + PATIENCE;
         let asked: Vec<_> = self
             .shared
-            .posts()
+            .monitors()
             .into_iter()
-            .map(|post| {
-                let process = post.away().map(|away| away.process());
-                (post.look(), process, post.stacks())
+            .map(|monitor| {
+                let process = monitor.remote().map(|remote| remote.process());
+                (monitor.look(), process, monitor.stacks())
             })
             .collect();
         let workers = asked

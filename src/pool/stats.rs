@@ -1,6 +1,6 @@
 //! Stats: what the workers of a pool have done so far, in numbers.
 //!
-//! Each worker counts for itself, where nobody else writes (see `post::tally`); this adds it up when it is
+//! Each worker counts for itself, where nobody else writes (see `monitor::counters`); this adds it up when it is
 //! asked. A worker that takes another's seat goes on from its numbers.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use owngil_ffi::PrivateCopy;
 
 use super::{Pool, Shared};
-use crate::post::{Histogram, Tally};
+use crate::monitor::{Histogram, WorkerCounters};
 use crate::worker::Backend;
 
 /// Numbers of a pool. See [`Pool::stats`]. Its text is a table for a person.
@@ -102,11 +102,11 @@ impl Pool {
     /// It may be called at any time, and disturbs nobody: it waits for no call and no GIL. Numbers of
     /// different workers are read one after the other, not at one moment.
     pub fn stats(&self) -> Stats {
-        let mut all = Tally::default();
+        let mut all = WorkerCounters::default();
         let (mut workers, mut queue_len, mut n_lost) = (Vec::new(), 0, 0);
         for part in self.shared.parts() {
             queue_len += part.queue.len();
-            n_lost += part.crew.n_aside();
+            n_lost += part.supervisor.n_aside();
             part.add_stats(&mut workers, &mut all);
         }
         Stats {
@@ -121,27 +121,27 @@ impl Pool {
 }
 
 impl Shared {
-    fn add_stats(&self, workers: &mut Vec<WorkerStats>, all: &mut Tally) {
-        for handle in self.crew.seats().iter() {
-            let (own, is_busy) = handle.post.tally();
-            let mut tally = handle.before.clone();
-            tally.add(&own);
+    fn add_stats(&self, workers: &mut Vec<WorkerStats>, all: &mut WorkerCounters) {
+        for handle in self.supervisor.seats().iter() {
+            let (own, is_busy) = handle.monitor.counters();
+            let mut counters = handle.before.clone();
+            counters.add(&own);
             workers.push(WorkerStats {
                 backend: match self.settings.worker.backend {
                     Backend::Auto => Backend::Interpreter,
                     backend => backend,
                 },
-                n_tasks: tally.n_calls,
-                n_failed: tally.n_failed,
+                n_tasks: counters.n_calls,
+                n_failed: counters.n_failed,
                 is_busy,
-                busy: tally.busy,
-                waiting: tally.life.saturating_sub(tally.busy),
-                crossing: tally.crossing.min(tally.busy),
-                cpu: tally.cpu,
-                memory: handle.post.memory_in_use().map(|bytes| bytes as u64),
+                busy: counters.busy,
+                waiting: counters.life.saturating_sub(counters.busy),
+                crossing: counters.crossing.min(counters.busy),
+                cpu: counters.cpu,
+                memory: handle.monitor.memory_in_use().map(|bytes| bytes as u64),
                 n_restarts: handle.n_restarts,
             });
-            all.add(&tally);
+            all.add(&counters);
         }
     }
 }
@@ -150,8 +150,11 @@ impl Pool {
     /// The extension modules that each worker has loaded from private copies so far, in the workers' order;
     /// see [`Extensions::Private`](crate::Extensions::Private).
     pub fn private_copies(&self) -> Vec<Vec<PrivateCopy>> {
-        let posts = self.shared.crew.posts();
-        posts.iter().map(|post| post.private_copies()).collect()
+        let monitors = self.shared.supervisor.monitors();
+        monitors
+            .iter()
+            .map(|monitor| monitor.private_copies())
+            .collect()
     }
 }
 

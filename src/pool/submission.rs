@@ -102,7 +102,7 @@ impl<T> Future for Submission<'_, T> {
             }
             let has_room = shared.queue.poll_room(&mut this.ticket, context.waker());
             // Whoever closes the pool wakes all who wait then, so this sees it or is woken.
-            if let Err(error) = shared.gate.open().map(drop) {
+            if let Err(error) = shared.admission.open().map(drop) {
                 return this.refused(error);
             }
             if !has_room {

@@ -164,9 +164,9 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         let encode = || Batch::of_one(&self.function, &self.arguments);
         let batch = home.encoding(encode)?;
         if self.time_limit.is_some() {
-            home.start_watch();
+            home.start_watchdog();
         }
-        let slot = Arc::new(Slot::new(home.desk, self.index));
+        let slot = Arc::new(Slot::new(home.cancel_target, self.index));
         let recipient = Recipient::Task(Arc::clone(&slot));
         let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
         Ok(Made {

@@ -20,8 +20,8 @@ use super::values::{self, Sent};
 use crate::error::{Error, Result};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::MemorySetting;
+use crate::monitor::{Ran, RemoteWorker};
 use crate::output::{Handover, Output, Readers, Stream};
-use crate::post::{Away, Ran};
 use crate::runtime;
 use crate::task::{Batch, Results};
 
@@ -221,7 +221,7 @@ impl Child {
     }
 
     /// The process, to be asked and ended by others.
-    pub(crate) fn away(&self) -> Arc<dyn Away> {
+    pub(crate) fn remote(&self) -> Arc<dyn RemoteWorker> {
         Arc::clone(&self.life) as _
     }
 

@@ -15,8 +15,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group,
 use super::frame::{Ask, Request, Word};
 use super::link::{Reader, Writer};
 use super::turn::Turn;
+use crate::monitor::{Answer, RemoteWorker};
 use crate::output::Output;
-use crate::post::{Answer, Away};
 use crate::task::Why;
 
 /// For how long an answer is waited for. One comes at once unless C code holds the GIL.
@@ -184,7 +184,7 @@ impl Life {
     }
 }
 
-impl Away for Life {
+impl RemoteWorker for Life {
     fn interrupt(&self, job: u64, why: Why, takes_output: bool) -> Option<Answer> {
         let ask = Ask::Interrupt {
             job,

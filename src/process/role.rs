@@ -28,8 +28,8 @@ use crate::error::{Error, Result};
 use crate::function::{Function, Place};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::Interpreter;
+use crate::monitor::{Answer, EarlyOutcomes, JobMonitor, Ran};
 use crate::output::{Capture, Forward, Output, OutputPolicy, Readers, Stream, catch_c_output};
-use crate::post::{Answer, Post, Ran, Settled};
 use crate::runtime;
 use crate::task::{Batch, Job, Promise, Recipient, Results};
 use crate::wire::{Failure, StackRecord};
@@ -152,16 +152,16 @@ impl Role {
                 leave(1);
             }
         }
-        let settled = Arc::new(Settled::default());
-        let post = Post::new(self.setup.worker as usize, capture, &settled);
+        let early_outcomes = Arc::new(EarlyOutcomes::default());
+        let monitor = JobMonitor::new(self.setup.worker as usize, capture, &early_outcomes);
         let (requests, received) = bounded(N_WAITING);
-        let (visited, words) = (Arc::clone(&post), Arc::clone(&self.words));
+        let (visited, words) = (Arc::clone(&monitor), Arc::clone(&self.words));
         let visitor = thread::Builder::new().name("owngil-visitor".to_owned());
         let worker = thread::Builder::new().name(format!("owngil-{}", self.setup.worker));
         let worker = worker.stack_size(STACK_SIZE);
         let started = visitor
             .spawn(move || visit(&visited, &received, &words))
-            .and_then(|_| worker.spawn(move || self.work(&post)));
+            .and_then(|_| worker.spawn(move || self.work(&monitor)));
         if let Err(error) = started {
             eprintln!("error: the system gave no thread for a worker: {error}");
             leave(1);
@@ -170,12 +170,12 @@ impl Role {
     }
 
     /// The life of the thread that starts Python, and ends the process.
-    fn work(self, post: &Arc<Post>) {
+    fn work(self, monitor: &Arc<JobMonitor>) {
         let words = Arc::clone(&self.words);
-        let post = Arc::clone(post);
+        let monitor = Arc::clone(monitor);
         // Jobs run on Python's main thread, where code may handle signals.
         let ran = self.start_python().and_then(|runtime| {
-            let ran = runtime.on_main_thread(move |thread| self.run_jobs(&thread, &post))?;
+            let ran = runtime.on_main_thread(move |thread| self.run_jobs(&thread, &monitor))?;
             ran.map(|()| runtime)
         });
         match ran {
@@ -184,9 +184,9 @@ impl Role {
         }
     }
 
-    fn run_jobs(mut self, thread: &MainThread, post: &Arc<Post>) -> Result<()> {
+    fn run_jobs(mut self, thread: &MainThread, monitor: &Arc<JobMonitor>) -> Result<()> {
         owngil_ffi::unblock_signals();
-        let mut interpreter = self.interpreter(thread, post)?;
+        let mut interpreter = self.interpreter(thread, monitor)?;
         say(&self.words, &Word::Ready, &[]);
         if let Some(diary) = self.diary.take() {
             interpreter.set_progress(Box::new(diary));
@@ -197,10 +197,10 @@ impl Role {
             functions: HashMap::new(),
             is_broken: false,
         };
-        runner.run(&mut interpreter, post);
+        runner.run(&mut interpreter, monitor);
         interpreter.wind_down_alone();
         // There is no task that it could be kept with.
-        if let Some(Output { stdout, stderr }) = post.capture().finish() {
+        if let Some(Output { stdout, stderr }) = monitor.capture().finish() {
             let print = printer(&news);
             print(0, Stream::Stdout, &stdout, true);
             print(0, Stream::Stderr, &stderr, true);
@@ -221,16 +221,16 @@ impl Role {
         Ok(runtime)
     }
 
-    fn interpreter(&self, thread: &MainThread, post: &Post) -> Result<Interpreter> {
+    fn interpreter(&self, thread: &MainThread, monitor: &JobMonitor) -> Result<Interpreter> {
         let inherited = Inherited::now(self.setup.umask.is_some());
         let inherited = inherited.map_err(|error| Error::Config(error.to_string()))?;
         let memory = self.setup.memory();
         let mut interpreter =
-            Interpreter::on_main_alone(thread, post, memory, &Arc::new(inherited))?;
+            Interpreter::on_main_alone(thread, monitor, memory, &Arc::new(inherited))?;
         if self.setup.is_plain {
             interpreter.give_plain();
         }
-        let capture = Arc::clone(post.capture());
+        let capture = Arc::clone(monitor.capture());
         interpreter.stand_alone(move || {
             IS_FORKED.store(true, Ordering::Relaxed);
             capture.divert();
@@ -249,10 +249,10 @@ struct Runner {
 }
 
 impl Runner {
-    fn run(&mut self, interpreter: &mut Interpreter, post: &Post) {
+    fn run(&mut self, interpreter: &mut Interpreter, monitor: &JobMonitor) {
         let mut is_told = false;
         while let Some(job) = self.next_waiting() {
-            self.run_some(interpreter, post, job);
+            self.run_some(interpreter, monitor, job);
             if interpreter.is_worn() && !is_told {
                 is_told = true;
                 // What is on its way by now is for another process.
@@ -267,14 +267,14 @@ impl Runner {
     }
 
     /// Runs a job, and those after it that are there.
-    fn run_some(&mut self, interpreter: &mut Interpreter, post: &Post, job: Job) {
+    fn run_some(&mut self, interpreter: &mut Interpreter, monitor: &JobMonitor, job: Job) {
         let news = Arc::clone(&self.role.news);
         let counts = self.role.setup.counts_memory;
         let memory = interpreter.memory();
         let runner = std::cell::RefCell::new(self);
         interpreter.run_telling(
             job,
-            post,
+            monitor,
             &|_| (),
             &mut || runner.borrow_mut().next_at_hand(),
             |promise, results, ran| {
@@ -433,16 +433,16 @@ fn listen(mut asked: Reader, requests: &Sender<Request>) -> ! {
 }
 
 /// Does what is asked, on a thread that may wait for the GIL.
-fn visit(post: &Post, requests: &Receiver<Request>, words: &Mutex<Writer>) {
+fn visit(monitor: &JobMonitor, requests: &Receiver<Request>, words: &Mutex<Writer>) {
     for Request { id, ask } in requests {
         let answer = match ask {
             Ask::Interrupt {
                 job,
                 timed_out,
                 takes_output,
-            } => post.interrupt_here(job, why(timed_out), takes_output),
+            } => monitor.interrupt_here(job, why(timed_out), takes_output),
             Ask::Stacks => Answer {
-                stacks: post.stacks_here(),
+                stacks: monitor.stacks_here(),
                 ..Answer::default()
             },
         };

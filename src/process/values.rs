@@ -13,7 +13,7 @@ use owngil_ffi::{Mapping, Owner};
 use super::frame::Shape;
 use super::link::{Reader, malformed};
 use crate::bytes::Bytes;
-use crate::payload::{Buffer, shared};
+use crate::payload::{Buffer, memfd};
 
 /// From how many bytes of buffers on they go as a file. Up to there, to write them twice and read them
 /// twice costs less than to make a file and to map it.
@@ -32,7 +32,7 @@ pub(super) fn send(values: &Bytes) -> io::Result<Sent<'_>> {
     let buffers: Vec<&[u8]> = values.buffers().iter().map(|buffer| &**buffer).collect();
     let n_bytes: usize = buffers.iter().map(|buffer| buffer.len()).sum();
     let known = (n_bytes >= FILE_FROM)
-        .then(|| shared::found(&buffers))
+        .then(|| memfd::found(&buffers))
         .flatten();
     let (file, starts) = match known {
         Some((file, starts)) => (Some(file), starts),
@@ -68,7 +68,7 @@ pub(super) fn send(values: &Bytes) -> io::Result<Sent<'_>> {
 pub(super) fn receive(shape: &Shape, body: &mut Vec<u8>, reader: &mut Reader) -> io::Result<Bytes> {
     let n_bytes = length(shape.n_bytes)?;
     let whole = match shape.has_file {
-        true => Some(shared::map(reader.take_file()?)?),
+        true => Some(memfd::map(reader.take_file()?)?),
         false => None,
     };
     if body.len() < n_bytes {
@@ -167,18 +167,18 @@ mod tests {
     fn smaller_files_are_not_kept_open() {
         let small = Buffer::from(vec![1; FILE_FROM]);
         let received = through(&Bytes::of(vec![0], vec![small]));
-        assert_eq!(shared::found(&[&received.buffers()[0]]).map(drop), None);
+        assert_eq!(memfd::found(&[&received.buffers()[0]]).map(drop), None);
     }
 
     #[test]
     fn large_bytes_are_written_into_a_file_to_begin_with() {
         let bytes = vec![3; LARGE];
         let mut encoding = Encoding::default();
-        shared::preferred(true, || {
+        memfd::preferred(true, || {
             encode_call(&(serde_bytes::Bytes::new(&bytes),), &mut encoding).unwrap();
         });
         let values = Bytes::take_from(&mut encoding);
-        assert!(shared::found(&[&values.buffers()[0]]).is_some());
+        assert!(memfd::found(&[&values.buffers()[0]]).is_some());
         assert_eq!(*through(&values).buffers()[0], bytes[..]);
     }
 

@@ -4,7 +4,7 @@
 //! [`Promise`](job::Promise), which is kept in every case: a batch that is dropped unrun, with a queue
 //! or by a worker that panics, keeps it with an error.
 
-mod desk;
+mod cancel;
 mod job;
 mod results;
 mod slot;
@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Result;
 use crate::output::Output;
 
-pub(crate) use desk::{Desk, DeskNumber, Why};
+pub(crate) use cancel::{CancelTarget, CancelTargetId, Why};
 pub(crate) use job::{Batch, Job, Promise, Recipient};
 pub(crate) use results::{Collecting, Items, Results};
 pub(crate) use slot::Slot;
@@ -101,7 +101,7 @@ impl<T> Task<T> {
     /// [`PoolBuilder::grace`](crate::PoolBuilder::grace).
     pub fn cancel(&self) {
         if !self.is_finished() {
-            self.slot.desk().cancel(&self.slot);
+            self.slot.cancel_target().cancel(&self.slot);
         }
     }
 

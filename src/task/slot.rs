@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::{DeskNumber, Results};
+use super::{CancelTargetId, Results};
 use crate::spin::spin;
 use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::sync::{Condvar, Mutex, MutexGuard, OnceLock};
@@ -18,15 +18,15 @@ pub(crate) struct Slot {
     sleep: Mutex<Option<Waker>>,
     arrived: Condvar,
     /// Who can end the call.
-    desk: DeskNumber,
+    cancel_target: CancelTargetId,
     /// By which a sink of output knows the call, where that was given.
     index: Option<u64>,
 }
 
 impl Slot {
-    pub(crate) fn new(desk: DeskNumber, index: Option<u64>) -> Slot {
+    pub(crate) fn new(cancel_target: CancelTargetId, index: Option<u64>) -> Slot {
         Slot {
-            desk,
+            cancel_target,
             index,
             ..Slot::default()
         }
@@ -43,8 +43,8 @@ impl Slot {
     }
 
     /// Who can end the call.
-    pub(crate) fn desk(&self) -> DeskNumber {
-        self.desk
+    pub(crate) fn cancel_target(&self) -> CancelTargetId {
+        self.cancel_target
     }
 
     /// The outcome, once it is there.

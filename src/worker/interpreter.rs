@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use crate::error::Result;
 use crate::interpreter::{Around, Interpreter};
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 use crate::runtime;
 use crate::task::Job;
 use crate::worker::{Back, Lingering, Worker, WorkerSettings};
 
 /// Starts CPython if need be, and creates an interpreter on this thread.
 pub(super) fn start(
-    post: Arc<Post>,
+    monitor: Arc<JobMonitor>,
     settings: &WorkerSettings,
     moves: bool,
 ) -> Result<PythonWorker> {
@@ -22,15 +22,18 @@ pub(super) fn start(
         inherited: &settings.inherited,
         moves,
     };
-    let interpreter = Interpreter::own_gil(runtime::start()?, &post, around)?;
-    Ok(PythonWorker { interpreter, post })
+    let interpreter = Interpreter::own_gil(runtime::start()?, &monitor, around)?;
+    Ok(PythonWorker {
+        interpreter,
+        monitor,
+    })
 }
 
 /// A worker that runs Python on its own thread, in an interpreter of its own or in a shared one.
 #[derive(Debug)]
 pub(super) struct PythonWorker {
     pub(super) interpreter: Interpreter,
-    pub(super) post: Arc<Post>,
+    pub(super) monitor: Arc<JobMonitor>,
 }
 
 impl Worker for PythonWorker {
@@ -41,7 +44,7 @@ impl Worker for PythonWorker {
         next: &mut dyn FnMut() -> Option<Job>,
         _: &dyn Fn(Back),
     ) {
-        self.interpreter.run(job, &self.post, due, next);
+        self.interpreter.run(job, &self.monitor, due, next);
     }
 
     fn is_worn(&self) -> bool {
@@ -53,10 +56,13 @@ impl Worker for PythonWorker {
     }
 
     fn retire(self: Box<Self>) -> Option<Lingering> {
-        let PythonWorker { interpreter, post } = *self;
+        let PythonWorker {
+            interpreter,
+            monitor,
+        } = *self;
         let lingering = interpreter.retire();
         // What exit functions printed.
-        post.capture().finish_last();
+        monitor.capture().finish_last();
         let interpreter = lingering?;
         Some(Box::new(move || {
             interpreter.loans().wait_all_back();

@@ -21,7 +21,7 @@ use owngil_ffi::Runtime;
 use crate::error::{Error, Result};
 use crate::inherited::Inherited;
 use crate::interpreter::{Copying, MemorySetting};
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 use crate::task::Job;
 
 pub(crate) use queue::{Queue, Ticket};
@@ -171,16 +171,16 @@ pub(crate) struct WorkerSettings {
 /// `orders` tells it of memory that came back while it waits for work.
 pub(crate) fn start(
     settings: &WorkerSettings,
-    post: Arc<Post>,
+    monitor: Arc<JobMonitor>,
     orders: &Sender<Order>,
 ) -> Result<Box<dyn Worker>> {
     let mut worker = match settings.backend {
         Backend::Interpreter | Backend::Auto => {
             let moves = settings.backend == Backend::Auto;
-            interpreter::start(post, settings, moves)?
+            interpreter::start(monitor, settings, moves)?
         }
-        Backend::Thread => thread::start(post, settings)?,
-        Backend::Process => return Ok(Box::new(process::start(post, settings)?)),
+        Backend::Thread => thread::start(monitor, settings)?,
+        Backend::Process => return Ok(Box::new(process::start(monitor, settings)?)),
     };
     if settings.is_plain {
         worker.interpreter.give_plain();

@@ -1,7 +1,7 @@
 //! The backend `process`: a worker process for each worker, whose thread sends it jobs and gets results.
 //!
 //! Where jobs are short, several are on their way to the process at once (the *window*), so that it does
-//! not wait for the next while its results travel. The first of them stands at the post as the one that
+//! not wait for the next while its results travel. The first of them stands at the monitor as the one that
 //! runs. When that takes longer than expected, those after it are taken back and queued again, since
 //! other workers may be free, and since they are not to begin once they are cancelled.
 
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
+use crate::monitor::{JobMonitor, Ran};
 use crate::output::Stream;
-use crate::post::{Post, Ran};
 use crate::process::{Child, Event, Read, Settings};
 use crate::spin::spin;
 use crate::task::{Batch, Job, Promise, Results};
@@ -36,25 +36,25 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOK_AT_CALLS: Duration = Duration::from_millis(50);
 
 /// Starts a process, and waits until it is ready.
-pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<ProcessWorker> {
+pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Result<ProcessWorker> {
     let child = Child::start(Settings {
         program: settings.program.as_deref(),
-        worker: post.worker(),
+        worker: monitor.worker(),
         memory: settings.memory,
         is_plain: settings.is_plain,
         inherited: &settings.inherited,
-        handover: post.capture().handover(),
-        catches_descriptors: post.capture().catches_descriptors(),
+        handover: monitor.capture().handover(),
+        catches_descriptors: monitor.capture().catches_descriptors(),
     })?;
-    post.set_away(child.away());
+    monitor.set_remote(child.remote());
     tracing::debug!(
-        worker = post.worker(),
+        worker = monitor.worker(),
         process = child.process(),
         "process ready"
     );
     Ok(ProcessWorker {
         child,
-        post,
+        monitor,
         grace: settings.grace,
         window: VecDeque::new(),
         n_sent: 0,
@@ -68,7 +68,7 @@ pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<Proces
 #[derive(Debug)]
 pub(super) struct ProcessWorker {
     child: Child,
-    post: Arc<Post>,
+    monitor: Arc<JobMonitor>,
     grace: Duration,
     /// Jobs that were sent and whose results are not back, in their order.
     window: VecDeque<Sent>,
@@ -94,7 +94,7 @@ enum State {
 struct Sent {
     number: u64,
     batch: Batch,
-    /// That of the first lies at the post.
+    /// That of the first lies at the monitor.
     promise: Option<Promise>,
     /// Nobody else may run it.
     is_own: bool,
@@ -133,9 +133,12 @@ impl Worker for ProcessWorker {
 
     fn retire(self: Box<Self>) -> Option<Lingering> {
         let ProcessWorker {
-            child, post, grace, ..
+            child,
+            monitor,
+            grace,
+            ..
         } = *self;
-        let capture = post.capture();
+        let capture = monitor.capture();
         child.retire(grace, |stream, text| {
             // There is no task that it could be too much for.
             let _ = capture.write(stream, text);
@@ -152,7 +155,7 @@ impl ProcessWorker {
         if batch.is_cancelled() {
             let cancelled = Error::Cancelled(None);
             let results = Results::all_failed(batch.len().max(1), &cancelled);
-            self.post.keep(promise, results);
+            self.monitor.keep(promise, results);
             return Ok(());
         }
         self.n_sent += 1;
@@ -171,19 +174,19 @@ impl ProcessWorker {
         put
     }
 
-    /// Puts a job at the post that has not been sent; `false` if it is not to run.
+    /// Puts a job at the monitor that has not been sent; `false` if it is not to run.
     fn begin_unsent(&self, sent: &mut Sent, due: &dyn Fn(Instant)) -> bool {
         let Some(promise) = sent.promise.take() else {
             return true;
         };
-        match self.post.begin(&sent.batch, promise) {
+        match self.monitor.begin(&sent.batch, promise) {
             Ok(when) => {
-                self.post.set_number_away(sent.number);
+                self.monitor.set_remote_number(sent.number);
                 when.into_iter().for_each(due);
                 true
             }
             Err(()) => {
-                drop(self.post.end_away(None));
+                drop(self.monitor.end_remote(None));
                 false
             }
         }
@@ -286,13 +289,13 @@ impl ProcessWorker {
         self.window.pop_front();
         let elapsed = results.elapsed();
         self.mean = (7 * self.mean + elapsed) / 8;
-        if self.post.capture().is_dirty() {
+        if self.monitor.capture().is_dirty() {
             // What it printed after the last call that told its end, or was told of by others.
-            self.post.capture().finish();
+            self.monitor.capture().finish();
         }
-        let (_, promise) = self.post.end_away(Some(ran));
+        let (_, promise) = self.monitor.end_remote(Some(ran));
         if let Some(promise) = promise {
-            self.post.keep(promise, results);
+            self.monitor.keep(promise, results);
         }
         let is_unwanted = |next: &Sent| next.promise.as_ref().is_some_and(|own| !own.is_open());
         if self.window.front().is_some_and(is_unwanted) {
@@ -302,12 +305,14 @@ impl ProcessWorker {
         Ok(())
     }
 
-    /// Has the first job stand at the post, which was sent before and may run by now.
+    /// Has the first job stand at the monitor, which was sent before and may run by now.
     fn begin_first(&mut self, due: &dyn Fn(Instant)) {
         if let Some(first) = self.window.front_mut()
             && let Some(promise) = first.promise.take()
         {
-            let when = self.post.begin_away(&first.batch, promise, first.number);
+            let when = self
+                .monitor
+                .begin_remote(&first.batch, promise, first.number);
             when.into_iter().for_each(due);
         }
     }
@@ -322,7 +327,7 @@ impl ProcessWorker {
         self.limit = (self.limit + n_ended).min(most);
     }
 
-    /// Takes back the jobs that have not begun, and gives them back; one that is at the post stays, and
+    /// Takes back the jobs that have not begun, and gives them back; one that is at the monitor stays, and
     /// is sent again.
     fn take_back(&mut self, _: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<()> {
         let begun = self.child.take_back();
@@ -357,7 +362,7 @@ impl ProcessWorker {
             }
             let promise = match sent.promise.take() {
                 Some(promise) => Some(promise),
-                None => self.post.end_away(None).1,
+                None => self.monitor.end_remote(None).1,
             };
             if let Some(promise) = promise {
                 let batch = sent.batch;
@@ -377,8 +382,8 @@ impl ProcessWorker {
         if let Some(error) = error.filter(|error| error.kind() == io::ErrorKind::InvalidData) {
             reason = format!("{reason}: {error}");
         }
-        tracing::warn!(worker = self.post.worker(), %reason, "lost");
-        let capture = self.post.capture();
+        tracing::warn!(worker = self.monitor.worker(), %reason, "lost");
+        let capture = self.monitor.capture();
         self.child
             .last_words(|stream, text| capture.take(stream, text));
         if let Some(first) = self.window.front()
@@ -409,15 +414,15 @@ impl ProcessWorker {
         let bytes = Bytes::of(values, Vec::new());
         let saved = Results::of(bytes, n_saved, Vec::new(), Vec::new());
         let mut lost = Results::all_failed(n_begun - n_saved, &error);
-        lost.add_timing(self.post.timing());
-        let kept = self.post.capture().finish();
+        lost.add_timing(self.monitor.timing());
+        let kept = self.monitor.capture().finish();
         lost.add_output(kept.unwrap_or_default());
         // A batch without calls, which only loads its function, has one outcome too.
         let lost = match batch.len() {
             0 => Results::all_failed(1, &error),
             _ => lost,
         };
-        let rest = self.post.lose_some(saved.followed_by(lost));
+        let rest = self.monitor.lose_some(saved.followed_by(lost));
         if let (Some(promise), Some(batch)) = (rest, batch.after(n_begun)) {
             let job = Job { batch, promise };
             back(match is_own {
@@ -428,7 +433,7 @@ impl ProcessWorker {
     }
 
     fn print(&self, call: u32, stream: Stream, text: &[u8], is_last: bool) {
-        let capture = self.post.capture();
+        let capture = self.monitor.capture();
         capture.turn_to_call(call);
         capture.take(stream, text);
         if is_last {

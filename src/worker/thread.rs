@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::interpreter::Interpreter;
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 use crate::runtime;
 use crate::worker::WorkerSettings;
 use crate::worker::interpreter::PythonWorker;
 
 /// Starts CPython if need be, and makes this thread one of the main interpreter's.
-pub(super) fn start(post: Arc<Post>, settings: &WorkerSettings) -> Result<PythonWorker> {
-    let interpreter = Interpreter::on_main(runtime::start()?, &post, &settings.inherited)?;
-    Ok(PythonWorker { interpreter, post })
+pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Result<PythonWorker> {
+    let interpreter = Interpreter::on_main(runtime::start()?, &monitor, &settings.inherited)?;
+    Ok(PythonWorker {
+        interpreter,
+        monitor,
+    })
 }

@@ -8,11 +8,11 @@ use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::input::Block;
 use crate::input::binding::Binding;
-use crate::input::reader::{Ledger, lock};
+use crate::input::reader::{PendingInputs, lock};
 use crate::options::args::CommonArgs;
 use crate::options::plan::CallsPlan;
 use crate::output::json;
-use crate::output::{Gist, Last, Place, Record, Values, Voices};
+use crate::output::{Place, Record, Remaining, TaskOutput, TaskSummary, Values};
 use crate::schedule::{Calls, Outcome, Verdict};
 use crate::session::Session;
 use crate::terminal::report::{Failure, Report};
@@ -27,42 +27,42 @@ pub(crate) fn map(
     let n_inputs = plan.inputs.n;
     let called = plan.reference.clone();
     let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
-    let voices = session.voices(common, Place::Results)?;
-    let pool = session.start_pool(common, n_inputs, voices.policy())?;
+    let task_output = session.task_output(common, Place::Results)?;
+    let pool = session.start_pool(common, n_inputs, task_output.policy())?;
     let function = plan.function;
     pool.load(&function)?;
     let calls = calls.accounted(&pool, &[])?;
 
     let binding = Binding::new(&pool, &function, &common.process, session);
     let blocks = plan.blocks(binding);
-    let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
-    if common.course.dry_run {
+    let (fed, pending) = calls.feed(blocks, &pool, &task_output)?;
+    if common.schedule.dry_run {
         return calls.show(&pool, fed);
     }
     let calls = calls.timed(values.has_envelope());
     let mut results = Results {
         session,
         report: session.report_of_inputs(common, fed.0.total())?,
-        ledger,
+        pending,
         values,
-        voices: Arc::clone(&voices),
+        task_output: Arc::clone(&task_output),
     };
     let ending = calls.make(
-        (&pool, &voices),
+        (&pool, &task_output),
         fed,
         |_| false,
         |index, outcome| results.take(index, outcome),
     );
     let Results {
         report,
-        ledger,
+        pending,
         values,
         ..
     } = results;
     session.stdout.append(|out| values.finish(out));
     session.stdout.drain();
-    voices.finish();
-    ending.close(report, &pool, &ledger, (common, session))
+    task_output.finish();
+    ending.close(report, &pool, &pending, (common, session))
 }
 
 /// What to do where the keys of an object do not fit.
@@ -79,14 +79,14 @@ fn is_of_the_call(error: &Error) -> bool {
 struct Results<'a> {
     session: &'a Session,
     report: Report,
-    ledger: Arc<Mutex<Ledger>>,
+    pending: Arc<Mutex<PendingInputs>>,
     values: Values,
-    voices: Arc<Voices>,
+    task_output: Arc<TaskOutput>,
 }
 
 impl Results<'_> {
     fn take(&mut self, index: u64, outcome: Option<Outcome<Value>>) -> Verdict {
-        let (block, place) = lock(&self.ledger).end_call(index);
+        let (block, place) = lock(&self.pending).end_call(index);
         let Some(outcome) = outcome else {
             self.report.passed();
             return Verdict::CutShort;
@@ -176,19 +176,19 @@ impl Results<'_> {
         place: usize,
         value: Option<&Value>,
         failure: Option<&Failure>,
-    ) -> Last {
+    ) -> Remaining {
         let mut text = Vec::new();
-        let error = failure.filter(|_| self.voices.wants_gist());
+        let error = failure.filter(|_| self.task_output.wants_gist());
         let error = error.map(|failure| failure.text());
-        if self.voices.wants_gist()
+        if self.task_output.wants_gist()
             && let Some(value) = value
             && json::write(value, &mut text).is_ok()
         {
             text.push(b'\n');
         }
-        self.voices.end(Gist {
+        self.task_output.end(TaskSummary {
             index,
-            input: &self.voices.wanted(|| block.bytes(place)),
+            input: &self.task_output.wanted(|| block.bytes(place)),
             value: (!text.is_empty()).then_some(&text[..]),
             error: error.as_deref(),
         })

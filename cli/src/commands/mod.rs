@@ -169,7 +169,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
         Command::Map(mut args) => {
             let mut common = std::mem::take(&mut args.common);
             common.process.script = args.calls.target.file();
-            common.process.verbose |= common.course.dry_run && !common.process.quiet;
+            common.process.verbose |= common.schedule.dry_run && !common.process.quiet;
             let values = Values::new(&args.values, common.joblog.joblog.is_some())?;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
             Stdin::close()?;
@@ -179,8 +179,8 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             let mut common = std::mem::take(&mut args.common);
             let script = args.script.as_ref().filter(|_| !args.module);
             common.process.script = script.and_then(ScriptArg::file);
-            common.process.verbose |= common.course.dry_run && !common.process.quiet;
-            common.course.isolate = args.isolate;
+            common.process.verbose |= common.schedule.dry_run && !common.process.quiet;
+            common.schedule.isolate = args.isolate;
             let plan = RunPlan::new(args, Stdin::find())?;
             Stdin::close()?;
             run::run(plan, &common, session)

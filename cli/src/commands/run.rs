@@ -12,8 +12,8 @@ use crate::input::reader::lock;
 use crate::input::{Inputs, Shape, Template, text};
 use crate::options::args::CommonArgs;
 use crate::options::plan::RunPlan;
-use crate::output::{Gist, Place, Voices};
-use crate::schedule::{Calls, Course, Verdict};
+use crate::output::{Place, TaskOutput, TaskSummary};
+use crate::schedule::{Calls, Schedule, Verdict};
 use crate::session::Session;
 use crate::terminal::report::{Failure, Report};
 
@@ -38,20 +38,20 @@ fn for_each_input(
     let n_inputs = inputs.n;
     let called = plan.script.to_string();
     let calls = Calls::new((common, session), plan.script, called, n_inputs)?;
-    let voices = session.voices(common, Place::Tasks)?;
-    let pool = session.start_pool(common, n_inputs, voices.policy())?;
+    let task_output = session.task_output(common, Place::Tasks)?;
+    let pool = session.start_pool(common, n_inputs, task_output.policy())?;
     pool.load(&plan.script)?;
     let calls = calls.accounted(&pool, &plan.arguments)?;
     let template = Arc::new(Template::new(&plan.arguments));
     let blocks = inputs.blocks(Shape::Script(template));
-    let (fed, ledger) = calls.feed(blocks, &pool, &voices)?;
-    if common.course.dry_run {
+    let (fed, pending) = calls.feed(blocks, &pool, &task_output)?;
+    if common.schedule.dry_run {
         return calls.show(&pool, fed);
     }
     let report = session.report_of_inputs(common, fed.0.total())?;
     let fails = |status: &i64| *status != 0;
-    let ending = calls.make((&pool, &voices), fed, fails, |index, outcome| {
-        let (block, place) = lock(&ledger).end_call(index);
+    let ending = calls.make((&pool, &task_output), fed, fails, |index, outcome| {
+        let (block, place) = lock(&pending).end_call(index);
         let Some(outcome) = outcome else {
             report.passed();
             return Verdict::CutShort;
@@ -63,7 +63,7 @@ fn for_each_input(
         let is_no_input = problem.is_some();
         let ended = Ended {
             index,
-            input: &voices.wanted(|| block.bytes(place)),
+            input: &task_output.wanted(|| block.bytes(place)),
             record: &|| block.record(place).to_vec(),
             label: &|| match is_no_input {
                 false => block.label(place),
@@ -72,15 +72,15 @@ fn for_each_input(
             problem: problem.map(Failure::from),
             result,
         };
-        ended.tell(&report, &voices)
+        ended.tell(&report, &task_output)
     });
-    voices.finish();
+    task_output.finish();
     session.stdout.drain();
-    ending.close(report, &pool, &ledger, (common, session))
+    ending.close(report, &pool, &pending, (common, session))
 }
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
-    if !Course::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
+    if !Schedule::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
         let message = "a script that runs once on every worker has no inputs to choose among or to account for";
         return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
     }
@@ -88,9 +88,9 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
         let message = "--results: a script that runs once on every worker has no inputs";
         return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
     }
-    let voices = session.voices(common, Place::Workers)?;
-    voices.find_by(|worker| Some(worker_name(worker).into_bytes()));
-    let pool = session.start_pool(common, None, voices.policy())?;
+    let task_output = session.task_output(common, Place::Workers)?;
+    task_output.find_by(|worker| Some(worker_name(worker).into_bytes()));
+    let pool = session.start_pool(common, None, task_output.policy())?;
     pool.load(&plan.script)?;
     session.signals.on_first(&pool, || {});
     if !plan.arguments.is_empty() && !common.process.quiet {
@@ -118,9 +118,9 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
             problem: None,
             result,
         };
-        ended.tell(&report, &voices);
+        ended.tell(&report, &task_output);
     }
-    voices.finish();
+    task_output.finish();
     session.stdout.drain();
     session.tell_placement(&pool, common);
     Ok(report.finish(session.signals.finish()))
@@ -165,7 +165,7 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     /// Passes on what it has printed, and says what came of it.
-    fn tell(self, report: &Report, voices: &Voices) -> Verdict {
+    fn tell(self, report: &Report, task_output: &TaskOutput) -> Verdict {
         let status = match &self.result {
             Ok(status) if *status != 0 => *status as i32,
             _ => 1,
@@ -180,7 +180,7 @@ impl Ended<'_> {
             Err(error) => Some(Failure::from(error)),
         };
         let error = failure.as_ref().map(Failure::text);
-        let last = voices.end(Gist {
+        let last = task_output.end(TaskSummary {
             index: self.index,
             input: self.input,
             value: None,

@@ -1,4 +1,4 @@
-//! Feed: inputs on their way from where they are read to the map that makes calls of them.
+//! Reader: inputs on their way from where they are read to the map that makes calls of them.
 //!
 //! Reading has a thread of its own, so that a slow stream holds nothing up. What it has read goes to a
 //! second one, from where three things go to the thread that runs the map: inputs, one by one, over a
@@ -43,7 +43,7 @@ impl Feed {
     pub(crate) fn start(
         blocks: Blocks,
         room: usize,
-    ) -> io::Result<(Arc<Feed>, Receiver<Input>, Ledger)> {
+    ) -> io::Result<(Arc<Feed>, Receiver<Input>, PendingInputs)> {
         let (inputs, received) = bounded(N_WAITING);
         let (notes, noted) = unbounded();
         // What is in it has taken its room.
@@ -55,7 +55,7 @@ impl Feed {
             room_max: room,
             total: NInputs::default(),
         });
-        let ledger = Ledger {
+        let pending = PendingInputs {
             feed: Arc::clone(&feed),
             noted,
             open: VecDeque::new(),
@@ -76,7 +76,7 @@ impl Feed {
                 drop(notes);
                 sender.close();
             })?;
-        Ok((feed, received, ledger))
+        Ok((feed, received, pending))
     }
 
     /// How many inputs there are, once all have been read.
@@ -159,14 +159,14 @@ enum Note {
     Trouble(Box<Fatal>),
 }
 
-/// A ledger that whoever wants to know of an input may look into.
-pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+/// Shared with whoever looks an input up while it runs.
+pub(crate) fn lock(pending: &Mutex<PendingInputs>) -> MutexGuard<'_, PendingInputs> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The inputs whose calls have not ended, for messages about those that fail.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct PendingInputs {
     feed: Arc<Feed>,
     noted: Receiver<Note>,
     /// By their first inputs, with the number of calls that have not ended.
@@ -174,7 +174,7 @@ pub(crate) struct Ledger {
     trouble: Option<Box<Fatal>>,
 }
 
-impl Ledger {
+impl PendingInputs {
     /// The block of the input of a call that has not ended, and the input's place there.
     pub(crate) fn find(&mut self, index: u64) -> Option<(Arc<Block>, usize)> {
         self.note(index);
@@ -243,27 +243,27 @@ mod tests {
     #[test]
     fn calls_may_end_in_any_order() {
         let text: String = (0..50_000).map(|number| format!("{number}\n")).collect();
-        let (feed, inputs, mut ledger) = Feed::start(file(text), 1 << 30).unwrap();
+        let (feed, inputs, mut pending) = Feed::start(file(text), 1 << 30).unwrap();
         // Before a call has been made of any.
         assert_eq!(feed.total().wait(), &50_000);
         assert_eq!(inputs.iter().count(), 50_000);
         for index in (0..50_000).rev() {
-            let (block, place) = ledger.end_call(index);
+            let (block, place) = pending.end_call(index);
             assert_eq!(block.quote(place), format!("\"{index}\""));
             assert_eq!(block.origin(place), format!("some file:{}", index + 1));
         }
-        assert!(ledger.open.is_empty());
-        assert!(ledger.trouble().is_none());
+        assert!(pending.open.is_empty());
+        assert!(pending.trouble().is_none());
     }
 
     #[test]
     fn text_in_memory_has_a_limit_and_a_larger_line_passes_alone() {
         let text = format!("{}\n", "x".repeat(READ_SIZE - 1)).repeat(20);
-        let (feed, inputs, mut ledger) = Feed::start(file(text), 1000).unwrap();
+        let (feed, inputs, mut pending) = Feed::start(file(text), 1000).unwrap();
         for index in 0..20 {
             inputs.recv().unwrap();
             assert!(inputs.is_empty());
-            ledger.end_call(index);
+            pending.end_call(index);
         }
         assert!(inputs.recv().is_err());
         assert_eq!(*feed.room.lock().unwrap(), 1000);
@@ -285,9 +285,9 @@ mod tests {
     fn a_folder_cannot_be_read_and_words_can() {
         let folder = fs::File::open(env::temp_dir()).unwrap();
         let blocks = Inputs::of_stream(folder, "folder", None, b'\n').blocks(Shape::Arg);
-        let (_, inputs, mut ledger) = Feed::start(blocks, 10).unwrap();
+        let (_, inputs, mut pending) = Feed::start(blocks, 10).unwrap();
         assert!(inputs.recv().is_err());
-        assert!(ledger.trouble().is_some());
+        assert!(pending.trouble().is_some());
         let words = Inputs::of_words(vec![b"word".to_vec(); 3], Format::Text);
         let (_, inputs, _) = Feed::start(words.blocks(Shape::Arg), 10).unwrap();
         assert_eq!(inputs.iter().count(), 3);

@@ -19,7 +19,7 @@ use crate::failures::FailureArgs;
 use crate::input::{GivenArg, InputArgs};
 use crate::joblog::JoblogArgs;
 use crate::output::{OutputArgs, ValueArgs};
-use crate::schedule::{CourseArgs, Isolate};
+use crate::schedule::{Isolate, ScheduleArgs};
 use crate::terminal::progress::ProgressArgs;
 
 /// owngil's version, and that of the Python that it is linked with.
@@ -394,7 +394,7 @@ pub(crate) struct CommonArgs {
     pub(crate) keep_order: bool,
 
     #[command(flatten)]
-    pub(crate) course: CourseArgs,
+    pub(crate) schedule: ScheduleArgs,
 
     #[command(flatten)]
     pub(crate) joblog: JoblogArgs,

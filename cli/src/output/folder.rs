@@ -17,7 +17,7 @@ pub(super) struct Folder(PathBuf);
 
 /// What came of an input, beside what was printed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gist<'a> {
+pub(crate) struct TaskSummary<'a> {
     pub(crate) index: u64,
     pub(crate) input: &'a [u8],
     /// The value as JSON, if there is one.
@@ -41,21 +41,21 @@ impl Folder {
     /// Writes what came of an input.
     pub(super) fn keep(
         &self,
-        gist: Gist<'_>,
+        summary: TaskSummary<'_>,
         spool: &Spool,
         printed: [&Text; 2],
     ) -> io::Result<()> {
-        let folder = self.0.join(name(gist.index, gist.input));
+        let folder = self.0.join(name(summary.index, summary.input));
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("input"), gist.input)?;
+        fs::write(folder.join("input"), summary.input)?;
         for (name, text) in ["stdout", "stderr"].into_iter().zip(printed) {
             let mut file = File::create(folder.join(name))?;
             spool.read(text, |piece| file.write_all(piece))?;
         }
         // One of them may be there from an earlier run.
         let outcomes = [
-            ("value.json", gist.value),
-            ("error", gist.error.map(str::as_bytes)),
+            ("value.json", summary.value),
+            ("error", summary.error.map(str::as_bytes)),
         ];
         for (name, text) in outcomes {
             let path = folder.join(name);
@@ -112,7 +112,7 @@ mod tests {
         let folder = Folder::open(&base.path().join("a/b")).unwrap();
         let (mut spool, mut text) = (Spool::default(), Text::default());
         spool.append(&mut text, b"printed\n").unwrap();
-        let mut gist = Gist {
+        let mut summary = TaskSummary {
             index: 0,
             input: b"x",
             value: None,
@@ -120,13 +120,13 @@ mod tests {
         };
         let read = |name: &str| fs::read_to_string(base.path().join("a/b/1-x").join(name));
         folder
-            .keep(gist, &spool, [&text, &Text::default()])
+            .keep(summary, &spool, [&text, &Text::default()])
             .unwrap();
         assert_eq!(read("error").unwrap(), "ValueError: bad\n");
         assert_eq!(read("stdout").unwrap(), "printed\n");
         assert_eq!(read("input").unwrap() + &read("stderr").unwrap(), "x");
-        (gist.value, gist.error) = (Some(&b"1\n"[..]), None);
-        folder.keep(gist, &spool, [&Text::default(); 2]).unwrap();
+        (summary.value, summary.error) = (Some(&b"1\n"[..]), None);
+        folder.keep(summary, &spool, [&Text::default(); 2]).unwrap();
         assert!(read("error").is_err() && read("value.json").unwrap() == "1\n");
         assert_eq!(read("stdout").unwrap(), "");
     }

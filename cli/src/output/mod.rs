@@ -1,6 +1,6 @@
 //! Output: what tasks print, and what they give, on its way to where it is read.
 //!
-//! The options are in `args`. `voices` takes what tasks print and passes it on, task by task, line by line
+//! The options are in `args`. `task_output` takes what tasks print and passes it on, task by task, line by line
 //! or as it comes; meanwhile it is kept in a `spool`, and a `tag` may stand before each line. `folder` keeps
 //! what comes of each input in files. `values` writes results in the format that is asked for, `csv` rows.
 
@@ -14,6 +14,6 @@ pub(crate) mod task_output;
 pub(crate) mod values;
 
 pub(crate) use args::{OutputArgs, ValueArgs};
-pub(crate) use folder::Gist;
-pub(crate) use task_output::{Last, Place, Voices};
+pub(crate) use folder::TaskSummary;
+pub(crate) use task_output::{Place, Remaining, TaskOutput};
 pub(crate) use values::{Record, Values};

@@ -1,4 +1,4 @@
-//! Voices: what the tasks print, each kept apart from the others, and where it goes.
+//! TaskOutput: what the tasks print, each kept apart from the others, and where it goes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use owngil::{Handover, OutputPolicy, OutputSink, Speaker, Stream};
 
 use super::args::OutputArgs;
-use super::folder::{Folder, Gist};
+use super::folder::{Folder, TaskSummary};
 use super::spool::{Spool, Text};
 use super::tag::{Tagger, Tagstring};
 use crate::fatal::Fatal;
@@ -21,7 +21,7 @@ use crate::terminal::stray::Stray;
 const WRITE_AT: usize = 256 << 10;
 
 /// What the tasks print.
-pub(crate) struct Voices {
+pub(crate) struct TaskOutput {
     when: When,
     tag: Option<Tagstring>,
     folder: Option<Folder>,
@@ -59,12 +59,12 @@ pub(crate) enum Place {
 struct State {
     spool: Spool,
     /// The calls that have printed something and have not ended.
-    voices: HashMap<u64, Voice>,
+    task_output: HashMap<u64, Streams>,
 }
 
 /// What one call has printed, by streams.
 #[derive(Debug, Default)]
-struct Voice {
+struct Streams {
     /// What is still to be passed on.
     held: [Text; 2],
     /// All of it, where that is wanted and it is not held.
@@ -74,7 +74,7 @@ struct Voice {
     trouble: Option<io::Error>,
 }
 
-impl Voice {
+impl Streams {
     fn set_tag(&mut self, tagger: Tagger) {
         self.taggers = [tagger.clone(), tagger];
         self.is_tagged = true;
@@ -83,20 +83,20 @@ impl Voice {
 
 /// What is left to be said at the end of a call.
 #[derive(Debug, Default)]
-pub(crate) struct Last {
+pub(crate) struct Remaining {
     /// For standard error, together with what else is said there of the call.
     pub(crate) printed: Vec<u8>,
     /// Why not all could be kept.
     pub(crate) trouble: Option<io::Error>,
 }
 
-impl Voices {
+impl TaskOutput {
     pub(crate) fn new(
         args: &OutputArgs,
         is_ordered: bool,
         place: Place,
         streams: (&Arc<Stdout>, &Arc<Stderr>),
-    ) -> Result<Arc<Voices>, Fatal> {
+    ) -> Result<Arc<TaskOutput>, Fatal> {
         let when = match args {
             _ if args.ungroup => When::AtOnce,
             // Lines of a task whose turn has not come would have to wait all the same.
@@ -109,7 +109,7 @@ impl Voices {
             (false, Some(text)) => Some(Tagstring::new(text)),
             (false, None) => None,
         };
-        Ok(Arc::new(Voices {
+        Ok(Arc::new(TaskOutput {
             when,
             tag,
             folder: args.results.as_deref().map(Folder::open).transpose()?,
@@ -153,35 +153,35 @@ impl Voices {
     /// A call is made once more: what it has printed, as far as it is held, is not to be seen.
     pub(crate) fn forget(&self, index: u64) {
         let mut state = self.lock();
-        if let Some(voice) = state.voices.remove(&index) {
-            for text in voice.held.into_iter().chain(voice.whole) {
+        if let Some(streams) = state.task_output.remove(&index) {
+            for text in streams.held.into_iter().chain(streams.whole) {
                 state.spool.drop(text);
             }
         }
     }
 
     /// A call has ended: passes on what it has printed, but for what is to be said together with the rest.
-    pub(crate) fn end(&self, gist: Gist<'_>) -> Last {
-        let mut voice = match self.lock().voices.remove(&gist.index) {
-            Some(voice) => voice,
-            None if self.folder.is_none() => return Last::default(),
-            None => Voice::default(),
+    pub(crate) fn end(&self, summary: TaskSummary<'_>) -> Remaining {
+        let mut streams = match self.lock().task_output.remove(&summary.index) {
+            Some(streams) => streams,
+            None if self.folder.is_none() => return Remaining::default(),
+            None => Streams::default(),
         };
         if let Some(folder) = &self.folder {
             let state = self.lock();
             let printed = match self.when {
-                When::AtTheEnd => &voice.held,
-                _ => &voice.whole,
+                When::AtTheEnd => &streams.held,
+                _ => &streams.whole,
             };
-            let kept = folder.keep(gist, &state.spool, printed.each_ref());
+            let kept = folder.keep(summary, &state.spool, printed.each_ref());
             if let Err(error) = kept {
-                voice.trouble.get_or_insert(error);
+                streams.trouble.get_or_insert(error);
             }
         }
-        if let (Some(tag), false) = (&self.tag, voice.is_tagged) {
-            voice.set_tag(tag.fill(gist.index, gist.input));
+        if let (Some(tag), false) = (&self.tag, streams.is_tagged) {
+            streams.set_tag(tag.fill(summary.index, summary.input));
         }
-        self.pass_on(voice)
+        self.pass_on(streams)
     }
 
     /// Nothing runs any more: passes on what was printed after its call's end.
@@ -189,50 +189,50 @@ impl Voices {
         if let Some(stray) = self.stray.get() {
             stray.end();
         }
-        let voices = std::mem::take(&mut self.lock().voices);
-        for voice in voices.into_values() {
-            let last = self.pass_on(voice);
-            if !last.printed.is_empty() {
-                self.stderr.write(&last.printed);
+        let task_output = std::mem::take(&mut self.lock().task_output);
+        for streams in task_output.into_values() {
+            let remaining = self.pass_on(streams);
+            if !remaining.printed.is_empty() {
+                self.stderr.write(&remaining.printed);
             }
         }
     }
 
-    fn pass_on(&self, voice: Voice) -> Last {
-        let mut last = Last {
+    fn pass_on(&self, streams: Streams) -> Remaining {
+        let mut remaining = Remaining {
             printed: Vec::new(),
-            trouble: voice.trouble,
+            trouble: streams.trouble,
         };
-        let [stdout, stderr] = voice.held;
-        let [mut first, mut second] = voice.taggers;
+        let [stdout, stderr] = streams.held;
+        let [mut first, mut second] = streams.taggers;
         let both = !stdout.is_empty() && !stderr.is_empty();
         match self.place {
-            Place::Results => self.to_stderr(stdout, &mut first, &mut last),
+            Place::Results => self.to_stderr(stdout, &mut first, &mut remaining),
             Place::Tasks | Place::Workers => {
-                self.to_stdout(stdout, &mut first, &mut last);
+                self.to_stdout(stdout, &mut first, &mut remaining);
                 if both {
                     // Where both are one terminal, they should stand together.
                     self.stdout.drain();
                 }
             }
         }
-        self.to_stderr(stderr, &mut second, &mut last);
-        for text in voice.whole {
+        self.to_stderr(stderr, &mut second, &mut remaining);
+        for text in streams.whole {
             self.lock().spool.drop(text);
         }
-        last
+        remaining
     }
 
-    fn to_stdout(&self, text: Text, tagger: &mut Tagger, last: &mut Last) {
-        self.take(text, last, |piece| {
+    fn to_stdout(&self, text: Text, tagger: &mut Tagger, remaining: &mut Remaining) {
+        self.take(text, remaining, |piece| {
             self.stdout.append(|out| tagger.append(out, piece));
         });
         self.stdout.append(|out| tagger.end(out));
     }
 
-    fn to_stderr(&self, text: Text, tagger: &mut Tagger, last: &mut Last) {
-        let mut waiting = std::mem::take(&mut last.printed);
-        self.take(text, last, |piece| {
+    fn to_stderr(&self, text: Text, tagger: &mut Tagger, remaining: &mut Remaining) {
+        let mut waiting = std::mem::take(&mut remaining.printed);
+        self.take(text, remaining, |piece| {
             tagger.append(&mut waiting, piece);
             if waiting.len() >= WRITE_AT {
                 let newline = waiting.iter().rposition(|byte| *byte == b'\n');
@@ -242,18 +242,18 @@ impl Voices {
             }
         });
         tagger.end(&mut waiting);
-        last.printed = waiting;
+        remaining.printed = waiting;
     }
 
     /// Takes a text piece by piece. Tasks may print meanwhile: whoever reads may be slow.
-    fn take(&self, mut text: Text, last: &mut Last, mut give: impl FnMut(&[u8])) {
+    fn take(&self, mut text: Text, remaining: &mut Remaining, mut give: impl FnMut(&[u8])) {
         loop {
             let taken = self.lock().spool.take(&mut text);
             match taken {
                 Ok(Some(piece)) => give(&piece),
                 Ok(None) => return,
                 Err(error) => {
-                    last.trouble.get_or_insert(error);
+                    remaining.trouble.get_or_insert(error);
                     return self.lock().spool.drop(text);
                 }
             }
@@ -263,13 +263,13 @@ impl Voices {
     /// Takes what a call prints. Nobody else writes meanwhile, so that a line stays one.
     fn hear(&self, index: u64, stream: Stream, text: &[u8]) {
         let mut state = self.lock();
-        let State { spool, voices } = &mut *state;
-        let voice = voices.entry(index).or_default();
+        let State { spool, task_output } = &mut *state;
+        let streams = task_output.entry(index).or_default();
         if self.when != When::AtTheEnd {
-            self.tag(voice, index);
+            self.tag(streams, index);
         }
         let number = usize::from(stream == Stream::Stderr);
-        let (held, tagger) = (&mut voice.held[number], &mut voice.taggers[number]);
+        let (held, tagger) = (&mut streams.held[number], &mut streams.taggers[number]);
         let end = match self.when {
             When::AtTheEnd => 0,
             When::LineByLine => text
@@ -281,7 +281,7 @@ impl Voices {
         let (now, later) = text.split_at(end);
         let mut hear = || -> io::Result<()> {
             if self.folder.is_some() && self.when != When::AtTheEnd {
-                spool.append(&mut voice.whole[number], text)?;
+                spool.append(&mut streams.whole[number], text)?;
             }
             if !now.is_empty() {
                 let mut lines = Vec::new();
@@ -298,15 +298,15 @@ impl Voices {
             spool.append(held, later)
         };
         // A text with a hole would be worse than one that ends.
-        if voice.trouble.is_none() {
-            voice.trouble = hear().err();
+        if streams.trouble.is_none() {
+            streams.trouble = hear().err();
         }
     }
 
-    fn tag(&self, voice: &mut Voice, index: u64) {
-        if let (Some(tag), false) = (&self.tag, voice.is_tagged) {
+    fn tag(&self, streams: &mut Streams, index: u64) {
+        if let (Some(tag), false) = (&self.tag, streams.is_tagged) {
             let input = self.find.get().and_then(|find| find(index));
-            voice.set_tag(tag.fill(index, &input.unwrap_or_default()));
+            streams.set_tag(tag.fill(index, &input.unwrap_or_default()));
         }
     }
 
@@ -322,7 +322,7 @@ impl Voices {
     }
 }
 
-impl OutputSink for Voices {
+impl OutputSink for TaskOutput {
     fn write(&self, stream: Stream, text: &[u8]) {
         let mut lines = Vec::with_capacity(text.len() + 1);
         append_lines(&mut lines, text);
@@ -349,9 +349,9 @@ impl OutputSink for Voices {
     }
 }
 
-impl fmt::Debug for Voices {
+impl fmt::Debug for TaskOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Voices")
+        f.debug_struct("TaskOutput")
             .field("when", &self.when)
             .field("place", &self.place)
             .finish_non_exhaustive()

@@ -15,7 +15,7 @@ use crate::options::size;
 // Not documented for `clap`, which would take it for the help of the command that has them.
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Running")]
-pub(crate) struct CourseArgs {
+pub(crate) struct ScheduleArgs {
     /// How long a call may run: 30, 500ms, 2m; or a share of what is usual, such as 300% of the median
     #[arg(long, value_name = "TIME|N%")]
     pub(crate) timeout: Option<Timeout>,
@@ -71,7 +71,7 @@ pub(crate) struct CourseArgs {
     pub(crate) isolate: Isolate,
 }
 
-impl CourseArgs {
+impl ScheduleArgs {
     /// With what the pool itself sees to.
     pub(crate) fn applied(&self, mut builder: PoolBuilder) -> PoolBuilder {
         if let Some(n_bytes) = self.memory_limit {

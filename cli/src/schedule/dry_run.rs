@@ -1,12 +1,12 @@
-//! Dry: what a run would do, told without a call.
+//! DryRun: what a run would do, told without a call.
 
 use std::fmt::Write;
 
 use crossbeam_channel::Receiver;
 use owngil::{Backend, Function, Pool};
 
-use super::selection::{Lineup, Next};
-use super::{Course, Material};
+use super::selection::{Next, Selection};
+use super::{Material, Schedule};
 use crate::exit::Exit;
 use crate::joblog::Past;
 use crate::options::args::CommonArgs;
@@ -17,13 +17,13 @@ const N_SHOWN: usize = 5;
 
 /// Shows the first calls, and where they would run.
 pub(crate) fn show<A: Material>(
-    course: Course<'_>,
+    schedule: Schedule<'_>,
     (pool, function, called): (&Pool, &Function, &str),
     inputs: Receiver<A>,
     past: Past,
     (common, session): (&CommonArgs, &Session),
 ) -> Exit {
-    let (calls, is_more) = first(course, inputs, past);
+    let (calls, is_more) = first(schedule, inputs, past);
     let mut text = String::new();
     for call in calls {
         // A String takes all that is written to it.
@@ -44,11 +44,15 @@ pub(crate) fn show<A: Material>(
 }
 
 /// The first inputs that would be run, and whether there are more.
-fn first<A: Material>(course: Course<'_>, inputs: Receiver<A>, past: Past) -> (Vec<String>, bool) {
-    let mut lineup = Lineup::new(inputs, course.shard, past, course.rng);
+fn first<A: Material>(
+    schedule: Schedule<'_>,
+    inputs: Receiver<A>,
+    past: Past,
+) -> (Vec<String>, bool) {
+    let mut selection = Selection::new(inputs, schedule.shard, past, schedule.rng);
     let mut shown = Vec::new();
     loop {
-        match lineup.next() {
+        match selection.next() {
             Next::Run(..) if shown.len() == N_SHOWN => return (shown, true),
             Next::Run(_, input) => shown.push(input.shown()),
             Next::Changed(index, input) => {
@@ -61,9 +65,9 @@ fn first<A: Material>(course: Course<'_>, inputs: Receiver<A>, past: Past) -> (V
             }
             Next::Pass(_) => {}
             Next::NotYet => {
-                let arrived = lineup.arriving().map(Receiver::recv);
+                let arrived = selection.arriving().map(Receiver::recv);
                 if let Some(arrived) = arrived {
-                    lineup.arrive(arrived);
+                    selection.arrive(arrived);
                 }
             }
             Next::End => return (shown, false),

@@ -1,4 +1,4 @@
-//! Ending: what is said of a run that has a course once it is over, and the status that follows.
+//! Ending: what is said of a run that has a schedule once it is over, and the status that follows.
 
 use std::env;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use owngil::Pool;
 use super::scheduler::End;
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::reader::{Ledger, lock};
+use crate::input::reader::{PendingInputs, lock};
 use crate::joblog::{self, Joblog};
 use crate::options::args::CommonArgs;
 use crate::session::Session;
@@ -29,13 +29,13 @@ impl Ending {
         self,
         report: Report,
         pool: &Pool,
-        ledger: &Mutex<Ledger>,
+        pending: &Mutex<PendingInputs>,
         (common, session): (&CommonArgs, &Session),
     ) -> Result<Exit, Fatal> {
         session.tell_placement(pool, common);
         let exit = report.finish(session.signals.finish());
         let exit = self.tell(exit, &session.stderr, common.process.quiet)?;
-        let trouble = lock(ledger).trouble();
+        let trouble = lock(pending).trouble();
         trouble.map_or(Ok(exit), Err)
     }
 

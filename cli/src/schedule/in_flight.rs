@@ -1,4 +1,4 @@
-//! Flight: a call that is under way, and how many of them there should be.
+//! InFlight: a call that is under way, and how many of them there should be.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) struct Trial<A> {
 
 /// A call that is under way.
 #[derive(Debug)]
-pub(super) struct Flight<A, T> {
+pub(super) struct InFlight<A, T> {
     pub(super) trial: Trial<A>,
     pub(super) task: Task<T>,
     pub(super) begun: Instant,

@@ -1,9 +1,9 @@
-//! Course: what decides which inputs are run, when, how often and for how long, and when the run ends.
+//! Schedule: what decides which inputs are run, when, how often and for how long, and when the run ends.
 //!
-//! The options are in `args`. `lineup` says which input comes next, `pace` when it may begin, `limit` how
-//! long it may take, `retry` whether it is tried again, `line` in which order what has ended is told,
-//! and `halt` whether to go on; `dispatch` makes the calls. A run that asks for none of this needs no
-//! course, and is a map.
+//! The options are in `args`. `selection` says which input comes next, `rate_limit` when it may begin, `timeout` how
+//! long it may take, `retry` whether it is tried again, `reorder` in which order what has ended is told,
+//! and `halt` whether to go on; `scheduler` makes the calls. A run that asks for none of this needs no
+//! schedule, and is a map.
 
 pub(crate) mod args;
 pub(crate) mod dry_run;
@@ -31,11 +31,11 @@ use crate::fatal::Fatal;
 use crate::options::args::CommonArgs;
 use shard::Shard;
 
-pub(crate) use args::{CourseArgs, Isolate};
+pub(crate) use args::{Isolate, ScheduleArgs};
 pub(crate) use ending::Ending;
 pub(crate) use run::{Calls, Outcome};
 
-/// An input, as a course needs to know it.
+/// An input, as a schedule needs to know it.
 pub(crate) trait Material: Serialize {
     /// Tells it from other inputs, today and in later releases.
     fn fingerprint(&self) -> u64;
@@ -110,18 +110,18 @@ impl Kind {
 
 /// What a run asks for, with what is wrong about it found.
 #[derive(Debug)]
-pub(crate) struct Course<'a> {
-    args: &'a CourseArgs,
+pub(crate) struct Schedule<'a> {
+    args: &'a ScheduleArgs,
     is_ordered: bool,
     shard: Option<Shard>,
     rng: Option<Rng>,
     total: Option<u64>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> Schedule<'a> {
     /// `total` is the number of inputs, where it is known.
-    pub(crate) fn new(common: &'a CommonArgs, total: Option<usize>) -> Result<Course<'a>, Fatal> {
-        let args = &common.course;
+    pub(crate) fn new(common: &'a CommonArgs, total: Option<usize>) -> Result<Schedule<'a>, Fatal> {
+        let args = &common.schedule;
         let usage = |message: String| Fatal::new(Exit::Usage, message);
         if let Some(halt) = args
             .halt
@@ -146,7 +146,7 @@ impl<'a> Course<'a> {
         let shard = shard.map_err(|problem| {
             usage("--shard auto: which shard this is cannot be told".to_owned()).cause(problem)
         })?;
-        Ok(Course {
+        Ok(Schedule {
             args,
             is_ordered: common.keep_order,
             shard,
@@ -159,7 +159,7 @@ impl<'a> Course<'a> {
 
     /// Whether it asks for nothing that a map does not do.
     pub(crate) fn is_plain(&self) -> bool {
-        let CourseArgs {
+        let ScheduleArgs {
             timeout: None,
             retries: None,
             halt: None,

@@ -1,4 +1,4 @@
-//! Pace: when the next call may begin.
+//! RateLimit: when the next call may begin.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When the next call may begin.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimit {
     /// Between the begins of two calls.
     delay: Option<Duration>,
     last: Option<Instant>,
@@ -33,9 +33,9 @@ struct Look {
     is_enough: bool,
 }
 
-impl Pace {
-    pub(crate) fn new(delay: Option<Duration>, memfree: Option<u64>) -> Pace {
-        Pace {
+impl RateLimit {
+    pub(crate) fn new(delay: Option<Duration>, memfree: Option<u64>) -> RateLimit {
+        RateLimit {
             delay,
             last: None,
             memfree: memfree.map(|least| Memfree {
@@ -121,32 +121,32 @@ mod tests {
 
     #[test]
     fn a_delay_counts_from_the_last_begin() {
-        let mut pace = Pace::new(Some(Duration::from_secs(2)), None);
+        let mut rate_limit = RateLimit::new(Some(Duration::from_secs(2)), None);
         let now = Instant::now();
-        assert_eq!(pace.wait(now), None);
-        pace.begin(now);
+        assert_eq!(rate_limit.wait(now), None);
+        rate_limit.begin(now);
         let until = now + Duration::from_secs(2);
-        assert_eq!(pace.wait(now + Duration::from_secs(1)), Some(until));
-        assert_eq!(pace.wait(until), None);
-        assert!(!pace.is_free() && Pace::new(None, None).is_free());
+        assert_eq!(rate_limit.wait(now + Duration::from_secs(1)), Some(until));
+        assert_eq!(rate_limit.wait(until), None);
+        assert!(!rate_limit.is_free() && RateLimit::new(None, None).is_free());
     }
 
     #[test]
     fn memory_is_waited_for_and_looked_at_now_and_then() {
-        let mut pace = Pace::new(None, Some(1000));
-        let memfree = pace.memfree.as_mut().unwrap();
+        let mut rate_limit = RateLimit::new(None, Some(1000));
+        let memfree = rate_limit.memfree.as_mut().unwrap();
         let now = Instant::now();
         assert_eq!(memfree.wait(now, || Some(999)), Some(now + LOOK));
         // The last look holds for a while.
         assert_eq!(memfree.wait(now, || Some(1000)), Some(now + LOOK));
-        assert_eq!(pace.lacks_memory(now), None);
-        assert_eq!(pace.lacks_memory(now + PATIENCE), Some(1000));
-        assert_eq!(pace.lacks_memory(now + PATIENCE), None);
-        let memfree = pace.memfree.as_mut().unwrap();
+        assert_eq!(rate_limit.lacks_memory(now), None);
+        assert_eq!(rate_limit.lacks_memory(now + PATIENCE), Some(1000));
+        assert_eq!(rate_limit.lacks_memory(now + PATIENCE), None);
+        let memfree = rate_limit.memfree.as_mut().unwrap();
         assert_eq!(memfree.wait(now + LOOK, || Some(1000)), None);
         assert_eq!(memfree.wait(now + 2 * LOOK, || None), None);
-        pace.begin(now);
-        let memfree = pace.memfree.as_mut().unwrap();
+        rate_limit.begin(now);
+        let memfree = rate_limit.memfree.as_mut().unwrap();
         assert!(memfree.wait(now + 2 * LOOK, || Some(1)).is_some());
     }
 

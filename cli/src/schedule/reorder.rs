@@ -1,4 +1,4 @@
-//! Line: what has ended, in the order in which it is to be told.
+//! Reorder: what has ended, in the order in which it is to be told.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +8,7 @@ const N_AHEAD_MAX: u64 = 4096;
 
 /// What has ended and was not told.
 #[derive(Debug)]
-pub(crate) struct Line<E> {
+pub(crate) struct ReorderBuffer<E> {
     /// Told next, and so on.
     ready: VecDeque<E>,
     /// What waits for what was before it.
@@ -18,9 +18,9 @@ pub(crate) struct Line<E> {
     is_ordered: bool,
 }
 
-impl<E> Line<E> {
-    pub(crate) fn new(is_ordered: bool) -> Line<E> {
-        Line {
+impl<E> ReorderBuffer<E> {
+    pub(crate) fn new(is_ordered: bool) -> ReorderBuffer<E> {
+        ReorderBuffer {
             ready: VecDeque::new(),
             early: BTreeMap::new(),
             next: 0,
@@ -75,28 +75,28 @@ mod tests {
     #[test]
     fn the_order_is_that_of_the_begins_where_it_is_kept() {
         for (is_ordered, expected) in [(true, [0, 1, 2, 3]), (false, [3, 1, 0, 2])] {
-            let mut line = Line::new(is_ordered);
-            let places: Vec<u64> = (0..4).map(|_| line.begin()).collect();
+            let mut reorder = ReorderBuffer::new(is_ordered);
+            let places: Vec<u64> = (0..4).map(|_| reorder.begin()).collect();
             [3, 1, 0, 2]
                 .into_iter()
-                .for_each(|place| line.end(places[place], place));
-            let told: Vec<usize> = std::iter::from_fn(|| line.take()).collect();
+                .for_each(|place| reorder.end(places[place], place));
+            let told: Vec<usize> = std::iter::from_fn(|| reorder.take()).collect();
             assert_eq!(told, expected);
         }
     }
 
     #[test]
     fn what_waits_has_a_bound() {
-        let mut line = Line::new(true);
-        while line.has_room() {
-            line.begin();
+        let mut reorder = ReorderBuffer::new(true);
+        while reorder.has_room() {
+            reorder.begin();
         }
-        (1..N_AHEAD_MAX).for_each(|place| line.end(place, place));
-        assert!(line.take().is_none() && !line.has_room());
-        line.end(0, 0);
-        assert!(line.has_room());
+        (1..N_AHEAD_MAX).for_each(|place| reorder.end(place, place));
+        assert!(reorder.take().is_none() && !reorder.has_room());
+        reorder.end(0, 0);
+        assert!(reorder.has_room());
         assert_eq!(
-            std::iter::from_fn(|| line.take()).count() as u64,
+            std::iter::from_fn(|| reorder.take()).count() as u64,
             N_AHEAD_MAX
         );
     }

@@ -1,4 +1,4 @@
-//! Calls: all calls of a run over inputs: a map, where nothing else is asked for, or a course.
+//! Run: all calls of a run over inputs: a map, where nothing else is asked for, or a schedule.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,14 +8,14 @@ use serde::de::DeserializeOwned;
 
 use super::ending::Ending;
 use super::scheduler::{Dispatch, Target};
-use super::{Course, Event, Verdict, dry_run};
+use super::{Event, Schedule, Verdict, dry_run};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::reader::{Feed, Ledger, TEXT_MAX, lock};
+use crate::input::reader::{Feed, PendingInputs, TEXT_MAX, lock};
 use crate::input::{Blocks, Input};
 use crate::joblog::{self, Joblog, Past};
 use crate::options::args::CommonArgs;
-use crate::output::Voices;
+use crate::output::TaskOutput;
 use crate::session::Session;
 use crate::terminal::report::Spent;
 
@@ -31,7 +31,7 @@ pub(crate) struct Calls<'a> {
     called: String,
     /// Its digest, where there is an account.
     code: u64,
-    course: Course<'a>,
+    schedule: Schedule<'a>,
     account: Option<(Joblog, Past)>,
     is_timed: bool,
 }
@@ -64,14 +64,14 @@ impl<'a> Calls<'a> {
         called: String,
         n_inputs: Option<usize>,
     ) -> Result<Calls<'a>, Fatal> {
-        let course = Course::new(common, n_inputs)?;
+        let schedule = Schedule::new(common, n_inputs)?;
         Ok(Calls {
             common,
             session,
             function,
             called,
             code: 0,
-            course,
+            schedule,
             account: None,
             is_timed: false,
         })
@@ -84,7 +84,7 @@ impl<'a> Calls<'a> {
         if common.joblog.joblog.is_some() {
             self.code = joblog::code_of(called, &self.function, arguments, pool);
         }
-        if !common.course.dry_run {
+        if !common.schedule.dry_run {
             self.account = self.session.account(common, called.clone(), self.code)?;
         }
         Ok(self)
@@ -101,22 +101,22 @@ impl<'a> Calls<'a> {
         &self,
         blocks: Blocks,
         pool: &Pool,
-        voices: &Voices,
-    ) -> Result<(Fed, Arc<Mutex<Ledger>>), Fatal> {
+        task_output: &TaskOutput,
+    ) -> Result<(Fed, Arc<Mutex<PendingInputs>>), Fatal> {
         // How many bytes of text may be in memory.
-        let room = match self.course.holds_all() {
+        let room = match self.schedule.holds_all() {
             true => usize::MAX,
             false => TEXT_MAX * (1 + pool.n_workers()),
         };
-        let (feed, inputs, ledger) = Feed::start(blocks, room)
+        let (feed, inputs, pending) = Feed::start(blocks, room)
             .map_err(|error| Fatal::new(Exit::Failed, "cannot start to read").cause(error))?;
-        let ledger = Arc::new(Mutex::new(ledger));
-        let finding = Arc::clone(&ledger);
-        voices.find_by(move |index| {
+        let pending = Arc::new(Mutex::new(pending));
+        let finding = Arc::clone(&pending);
+        task_output.find_by(move |index| {
             let (block, place) = lock(&finding).find(index)?;
             Some(block.bytes(place))
         });
-        Ok(((feed, inputs), ledger))
+        Ok(((feed, inputs), pending))
     }
 
     /// Shows the first calls in place of making them, where that is asked for.
@@ -124,7 +124,7 @@ impl<'a> Calls<'a> {
         let past = joblog::look(&self.common.joblog, self.code)?;
         let target = (pool, &self.function, &*self.called);
         Ok(dry_run::show(
-            self.course,
+            self.schedule,
             target,
             inputs,
             past,
@@ -137,13 +137,13 @@ impl<'a> Calls<'a> {
     /// that.
     pub(crate) fn make<T: DeserializeOwned>(
         self,
-        (pool, voices): (&Arc<Pool>, &Voices),
+        (pool, task_output): (&Arc<Pool>, &TaskOutput),
         (feed, inputs): Fed,
         fails: fn(&T) -> bool,
         mut take: impl FnMut(u64, Option<Outcome<T>>) -> Verdict,
     ) -> Ending {
         let signals = &self.session.signals;
-        if self.course.is_plain() && self.account.is_none() {
+        if self.schedule.is_plain() && self.account.is_none() {
             let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
             let results = match self.common.chunk {
                 Some(n) => results.chunk(n.get()),
@@ -176,11 +176,11 @@ impl<'a> Calls<'a> {
         }
         let target = Target {
             pool,
-            voices,
+            task_output,
             function: self.function,
             fails,
         };
-        let mut dispatch = Dispatch::new(self.course, target, inputs, self.account);
+        let mut dispatch = Dispatch::new(self.schedule, target, inputs, self.account);
         let stop = dispatch.stop();
         signals.on_first(pool, move || {
             stop.ask();

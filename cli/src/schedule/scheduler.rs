@@ -1,4 +1,4 @@
-//! Dispatch: makes the calls of a course, one by one, and tells their ends.
+//! Scheduler: makes the calls of a schedule, one by one, and tells their ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use owngil::{Error, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
 use super::halt::{Halt, Tally, When};
-use super::in_flight::{Depth, Flight, Trial, ring};
-use super::rate_limit::Pace;
-use super::reorder::Line;
+use super::in_flight::{Depth, InFlight, Trial, ring};
+use super::rate_limit::RateLimit;
+use super::reorder::ReorderBuffer;
 use super::retry::Retry;
-use super::selection::{Lineup, Next};
+use super::selection::{Next, Selection};
 use super::timeout::Limit;
-use super::{Course, Ended, Ending, Event, Kind, Material, Trail, Verdict};
+use super::{Ended, Ending, Event, Kind, Material, Schedule, Trail, Verdict};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::joblog::{Joblog, Outcome, Past, Row};
 use crate::options::size;
-use crate::output::Voices;
+use crate::output::TaskOutput;
 
 /// How many calls may be under way: as many as the pool's queue holds, so that nothing waits for it.
 const N_UNDER_WAY_MAX: usize = 1024;
@@ -34,7 +34,7 @@ const N_UNTOLD_MAX: usize = 256;
 pub(crate) struct Target<'p, T> {
     pub(crate) pool: &'p Pool,
     /// What its calls print.
-    pub(crate) voices: &'p Voices,
+    pub(crate) task_output: &'p TaskOutput,
     pub(crate) function: Function,
     /// Whether a value stands for a failure.
     pub(crate) fails: fn(&T) -> bool,
@@ -56,23 +56,23 @@ impl Stop {
     }
 }
 
-/// The calls of a course. It yields what becomes of each input; each end is to be `settle`d.
+/// The calls of a schedule. It yields what becomes of each input; each end is to be `settle`d.
 #[derive(Debug)]
 pub(crate) struct Dispatch<'p, A, T> {
     target: Target<'p, T>,
-    lineup: Lineup<A>,
-    pace: Pace,
+    selection: Selection<A>,
+    rate_limit: RateLimit,
     limit: Limit,
     retry: Retry,
     halt: Option<Halt>,
     tally: Tally,
     total: Option<u64>,
     joblog: Option<Joblog>,
-    line: Line<Event<T>>,
+    reorder: ReorderBuffer<Event<T>>,
     depth: Depth,
     /// Whether each worker has one call at most.
     is_strict: bool,
-    under_way: HashMap<u64, Flight<A, T>>,
+    under_way: HashMap<u64, InFlight<A, T>>,
     n_begun: u64,
     /// What has failed and is tried again, by when.
     again: BTreeMap<(Instant, u64), Trial<A>>,
@@ -95,14 +95,14 @@ pub(crate) enum End {
 
 impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     pub(super) fn new(
-        course: Course<'_>,
+        schedule: Schedule<'_>,
         target: Target<'p, T>,
         inputs: Receiver<A>,
         account: Option<(Joblog, Past)>,
     ) -> Self {
-        let args = course.args;
+        let args = schedule.args;
         let (joblog, past) = account.unzip();
-        let pace = Pace::new(args.delay, args.memfree);
+        let rate_limit = RateLimit::new(args.delay, args.memfree);
         let limit = Limit::new(args.timeout);
         let (ask, asked) = bounded(1);
         let stop = Stop {
@@ -115,16 +115,21 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         }
         Dispatch {
             target,
-            lineup: Lineup::new(inputs, course.shard, past.unwrap_or_default(), course.rng),
-            is_strict: !pace.is_free() || limit.is_relative() || args.halt.is_some(),
-            pace,
+            selection: Selection::new(
+                inputs,
+                schedule.shard,
+                past.unwrap_or_default(),
+                schedule.rng,
+            ),
+            is_strict: !rate_limit.is_free() || limit.is_relative() || args.halt.is_some(),
+            rate_limit,
             limit,
             retry: Retry::new(args.retries, args.retry_delay),
             halt: args.halt,
             tally: Tally::default(),
-            total: course.total,
+            total: schedule.total,
             joblog,
-            line: Line::new(course.is_ordered),
+            reorder: ReorderBuffer::new(schedule.is_ordered),
             depth: Depth::default(),
             under_way: HashMap::new(),
             n_begun: 0,
@@ -144,7 +149,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     /// What becomes of another input, once that is known.
     pub(crate) fn next(&mut self) -> Option<Event<T>> {
         loop {
-            if let Some(event) = self.line.take() {
+            if let Some(event) = self.reorder.take() {
                 return Some(event);
             }
             if self.is_stopping() {
@@ -152,12 +157,12 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             } else {
                 self.begin();
             }
-            if self.line.n_ready() > 0 {
+            if self.reorder.n_ready() > 0 {
                 continue;
             }
-            let is_over = self.is_stopping() || self.lineup.is_empty() && self.again.is_empty();
+            let is_over = self.is_stopping() || self.selection.is_empty() && self.again.is_empty();
             if is_over && self.under_way.is_empty() {
-                return self.line.take();
+                return self.reorder.take();
             }
             self.wait();
         }
@@ -223,28 +228,28 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     fn cancel(&self) {
         self.under_way
             .values()
-            .for_each(|flight| flight.task.cancel());
+            .for_each(|in_flight| in_flight.task.cancel());
     }
 
     /// Begins as many calls as may be under way.
     fn begin(&mut self) {
-        while self.line.n_ready() < N_UNTOLD_MAX && self.has_slot() {
+        while self.reorder.n_ready() < N_UNTOLD_MAX && self.has_slot() {
             let now = Instant::now();
-            if self.pace.wait(now).is_some() {
+            if self.rate_limit.wait(now).is_some() {
                 return;
             }
             let trial = match self.again.first_entry() {
                 Some(first) if first.key().0 <= now => first.remove(),
-                _ if !self.line.has_room() => return,
-                _ => match self.lineup.next() {
+                _ if !self.reorder.has_room() => return,
+                _ => match self.selection.next() {
                     Next::Run(index, input) => Trial {
-                        place: self.line.begin(),
+                        place: self.reorder.begin(),
                         index,
                         input,
                         n_failed: 0,
                     },
                     Next::Pass(index) => {
-                        self.line.tell(Event::Passed(index));
+                        self.reorder.tell(Event::Passed(index));
                         continue;
                     }
                     Next::Changed(index, input) => {
@@ -254,7 +259,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                     Next::NotYet | Next::End => return,
                 },
             };
-            self.pace.begin(now);
+            self.rate_limit.begin(now);
             self.submit(trial, now);
         }
     }
@@ -278,7 +283,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                 let number = self.n_begun;
                 self.n_begun += 1;
                 ring(&mut task, number, &self.ended.0);
-                let flight = Flight {
+                let in_flight = InFlight {
                     trial,
                     task,
                     begun: now,
@@ -287,7 +292,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                     is_limited: limit.is_some(),
                     is_over: false,
                 };
-                self.under_way.insert(number, flight);
+                self.under_way.insert(number, in_flight);
             }
             Err(error) => {
                 let spent = (begun_at, Duration::ZERO);
@@ -299,17 +304,17 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     /// A call has come back.
     fn come_back(&mut self, number: u64) {
         // Its bell may ring twice.
-        let Some(flight) = self.under_way.remove(&number) else {
+        let Some(in_flight) = self.under_way.remove(&number) else {
             return;
         };
-        let elapsed = flight.begun.elapsed();
-        self.depth.learn(elapsed, flight.depth);
-        let completed = flight.task.wait_completed();
+        let elapsed = in_flight.begun.elapsed();
+        self.depth.learn(elapsed, in_flight.depth);
+        let completed = in_flight.task.wait_completed();
         let result = match completed.result {
-            Err(Error::Cancelled(stack)) if flight.is_over => Err(Error::TimedOut(stack)),
+            Err(Error::Cancelled(stack)) if in_flight.is_over => Err(Error::TimedOut(stack)),
             result => result,
         };
-        let mut trial = flight.trial;
+        let mut trial = in_flight.trial;
         let pause = match is_worth_another(&result, self.target.fails) {
             true => self.retry.pause(trial.n_failed + 1),
             false => None,
@@ -318,7 +323,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             && !self.is_stopping()
         {
             trial.n_failed += 1;
-            self.target.voices.forget(trial.index);
+            self.target.task_output.forget(trial.index);
             let due = Instant::now() + pause;
             self.again.insert((due, trial.place), trial);
             return;
@@ -326,9 +331,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         // Without it, in what the call took it has waited behind others.
         let elapsed = match completed.timing {
             Some(timing) => timing.elapsed,
-            None => elapsed / u32::try_from(flight.depth).unwrap_or(1),
+            None => elapsed / u32::try_from(in_flight.depth).unwrap_or(1),
         };
-        let spent = (flight.begun_at, elapsed);
+        let spent = (in_flight.begun_at, elapsed);
         self.tell(trial, result, completed.timing, spent, pause.is_some());
     }
 
@@ -368,7 +373,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             timing,
             trail,
         };
-        self.line.end(trial.place, Event::Ended(ended));
+        self.reorder.end(trial.place, Event::Ended(ended));
     }
 
     /// What waits for another try gets none.
@@ -383,28 +388,29 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     /// Waits until there is something to do.
     fn wait(&mut self) {
         let now = Instant::now();
-        if let Some(least) = self.pace.lacks_memory(now) {
+        if let Some(least) = self.rate_limit.lacks_memory(now) {
             let least = size::shown(least);
             let note = format!("note: waiting until {least} of memory are available (--memfree)\n");
-            return self.line.tell(Event::Noted(note));
+            return self.reorder.tell(Event::Noted(note));
         }
         let timer = self
             .next_look(now)
             .map(|at| at.saturating_duration_since(now));
-        let wants_inputs = self.has_slot() && self.line.has_room() && self.pace.wait(now).is_none();
+        let wants_inputs =
+            self.has_slot() && self.reorder.has_room() && self.rate_limit.wait(now).is_none();
         let nothing = never();
-        let inputs = self.lineup.arriving().filter(|_| wants_inputs);
+        let inputs = self.selection.arriving().filter(|_| wants_inputs);
         let inputs = inputs.unwrap_or(&nothing);
         select! {
             recv(self.ended.1) -> number => {
                 if let Ok(number) = number {
                     self.come_back(number);
                 }
-                while self.line.n_ready() < N_UNTOLD_MAX && let Ok(number) = self.ended.1.try_recv() {
+                while self.reorder.n_ready() < N_UNTOLD_MAX && let Ok(number) = self.ended.1.try_recv() {
                     self.come_back(number);
                 }
             }
-            recv(inputs) -> input => self.lineup.arrive(input),
+            recv(inputs) -> input => self.selection.arrive(input),
             recv(self.asked) -> _ => {}
             recv(timer.map_or_else(never, after)) -> _ => self.end_overdue(),
         }
@@ -428,13 +434,13 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     /// When something is to be done, whatever happens until then.
     fn next_look(&mut self, now: Instant) -> Option<Instant> {
         let overdue = self.overdue_from();
-        if !self.has_slot() || self.lineup.is_empty() && self.again.is_empty() {
+        if !self.has_slot() || self.selection.is_empty() && self.again.is_empty() {
             return overdue;
         }
-        let pace = self.pace.wait(now);
+        let rate_limit = self.rate_limit.wait(now);
         let again = self.again.first_key_value().map(|((due, _), _)| *due);
-        let again = again.map(|due| pace.map_or(due, |pace| pace.max(due)));
-        [overdue, again, pace].into_iter().flatten().min()
+        let again = again.map(|due| rate_limit.map_or(due, |rate_limit| rate_limit.max(due)));
+        [overdue, again, rate_limit].into_iter().flatten().min()
     }
 
     /// When the first of those calls is over that began before a limit was known.
@@ -443,8 +449,8 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         let open = self
             .under_way
             .values()
-            .filter(|flight| !flight.is_limited && !flight.is_over);
-        open.map(|flight| flight.begun + limit).min()
+            .filter(|in_flight| !in_flight.is_limited && !in_flight.is_over);
+        open.map(|in_flight| in_flight.begun + limit).min()
     }
 
     fn end_overdue(&mut self) {
@@ -452,10 +458,10 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             return;
         };
         let now = Instant::now();
-        for flight in self.under_way.values_mut() {
-            if !flight.is_limited && !flight.is_over && flight.begun + limit <= now {
-                flight.is_over = true;
-                flight.task.cancel();
+        for in_flight in self.under_way.values_mut() {
+            if !in_flight.is_limited && !in_flight.is_over && in_flight.begun + limit <= now {
+                in_flight.is_over = true;
+                in_flight.task.cancel();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Lineup: which input comes next: some are not for this run, and their order may be left to chance.
+//! Selection: which input comes next: some are not for this run, and their order may be left to chance.
 
 use crossbeam_channel::{Receiver, RecvError, TryRecvError};
 use fastrand::Rng;
@@ -9,7 +9,7 @@ use crate::joblog::{Known, Past};
 
 /// The inputs, in the order in which they are to begin.
 #[derive(Debug)]
-pub(crate) struct Lineup<A> {
+pub(crate) struct Selection<A> {
     arriving: Receiver<A>,
     /// One that has arrived.
     arrived: Option<A>,
@@ -40,14 +40,14 @@ pub(crate) enum Next<A> {
     End,
 }
 
-impl<A: Material> Lineup<A> {
+impl<A: Material> Selection<A> {
     pub(crate) fn new(
         arriving: Receiver<A>,
         shard: Option<Shard>,
         past: Past,
         rng: Option<Rng>,
-    ) -> Lineup<A> {
-        Lineup {
+    ) -> Selection<A> {
+        Selection {
             arriving,
             arrived: None,
             is_exhausted: false,

@@ -1,4 +1,4 @@
-//! Limit: how long a call may run, in seconds or as a share of what others took.
+//! Timeout: how long a call may run, in seconds or as a share of what others took.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -35,12 +35,12 @@ pub(crate) struct Detail {
     pub(crate) has_all_frames: bool,
     /// How many failures are shown.
     pub(crate) n_shown: u64,
-    pub(crate) summary: Told,
+    pub(crate) summary: SummaryLevel,
 }
 
 /// What is told of a run at its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum SummaryLevel {
     #[default]
     Nothing,
     /// One line.
@@ -206,7 +206,7 @@ impl Report {
         let n_more = u64::from(spent.n_tries.saturating_sub(1));
         self.counts.n_retried.fetch_add(n_more, Ordering::Relaxed);
         if let Some(elapsed) = spent.elapsed
-            && self.detail.summary == Told::Everything
+            && self.detail.summary == SummaryLevel::Everything
         {
             let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
             summary.took(elapsed, label);
@@ -245,7 +245,7 @@ impl Report {
             true => failure.details.clone(),
             false => traceback::trimmed(&failure.details),
         };
-        if self.detail.summary == Told::Everything {
+        if self.detail.summary == SummaryLevel::Everything {
             let kind = failure.kind.as_ref().unwrap_or(&failure.what);
             let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
             summary.failed(kind, label, &details);
@@ -332,10 +332,10 @@ impl Report {
             n_failed,
         };
         match self.detail.summary {
-            Told::Nothing => String::new(),
-            Told::Line if total.elapsed < WORTH_A_LINE => String::new(),
-            Told::Line => total.line(),
-            Told::Everything => {
+            SummaryLevel::Nothing => String::new(),
+            SummaryLevel::Line if total.elapsed < WORTH_A_LINE => String::new(),
+            SummaryLevel::Line => total.line(),
+            SummaryLevel::Everything => {
                 let stats = self.pool.upgrade().map(|pool| pool.stats());
                 let summary = self.summary.get_mut();
                 let summary = summary.unwrap_or_else(PoisonError::into_inner);

@@ -42,11 +42,11 @@ pub(crate) struct Stdout {
     /// Something was written.
     written: Condvar,
     /// Is told how much has been written, after each write.
-    told: Mutex<Option<Told>>,
+    told: Mutex<Option<SummaryLevel>>,
 }
 
 /// Takes how many bytes have been written in all.
-type Told = Box<dyn FnMut(u64) + Send>;
+type SummaryLevel = Box<dyn FnMut(u64) + Send>;
 
 /// A terminal that shows standard error too.
 struct Beside {

@@ -11,8 +11,8 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 
 use super::error::CrossingError;
 use super::format::{Reader, tag};
-use super::make::{made, read_usual};
-use super::python::explained;
+use super::python_decode::{made, read_usual};
+use super::python_encode::explained;
 
 /// How many shapes are known at a time.
 const N_SHAPES: usize = 16;

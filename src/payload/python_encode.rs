@@ -20,15 +20,15 @@ use std::collections::HashMap;
 use owngil_ffi::{Attached, Exception, Inside, Kept, Kind, Object, Raised};
 
 use super::buffer::Buffer;
+use super::dict_shapes::Shapes;
 use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::key_cache::KeyCache;
 use super::leaf_name;
-use super::leaves::{self, Pickling};
-use super::lending::{LENT_FROM, Lending};
-use super::make::{Make, read_usual};
-use super::shape::Shapes;
-use super::written::Written;
+use super::pickle::{self, Pickling};
+use super::python_decode::{Make, read_usual};
+use super::zero_copy::{LENT_FROM, Lending};
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) struct Codec {
     /// The keys of the dicts that were made last.
     shapes: RefCell<Shapes>,
     /// The keys of the dicts that were written last; not there during a walk.
-    written: RefCell<Option<Box<Written>>>,
+    written: RefCell<Option<Box<KeyCache>>>,
 }
 
 impl Codec {
@@ -108,7 +108,7 @@ impl Codec {
             Err(stop) => Err(stop.into_error()),
         };
         let finished = finished
-            .and_then(|(table, buffers)| leaves::insert(&table, &buffers, out, start.n_bytes()));
+            .and_then(|(table, buffers)| pickle::insert(&table, &buffers, out, start.n_bytes()));
         match finished {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -144,7 +144,7 @@ impl Codec {
         let Some((index, error)) = failed else {
             return error;
         };
-        let (mut scratch, mut written) = (Encoding::default(), Written::default());
+        let (mut scratch, mut written) = (Encoding::default(), KeyCache::default());
         let mut walk = Walk::new(&mut scratch, &self.lending, self.plain(), &mut written);
         walk.wanted = Some((index, error.clone()));
         match walk.value(object, 1) {
@@ -313,7 +313,7 @@ struct Walk<'o, 'a> {
     body: usize,
     depth: u32,
     leaves: Vec<Object<'a>>,
-    written: &'o mut Written,
+    written: &'o mut KeyCache,
     /// Containers that may occur again, by address; made for the first such container.
     seen: Option<HashMap<usize, Place<'a>>>,
     /// In the search for the place of a leaf that failed: its number, and what to say of it.
@@ -325,7 +325,7 @@ impl<'o, 'a> Walk<'o, 'a> {
         out: &'o mut Encoding,
         lending: &'o Lending,
         plain: Option<&'o Kept>,
-        written: &'o mut Written,
+        written: &'o mut KeyCache,
     ) -> Self {
         let (start, body) = (out.mark(), out.len());
         Walk {

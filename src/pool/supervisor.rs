@@ -1,4 +1,4 @@
-//! Crew: the workers of a pool at their seats, and how they are replaced.
+//! Supervisor: the workers of a pool at their seats, and how they are replaced.
 //!
 //! A seat is taken by one worker after another. A worker leaves it when it is told to, when it has made as
 //! many calls as it may, when it panics (somebody else's code, such as a sink, ran on its thread), or
@@ -18,18 +18,18 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use owngil_ffi::STACK_SIZE;
 
 use super::Shared;
-use super::gate::State;
+use super::admission::State;
 use owngil_ffi::catch;
 
 use crate::error::{Error, Result};
+use crate::monitor::{JobMonitor, WorkerCounters};
 use crate::output::Capture;
-use crate::post::{Post, Tally};
 use crate::task::{Batch, Job, Recipient};
 use crate::worker::{self, Back, Left, Lingering, Order, Worker};
 
 /// The workers of a pool.
 #[derive(Debug, Default)]
-pub(super) struct Crew {
+pub(super) struct Supervisor {
     seats: RwLock<Vec<Handle>>,
     /// Those that were set aside, or panicked.
     aside: RwLock<Vec<Handle>>,
@@ -54,9 +54,9 @@ pub(super) struct Handle {
     pub(super) served: Receiver<()>,
     /// Disconnected once its interpreter has ended too.
     pub(super) ended: Receiver<()>,
-    pub(super) post: Arc<Post>,
+    pub(super) monitor: Arc<JobMonitor>,
     /// What those have done that had the seat before.
-    pub(super) before: Tally,
+    pub(super) before: WorkerCounters,
     /// How many of them were lost.
     pub(super) n_restarts: u64,
 }
@@ -78,7 +78,7 @@ impl Handle {
     }
 }
 
-impl Crew {
+impl Supervisor {
     /// The workers that have a seat.
     pub(super) fn seats(&self) -> RwLockReadGuard<'_, Vec<Handle>> {
         self.seats.read().unwrap_or_else(PoisonError::into_inner)
@@ -88,15 +88,17 @@ impl Crew {
         self.seats.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the worker with that post has a seat.
-    fn has(&self, post: &Arc<Post>) -> bool {
-        self.seats().iter().any(|at| Arc::ptr_eq(&at.post, post))
+    /// Whether the worker with that monitor has a seat.
+    fn has(&self, monitor: &Arc<JobMonitor>) -> bool {
+        self.seats()
+            .iter()
+            .any(|at| Arc::ptr_eq(&at.monitor, monitor))
     }
 
     /// Where the workers' jobs stand.
-    pub(super) fn posts(&self) -> Vec<Arc<Post>> {
+    pub(super) fn monitors(&self) -> Vec<Arc<JobMonitor>> {
         let seats = self.seats();
-        seats.iter().map(|seat| Arc::clone(&seat.post)).collect()
+        seats.iter().map(|seat| Arc::clone(&seat.monitor)).collect()
     }
 
     /// How many workers have been started.
@@ -130,11 +132,13 @@ impl Shared {
         n: usize,
         ready: Option<&Sender<Result<()>>>,
     ) -> Result<()> {
-        let mut seats = self.crew.seats_mut();
+        let mut seats = self.supervisor.seats_mut();
         while seats.len() < n {
             let handle = self.spawn(seats.len(), ready.cloned())?;
             seats.push(handle);
-            self.crew.n_taken.store(seats.len(), Ordering::Relaxed);
+            self.supervisor
+                .n_taken
+                .store(seats.len(), Ordering::Relaxed);
         }
         Ok(())
     }
@@ -143,7 +147,7 @@ impl Shared {
     /// a job has waited for a moment.
     #[cold]
     pub(super) fn grow(self: &Arc<Shared>) -> Result<()> {
-        if self.crew.n_taken() == 0 {
+        if self.supervisor.n_taken() == 0 {
             return self.fill_seats(1, None);
         }
         self.look_at_queue_soon();
@@ -153,7 +157,7 @@ impl Shared {
     /// Starts another worker of a lazy pool, if there are more jobs than workers that are starting. Says
     /// whether to look again.
     pub(super) fn grow_for_waiting(self: &Arc<Shared>) -> bool {
-        let (n_taken, n_ready) = (self.crew.n_taken(), self.crew.n_ready());
+        let (n_taken, n_ready) = (self.supervisor.n_taken(), self.supervisor.n_ready());
         if n_taken >= self.settings.n_workers || self.queue.is_empty() {
             return false;
         }
@@ -167,22 +171,22 @@ impl Shared {
 
     /// Puts another worker in the seat of one whose job does not stop, unless it has left that by itself.
     /// A worker process is killed.
-    pub(super) fn set_aside(self: &Arc<Shared>, post: &Arc<Post>) {
-        let Some(away) = post.away() else {
-            return self.replace(post, Leaves::Stuck("a call does not stop"));
+    pub(super) fn set_aside(self: &Arc<Shared>, monitor: &Arc<JobMonitor>) {
+        let Some(remote) = monitor.remote() else {
+            return self.replace(monitor, Leaves::Stuck("a call does not stop"));
         };
-        if self.crew.has(post) {
-            let process = away.process();
+        if self.supervisor.has(monitor) {
+            let process = remote.process();
             tracing::warn!(process, "a call does not stop: its worker is killed");
-            away.kill();
+            remote.kill();
         }
-        self.replace(post, Leaves::Died);
+        self.replace(monitor, Leaves::Died);
     }
 
     /// Gives back to the queue what a worker has taken and not begun.
     pub(super) fn give_back(&self, job: Job) {
         self.queue.give_back(job);
-        if matches!(*self.gate.state(), State::Stopping | State::Failed(_)) {
+        if matches!(*self.admission.state(), State::Stopping | State::Failed(_)) {
             // Nobody takes it any more; by its drop it is told to be cancelled.
             while let Some(job) = self.queue.take() {
                 drop(job);
@@ -190,18 +194,24 @@ impl Shared {
         }
     }
 
-    /// Replaces the worker with that post, unless it has left its seat.
-    fn replace(self: &Arc<Shared>, post: &Arc<Post>, leaves: Leaves) {
-        let gate = self.gate.state();
-        let n_aside = self.crew.n_aside();
-        let mut seats = self.crew.seats_mut();
-        let Some(seat) = seats.iter().position(|at| Arc::ptr_eq(&at.post, post)) else {
+    /// Replaces the worker with that monitor, unless it has left its seat.
+    fn replace(self: &Arc<Shared>, monitor: &Arc<JobMonitor>, leaves: Leaves) {
+        let admission = self.admission.state();
+        let n_aside = self.supervisor.n_aside();
+        let mut seats = self.supervisor.seats_mut();
+        let Some(seat) = seats
+            .iter()
+            .position(|at| Arc::ptr_eq(&at.monitor, monitor))
+        else {
             return;
         };
         if let Leaves::Stuck(why) = leaves {
-            tracing::warn!(worker = post.worker(), "{why}: another one takes its seat");
+            tracing::warn!(
+                worker = monitor.worker(),
+                "{why}: another one takes its seat"
+            );
         }
-        if matches!(*gate, State::Stopping | State::Failed(_)) {
+        if matches!(*admission, State::Stopping | State::Failed(_)) {
             return;
         }
         let made = match leaves {
@@ -215,17 +225,17 @@ impl Shared {
             Err(error) => {
                 let old = &seats[seat];
                 let _ = old.give(Order::Stop);
-                drop((seats, gate));
-                self.leave_empty(post, error);
+                drop((seats, admission));
+                self.leave_empty(monitor, error);
                 return;
             }
         };
-        if matches!(*gate, State::Draining) {
+        if matches!(*admission, State::Draining) {
             let _ = handle.give(Order::Drain);
         }
         let old = &seats[seat];
         handle.before = old.before.clone();
-        handle.before.add(&old.post.tally().0);
+        handle.before.add(&old.monitor.counters().0);
         handle.n_restarts = old.n_restarts + u64::from(!matches!(leaves, Leaves::Worn));
         let old = std::mem::replace(&mut seats[seat], handle);
         for order in old.take_back_orders() {
@@ -236,8 +246,8 @@ impl Shared {
         let _ = old.give(Order::Stop);
         drop(seats);
         let list = match leaves {
-            Leaves::Stuck(_) => &self.crew.aside,
-            Leaves::Worn | Leaves::Died => &self.crew.retiring,
+            Leaves::Stuck(_) => &self.supervisor.aside,
+            Leaves::Worn | Leaves::Died => &self.supervisor.retiring,
         };
         let mut list = list.write().unwrap_or_else(PoisonError::into_inner);
         list.retain(|handle| !handle.is_gone());
@@ -245,11 +255,11 @@ impl Shared {
     }
 
     /// A worker is lost for good. With the last one, the pool fails.
-    fn leave_empty(&self, post: &Arc<Post>, error: Error) {
+    fn leave_empty(&self, monitor: &Arc<JobMonitor>, error: Error) {
         tracing::error!(%error, "a worker is lost and not replaced");
         let orders: Vec<Order> = {
-            let seats = self.crew.seats();
-            let seat = seats.iter().find(|at| Arc::ptr_eq(&at.post, post));
+            let seats = self.supervisor.seats();
+            let seat = seats.iter().find(|at| Arc::ptr_eq(&at.monitor, monitor));
             seat.map(|seat| seat.take_back_orders().collect())
                 .unwrap_or_default()
         };
@@ -259,10 +269,10 @@ impl Shared {
                 job.fail(&error);
             }
         }
-        let n_empty = self.crew.n_empty.fetch_add(1, Ordering::SeqCst) + 1;
+        let n_empty = self.supervisor.n_empty.fetch_add(1, Ordering::SeqCst) + 1;
         if n_empty == self.settings.n_workers {
             let reason = format!("no worker is left in the pool: {error}");
-            self.gate.fail(&self.queue, Error::WorkerLost(reason));
+            self.admission.fail(&self.queue, Error::WorkerLost(reason));
         }
     }
 
@@ -274,22 +284,22 @@ impl Shared {
         let number = self.settings.first_worker + seat;
         let name = format!("owngil-{number}");
         let thread = thread::Builder::new().name(name).stack_size(STACK_SIZE);
-        let post = Post::new(
+        let monitor = JobMonitor::new(
             number,
             Capture::of_worker(number, self.settings.output.clone()),
-            &self.settled,
+            &self.early_outcomes,
         );
         let shared = Arc::downgrade(self);
-        post.set_wake(move |when| {
+        monitor.set_wake(move |when| {
             if let Some(shared) = shared.upgrade() {
-                shared.start_watch();
-                shared.watch.note(when);
+                shared.start_watchdog();
+                shared.watchdog.note(when);
             }
         });
         let start = Start {
             shared: Arc::clone(self),
             seat,
-            post: Arc::clone(&post),
+            monitor: Arc::clone(&monitor),
             received,
             orders: orders.clone(),
         };
@@ -309,8 +319,8 @@ impl Shared {
             untaken,
             served,
             ended,
-            post,
-            before: Tally::default(),
+            monitor,
+            before: WorkerCounters::default(),
             n_restarts: 0,
         })
     }
@@ -334,7 +344,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(
 struct Start {
     shared: Arc<Shared>,
     seat: usize,
-    post: Arc<Post>,
+    monitor: Arc<JobMonitor>,
     received: Receiver<Order>,
     orders: Sender<Order>,
 }
@@ -353,19 +363,22 @@ impl Start {
             (Ok(worker), _) => worker,
             (Err(error), ready) => {
                 if ready.is_none() {
-                    self.shared.leave_empty(&self.post, error);
+                    self.shared.leave_empty(&self.monitor, error);
                 }
                 drop(ready.as_ref().map(|ready| ready.send(told)));
                 return None;
             }
         };
-        self.shared.crew.n_ready.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .supervisor
+            .n_ready
+            .fetch_add(1, Ordering::Relaxed);
         tracing::debug!(worker = self.seat, "worker ready");
-        let life = Life::begin(&self.post);
+        let life = Life::begin(&self.monitor);
         // Not before: where the initializer cannot run, the worker cannot.
-        if self.shared.annex.is_some() {
+        if self.shared.fallback.is_some() {
             let shared = Arc::downgrade(&self.shared);
-            self.post.set_elsewhere(move |job, reason| {
+            self.monitor.set_elsewhere(move |job, reason| {
                 // Without a pool the job is dropped, which tells its outcome.
                 if let Some(shared) = shared.upgrade() {
                     shared.move_on(job, reason);
@@ -373,7 +386,7 @@ impl Start {
             });
         }
         drop(ready.map(|ready| ready.send(told)));
-        let due = |when| self.shared.watch.note(when);
+        let due = |when| self.shared.watchdog.note(when);
         let back = |back| match back {
             Back::Queued(job) => self.shared.give_back(job),
             Back::Own(job) => {
@@ -396,14 +409,15 @@ impl Start {
             Some(Left::Ordered) => {}
             Some(Left::Worn) => {
                 tracing::debug!(worker = self.seat, "worn, is replaced");
-                self.shared.replace(&self.post, Leaves::Worn);
+                self.shared.replace(&self.monitor, Leaves::Worn);
             }
-            Some(Left::Lost) => self.shared.replace(&self.post, Leaves::Died),
+            Some(Left::Lost) => self.shared.replace(&self.monitor, Leaves::Died),
             None => {
                 tracing::error!(worker = self.seat, "panicked, is replaced");
-                self.post.lose(&Error::WorkerLost("it panicked".to_owned()));
+                self.monitor
+                    .lose(&Error::WorkerLost("it panicked".to_owned()));
                 self.shared
-                    .replace(&self.post, Leaves::Stuck("it panicked"));
+                    .replace(&self.monitor, Leaves::Stuck("it panicked"));
             }
         }
         drop((serving, life));
@@ -443,8 +457,8 @@ impl Start {
 
     fn make_ready(&self) -> Result<Box<dyn Worker>> {
         let settings = &self.shared.settings;
-        let post = Arc::clone(&self.post);
-        let mut worker = worker::start(&settings.worker, post, &self.orders)?;
+        let monitor = Arc::clone(&self.monitor);
+        let mut worker = worker::start(&settings.worker, monitor, &self.orders)?;
         if let Some(initializer) = &settings.initializer
             && let Err(error) = run_alone(&mut *worker, initializer)
         {
@@ -460,12 +474,12 @@ impl Start {
 }
 
 /// The time between a worker's start and its end, during which it counts what it does.
-struct Life<'p>(&'p Post);
+struct Life<'p>(&'p JobMonitor);
 
 impl<'p> Life<'p> {
-    fn begin(post: &'p Post) -> Life<'p> {
-        post.come_alive();
-        Life(post)
+    fn begin(monitor: &'p JobMonitor) -> Life<'p> {
+        monitor.come_alive();
+        Life(monitor)
     }
 }
 

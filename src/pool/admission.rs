@@ -1,6 +1,6 @@
-//! Gate: whether a pool takes jobs.
+//! Admission: whether a pool takes jobs.
 //!
-//! Each job goes into the queue with the gate held for reading, which is closed by somebody who holds it
+//! Each job goes into the queue with the admission held for reading, which is closed by somebody who holds it
 //! alone. So once it is closed, nothing is added to what is queued. The states and who moves from one to
 //! another are in `shutdown`.
 
@@ -13,7 +13,7 @@ use crate::worker::Queue;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Gate(RwLock<State>);
+pub(super) struct Admission(RwLock<State>);
 
 #[derive(Debug, Default)]
 pub(super) enum State {
@@ -27,7 +27,7 @@ pub(super) enum State {
     Failed(Error),
 }
 
-impl Gate {
+impl Admission {
     /// The state, which stays for as long as the guard is held.
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
@@ -116,7 +116,7 @@ mod model {
 
     /// As much of a pool as takes jobs, and calls that one thread submits.
     struct Pool {
-        gate: Gate,
+        admission: Admission,
         queue: Queue,
         slots: [Arc<Slot>; 2],
     }
@@ -124,7 +124,7 @@ mod model {
     impl Pool {
         fn new(queue_limit: usize) -> Arc<Pool> {
             Arc::new(Pool {
-                gate: Gate::default(),
+                admission: Admission::default(),
                 queue: Queue::new(queue_limit),
                 slots: Default::default(),
             })
@@ -134,7 +134,7 @@ mod model {
         fn submit(&self, slot: &Arc<Slot>) -> Result<()> {
             let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
             let mut job = Job::new(batch, Recipient::Task(Arc::clone(slot)));
-            while let Some(refused) = self.gate.push(&self.queue, job)? {
+            while let Some(refused) = self.admission.push(&self.queue, job)? {
                 job = refused;
                 self.queue.wait_for_room(Duration::from_secs(3600));
             }
@@ -147,10 +147,10 @@ mod model {
             let mut job = Job::new(batch, Recipient::Task(Arc::clone(slot)));
             let mut ticket = Ticket::default();
             let waker = Waker::from(Arc::new(thread::current()));
-            while let Some(refused) = self.gate.push(&self.queue, job)? {
+            while let Some(refused) = self.admission.push(&self.queue, job)? {
                 job = refused;
                 let has_room = self.queue.poll_room(&mut ticket, &waker);
-                if let Err(error) = self.gate.open().map(drop) {
+                if let Err(error) = self.admission.open().map(drop) {
                     self.queue.leave(&mut ticket, false);
                     return Err(error);
                 }
@@ -206,7 +206,7 @@ mod model {
                 let pool = Pool::new(queue_limit);
                 let submitting = pool.submit_all(is_async);
                 let (give_order, serving) = pool.serve_until(Order::Drain);
-                pool.gate.close(&pool.queue, State::Draining);
+                pool.admission.close(&pool.queue, State::Draining);
                 give_order();
                 assert_eq!(pool.submit(&Arc::default()), Err(Error::ShutDown));
                 serving.join().unwrap();
@@ -222,7 +222,7 @@ mod model {
                 let pool = Pool::new(queue_limit);
                 let submitting = pool.submit_all(is_async);
                 let (give_order, serving) = pool.serve_until(Order::Stop);
-                pool.gate.close(&pool.queue, State::Stopping);
+                pool.admission.close(&pool.queue, State::Stopping);
                 give_order();
                 while let Some(job) = pool.queue.take() {
                     drop(job);
@@ -240,7 +240,7 @@ mod model {
                 let pool = Pool::new(queue_limit);
                 let submitting = pool.submit_all(is_async);
                 let error = Error::WorkerLost(String::new());
-                pool.gate.fail(&pool.queue, error.clone());
+                pool.admission.fail(&pool.queue, error.clone());
                 assert_eq!(pool.submit(&Arc::default()), Err(error));
                 submitting.join().unwrap();
                 assert_eq!(pool.n_run(), 0);

@@ -1,4 +1,4 @@
-//! Encoded values made into Python objects, the second half of `python`.
+//! Encoded values made into Python objects, the second half of `python_encode`.
 //!
 //! The items of a list or tuple wait on a stack until all are there, as do the values of a dict
 //! whose keys were foreseen; see `shape`.
@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use owngil_ffi::{Attached, Object, PyResult};
 
 use super::buffer::Buffer;
+use super::dict_shapes::{Shape, Shapes};
 use super::error::CrossingError;
 use super::format::{self, MAX_DEPTH, Reader, Token, tag};
-use super::lending::Lending;
-use super::python::{at_key, explained};
-use super::shape::{Shape, Shapes};
+use super::python_encode::{at_key, explained};
 use super::skip::at_encoded_key;
+use super::zero_copy::Lending;
 
 /// Makes the int, str, float, bool or None that is next; `None`, with nothing read, for all else.
 #[inline]

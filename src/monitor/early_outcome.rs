@@ -1,9 +1,9 @@
-//! Settled: tasks that were told their outcome while their jobs were queued.
+//! Early outcome: tasks that were told their outcome while their jobs were queued.
 //!
 //! The outcome is put down where the task is, and its job is dropped by the worker that takes it.
-//! Between the two a worker may just have taken it. So the posts are looked at again after the task was
+//! Between the two a worker may just have taken it. So the monitors are looked at again after the task was
 //! counted and its outcome put down: a worker that has begun by then is found, and one that begins
-//! later sees the count, and the outcome (see [`Post::begin`](super::Post::begin)). Either way that
+//! later sees the count, and the outcome (see [`JobMonitor::begin`](super::JobMonitor::begin)). Either way that
 //! worker takes the task off the count: when it drops the job, or when what it has to tell is too late.
 
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::task::{Results, Slot, Why};
 /// How many tasks have been told their outcome by others than those who have their promises, and those
 /// still have them.
 #[derive(Debug, Default)]
-pub(crate) struct Settled(AtomicUsize);
+pub(crate) struct EarlyOutcomes(AtomicUsize);
 
-impl Settled {
-    /// Ends a task's call, wherever it is; `find` looks for it at the posts.
+impl EarlyOutcomes {
+    /// Ends a task's call, wherever it is; `find` looks for it at the monitors.
     ///
     /// Gives what was found, and whether the outcome has been told; nothing where there is no more to do.
     pub(crate) fn end<T>(
@@ -63,22 +63,22 @@ mod model {
 
     use super::*;
     use crate::function::Function;
+    use crate::monitor::{JobMonitor, Target};
     use crate::output::{Capture, OutputPolicy};
-    use crate::post::{Post, Target};
     use crate::sync::check;
     use crate::task::{Batch, Job, Recipient};
 
-    /// A worker's side: its post, and whether it has been interrupted.
+    /// A worker's side: its monitor, and whether it has been interrupted.
     #[derive(Clone)]
     struct Side {
-        post: Arc<Post>,
+        monitor: Arc<JobMonitor>,
         interrupt: Arc<(Mutex<bool>, Condvar)>,
     }
 
     impl Side {
-        fn new(settled: &Arc<Settled>) -> Side {
+        fn new(early_outcomes: &Arc<EarlyOutcomes>) -> Side {
             Side {
-                post: Post::new(0, Capture::new(OutputPolicy::default()), settled),
+                monitor: JobMonitor::new(0, Capture::new(OutputPolicy::default()), early_outcomes),
                 interrupt: Arc::default(),
             }
         }
@@ -86,15 +86,15 @@ mod model {
         fn run(&self, slot: &Arc<Slot>, call: impl FnOnce()) {
             let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
             let Job { batch, promise } = Job::new(batch, Recipient::Task(Arc::clone(slot)));
-            let begun = self.post.begin(&batch, promise);
+            let begun = self.monitor.begin(&batch, promise);
             if begun.is_ok() {
                 call();
             }
             let (_, promise) = self
-                .post
+                .monitor
                 .end_with(None, || *self.interrupt.0.lock().unwrap() = false);
             if let (Some(promise), Ok(_)) = (promise, begun) {
-                self.post.keep(promise, Results::default());
+                self.monitor.keep(promise, Results::default());
             }
         }
 
@@ -111,22 +111,22 @@ mod model {
         }
     }
 
-    /// The watch's side: what it does to end a call.
-    fn end(settled: &Settled, slot: &Arc<Slot>, sides: &[Side]) {
+    /// The watchdog's side: what it does to end a call.
+    fn end(early_outcomes: &EarlyOutcomes, slot: &Arc<Slot>, sides: &[Side]) {
         let target = Target::Task(Arc::clone(slot));
         let find = || {
             let mut sides = sides.iter();
-            sides.find_map(|side| Some((side, side.post.runs(&target)?)))
+            sides.find_map(|side| Some((side, side.monitor.runs(&target)?)))
         };
         let why = Why::Cancelled;
-        if let Some(((side, epoch), is_told)) = settled.end(slot, why, find) {
+        if let Some(((side, epoch), is_told)) = early_outcomes.end(slot, why, find) {
             let interrupt = || {
                 *side.interrupt.0.lock().unwrap() = true;
                 side.interrupt.1.notify_one();
             };
-            side.post.fire_with(epoch, why, None, interrupt);
+            side.monitor.fire_with(epoch, why, None, interrupt);
             if !is_told {
-                side.post.tell(epoch, why);
+                side.monitor.tell(epoch, why);
             }
         }
     }
@@ -134,8 +134,8 @@ mod model {
     #[test]
     fn an_interrupt_hits_its_job_alone_and_each_has_one_outcome() {
         check(4, || {
-            let settled = Arc::default();
-            let side = Side::new(&settled);
+            let early_outcomes = Arc::default();
+            let side = Side::new(&early_outcomes);
             let slots: [Arc<Slot>; 2] = Default::default();
             let worker = {
                 let (side, [first, second]) = (side.clone(), slots.clone());
@@ -144,49 +144,49 @@ mod model {
                     side.run(&second, || assert!(!side.is_interrupted()));
                 })
             };
-            end(&settled, &slots[0], &[side]);
+            end(&early_outcomes, &slots[0], &[side]);
             worker.join().unwrap();
             assert!(slots[0].results().is_some());
             assert_eq!(slots[1].results().map(Results::len), Some(0));
-            assert!(!settled.any(), "no job is queued any more");
+            assert!(!early_outcomes.any(), "no job is queued any more");
         });
     }
 
     #[test]
     fn a_call_without_end_is_found_or_never_begins() {
         check(4, || {
-            let settled = Arc::default();
-            let side = Side::new(&settled);
+            let early_outcomes = Arc::default();
+            let side = Side::new(&early_outcomes);
             let slot = Arc::default();
             let worker = {
                 let (side, slot) = (side.clone(), Arc::clone(&slot));
                 thread::spawn(move || side.run(&slot, || side.hang()))
             };
-            end(&settled, &slot, &[side]);
+            end(&early_outcomes, &slot, &[side]);
             worker.join().unwrap();
             assert!(slot.results().is_some());
-            assert!(!settled.any(), "no job is queued any more");
+            assert!(!early_outcomes.any(), "no job is queued any more");
         });
     }
 
     #[test]
     fn two_calls_without_end_at_two_workers_are_found_or_never_begin() {
         check(4, || {
-            let settled = Arc::default();
-            let sides = [Side::new(&settled), Side::new(&settled)];
+            let early_outcomes = Arc::default();
+            let sides = [Side::new(&early_outcomes), Side::new(&early_outcomes)];
             let slots: [Arc<Slot>; 2] = Default::default();
             let workers = [0, 1].map(|n| {
                 let (side, slot) = (sides[n].clone(), Arc::clone(&slots[n]));
                 thread::spawn(move || side.run(&slot, || side.hang()))
             });
             for slot in &slots {
-                end(&settled, slot, &sides);
+                end(&early_outcomes, slot, &sides);
             }
             workers
                 .into_iter()
                 .for_each(|worker| worker.join().unwrap());
             assert!(slots.iter().all(|slot| slot.results().is_some()));
-            assert!(!settled.any(), "no job is queued any more");
+            assert!(!early_outcomes.any(), "no job is queued any more");
         });
     }
 }

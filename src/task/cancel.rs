@@ -1,4 +1,4 @@
-//! Desk: where a task's handle asks for its call to be ended.
+//! Cancel: where a task's handle asks for its call to be ended.
 //!
 //! A handle may outlive its pool, and should cost nothing to make, so it has the pool's number alone.
 
@@ -34,7 +34,7 @@ impl Why {
 }
 
 /// Who can end calls that are queued or running.
-pub(crate) trait Desk: Send + Sync {
+pub(crate) trait CancelTarget: Send + Sync {
     /// Ends the call whose outcome belongs in that slot. Does not wait.
     fn cancel(self: Arc<Self>, slot: &Arc<Slot>);
 
@@ -42,51 +42,53 @@ pub(crate) trait Desk: Send + Sync {
     fn interrupt(self: Arc<Self>, flag: &Arc<AtomicBool>, why: Why);
 }
 
-/// Stands for a desk; 0 for none.
+/// Stands for a cancel_target; 0 for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct DeskNumber(u32);
+pub(crate) struct CancelTargetId(u32);
 
-type Desks = HashMap<DeskNumber, Weak<dyn Desk>>;
+type CancelTargets = HashMap<CancelTargetId, Weak<dyn CancelTarget>>;
 
-fn desks() -> MutexGuard<'static, Option<Desks>> {
-    static DESKS: Mutex<Option<Desks>> = Mutex::new(None);
-    DESKS.lock().unwrap_or_else(PoisonError::into_inner)
+fn cancel_targets() -> MutexGuard<'static, Option<CancelTargets>> {
+    static TARGETS: Mutex<Option<CancelTargets>> = Mutex::new(None);
+    TARGETS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl DeskNumber {
-    /// A number that no other desk has had.
-    pub(crate) fn new() -> DeskNumber {
+impl CancelTargetId {
+    /// A number that no other cancel_target has had.
+    pub(crate) fn new() -> CancelTargetId {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        DeskNumber(NEXT.fetch_add(1, Ordering::Relaxed))
+        CancelTargetId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes the number stand for this desk.
-    pub(crate) fn open(self, desk: Weak<dyn Desk>) {
-        desks().get_or_insert_default().insert(self, desk);
+    /// Makes the number stand for this cancel_target.
+    pub(crate) fn open(self, cancel_target: Weak<dyn CancelTarget>) {
+        cancel_targets()
+            .get_or_insert_default()
+            .insert(self, cancel_target);
     }
 
-    /// The desk is gone; all of its calls have their outcomes.
+    /// The cancel_target is gone; all of its calls have their outcomes.
     pub(crate) fn close(self) {
-        if let Some(desks) = &mut *desks() {
-            desks.remove(&self);
+        if let Some(cancel_targets) = &mut *cancel_targets() {
+            cancel_targets.remove(&self);
         }
     }
 
-    /// See [`Desk::cancel`].
+    /// See [`CancelTarget::cancel`].
     pub(crate) fn cancel(self, slot: &Arc<Slot>) {
-        if let Some(desk) = self.desk() {
-            desk.cancel(slot);
+        if let Some(cancel_target) = self.cancel_target() {
+            cancel_target.cancel(slot);
         }
     }
 
-    /// See [`Desk::interrupt`].
+    /// See [`CancelTarget::interrupt`].
     pub(crate) fn interrupt(self, flag: &Arc<AtomicBool>, why: Why) {
-        if let Some(desk) = self.desk() {
-            desk.interrupt(flag, why);
+        if let Some(cancel_target) = self.cancel_target() {
+            cancel_target.interrupt(flag, why);
         }
     }
 
-    fn desk(self) -> Option<Arc<dyn Desk>> {
-        desks().as_ref()?.get(&self)?.upgrade()
+    fn cancel_target(self) -> Option<Arc<dyn CancelTarget>> {
+        cancel_targets().as_ref()?.get(&self)?.upgrade()
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use super::Post;
+use super::JobMonitor;
 
-impl Post {
+impl JobMonitor {
     /// Kills the processes that the job of that epoch has started, if it still runs: most likely it waits for one.
     pub(crate) fn kill_children(&self, epoch: u64) {
         let parent = self.capture.parent();
@@ -21,13 +21,13 @@ impl Post {
     /// Hands on what the running job has printed so far, and waits for that no longer than this: a sink is somebody
     /// else's code, which may wait without end, and who ends or shows tasks waits for nobody.
     pub(crate) fn hand_on_within(&self, limit: Duration) {
-        let Some(post) = self.own.upgrade() else {
+        let Some(monitor) = self.own.upgrade() else {
             return;
         };
         let (done, ended) = bounded(1);
         let thread = thread::Builder::new().name("owngil-output".to_owned());
         let started = thread.spawn(move || {
-            let _ = owngil_ffi::catch(|| post.hand_on());
+            let _ = owngil_ffi::catch(|| monitor.hand_on());
             let _ = done.send(());
         });
         match started {

@@ -1,4 +1,4 @@
-//! Keys that were written before, by the objects that they are.
+//! Key cache: keys that were written before, by the objects that they are.
 //!
 //! The dicts that Python code makes in a loop share their keys. A key that is found here by its
 //! address is not asked for its type and its text, and its bytes are copied at a fixed length.
@@ -14,7 +14,7 @@ const MOST_BYTES: usize = (tag::LONGEST_SHORT_STR - tag::SHORT_STR) as usize + 1
 
 /// The keys that one interpreter wrote last, each in the slot of its address.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct KeyCache {
     slots: [Option<Key>; N_KEYS],
 }
 
@@ -26,15 +26,15 @@ struct Key {
     len: usize,
 }
 
-impl Default for Written {
+impl Default for KeyCache {
     fn default() -> Self {
-        Written {
+        KeyCache {
             slots: [const { None }; N_KEYS],
         }
     }
 }
 
-impl Written {
+impl KeyCache {
     /// Writes a key that was written before; `false` for any other.
     #[inline]
     pub(super) fn write(&self, key: &Object<'_>, out: &mut Vec<u8>) -> bool {

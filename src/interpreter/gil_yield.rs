@@ -1,15 +1,15 @@
-//! Held: when a thread that runs one batch after another lets go of its GIL.
+//! GIL yield: when a thread that runs one batch after another lets go of its GIL.
 
 use std::time::Duration;
 
 /// How long a thread has stayed attached.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct GilSlice {
     n_jobs: u32,
     time: Duration,
 }
 
-impl Held {
+impl GilSlice {
     /// CPython's own switch interval.
     const LIMIT: Duration = Duration::from_millis(5);
     /// For jobs whose time is not taken.
@@ -20,9 +20,9 @@ impl Held {
     pub(super) fn too_long(&mut self, elapsed: Duration) -> bool {
         self.n_jobs += 1;
         self.time += elapsed;
-        let too_long = self.n_jobs >= Held::N_JOBS_MAX || self.time >= Held::LIMIT;
+        let too_long = self.n_jobs >= GilSlice::N_JOBS_MAX || self.time >= GilSlice::LIMIT;
         if too_long {
-            *self = Held::default();
+            *self = GilSlice::default();
         }
         too_long
     }

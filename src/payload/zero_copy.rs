@@ -1,4 +1,4 @@
-//! Lending: memory that crosses without a copy, seen from Python.
+//! Zero copy: memory that crosses without a copy, seen from Python.
 //!
 //! A [`Buffer`] becomes a `memoryview` of it. A large `bytes` is lent: what crosses is a buffer that
 //! holds the object, which stays `bytes` for whoever gets it. What can change is copied, once.
@@ -11,7 +11,7 @@ use super::buffer::Buffer;
 use super::encoding::Encoding;
 use super::error::Crossing;
 use super::format::{self, tag};
-use super::shared;
+use super::memfd;
 
 /// From which size on a `bytes` is lent. Up to here a copy costs less than to lend it, to send the
 /// reference back and to wake the worker for that.
@@ -87,7 +87,7 @@ impl Lending {
 #[inline]
 pub(super) fn write_bytes(out: &mut Encoding, bytes: &[u8]) -> Crossing<()> {
     if bytes.len() >= LENT_FROM {
-        return out.write_buffer(tag::BYTES_BUFFER, shared::copy(bytes));
+        return out.write_buffer(tag::BYTES_BUFFER, memfd::copy(bytes));
     }
     format::write_bytes(out, bytes);
     Ok(())

@@ -1,7 +1,7 @@
-//! Watch: the thread of a pool that ends calls which must not go on.
+//! Watchdog: the thread of a pool that ends calls which must not go on.
 //!
 //! It never waits for a GIL, nor for anything else that somebody may hold: it keeps the times, and has
-//! others do what may take long (see `post::visitor`). A job that is to end is chased:
+//! others do what may take long (see `monitor::visitor`). A job that is to end is chased:
 //!
 //! 1. *Interrupted*, and again at intervals, since code may swallow the exception.
 //! 2. Its outcome is told by whoever attached to its interpreter, with the place where it stood; or
@@ -13,7 +13,7 @@
 //! stream of such jobs it wakes about once in the time of one limit.
 //!
 //! A task that is queued is told its outcome where it is, and its job is dropped by the worker that
-//! takes it (see [`Settled`](crate::post::Settled)).
+//! takes it (see [`EarlyOutcomes`](crate::monitor::EarlyOutcomes)).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use crate::post::{Post, Target};
+use crate::monitor::{JobMonitor, Target};
 use crate::task::{Slot, Why};
 
 /// For how long the outcome of a job that is to end waits for the place where it stood. Attaching takes
@@ -42,7 +42,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(20);
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Watchdog {
     start: Instant,
     /// When the thread wakes next, in nanoseconds since `start`; `u64::MAX` while it does not sleep, or
     /// not at all.
@@ -74,7 +74,7 @@ struct Deadline {
 /// A job that is to end.
 #[derive(Debug)]
 struct Chase {
-    post: Arc<Post>,
+    monitor: Arc<JobMonitor>,
     epoch: u64,
     why: Why,
     /// The outcome is still to be told, without waiting for the worker.
@@ -83,9 +83,9 @@ struct Chase {
     next_interrupt: Instant,
 }
 
-impl Watch {
-    pub(super) fn new() -> Watch {
-        Watch {
+impl Watchdog {
+    pub(super) fn new() -> Watchdog {
+        Watchdog {
             start: Instant::now(),
             next: AtomicU64::new(u64::MAX),
             state: Mutex::default(),
@@ -121,25 +121,25 @@ impl Watch {
 }
 
 impl Shared {
-    /// Starts the watch, unless it runs.
-    pub(super) fn start_watch(self: &Arc<Shared>) {
-        let mut state = self.watch.lock();
+    /// Starts the watchdog, unless it runs.
+    pub(super) fn start_watchdog(self: &Arc<Shared>) {
+        let mut state = self.watchdog.lock();
         if state.is_started || state.is_ended {
             return;
         }
         let shared = Arc::clone(self);
-        let thread = thread::Builder::new().name("owngil-watch".to_owned());
-        match thread.spawn(move || shared.keep_watch()) {
+        let thread = thread::Builder::new().name("owngil-watchdog".to_owned());
+        match thread.spawn(move || shared.run_watchdog()) {
             Ok(_) => state.is_started = true,
-            Err(error) => tracing::error!(%error, "no thread for the watch"),
+            Err(error) => tracing::error!(%error, "no thread for the watchdog"),
         }
     }
 
     /// Has the outcome of a task told by then.
     pub(super) fn expect_by(self: &Arc<Shared>, when: Instant, slot: &Arc<Slot>) {
-        self.start_watch();
+        self.start_watchdog();
         {
-            let mut state = self.watch.lock();
+            let mut state = self.watchdog.lock();
             if state.deadlines.len() >= state.n_before_sweep {
                 let is_open = |slot: Arc<Slot>| slot.results().is_none();
                 state
@@ -150,31 +150,31 @@ impl Shared {
             let slot = Arc::downgrade(slot);
             state.deadlines.push(Reverse(Deadline { when, slot }));
         }
-        self.watch.note(when);
+        self.watchdog.note(when);
     }
 
     /// Has a lazy pool see in a moment whether jobs wait.
     pub(super) fn look_at_queue_soon(self: &Arc<Shared>) {
-        self.start_watch();
+        self.start_watchdog();
         let when = Instant::now() + WAITING;
-        self.watch.lock().look_at_queue.get_or_insert(when);
-        self.watch.note(when);
+        self.watchdog.lock().look_at_queue.get_or_insert(when);
+        self.watchdog.note(when);
     }
 
     /// Has jobs ended. Does not wait.
     pub(super) fn request(self: &Arc<Shared>, target: Target, why: Why) {
-        self.start_watch();
-        self.watch.lock().requests.push((target, why));
-        self.watch.poke();
+        self.start_watchdog();
+        self.watchdog.lock().requests.push((target, why));
+        self.watchdog.poke();
     }
 
-    fn keep_watch(self: Arc<Shared>) {
+    fn run_watchdog(self: Arc<Shared>) {
         let mut chases: Vec<Chase> = Vec::new();
         loop {
             // Whoever begins a job from here on pokes, since this tick may not see it.
-            self.watch.next.store(u64::MAX, Ordering::SeqCst);
+            self.watchdog.next.store(u64::MAX, Ordering::SeqCst);
             let next = self.tick(&mut chases, Instant::now());
-            let mut state = self.watch.lock();
+            let mut state = self.watchdog.lock();
             if state.is_ended {
                 return;
             }
@@ -188,17 +188,17 @@ impl Shared {
                 // Nothing is due.
                 None => Duration::from_secs(3600),
             };
-            let wakes = (now + left).saturating_duration_since(self.watch.start);
+            let wakes = (now + left).saturating_duration_since(self.watchdog.start);
             let wakes = u64::try_from(wakes.as_nanos()).unwrap_or(u64::MAX - 1);
-            self.watch.next.store(wakes, Ordering::SeqCst);
-            let waited = self.watch.changed.wait_timeout(state, left);
+            self.watchdog.next.store(wakes, Ordering::SeqCst);
+            let waited = self.watchdog.changed.wait_timeout(state, left);
             drop(waited.unwrap_or_else(PoisonError::into_inner).0);
         }
     }
 
     /// Does what is due; says when something will be next.
     fn tick(self: &Arc<Shared>, chases: &mut Vec<Chase>, now: Instant) -> Option<Instant> {
-        let (expired, requests, next_deadline) = self.watch.lock().take_due(now);
+        let (expired, requests, next_deadline) = self.watchdog.lock().take_due(now);
         for slot in expired {
             self.end_task(&slot, Why::TimedOut, chases, now);
         }
@@ -209,23 +209,23 @@ impl Shared {
             }
         }
         let mut next = next_deadline;
-        for post in self.crew.posts() {
-            let Some(seen) = post.look() else { continue };
+        for monitor in self.supervisor.monitors() {
+            let Some(seen) = monitor.look() else { continue };
             match seen.due {
                 Some((due, why)) if due <= now => {
                     let tell = match why {
                         Why::Refused => Tell::ByWorker,
                         _ => Tell::Soon,
                     };
-                    chase(chases, post, seen.epoch, why, tell, now);
+                    chase(chases, monitor, seen.epoch, why, tell, now);
                 }
                 due => next = earlier(next, due.map(|(due, _)| due)),
             }
         }
-        if self.watch.lock().is_queue_due(now) && self.grow_for_waiting() {
-            self.watch.lock().look_at_queue = Some(now + WAITING);
+        if self.watchdog.lock().is_queue_due(now) && self.grow_for_waiting() {
+            self.watchdog.lock().look_at_queue = Some(now + WAITING);
         }
-        next = earlier(next, self.watch.lock().look_at_queue);
+        next = earlier(next, self.watchdog.lock().look_at_queue);
         chases.retain_mut(|chase| match self.go_on(chase, now) {
             None => false,
             due => {
@@ -240,55 +240,55 @@ impl Shared {
     fn end_task(&self, slot: &Arc<Slot>, why: Why, chases: &mut Vec<Chase>, now: Instant) {
         let target = Target::Task(Arc::clone(slot));
         let find = || {
-            let posts = self.posts();
-            posts
+            let monitors = self.monitors();
+            monitors
                 .into_iter()
-                .find_map(|post| post.runs(&target).map(|epoch| (post, epoch)))
+                .find_map(|monitor| monitor.runs(&target).map(|epoch| (monitor, epoch)))
         };
-        if let Some(((post, epoch), is_told)) = self.settled.end(slot, why, find) {
+        if let Some(((monitor, epoch), is_told)) = self.early_outcomes.end(slot, why, find) {
             let tell = match is_told {
                 true => Tell::Told,
                 false => Tell::Soon,
             };
-            chase(chases, post, epoch, why, tell, now);
+            chase(chases, monitor, epoch, why, tell, now);
         }
     }
 
     /// Ends what runs; what is queued sees by itself that it should not begin.
     fn end_running(&self, target: &Target, why: Why, chases: &mut Vec<Chase>, now: Instant) {
-        for post in self.posts() {
-            let Some(epoch) = post.runs(target) else {
+        for monitor in self.monitors() {
+            let Some(epoch) = monitor.runs(target) else {
                 continue;
             };
-            let tell = match post.look() {
+            let tell = match monitor.look() {
                 // Calls of a batch that have ended have their values; they are told with the rest.
                 Some(seen) if seen.n_calls > 1 => Tell::ByWorker,
                 _ => Tell::Soon,
             };
-            chase(chases, post, epoch, why, tell, now);
+            chase(chases, monitor, epoch, why, tell, now);
         }
     }
 
     /// Takes the next step; says when the one after it is due, or nothing if the job has ended.
     fn go_on(self: &Arc<Shared>, chase: &mut Chase, now: Instant) -> Option<Instant> {
-        if !chase.post.is_at(chase.epoch) {
+        if !chase.monitor.is_at(chase.epoch) {
             return None;
         }
         if chase.untold && now >= chase.since + PATIENCE {
             chase.untold = false;
-            chase.post.tell(chase.epoch, chase.why);
+            chase.monitor.tell(chase.epoch, chase.why);
         }
         let aside = chase.since.checked_add(self.settings.grace);
         if aside.is_some_and(|aside| now >= aside) {
-            chase.post.tell(chase.epoch, chase.why);
+            chase.monitor.tell(chase.epoch, chase.why);
             for part in self.parts() {
-                part.set_aside(&chase.post);
+                part.set_aside(&chase.monitor);
             }
-            chase.post.hand_on_within(Duration::ZERO);
+            chase.monitor.hand_on_within(Duration::ZERO);
             return None;
         }
         if now >= chase.next_interrupt {
-            chase.post.interrupt(chase.epoch, chase.why, false);
+            chase.monitor.interrupt(chase.epoch, chase.why, false);
             chase.next_interrupt = now + AGAIN;
         }
         let told = chase.untold.then_some(chase.since + PATIENCE);
@@ -308,10 +308,17 @@ enum Tell {
 }
 
 /// Begins to chase a job, unless it is.
-fn chase(chases: &mut Vec<Chase>, post: Arc<Post>, epoch: u64, why: Why, tell: Tell, now: Instant) {
+fn chase(
+    chases: &mut Vec<Chase>,
+    monitor: Arc<JobMonitor>,
+    epoch: u64,
+    why: Why,
+    tell: Tell,
+    now: Instant,
+) {
     let known = chases
         .iter_mut()
-        .find(|chase| chase.epoch == epoch && Arc::ptr_eq(&chase.post, &post));
+        .find(|chase| chase.epoch == epoch && Arc::ptr_eq(&chase.monitor, &monitor));
     if let Some(known) = known {
         if tell == Tell::Soon {
             known.untold = true;
@@ -321,12 +328,12 @@ fn chase(chases: &mut Vec<Chase>, post: Arc<Post>, epoch: u64, why: Why, tell: T
     let delay = match tell {
         Tell::ByWorker => BETWEEN_CALLS,
         _ => {
-            post.interrupt(epoch, why, tell == Tell::Soon);
+            monitor.interrupt(epoch, why, tell == Tell::Soon);
             AGAIN
         }
     };
     chases.push(Chase {
-        post,
+        monitor,
         epoch,
         why,
         untold: tell == Tell::Soon,

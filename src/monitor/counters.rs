@@ -1,9 +1,9 @@
-//! Tally: what a worker has done so far.
+//! WorkerCounters: what a worker has done so far.
 //!
-//! It lies in the worker's [`Post`](super::Post), under the lock that the worker takes when it begins and
+//! It lies in the worker's [`JobMonitor`](super::JobMonitor), under the lock that the worker takes when it begins and
 //! ends a job: so counting takes no lock and no cache line that others write, and no look at the clock
 //! that was not there before. Whoever tells the outcome of a job counts its calls, so each is counted
-//! once. When another worker takes the seat, the totals go on (see `pool::crew`).
+//! once. When another worker takes the seat, the totals go on (see `pool::supervisor`).
 //!
 //! Crossing time is sampled, see [`Sampling`].
 
@@ -13,7 +13,7 @@ use super::Histogram;
 
 /// What a worker, or those at one seat after another, have done.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct WorkerCounters {
     pub(crate) n_calls: u64,
     pub(crate) n_failed: u64,
     /// With jobs, crossing included.
@@ -29,8 +29,8 @@ pub(crate) struct Tally {
     pub(crate) run: Histogram,
 }
 
-impl Tally {
-    pub(crate) fn add(&mut self, other: &Tally) {
+impl WorkerCounters {
+    pub(crate) fn add(&mut self, other: &WorkerCounters) {
         self.n_calls += other.n_calls;
         self.n_failed += other.n_failed;
         self.busy += other.busy;

@@ -1,4 +1,4 @@
-//! Annex: the worker processes of a pool that places functions by itself.
+//! FallbackPool: the worker processes of a pool that places functions by itself.
 //!
 //! Such a pool has interpreters. A function whose call shows that it cannot run in one, since an
 //! extension module refuses or CPython does not allow what it does, *moves*: that call is made again in a
@@ -6,7 +6,7 @@
 //! which starts when the first function moves.
 //!
 //! A job that moves keeps its promise, and so its task, its deadline and its cancelling. Between the two it
-//! is nowhere but in the annex's queue, as any other that waits; both sets count tasks that were settled
+//! is nowhere but in the fallback's queue, as any other that waits; both sets count tasks that were early_outcomes
 //! meanwhile together. Of a batch only the calls from the refused one on move: those before it are done.
 
 use std::collections::HashMap;
@@ -15,14 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::gate::State;
+use super::admission::State;
 use super::{Pool, Shared};
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::post::Post;
+use crate::monitor::JobMonitor;
 use crate::task::Job;
 
-/// For how long a worker waits at a time for room in the annex's queue.
+/// For how long a worker waits at a time for room in the fallback's queue.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A function that a pool has moved from interpreters to processes. See [`Pool::moved`].
@@ -47,7 +47,7 @@ impl fmt::Debug for OnMove {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Annex {
+pub(super) struct FallbackPool {
     moved: RwLock<HashMap<Function, String>>,
     /// Whether any has moved, to be read without the lock.
     any: AtomicBool,
@@ -55,9 +55,9 @@ pub(super) struct Annex {
     on_move: Option<OnMove>,
 }
 
-impl Annex {
-    pub(super) fn new(on_move: Option<OnMove>) -> Annex {
-        Annex {
+impl FallbackPool {
+    pub(super) fn new(on_move: Option<OnMove>) -> FallbackPool {
+        FallbackPool {
             moved: RwLock::default(),
             any: AtomicBool::new(false),
             shared: OnceLock::new(),
@@ -93,76 +93,89 @@ impl Shared {
     /// Where calls of that function are made.
     #[inline]
     pub(super) fn home(self: &Arc<Shared>, function: &Function) -> Result<&Arc<Shared>> {
-        match &self.annex {
-            Some(annex) if annex.any.load(Ordering::Relaxed) && annex.has(function) => {
-                self.open_annex(annex)
+        match &self.fallback {
+            Some(fallback) if fallback.any.load(Ordering::Relaxed) && fallback.has(function) => {
+                self.open_fallback(fallback)
             }
             _ => Ok(self),
         }
     }
 
-    /// The annex, if it has been opened.
-    pub(super) fn annex(&self) -> Option<&Arc<Shared>> {
-        self.annex.as_ref()?.shared.get()?.as_ref().ok()
+    /// The fallback, if it has been opened.
+    pub(super) fn fallback(&self) -> Option<&Arc<Shared>> {
+        self.fallback.as_ref()?.shared.get()?.as_ref().ok()
     }
 
-    /// This, and the annex if it has been opened.
+    /// This, and the fallback if it has been opened.
     pub(super) fn parts(self: &Arc<Shared>) -> impl Iterator<Item = &Arc<Shared>> {
-        [self].into_iter().chain(self.annex())
+        [self].into_iter().chain(self.fallback())
     }
 
-    /// Where the jobs of its workers stand, and of the annex's.
-    pub(super) fn posts(&self) -> Vec<Arc<Post>> {
-        let mut posts = self.crew.posts();
-        posts.extend(self.annex().iter().flat_map(|annex| annex.crew.posts()));
-        posts
+    /// Where the jobs of its workers stand, and of the fallback's.
+    pub(super) fn monitors(&self) -> Vec<Arc<JobMonitor>> {
+        let mut monitors = self.supervisor.monitors();
+        monitors.extend(
+            self.fallback()
+                .iter()
+                .flat_map(|fallback| fallback.supervisor.monitors()),
+        );
+        monitors
     }
 
-    /// The annex, whose processes start without being waited for.
-    fn open_annex<'s>(self: &'s Arc<Shared>, annex: &'s Annex) -> Result<&'s Arc<Shared>> {
-        let opened = annex.shared.get_or_init(|| {
-            let shared = Shared::new(self.settings.in_annex(), Arc::clone(&self.settled), None);
+    /// The fallback, whose processes start without being waited for.
+    fn open_fallback<'s>(
+        self: &'s Arc<Shared>,
+        fallback: &'s FallbackPool,
+    ) -> Result<&'s Arc<Shared>> {
+        let opened = fallback.shared.get_or_init(|| {
+            let shared = Shared::new(
+                self.settings.in_fallback(),
+                Arc::clone(&self.early_outcomes),
+                None,
+            );
             // It keeps the times of jobs with a limit.
-            shared.start_watch();
+            shared.start_watchdog();
             shared.fill_seats(shared.settings.n_workers, None)?;
             Ok(shared)
         });
         opened.as_ref().map_err(Clone::clone)
     }
 
-    /// Makes the calls of a job in the annex, and all later ones of its function.
+    /// Makes the calls of a job in the fallback, and all later ones of its function.
     ///
-    /// It may wait until there is room for it. Whoever stops the pool closes the gate first and sees the
-    /// annex then, so that none is opened behind its back.
+    /// It may wait until there is room for it. Whoever stops the pool closes the admission first and sees the
+    /// fallback then, so that none is opened behind its back.
     pub(super) fn move_on(self: &Arc<Shared>, mut job: Job, reason: &str) {
-        let Some(annex) = &self.annex else { return };
-        annex.note(*job.batch.function(), reason);
+        let Some(fallback) = &self.fallback else {
+            return;
+        };
+        fallback.note(*job.batch.function(), reason);
         loop {
-            let state = self.gate.state();
+            let state = self.admission.state();
             if matches!(*state, State::Stopping | State::Failed(_)) {
                 return drop(job);
             }
-            let annex = match self.open_annex(annex) {
-                Ok(annex) => annex,
+            let fallback = match self.open_fallback(fallback) {
+                Ok(fallback) => fallback,
                 Err(error) => return job.fail(&error),
             };
-            job = match annex.gate.open() {
-                Ok(_open) => match annex.queue.push(job) {
+            job = match fallback.admission.open() {
+                Ok(_open) => match fallback.queue.push(job) {
                     Ok(()) => return,
                     Err(refused) => refused,
                 },
                 Err(error) => return job.fail(&error),
             };
             drop(state);
-            annex.queue.wait_for_room(PAUSE);
+            fallback.queue.wait_for_room(PAUSE);
         }
     }
 
     /// Notes that a function that cannot be loaded for that reason is to move, if it is.
     pub(super) fn move_unloaded(&self, function: &Function, error: &Error) -> bool {
-        match (&self.annex, error.needs_process()) {
-            (Some(annex), Some(reason)) => {
-                annex.note(*function, &reason);
+        match (&self.fallback, error.needs_process()) {
+            (Some(fallback), Some(reason)) => {
+                fallback.note(*function, &reason);
                 true
             }
             _ => false,
@@ -174,10 +187,13 @@ impl Pool {
     /// The functions that have moved from interpreters to processes, in the order of their making, with the reasons; none unless the
     /// backend is [`Backend::Auto`](crate::Backend::Auto).
     pub fn moved(&self) -> Vec<Moved> {
-        let Some(annex) = &self.shared.annex else {
+        let Some(fallback) = &self.shared.fallback else {
             return Vec::new();
         };
-        let moved = annex.moved.read().unwrap_or_else(PoisonError::into_inner);
+        let moved = fallback
+            .moved
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let all = moved.iter().map(|(function, reason)| Moved {
             function: *function,
             reason: reason.clone(),

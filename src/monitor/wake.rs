@@ -1,4 +1,4 @@
-//! Wake: who looks at a post when a job there is to end that had no limit.
+//! Wake: who looks at a monitor when a job there is to end that had no limit.
 
 use std::fmt;
 use std::time::Instant;

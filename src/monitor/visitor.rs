@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use owngil_ffi::Stack;
 
-use super::Post;
+use super::JobMonitor;
 use crate::task::Why;
 
 /// What a visitor is asked for.
@@ -33,12 +33,12 @@ const STACK_SIZE: usize = 256 << 10;
 pub(super) struct Visitor(Sender<Request>);
 
 impl Visitor {
-    pub(super) fn start(post: Weak<Post>) -> Visitor {
+    pub(super) fn start(monitor: Weak<JobMonitor>) -> Visitor {
         let (requests, received) = bounded(N_WAITING);
         let thread = thread::Builder::new()
             .name("owngil-visitor".to_owned())
             .stack_size(STACK_SIZE);
-        if let Err(error) = thread.spawn(move || serve(&post, &received)) {
+        if let Err(error) = thread.spawn(move || serve(&monitor, &received)) {
             tracing::error!(%error, "no thread for a visitor");
         }
         Visitor(requests)
@@ -55,29 +55,31 @@ impl Visitor {
 /// How long a sink may take for what a call has printed until the call's outcome is told.
 const SINK: Duration = Duration::from_millis(200);
 
-fn serve(post: &Weak<Post>, requests: &Receiver<Request>) {
+fn serve(monitor: &Weak<JobMonitor>, requests: &Receiver<Request>) {
     for request in requests {
-        let Some(post) = post.upgrade() else { return };
+        let Some(monitor) = monitor.upgrade() else {
+            return;
+        };
         match request {
             Request::Interrupt { epoch, why, tell } => {
-                let printed = if let Some(away) = post.away.get() {
-                    post.fire_away(&**away, epoch, why, tell)
+                let printed = if let Some(remote) = monitor.remote.get() {
+                    monitor.fire_remote(&**remote, epoch, why, tell)
                 } else {
-                    if let Some(visits) = post.visits.get() {
-                        visits.visit(|visit| post.fire(&visit, epoch, why));
+                    if let Some(visits) = monitor.visits.get() {
+                        visits.visit(|visit| monitor.fire(&visit, epoch, why));
                     }
-                    post.kill_children(epoch);
-                    let is_to_tell = tell && post.is_at(epoch);
-                    is_to_tell.then(|| post.capture.kept_so_far()).flatten()
+                    monitor.kill_children(epoch);
+                    let is_to_tell = tell && monitor.is_at(epoch);
+                    is_to_tell.then(|| monitor.capture.kept_so_far()).flatten()
                 };
                 if let Some(printed) = printed.filter(|_| tell) {
-                    post.hand_on_within(SINK);
-                    post.tell_with(epoch, why, printed);
+                    monitor.hand_on_within(SINK);
+                    monitor.tell_with(epoch, why, printed);
                 }
             }
             Request::Stacks(reply) => {
-                let stacks = match (post.away.get(), post.visits.get()) {
-                    (Some(away), _) => away.stacks(),
+                let stacks = match (monitor.remote.get(), monitor.visits.get()) {
+                    (Some(remote), _) => remote.stacks(),
                     (None, Some(visits)) => visits.visit(|visit| visit.stacks()),
                     (None, None) => None,
                 };

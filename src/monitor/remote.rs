@@ -1,7 +1,7 @@
-//! Away: a worker's jobs run in another process, and are seen and ended there.
+//! RemoteWorker: a worker's jobs run in another process, and are seen and ended there.
 //!
-//! The post of such a worker is in the pool's process like any other, and has the promises. The process has
-//! a post too, whose promises are nobody's: it is there to be looked at and interrupted.
+//! The monitor of such a worker is in the pool's process like any other, and has the promises. The process has
+//! a monitor too, whose promises are nobody's: it is there to be looked at and interrupted.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use owngil_ffi::Stack;
 
-use super::{Post, Ran};
+use super::{JobMonitor, Ran};
 use crate::output::{Output, Stream};
 use crate::task::{Batch, Promise, Results, Why};
 
 /// A process that runs a worker's jobs.
-pub(crate) trait Away: fmt::Debug + Send + Sync {
+pub(crate) trait RemoteWorker: fmt::Debug + Send + Sync {
     /// Has that job of its interrupted if it runs; waits for a moment. With `takes_output`, the answer has
     /// what was printed so far.
     fn interrupt(&self, job: u64, why: Why, takes_output: bool) -> Option<Answer>;
@@ -44,13 +44,13 @@ pub(crate) struct Answer {
     pub(crate) still_runs: bool,
 }
 
-impl Post {
+impl JobMonitor {
     /// The worker begins a job that was sent to its process as that number. When its time is up, if it
     /// has a limit.
     ///
     /// It may run there by now. So one that has its outcome already is begun too, and its time is up at
     /// once, so that it is interrupted.
-    pub(crate) fn begin_away(
+    pub(crate) fn begin_remote(
         &self,
         batch: &Batch,
         promise: Promise,
@@ -73,14 +73,14 @@ impl Post {
     }
 
     /// Says by which number the other process knows the running job.
-    pub(crate) fn set_number_away(&self, number: u64) {
+    pub(crate) fn set_remote_number(&self, number: u64) {
         if let Some(running) = &mut self.lock().running {
             running.number = number;
         }
     }
 
-    /// As [`end`](Post::end), for a job that ran in another process.
-    pub(crate) fn end_away(&self, ran: Option<Ran>) -> (Duration, Option<Promise>) {
+    /// As [`end`](JobMonitor::end), for a job that ran in another process.
+    pub(crate) fn end_remote(&self, ran: Option<Ran>) -> (Duration, Option<Promise>) {
         self.end_with(ran, || ())
     }
 
@@ -89,7 +89,7 @@ impl Post {
     /// begin.
     pub(crate) fn lose_some(&self, results: Results) -> Option<Promise> {
         let promise = self.take_lost()?;
-        self.lock().tally.told(results.len(), 1);
+        self.lock().counters.told(results.len(), 1);
         if results.len() < promise.len() {
             return Some(promise.after(results));
         }
@@ -98,7 +98,7 @@ impl Post {
     }
 
     /// The running job's number in the other process, if it is at that epoch.
-    pub(super) fn number_away(&self, epoch: u64) -> Option<u64> {
+    pub(super) fn remote_number(&self, epoch: u64) -> Option<u64> {
         let state = self.lock();
         let running = state.running.as_ref().filter(|_| state.epoch == epoch)?;
         Some(running.number)
@@ -108,15 +108,15 @@ impl Post {
     /// so far and is kept with it: not if it has ended, since its end has that.
     ///
     /// What is not kept is put with the rest that is to be handed on.
-    pub(super) fn fire_away(
+    pub(super) fn fire_remote(
         &self,
-        away: &dyn Away,
+        remote: &dyn RemoteWorker,
         epoch: u64,
         why: Why,
         tell: bool,
     ) -> Option<Output> {
-        let job = self.number_away(epoch)?;
-        let answer = away.interrupt(job, why, tell);
+        let job = self.remote_number(epoch)?;
+        let answer = remote.interrupt(job, why, tell);
         let is_to_tell = answer.as_ref().is_none_or(|answer| answer.still_runs);
         let Answer {
             mut stacks, output, ..

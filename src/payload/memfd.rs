@@ -1,4 +1,4 @@
-//! Shared: buffers in memory files, which worker processes map instead of copying them.
+//! Memfd: buffers in memory files, which worker processes map instead of copying them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

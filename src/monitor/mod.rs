@@ -1,19 +1,19 @@
-//! Post: where a worker's job stands while it runs, for others to see and to end.
+//! Monitor: where a worker's job stands while it runs, for others to see and to end.
 //!
 //! While a job runs, the promise of its outcome lies here. Whoever takes it tells the outcome: the
 //! worker when the job is done, or somebody who ends the job from outside. So each job has exactly
 //! one outcome, whoever is first.
 //!
 //! A job is interrupted by a thread that attaches to the worker's interpreter and raises
-//! `KeyboardInterrupt` in the worker's thread. It does so with the lock of the post held and only if
+//! `KeyboardInterrupt` in the worker's thread. It does so with the lock of the monitor held and only if
 //! that very job is still there; the worker takes its job away under the same lock, and then takes back
 //! what has not been raised yet. So an interrupt never reaches another job.
 
-mod away;
+mod counters;
+mod early_outcome;
 mod histogram;
 mod parting;
-mod settled;
-mod tally;
+mod remote;
 mod visitor;
 mod wake;
 
@@ -33,33 +33,33 @@ use crate::output::{Capture, Output};
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
 
-pub(crate) use away::{Answer, Away};
+pub(crate) use counters::{Measured, Ran, Sampling, Stopwatch, Unmeasured, WorkerCounters};
 pub(crate) use histogram::Histogram;
-pub(crate) use tally::{Measured, Ran, Sampling, Stopwatch, Tally, Unmeasured};
+pub(crate) use remote::{Answer, RemoteWorker};
 
 use visitor::{Request, Visitor};
 use wake::Wake;
 
-pub(crate) use settled::Settled;
+pub(crate) use early_outcome::EarlyOutcomes;
 
 /// One worker's.
 #[derive(Debug)]
-pub(crate) struct Post {
+pub(crate) struct JobMonitor {
     /// The worker's place among the others.
     worker: usize,
     capture: Arc<Capture>,
-    settled: Arc<Settled>,
+    early_outcomes: Arc<EarlyOutcomes>,
     state: Mutex<State>,
     visits: OnceLock<Visits>,
     /// The process that the worker runs its jobs in, where that is another one.
-    away: OnceLock<Arc<dyn Away>>,
+    remote: OnceLock<Arc<dyn RemoteWorker>>,
     memory: OnceLock<Memory>,
     copies: OnceLock<PrivateCopies>,
     visitor: Mutex<Option<Visitor>>,
     elsewhere: Mutex<Option<Elsewhere>>,
     /// Who looks here when a job is to end.
     wake: OnceLock<Wake>,
-    own: Weak<Post>,
+    own: Weak<JobMonitor>,
 }
 
 /// Takes jobs that this worker cannot run, with the reason.
@@ -83,11 +83,11 @@ struct State {
     /// Counts jobs.
     epoch: u64,
     running: Option<Running>,
-    tally: Tally,
+    counters: WorkerCounters,
     /// Since when the worker lives, and its thread's clock.
     alive: Option<(Instant, Option<ThreadClock>)>,
-    /// The tally when its life ended.
-    last: Option<Tally>,
+    /// The counters when its life ended.
+    last: Option<WorkerCounters>,
 }
 
 #[derive(Debug)]
@@ -135,15 +135,19 @@ pub(crate) struct Seen {
     pub(crate) due: Option<(Instant, Why)>,
 }
 
-impl Post {
-    pub(crate) fn new(worker: usize, capture: Arc<Capture>, settled: &Arc<Settled>) -> Arc<Post> {
-        Arc::new_cyclic(|own| Post {
+impl JobMonitor {
+    pub(crate) fn new(
+        worker: usize,
+        capture: Arc<Capture>,
+        early_outcomes: &Arc<EarlyOutcomes>,
+    ) -> Arc<JobMonitor> {
+        Arc::new_cyclic(|own| JobMonitor {
             worker,
             capture,
-            settled: Arc::clone(settled),
+            early_outcomes: Arc::clone(early_outcomes),
             state: Mutex::default(),
             visits: OnceLock::new(),
-            away: OnceLock::new(),
+            remote: OnceLock::new(),
             memory: OnceLock::new(),
             copies: OnceLock::new(),
             visitor: Mutex::default(),
@@ -182,13 +186,13 @@ impl Post {
     }
 
     /// Says that the worker runs its jobs in another process.
-    pub(crate) fn set_away(&self, away: Arc<dyn Away>) {
-        let _ = self.away.set(away);
+    pub(crate) fn set_remote(&self, remote: Arc<dyn RemoteWorker>) {
+        let _ = self.remote.set(remote);
     }
 
     /// The process that it runs its jobs in, where that is another one.
-    pub(crate) fn away(&self) -> Option<&Arc<dyn Away>> {
-        self.away.get()
+    pub(crate) fn remote(&self) -> Option<&Arc<dyn RemoteWorker>> {
+        self.remote.get()
     }
 
     /// Says where the worker's memory is counted, if it is.
@@ -227,8 +231,8 @@ impl Post {
 
     /// How many bytes the worker's interpreter has in use, if that is counted.
     pub(crate) fn memory_in_use(&self) -> Option<usize> {
-        match self.away.get() {
-            Some(away) => away.memory_in_use(),
+        match self.remote.get() {
+            Some(remote) => remote.memory_in_use(),
             None => self.memory.get().map(Memory::in_use),
         }
     }
@@ -237,7 +241,7 @@ impl Post {
     pub(crate) fn come_alive(&self) {
         let mut state = self.lock();
         // What it did to become ready does not count.
-        state.tally = Tally::default();
+        state.counters = WorkerCounters::default();
         state.alive = Some((Instant::now(), ThreadClock::of_this_thread()));
     }
 
@@ -245,14 +249,14 @@ impl Post {
     pub(crate) fn pass_away(&self) {
         *self.elsewhere() = None;
         let mut state = self.lock();
-        state.last = Some(self.tally_at(&state, Instant::now()));
+        state.last = Some(self.counters_at(&state, Instant::now()));
     }
 
     /// What the worker has done so far, and whether it runs a job.
-    pub(crate) fn tally(&self) -> (Tally, bool) {
+    pub(crate) fn counters(&self) -> (WorkerCounters, bool) {
         let state = self.lock();
         (
-            self.tally_at(&state, Instant::now()),
+            self.counters_at(&state, Instant::now()),
             state.running.is_some(),
         )
     }
@@ -284,9 +288,9 @@ impl Post {
         let due = running.due().map(|(due, _)| due);
         let mut state = self.lock();
         // Looked at under the lock: whoever tells an outcome and then looks here finds the job, or has
-        // counted it before this line (see `Settled`).
-        if self.settled.any() && !running.promise.as_ref().is_some_and(Promise::is_open) {
-            self.settled.take_one();
+        // counted it before this line (see `EarlyOutcomes`).
+        if self.early_outcomes.any() && !running.promise.as_ref().is_some_and(Promise::is_open) {
+            self.early_outcomes.take_one();
             running.is_settled = true;
         }
         let is_settled = running.is_settled;
@@ -295,7 +299,7 @@ impl Post {
         if is_settled {
             return Err(());
         }
-        state.tally.wait.note(waited, batch.len());
+        state.counters.wait.note(waited, batch.len());
         Ok(due)
     }
 
@@ -324,9 +328,9 @@ impl Post {
         let time = now - running.began;
         self.capture.end_job();
         if let Some(ran) = ran {
-            state.tally.ended(ran.n_calls, time, ran.crossing);
+            state.counters.ended(ran.n_calls, time, ran.crossing);
             if running.promise.is_some() {
-                state.tally.told(ran.n_calls, ran.n_failed);
+                state.counters.told(ran.n_calls, ran.n_failed);
             }
         }
         drop(state);
@@ -340,7 +344,7 @@ impl Post {
     #[inline]
     pub(crate) fn keep(&self, promise: Promise, results: Results) {
         if !promise.keep(results) {
-            self.settled.take_one();
+            self.early_outcomes.take_one();
         }
     }
 
@@ -348,7 +352,7 @@ impl Post {
     pub(crate) fn lose(&self, error: &Error) {
         let timing = self.timing();
         if let Some(promise) = self.take_lost() {
-            self.lock().tally.told(promise.len(), promise.len());
+            self.lock().counters.told(promise.len(), promise.len());
             let mut results = Results::all_failed(promise.len().max(1), error);
             results.add_timing(timing);
             self.keep(promise, results);
@@ -359,7 +363,7 @@ impl Post {
     pub(crate) fn take_lost(&self) -> Option<Promise> {
         let mut state = self.lock();
         let running = state.running.take()?;
-        state.tally.busy += running.began.elapsed();
+        state.counters.busy += running.began.elapsed();
         running.promise
     }
 
@@ -390,8 +394,8 @@ impl Post {
         let _ = self.wake.set(Wake::new(wake));
     }
 
-    /// This post, for as long as somebody else keeps it.
-    pub(crate) fn weak(&self) -> Weak<Post> {
+    /// This monitor, for as long as somebody else keeps it.
+    pub(crate) fn weak(&self) -> Weak<JobMonitor> {
         Weak::clone(&self.own)
     }
 
@@ -444,7 +448,7 @@ impl Post {
         self.tell_with(epoch, why, printed.unwrap_or_default());
     }
 
-    /// As [`tell`](Post::tell), with what the job has printed so far and is kept with it.
+    /// As [`tell`](JobMonitor::tell), with what the job has printed so far and is kept with it.
     fn tell_with(&self, epoch: u64, why: Why, printed: Output) {
         let told = {
             let mut state = self.lock();
@@ -460,7 +464,7 @@ impl Post {
                 Some((running.promise.take()?, error, timing))
             });
             if let Some((promise, ..)) = &told {
-                state.tally.told(promise.len(), promise.len());
+                state.counters.told(promise.len(), promise.len());
             }
             told
         };
@@ -502,7 +506,7 @@ impl Post {
     }
 
     fn ask(&self, request: Request) {
-        if self.visits.get().is_none() && self.away.get().is_none() {
+        if self.visits.get().is_none() && self.remote.get().is_none() {
             return;
         }
         let mut visitor = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -544,12 +548,12 @@ impl Post {
         stood
     }
 
-    fn tally_at(&self, state: &State, now: Instant) -> Tally {
-        let mut tally = state.tally_at(now);
-        if let (Some(away), None) = (self.away.get(), &state.last) {
-            tally.cpu = away.cpu();
+    fn counters_at(&self, state: &State, now: Instant) -> WorkerCounters {
+        let mut counters = state.counters_at(now);
+        if let (Some(remote), None) = (self.remote.get(), &state.last) {
+            counters.cpu = remote.cpu();
         }
-        tally
+        counters
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -558,19 +562,19 @@ impl Post {
 }
 
 impl State {
-    fn tally_at(&self, now: Instant) -> Tally {
+    fn counters_at(&self, now: Instant) -> WorkerCounters {
         if let Some(last) = &self.last {
             return last.clone();
         }
-        let mut tally = self.tally.clone();
+        let mut counters = self.counters.clone();
         if let Some((since, clock)) = &self.alive {
-            tally.life = now.saturating_duration_since(*since);
-            tally.cpu = clock.and_then(|clock| clock.time());
+            counters.life = now.saturating_duration_since(*since);
+            counters.cpu = clock.and_then(|clock| clock.time());
         }
         if let Some(running) = &self.running {
-            tally.busy += now.saturating_duration_since(running.began);
+            counters.busy += now.saturating_duration_since(running.began);
         }
-        tally
+        counters
     }
 }
 

@@ -1,4 +1,4 @@
-//! Leaves: the pickle of the objects in a value that have no encoding of their own.
+//! Pickle: the one pickle of the objects in a value that have no encoding of their own, its leaves.
 //!
 //! `pickle` hands what is large, and buffers that are out of band, over as objects. Those are not
 //! copied into the pickle: they become buffers beside the value's bytes, and the unpickler reads them
@@ -21,7 +21,7 @@ use super::buffer::{self, Buffer};
 use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
 use super::format::{self, Reader, tag};
-use super::lending::{LENT_FROM, Lending, lend};
+use super::zero_copy::{LENT_FROM, Lending, lend};
 
 /// The first byte of a table that has buffers.
 const WITH_BUFFERS: u8 = 0;
@@ -158,13 +158,13 @@ pub(crate) struct Pickling {
     loads: Kept,
     /// The list in `unread`, given the buffers.
     load: Kept,
-    written: Arc<Mutex<Written>>,
+    written: Arc<Mutex<KeyCache>>,
     unread: Arc<Mutex<Unread>>,
 }
 
 /// A pickle while it is written.
 #[derive(Debug, Default)]
-struct Written {
+struct KeyCache {
     pickle: Vec<u8>,
     places: Vec<usize>,
     large: Vec<Buffer>,
@@ -181,7 +181,7 @@ impl Pickling {
         function: &dyn Fn(&str) -> PyResult<'a, Object<'a>>,
         loans: Option<Loans>,
     ) -> PyResult<'a, Pickling> {
-        let written = Arc::new(Mutex::new(Written::default()));
+        let written = Arc::new(Mutex::new(KeyCache::default()));
         let unread = Arc::new(Mutex::new(Unread::default()));
         let out = Arc::clone(&written);
         let write = attached.callback(move |attached, arguments| {
@@ -209,7 +209,7 @@ impl Pickling {
         lending: &Lending,
         leaves: &[Object<'a>],
     ) -> Result<(Vec<u8>, Vec<Buffer>), Raised<'a>> {
-        *lock(&self.written) = Written::default();
+        *lock(&self.written) = KeyCache::default();
         let list = attached.list(leaves.to_vec());
         let dumped = list.and_then(|list| self.dump.get(attached).call(&[list]));
         let written = std::mem::take(&mut *lock(&self.written));
@@ -275,7 +275,7 @@ fn write<'a>(
     attached: Attached<'a>,
     arguments: &[Borrowed<'a>],
     loans: Option<&Loans>,
-    written: &Mutex<Written>,
+    written: &Mutex<KeyCache>,
 ) -> PyResult<'a, Object<'a>> {
     let [data] = arguments else {
         return Err(attached.raise_type_error("write takes the data"));

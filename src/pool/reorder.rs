@@ -1,4 +1,4 @@
-//! Line: the batches of a map that are out, in the order of their inputs, and the results that have come.
+//! Reorder: the batches of a map that are out, in the order of their inputs, and the results that have come.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::task::{Items, Results};
 
 /// Batches between their being handed out and their results' being yielded.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct ReorderBuffer {
     ordered: bool,
     places: VecDeque<Place>,
     /// Results that may be yielded, each with the index of its first.
@@ -30,9 +30,9 @@ struct Place {
     early: Vec<(u64, Results)>,
 }
 
-impl Line {
+impl ReorderBuffer {
     pub(super) fn new(ordered: bool) -> Self {
-        Line {
+        ReorderBuffer {
             ordered,
             places: VecDeque::new(),
             ready: VecDeque::new(),
@@ -124,7 +124,7 @@ mod tests {
 
     /// The indices that are yielded when batches of 3, 1 and 2 calls come back in that order.
     fn yielded(ordered: bool, order: [usize; 3]) -> Vec<Vec<u64>> {
-        let mut line = Line::new(ordered);
+        let mut line = ReorderBuffer::new(ordered);
         let sizes = [3, 1, 2];
         let firsts = [0, 3, 4];
         (0..3).for_each(|place| line.push(firsts[place], sizes[place]));
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_batch_may_come_in_pieces() {
         for ordered in [true, false] {
-            let mut line = Line::new(ordered);
+            let mut line = ReorderBuffer::new(ordered);
             let firsts = [0, 3];
             line.push(0, 3);
             line.push(3, 2);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_given_up_after_a_piece_is_the_rest() {
-        let mut line = Line::new(true);
+        let mut line = ReorderBuffer::new(true);
         line.push(0, 3);
         line.arrived(0, results(1));
         line.give_up(&Error::TimedOut(None));
