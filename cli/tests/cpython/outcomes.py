@@ -88,4 +88,6 @@ def main(folder, name):
         os.chdir("/")
 
 
-main(*sys.argv[1:])
+# Processes that multiprocessing starts import this file, too.
+if __name__ == "__main__":
+    main(*sys.argv[1:])
