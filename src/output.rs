@@ -80,6 +80,11 @@ pub trait OutputSink: Send + Sync {
         self.write(stream, text);
     }
 
+    /// The call is made again, from its beginning: what it printed, which has been taken in part, comes again.
+    ///
+    /// That happens on the backend [`Auto`](crate::Backend::Auto), where a call moves from an interpreter to a process.
+    fn retract(&self, _speaker: Speaker) {}
+
     /// When the output of a task that runs is handed on.
     fn handover(&self) -> Handover {
         Handover::Blocks
@@ -92,8 +97,8 @@ pub trait OutputSink: Send + Sync {
 pub struct Speaker {
     /// The worker's number, as `owngil.worker_id()` gives it.
     pub worker: usize,
-    /// The place of the call's input among the inputs of its map, from 0; a number of its own for a call
-    /// that was submitted alone. `None` for what is printed when no call runs, such as by threads that
+    /// The place of the call's input among the inputs of its map, from 0; in a broadcast the number of the worker
+    /// that the call is for; a number of its own for a call that was submitted alone. `None` for what is printed when no call runs, such as by threads that
     /// were left behind.
     ///
     /// All that a call prints until its end is handed on before the map yields it.

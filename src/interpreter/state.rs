@@ -79,9 +79,11 @@ impl State {
         };
         function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
         function("let_threads_be_waited_for")?.call(&[])?;
-        // The main interpreter may fork, and a child has to end by it.
+        if attached.id() != 0 || is_worker {
+            let is_process = attached.id() == 0 && is_alone;
+            function("keep_process")?.call(&[attached.bool(is_process)])?;
+        }
         if attached.id() != 0 {
-            function("keep_process")?.call(&[])?;
             function("be_main_thread")?.call(&[])?;
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
@@ -182,7 +184,7 @@ impl State {
                 ControlFlow::Continue(outcome) => outcome,
                 ControlFlow::Break(reason) => {
                     // What it printed so far, it will print again.
-                    monitor.capture().forget();
+                    attached.detach(|| monitor.capture().forget());
                     let (n_made, at) = (made, from);
                     self.refused = Some(Refused { n_made, at, reason });
                     n_calls = made;

@@ -396,11 +396,15 @@ impl Capture {
         (!output.is_empty()).then_some(output)
     }
 
-    /// Drops what the task has printed so far, as far as it has not been handed on.
+    /// Drops what the task has printed so far, and tells the sink, which may have some of it.
     pub(crate) fn forget(&self) {
         self.read_pipes();
+        let _turn = self.lock_handing_on();
         self.written.store(false, Ordering::Release);
         *self.lock() = Output::default();
+        if let (None, OutputPolicy::Sink(sink)) = (&self.forward, &self.policy) {
+            sink.retract(self.speaker());
+        }
     }
 
     /// As [`finish`](Capture::finish), for one stream.

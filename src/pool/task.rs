@@ -153,20 +153,24 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
 
     /// Gives the call to one worker, before what is queued.
     pub(super) fn order<T>(&self, seat: usize) -> Result<Task<T>> {
-        let made = self.made()?;
+        let made = self.made_for(Some(seat as u64))?;
         made.home.fill_seats(made.home.settings.n_workers, None)?;
         made.home.order(seat, made.job)?;
         Ok(expect(made.home, made.slot, made.deadline))
     }
 
     fn made(&self) -> Result<Made<'p>> {
+        self.made_for(self.index)
+    }
+
+    fn made_for(&self, index: Option<u64>) -> Result<Made<'p>> {
         let home = self.pool.shared.home(&self.function)?;
         let encode = || Batch::of_one(&self.function, &self.arguments);
         let batch = home.encoding(encode)?;
         if self.time_limit.is_some() {
             home.start_watchdog();
         }
-        let slot = Arc::new(Slot::new(home.cancel_target, self.index));
+        let slot = Arc::new(Slot::new(home.cancel_target, index));
         let recipient = Recipient::Task(Arc::clone(&slot));
         let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
         Ok(Made {

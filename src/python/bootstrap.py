@@ -11,7 +11,21 @@ import _frozen_importlib_external as _external
 import _thread
 import io
 import os
+import posix
 import sys
+
+
+def _to_descriptor(fd):
+    """Stands for the host's `write` where output goes past it."""
+    write = posix.write
+
+    def write_all(number, data):
+        if data is not None:
+            rest = memoryview(data.encode() if isinstance(data, str) else data)
+            while rest:
+                rest = rest[write(fd, rest) :]
+
+    return write_all
 
 
 class _Binary(io.BufferedIOBase):
@@ -54,7 +68,7 @@ class _Text(io.TextIOBase):
 
     def __init__(self, number, name, errors, write, descriptor):
         self._number = number
-        self._write = write
+        self._write = self._host = write
         self._errors = errors
         self.name = name
         self.mode = "w"
@@ -81,6 +95,10 @@ class _Text(io.TextIOBase):
 
     def fileno(self):
         return self.buffer.fileno()
+
+    def send_to(self, descriptor):
+        """Has output go there; None: to the host."""
+        self._write = self.buffer._write = self._host if descriptor is None else _to_descriptor(descriptor)
 
     def flush(self):
         self._write(self._number, None)
@@ -131,8 +149,9 @@ def install_streams(write, descriptor, keeps_stdin):
     with _loading:
         if "_owngil_streams" in vars(sys):
             return
-        # As Python does in the C locale: names of files come out as the bytes that they are (PEP 538).
-        sys.stdout = _Text(1, "<stdout>", "surrogateescape", write, descriptor)
+        # By the locale and PYTHONIOENCODING, as Python has it for its own.
+        errors = getattr(sys.stdout, "errors", None) or "surrogateescape"
+        sys.stdout = _Text(1, "<stdout>", errors, write, descriptor)
         sys.stderr = _Text(2, "<stderr>", "backslashreplace", write, descriptor)
         if not keeps_stdin:
             # Tasks that read it would take lines from one another and from the host; as in
@@ -194,12 +213,25 @@ def replace(name, function, *modules):
             supported.add(function)
 
 
-def keep_process():
-    """Has os._exit end the call that makes it, not the process with the calls of all other workers."""
-    import posix
+# What os._exit raises: a script that it ends runs no exit functions. It is told as what it stands for.
+_Exit = type("SystemExit", (SystemExit,), {"__module__": "builtins"})
+
+
+def keep_process(is_alone):
+    """Has os._exit end the call that makes it, not the process with the calls of all other workers.
+
+    A worker that is alone in its process ends with that, unless it runs a script, whose status is what counts.
+    """
+    if not _is_first("keeps_process"):
+        return
+    process, worker, end = posix.getpid(), _thread.get_ident(), posix._exit
 
     def _exit(status):
-        raise SystemExit(status)
+        is_script = _thread.get_ident() == worker and getattr(sys.modules["owngil"]._own, "runs_script", False)
+        if not isinstance(status, int) or posix.getpid() != process or (is_alone and not is_script):
+            # What is forked off ends by it, as anywhere.
+            end(status)
+        raise _Exit(status)
 
     replace("_exit", _exit, os, posix)
 
@@ -271,7 +303,6 @@ def note_refusals(note):
     loader.exec_module = noting(loader.exec_module)
     import _posixsubprocess
     import _signal
-    import posix
 
     _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)

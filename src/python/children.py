@@ -184,8 +184,22 @@ def catch(descriptor, write, environment):
         return posix_write(fd, data)
 
     _replace("write", caught_write)
+    if environment is None:
+        # The main interpreter's, where nothing is refused.
+        targets = []
+        os.register_at_fork(
+            before=lambda: targets.append((own(1), own(2))),
+            after_in_parent=targets.pop,
+            after_in_child=lambda: _print_to(targets[-1]),
+        )
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
     _ask_descriptors(own)
+
+
+def _print_to(descriptors):
+    """In a process that was forked off, in which nobody takes what is printed."""
+    for stream, descriptor in zip(sys._owngil_streams[1:], descriptors):
+        stream.send_to(descriptor)
 
 
 def keep_directory(note, has_own):
@@ -215,13 +229,17 @@ def keep_descriptors():
     def refuse(fd):
         raise RuntimeError(f"descriptor {fd} cannot be replaced in an interpreter: it is the whole process's")
 
+    def is_kept(fd):
+        # Those of the task stand for 1 and 2.
+        return 0 <= fd <= 2 or fd in (stream.fileno() for stream in sys._owngil_streams[1:])
+
     def caught_dup2(fd, fd2, inheritable=True):
-        if 0 <= fd2 <= 2:
+        if is_kept(fd2):
             refuse(fd2)
         return dup2(fd, fd2, inheritable)
 
     def caught_close(fd):
-        if 0 <= fd <= 2:
+        if is_kept(fd):
             refuse(fd)
         close(fd)
 

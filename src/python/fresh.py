@@ -15,8 +15,8 @@ import sys
 
 # Attributes of sys that scripts set.
 _OF_SYS = (
-    "argv breakpointhook displayhook dont_write_bytecode excepthook executable ps1 ps2 pycache_prefix stderr stdin "
-    "stdout tracebacklimit unraisablehook"
+    "argv breakpointhook displayhook dont_write_bytecode excepthook executable last_exc last_traceback last_type "
+    "last_value ps1 ps2 pycache_prefix stderr stdin stdout tracebacklimit unraisablehook"
 ).split()
 _LISTS_OF_SYS = "meta_path path path_hooks warnoptions".split()
 _ABSENT = object()
@@ -51,6 +51,65 @@ def _is_shared(name, module):
     return name.startswith(_MADE_IN_C)
 
 
+def _put_back_asyncio(events):
+    events._event_loop_policy = None
+
+
+def _put_back_csv(csv):
+    csv.field_size_limit(128 * 1024)
+    for name in csv.list_dialects():
+        if name not in ("excel", "excel-tab", "unix"):
+            csv.unregister_dialect(name)
+
+
+def _put_back_decimal(decimal):
+    default = decimal.DefaultContext
+    default.prec, default.rounding, default.capitals, default.clamp = 28, decimal.ROUND_HALF_EVEN, 1, 0
+    default.Emin, default.Emax = -999999, 999999
+    default.clear_flags()
+    for signal in default.traps:
+        default.traps[signal] = signal in (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow)
+
+
+def _put_back_mimetypes(mimetypes):
+    mimetypes.inited, mimetypes._db = False, None
+
+
+def _put_back_multiprocessing(context):
+    context._default_context._actual_context = None
+
+
+def _put_back_tempfile(tempfile):
+    tempfile.tempdir = None
+
+
+def _put_back_threading(threading):
+    threading.excepthook = threading.__excepthook__
+    threading._trace_hook = threading._profile_hook = None
+
+
+def _put_back_urllib(request):
+    request._opener = None
+
+
+# What scripts set in modules that stay loaded, as it is when a module is imported.
+_OF_MODULES = {
+    "_csv": _put_back_csv,
+    "asyncio.events": _put_back_asyncio,
+    "calendar": lambda calendar: calendar.setfirstweekday(calendar.MONDAY),
+    "decimal": _put_back_decimal,
+    "mimetypes": _put_back_mimetypes,
+    "multiprocessing.context": _put_back_multiprocessing,
+    # It has the environment and the modules of the script that started it.
+    "multiprocessing.forkserver": lambda forkserver: forkserver._forkserver._stop(),
+    "random": lambda random: random.seed(),
+    "socket": lambda socket: socket.setdefaulttimeout(None),
+    "tempfile": _put_back_tempfile,
+    "threading": _put_back_threading,
+    "urllib.request": _put_back_urllib,
+}
+
+
 class _State:
     """What is noted before a script, and put back after it."""
 
@@ -61,25 +120,31 @@ class _State:
         self._lists = [(name, of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
+        self._errors = tuple(stream._errors for stream in sys._owngil_streams[1:])
         self._variables = dict(os.environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
         self._logging = _Logging(logging) if logging else None
         # Those of `warnings` too, which may not have been imported yet.
         self._filters = list(_warnings.filters)
-        handles_signals = getattr(sys.modules["owngil"]._own, "handles_signals", False)
+        owngil = sys.modules["owngil"]
+        self._of_host = dict(getattr(owngil, "_handlers", ()))
+        handles_signals = getattr(owngil._own, "handles_signals", False)
         self._handlers = _handlers() if handles_signals else None
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
         self._collection = gc.isenabled(), gc.get_threshold()
-        if isinstance(sys.modules["owngil"]._own, _thread._local):
+        if isinstance(owngil._own, _thread._local):
             sys.meta_path.insert(0, _OfFunctions())
 
     def put_back(self):
-        own = sys.modules["owngil"]._own
+        owngil = sys.modules["owngil"]
+        own = owngil._own
+        if self._of_host:
+            owngil._handlers.update(self._of_host)
         if hasattr(own, "stdin"):
             del own.stdin
         _, stdout, stderr = sys._owngil_streams
-        stdout._errors, stderr._errors = "surrogateescape", "backslashreplace"
+        stdout._errors, stderr._errors = self._errors
         is_enabled, thresholds = self._collection
         (gc.enable if is_enabled else gc.disable)()
         gc.set_threshold(*thresholds)
@@ -97,27 +162,15 @@ class _State:
                 delattr(builtins, name)
         if os.environ._data != self._variables:
             self._put_back_variables()
-        if "random" in sys.modules:
-            sys.modules["random"].seed()
-        if "asyncio.events" in sys.modules:
-            sys.modules["asyncio.events"]._event_loop_policy = None
-        if "threading" in sys.modules:
-            threading = sys.modules["threading"]
-            threading.excepthook = threading.__excepthook__
-            threading._trace_hook = threading._profile_hook = None
         if self._handlers is not None:
             self._put_back_signals()
             _find_nothing(0)
             for number, kept in enumerate(own.streams, 1):
                 if _file_of(number) != _file_of(kept):
                     os.dup2(kept, number)
-        if "tempfile" in sys.modules:
-            sys.modules["tempfile"].tempdir = None
-        if "multiprocessing.forkserver" in sys.modules:
-            # It has the environment and the modules of the script that started it.
-            sys.modules["multiprocessing.forkserver"]._forkserver._stop()
-        if "socket" in sys.modules:
-            sys.modules["socket"].setdefaulttimeout(None)
+        for name, put_back in _OF_MODULES.items():
+            if name in sys.modules:
+                put_back(sys.modules[name])
 
     def forget_modules(self):
         """Lets go of the modules that are the script's own, and of itself."""
@@ -160,7 +213,8 @@ class _State:
                 added = [folder for folder in folders if folder not in kept] if name == "path" else []
                 of_sys[name][:] = added + kept
         if self._limits != _limits():
-            recursion, digits, interval = self._limits
+            recursion, digits, interval, stack = self._limits
+            _thread.stack_size(stack)
             sys.setrecursionlimit(recursion)
             sys.set_int_max_str_digits(digits)
             sys.setswitchinterval(interval)
@@ -216,7 +270,7 @@ def _differ(now, kept):
 
 
 def _limits():
-    return sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()
+    return sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval(), _thread.stack_size()
 
 
 def _file_of(descriptor):
@@ -353,6 +407,8 @@ class _ExitFunctions:
 
                 print(f"Exception ignored in atexit callback {func!r}:", file=sys.stderr)
                 traceback.print_exception(error)
+
+    def end(self):
         self._own = None
 
 

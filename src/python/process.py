@@ -15,3 +15,43 @@ sys.modules["owngil"]._own.streams = os.dup(1), os.dup(2)
 sys.modules["owngil"]._own.handles_signals = True
 # What is forked off here is no worker.
 os.register_at_fork(after_in_child=forked)
+
+
+def _same_file(one, other):
+    try:
+        return os.path.samestat(os.fstat(one), os.fstat(other))
+    except OSError:
+        return False  # It is closed.
+
+
+def _follow(change):
+    """Has what Python prints go where a task has sent descriptors 1 and 2, as what child processes print does."""
+
+    def followed(*arguments, **keywords):
+        try:
+            return change(*arguments, **keywords)
+        finally:
+            streams = zip((1, 2), sys._owngil_streams[1:], sys.modules["owngil"]._own.streams)
+            for number, stream, kept in streams:
+                stream.send_to(None if _same_file(number, kept) else number)
+
+    return followed
+
+
+def _forking(fork):
+    """Has it not warn of threads that are owngil's own."""
+
+    def quiet_fork():
+        if "threading" in sys.modules and sys.modules["threading"].active_count() > 1:
+            return fork()
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return fork()
+
+    return quiet_fork
+
+
+for name, made in ("dup2", _follow(os.dup2)), ("fork", _forking(os.fork)), ("forkpty", _forking(os.forkpty)):
+    sys.modules["owngil"]._replace(name, made, sys.modules["posix"], os)

@@ -30,7 +30,11 @@ def load_script(kind, path, text, shown):
         module.__loader__ = _Source(source)
         if sys.version_info < (3, 15):
             module.__cached__ = None
-        if path:
+        if sys.version_info < (3, 14):
+            module.__annotations__ = {}
+        if not path:
+            module.__file__ = filename
+        else:
             module.__file__ = path
             module.__loader__ = _external.SourceFileLoader("__main__", path)
         return module, code, shown
@@ -103,7 +107,8 @@ class _Script:
             sys.stdin = _standard_input(stdin)
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin()
-        main = None
+        own, main, raised, ends_at_once = sys.modules["owngil"]._own, None, None, False
+        own.runs_script = True
         try:
             main, code, sys.argv[0] = self._main()
             main.__builtins__ = builtins
@@ -115,15 +120,20 @@ class _Script:
             _contextvars.Context().run(exec, code, main.__dict__)
             status, self._has_failed = 0, False
         except SystemExit as exit:
-            status, self._has_failed = _status(exit.code), False
+            status, self._has_failed, ends_at_once = _status(exit.code), False, type(exit) is _Exit
         except BaseException as error:
-            if sys.excepthook is not sys.__excepthook__:
-                sys.excepthook(type(error), error, error.__traceback__)
-            raise
+            raised = error
+            _show(error)
+        # Not while the exception is handled: exit functions ask for it.
+        executors = ()
+        try:
+            if not ends_at_once:
+                executors = _shut_down_executors()
+                _await_threads(threads)
+                _exit_functions.run()
         finally:
-            executors = _shut_down_executors()
-            _await_threads(threads)
-            _exit_functions.run()
+            own.runs_script = False
+            _exit_functions.end()
             # As Python does at its end: files are flushed, modules go, and then all that they held. Functions refer to
             # their module's variables, so it takes a collection.
             _flush()
@@ -136,7 +146,22 @@ class _Script:
             gc.collect()
             state.put_back()
             gc.unfreeze()
+        if raised is not None:
+            raise raised
         return status
+
+
+def _show(error):
+    """What Python does with an exception that nobody catches, but for the traceback, which the host shows."""
+    sys.last_exc, sys.last_type, sys.last_value, sys.last_traceback = error, type(error), error, error.__traceback__
+    if sys.excepthook is not sys.__excepthook__:
+        try:
+            sys.excepthook(type(error), error, error.__traceback__)
+        except Exception:
+            import traceback
+
+            print("Error in sys.excepthook:", file=sys.stderr)
+            traceback.print_exc()
 
 
 def _standard_input(data):
@@ -173,10 +198,16 @@ def _give_descriptor(descriptor):
     builtins.open = _Builtin(open, plain_open)
 
 
+_BUFFERED = _io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom, _io.BufferedRWPair
+
+
 def _flush():
-    """Flushes the files that the script has left open: in a cycle a file's own buffer may be gone before it."""
+    """Flushes the files that the script has left open: in a cycle a file's own buffer may be gone before it.
+
+    Others, such as those of gzip, write at their end what they have.
+    """
     for found in gc.get_objects():
-        if issubclass(type(found), _io._IOBase):
+        if issubclass(type(found), _BUFFERED):
             try:
                 if not found.closed and found.writable():
                     found.flush()

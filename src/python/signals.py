@@ -25,13 +25,28 @@ def leave_to_host():
     owngil = sys.modules["owngil"]
     if not owngil._is_first("leaves_signals"):
         return
-    set_handler, replace = _signal.signal, owngil._replace
+    set_handler, get_handler, replace = _signal.signal, _signal.getsignal, owngil._replace
+    # As in a Python of its own: the host's handlers are nobody's business.
+    as_python = {_signal.SIGINT: _signal.default_int_handler, _signal.SIGTERM: _signal.SIG_DFL}
+    handlers = owngil._handlers = {}
+    for number in _OF_HOST:
+        handler = get_handler(number)
+        handlers[number] = as_python.get(number, _signal.SIG_IGN) if handler is None else handler
+
+    def getsignal(signalnum, /):
+        return handlers[signalnum] if signalnum in handlers else get_handler(signalnum)
 
     def signal(signalnum, handler, /):
-        if signalnum in _OF_HOST and handler in (_signal.SIG_DFL, _signal.SIG_IGN, _signal.default_int_handler):
-            return _signal.getsignal(signalnum)
+        is_plain = handler in (_signal.SIG_DFL, _signal.SIG_IGN, _signal.default_int_handler)
+        if is_plain and signalnum in handlers:
+            before, handlers[signalnum] = handlers[signalnum], handler
+            return before
+        if is_plain and getsignal(signalnum) == handler:
+            # Nothing changes.
+            return handler
         return set_handler(signalnum, handler)
 
+    replace("getsignal", getsignal, _signal)
     replace("signal", signal, _signal)
     _keep_from_process(replace)
 

@@ -9,6 +9,7 @@ use owngil::{Handover, OutputPolicy, OutputSink, Speaker, Stream};
 
 use super::args::OutputArgs;
 use super::folder::{Folder, TaskSummary};
+use super::replay::{Passed, Progress, Replay};
 use super::spool::{Spool, Text};
 use super::tag::{Tagger, Tagstring};
 use crate::fatal::Fatal;
@@ -69,6 +70,8 @@ struct Streams {
     held: [Text; 2],
     /// All of it, where that is wanted and it is not held.
     whole: [Text; 2],
+    passed: [Passed; 2],
+    replays: [Option<Replay>; 2],
     taggers: [Tagger; 2],
     is_tagged: bool,
     trouble: Option<io::Error>,
@@ -270,28 +273,44 @@ impl TaskOutput {
         }
         let number = usize::from(stream == Stream::Stderr);
         let (held, tagger) = (&mut streams.held[number], &mut streams.taggers[number]);
-        let end = match self.when {
-            When::AtTheEnd => 0,
-            When::LineByLine => text
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |at| at + 1),
-            When::AtOnce => text.len(),
-        };
-        let (now, later) = text.split_at(end);
+        let (passed, replay) = (&mut streams.passed[number], &mut streams.replays[number]);
         let mut hear = || -> io::Result<()> {
+            let mut text = text;
             if self.folder.is_some() && self.when != When::AtTheEnd {
                 spool.append(&mut streams.whole[number], text)?;
             }
+            if let Some(again) = replay {
+                spool.append(held, again.take(&mut text))?;
+                match again.progress() {
+                    Progress::GoesOn => return Ok(()),
+                    Progress::Same(before) => {
+                        spool.drop(std::mem::take(held));
+                        *passed = before;
+                    }
+                    Progress::Different => {}
+                }
+                *replay = None;
+            }
+            let end = match self.when {
+                When::AtTheEnd => 0,
+                When::LineByLine => text
+                    .iter()
+                    .rposition(|byte| *byte == b'\n')
+                    .map_or(0, |at| at + 1),
+                When::AtOnce => text.len(),
+            };
+            let (now, later) = text.split_at(end);
             if !now.is_empty() {
                 let mut lines = Vec::new();
                 while let Some(piece) = spool.take(held)? {
+                    passed.add(&piece);
                     tagger.append(&mut lines, &piece);
                     if lines.len() >= WRITE_AT {
                         self.say(stream, &lines);
                         lines.clear();
                     }
                 }
+                passed.add(now);
                 tagger.append(&mut lines, now);
                 self.say(stream, &lines);
             }
@@ -330,13 +349,25 @@ impl OutputSink for TaskOutput {
     }
 
     fn write_of(&self, speaker: Speaker, stream: Stream, text: &[u8]) {
-        let index = match self.place {
-            Place::Workers => Some(speaker.worker as u64),
-            Place::Results | Place::Tasks => speaker.index,
-        };
-        match index {
+        match speaker.index {
             Some(index) => self.hear(index, stream, text),
             None => self.write(stream, text),
+        }
+    }
+
+    fn retract(&self, speaker: Speaker) {
+        let mut state = self.lock();
+        let State { spool, task_output } = &mut *state;
+        let Some(streams) = speaker.index.and_then(|index| task_output.get_mut(&index)) else {
+            return;
+        };
+        for number in 0..2 {
+            for text in [&mut streams.held, &mut streams.whole] {
+                spool.drop(std::mem::take(&mut text[number]));
+            }
+            let passed = std::mem::take(&mut streams.passed[number]);
+            let before = streams.replays[number].take();
+            streams.replays[number] = Replay::of(before.map_or(passed, |replay| replay.before()));
         }
     }
 
