@@ -4,13 +4,43 @@
 //! worker. One that was given a session of its own is meant to stay.
 
 use std::fs;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use owngil_ffi::session_of;
+use owngil_ffi::{leave, session_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use crate::error::{PythonError, Result};
+
+/// Python code has forked this process off one of owngil's: it is no worker, and ends with the call that it is in.
+static IS_FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Python code has forked this process off.
+pub(crate) fn note_fork() {
+    IS_FORKED.store(true, Ordering::Relaxed);
+}
+
+/// Whether Python code has forked this process off.
+#[inline]
+pub(crate) fn is_forked() -> bool {
+    IS_FORKED.load(Ordering::Relaxed)
+}
+
+/// Ends a process that was forked off in a call with this outcome, as the end of its code would have.
+#[cold]
+pub(crate) fn end_forked(outcome: &Result<()>) -> ! {
+    let Err(error) = outcome else { leave(0) };
+    let python = error.python();
+    if let Some(status) = python.and_then(PythonError::exit_status) {
+        leave(status);
+    }
+    let traceback = python.map_or_else(|| error.to_string(), |error| error.traceback().to_owned());
+    let _ = writeln!(io::stderr(), "{}", traceback.trim_end());
+    leave(1)
+}
 
 /// From how many on those are dropped that have ended.
 const N_BEFORE_LOOK: usize = 16;

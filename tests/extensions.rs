@@ -269,10 +269,7 @@ fn a_release_too_many_ends_the_process_and_says_why() {
         ("after", "no thread-state for this thread"),
     ] {
         let mut own = Command::new(support::WORKER);
-        own.args(["map", "-j1", "--backend", "interpreter"])
-            .args(["--extensions", "private"])
-            .arg(format!("{}:releases", copies.display()))
-            .arg(place);
+        own.arg(format!("{}:releases", copies.display())).arg(place);
         let output = own.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.signal(), Some(6), "{said}");

@@ -16,6 +16,7 @@ use super::refusals::Refusals;
 use super::refused::Refused;
 use super::site;
 use super::streams::Streams;
+use crate::children;
 use crate::error::Error;
 use crate::inherited::Inherited;
 use crate::monitor::{JobMonitor, Ran, Sampling};
@@ -173,6 +174,9 @@ impl State {
                 }
                 Err(error) => Err(error.clone()),
             };
+            if children::is_forked() {
+                children::end_forked(&outcome);
+            }
             if let Some(directory) = &self.directory {
                 directory.put_back(monitor.capture());
             }

@@ -8,6 +8,7 @@ use super::functions::named;
 use super::host::{descriptor, note_directory, started, write};
 use super::own_directory::OwnDirectory;
 use super::program::CHILDREN;
+use crate::children::note_fork;
 use crate::inherited::Inherited;
 use crate::output::{Capture, Children};
 
@@ -17,6 +18,7 @@ pub(super) struct Streams<'a> {
     descriptor: Object<'a>,
     started: Object<'a>,
     note_directory: Object<'a>,
+    forked: Object<'a>,
 }
 
 impl<'a> Streams<'a> {
@@ -38,6 +40,10 @@ impl<'a> Streams<'a> {
                 .callback(move |attached, arguments| started(attached, arguments, &parent))?,
             note_directory: attached
                 .callback(move |attached, _| note_directory(attached, &mover))?,
+            forked: attached.callback(|attached, _| {
+                note_fork();
+                Ok(attached.none())
+            })?,
         };
         let (write, descriptor) = (streams.write.clone(), streams.descriptor.clone());
         let install = named(attached, bootstrap, "install_streams")?;
@@ -65,11 +71,15 @@ impl<'a> Streams<'a> {
         };
         match children {
             Children::Noted => function("note")?.call(&[self.descriptor])?,
-            _ => function("catch")?.call(&[self.descriptor, self.write, environment])?,
+            _ => {
+                let host = [self.descriptor, self.write, environment, self.forked];
+                function("catch")?.call(&host)?
+            }
         };
         function("tell_of_children")?.call(&[self.started])?;
         if has_own_gil {
             function("keep_descriptors")?.call(&[])?;
+            function("keep_children")?.call(&[])?;
         }
         let is_process = children == Children::Noted;
         OwnDirectory::install(

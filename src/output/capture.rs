@@ -48,7 +48,7 @@ pub(crate) struct Capture {
     /// What is printed goes to the process's own streams, at once.
     is_diverted: AtomicBool,
     output: Mutex<Output>,
-    /// GilSlice by who hands on. Not the lock of the output: a sink may wait, and who ends a task waits for nobody.
+    /// Held by who hands on. Not the lock of the output: a sink may wait, and who ends a task waits for nobody.
     handing_on: Mutex<()>,
     has_pipes: AtomicBool,
     /// The running call may have started others that write into the pipes.

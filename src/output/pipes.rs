@@ -29,7 +29,7 @@ pub(super) struct Pipes {
 #[derive(Debug)]
 pub(crate) struct Readers {
     ends: [PipeReader; 2],
-    /// GilSlice by who reads, so that one piece does not overtake another.
+    /// Held by who reads, so that one piece does not overtake another.
     reading: Mutex<()>,
 }
 

@@ -24,6 +24,7 @@ use super::frame::{
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
+use crate::children;
 use crate::error::{Error, Result};
 use crate::function::{Function, Place};
 use crate::inherited::{Directory, Inherited};
@@ -47,9 +48,6 @@ const SETUP: Duration = Duration::from_secs(30);
 const N_WAITING: usize = 16;
 
 static IS_WORKER: AtomicBool = AtomicBool::new(false);
-
-/// This process is one that was forked off a worker by Python code.
-static IS_FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Makes this process a worker, if a pool of another process has started it to be one; returns at once if
 /// not.
@@ -232,7 +230,7 @@ impl Role {
         }
         let capture = Arc::clone(monitor.capture());
         interpreter.stand_alone(move || {
-            IS_FORKED.store(true, Ordering::Relaxed);
+            children::note_fork();
             capture.divert();
         })?;
         Ok(interpreter)
@@ -278,10 +276,6 @@ impl Runner {
             &|_| (),
             &mut || runner.borrow_mut().next_at_hand(),
             |promise, results, ran| {
-                if IS_FORKED.load(Ordering::Relaxed) {
-                    // Python code that was to end the process has returned instead.
-                    leave(0);
-                }
                 if let (true, Some(memory)) = (counts, &memory) {
                     runner.borrow().role.turn.note_memory(memory.in_use());
                 }

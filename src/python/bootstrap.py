@@ -65,6 +65,8 @@ class _Text(io.TextIOBase):
     line_buffering = False
     write_through = True
     newlines = None
+    _is_plain = True
+    _newline = "\n"
 
     def __init__(self, number, name, errors, write, descriptor):
         self._number = number
@@ -84,6 +86,9 @@ class _Text(io.TextIOBase):
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if not self._is_plain:
+            self._write(self._number, text.replace("\n", self._newline).encode(self.encoding, self._errors))
+            return len(text)
         try:
             self._write(self._number, text)
             return len(text)
@@ -106,10 +111,22 @@ class _Text(io.TextIOBase):
     def isatty(self):
         return False
 
-    def reconfigure(self, *, errors=None, **others):
-        """Takes what io.TextIOWrapper takes; the encoding stays UTF-8."""
-        if errors is not None:
+    def reconfigure(self, *, encoding=None, errors=None, newline="", **others):
+        """Takes what io.TextIOWrapper takes."""
+        if encoding is not None:
+            "".encode(encoding)
+            self.encoding, self._errors = encoding, errors or "strict"
+        elif errors is not None:
             self._errors = errors
+        if newline is None or newline:
+            self._newline = newline or os.linesep
+        encoding = self.encoding.lower().replace("_", "-")
+        self._is_plain = encoding in ("utf-8", "utf8") and self._newline == "\n"
+
+    def forget(self, errors):
+        """As it was before `reconfigure`."""
+        vars(self).pop("encoding", None)
+        self._newline, self._is_plain, self._errors = "\n", True, errors
 
     def detach(self):
         raise io.UnsupportedOperation("detach")
@@ -214,7 +231,7 @@ def replace(name, function, *modules):
 
 
 # What os._exit raises: a script that it ends runs no exit functions. It is told as what it stands for.
-_Exit = type("SystemExit", (SystemExit,), {"__module__": "builtins"})
+_Exit = vars(sys).setdefault("_owngil_exit", type("SystemExit", (SystemExit,), {"__module__": "builtins"}))
 
 
 def keep_process(is_alone):
@@ -308,7 +325,8 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
-    for name in "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg":
+    names = "fork forkpty dup2 close closerange chdir fchdir umask kill killpg wait wait3 wait4 waitid waitpid"
+    for name in names.split():
         if hasattr(posix, name):
             replace(name, noting_call(getattr(posix, name)), posix, os)
 

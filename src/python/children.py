@@ -107,8 +107,11 @@ def keep_environment(variables):
     return environment
 
 
-def catch(descriptor, write, environment):
-    """In an interpreter of a process that has others; `environment` is None where it is the process's."""
+def catch(descriptor, write, environment, forked):
+    """In an interpreter of a process that has others; `environment` is None where it is the process's.
+
+    `forked()` is called in what is forked off, which only the main interpreter may do.
+    """
     if not sys.modules["owngil"]._is_first("catches_children"):
         return
 
@@ -116,7 +119,7 @@ def catch(descriptor, write, environment):
         if number == 1 or number == 2:
             target = descriptor(number)
             return number if target is None else target
-        return number
+        return getattr(sys.modules["owngil"]._own, "stdin", 0) if number == 0 else number
 
     def listed():
         return None if environment is None else [name + b"=" + value for name, value in environment.items()]
@@ -141,7 +144,7 @@ def catch(descriptor, write, environment):
     _replace_fork_exec(caught_fork_exec)
 
     def caught_spawn(spawn):
-        def caught(path, argv, env=None, /, *, file_actions=(), **others):
+        def caught(path, argv, env, /, *, file_actions=(), **others):
             if env is None:
                 env = environment
             first = []
@@ -170,14 +173,12 @@ def catch(descriptor, write, environment):
     posix_read, posix_write, posix_dup = posix.read, posix.write, posix.dup
 
     def caught_read(fd, length, /):
-        if fd == 0:
-            fd = getattr(sys.modules["owngil"]._own, "stdin", 0)
-        return posix_read(fd, length)
+        return posix_read(own(fd) if fd == 0 else fd, length)
 
     _replace("read", caught_read)
 
     def caught_write(fd, data, /):
-        if (fd == 1 or fd == 2) and descriptor(fd) is not None:
+        if type(fd) is int and fd in (1, 2) and descriptor(fd) is not None:
             data = bytes(memoryview(data))
             write(fd, data)
             return len(data)
@@ -190,7 +191,7 @@ def catch(descriptor, write, environment):
         os.register_at_fork(
             before=lambda: targets.append((own(1), own(2))),
             after_in_parent=targets.pop,
-            after_in_child=lambda: _print_to(targets[-1]),
+            after_in_child=lambda: (forked(), _print_to(targets[-1])),
         )
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
     _ask_descriptors(own)
@@ -208,7 +209,7 @@ def keep_directory(note, has_own):
         return
 
     def noting(call):
-        def noted(argument, /):
+        def noted(argument):
             if not has_own:
                 raise RuntimeError("the working directory cannot be changed in an interpreter: it is the whole process's")
             note()
@@ -216,10 +217,43 @@ def keep_directory(note, has_own):
 
         return noted
 
-    for name in "fchdir", "umask":
-        _replace(name, noting(getattr(posix, name)))
-    chdir = noting(posix.chdir)
+    chdir, fchdir, umask = noting(posix.chdir), noting(posix.fchdir), noting(posix.umask)
     _replace("chdir", lambda path: chdir(path))
+    _replace("fchdir", lambda fd: fchdir(fd))
+    _replace("umask", lambda mask, /: umask(mask))
+
+
+def keep_children():
+    """Refuses to wait for whatever child process ends next: it may be that of another task."""
+
+    def refuse(what):
+        raise RuntimeError(f"{what}: any child cannot be waited for in an interpreter: others have children, too")
+
+    waitpid, wait4, waitid = posix.waitpid, posix.wait4, posix.waitid
+
+    def kept_waitid(idtype, id, options, /):
+        if idtype in (os.P_ALL, os.P_PGID):
+            refuse("waitid")
+        return waitid(idtype, id, options)
+
+    def kept_waitpid(pid, options, /):
+        if pid <= 0:
+            refuse("waitpid")
+        return waitpid(pid, options)
+
+    def kept_wait4(pid, options):
+        if pid <= 0:
+            refuse("wait4")
+        return wait4(pid, options)
+
+    def kept_wait():
+        refuse("wait")
+
+    def kept_wait3(options):
+        refuse("wait3")
+
+    for kept in kept_wait, kept_wait3, kept_wait4, kept_waitid, kept_waitpid:
+        _replace(kept.__name__.removeprefix("kept_"), kept)
 
 
 def keep_descriptors():

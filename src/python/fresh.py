@@ -20,6 +20,8 @@ _OF_SYS = (
 ).split()
 _LISTS_OF_SYS = "meta_path path path_hooks warnoptions".split()
 _ABSENT = object()
+# Which a script may replace.
+_environ = os.environ
 # Cython makes one module for all that it has compiled.
 _MADE_IN_C = "_cython_", "cython_runtime"
 
@@ -35,6 +37,14 @@ _folders = _shared_folders()
 
 def _is_shared(name, module):
     """Whether a module stays loaded: of the standard library or of an installed package."""
+    try:
+        return _is_of_package(name, module)
+    except BaseException:
+        # What stands there need not be a module, nor named as one.
+        return False
+
+
+def _is_of_package(name, module):
     spec = getattr(module, "__spec__", None)
     origin = getattr(spec, "origin", None) or getattr(module, "__file__", None)
     if origin in ("built-in", "frozen"):
@@ -47,7 +57,7 @@ def _is_shared(name, module):
         return all(part.startswith(_folders) for part in parts)
     package = sys.modules.get(name.partition(".")[0])
     if package is not None and package is not module:
-        return _is_shared(name.partition(".")[0], package)
+        return _is_of_package(name.partition(".")[0], package)
     return name.startswith(_MADE_IN_C)
 
 
@@ -117,11 +127,11 @@ class _State:
         self._modules = dict(sys.modules)
         of_sys = vars(sys)
         self._of_sys = [(name, of_sys.get(name, _ABSENT)) for name in _OF_SYS]
-        self._lists = [(name, of_sys[name][:]) for name in _LISTS_OF_SYS]
+        self._lists = [(name, of_sys[name], of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
         self._errors = tuple(stream._errors for stream in sys._owngil_streams[1:])
-        self._variables = dict(os.environ._data)
+        self._variables = dict(_environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
         self._logging = _Logging(logging) if logging else None
@@ -137,44 +147,59 @@ class _State:
             sys.meta_path.insert(0, _OfFunctions())
 
     def put_back(self):
-        owngil = sys.modules["owngil"]
-        own = owngil._own
-        if self._of_host:
-            owngil._handlers.update(self._of_host)
+        """The errors of what could not be put back."""
+        steps = [
+            self._put_back_streams,
+            self._put_back_collection,
+            self._put_back_logging,
+            self._put_back_warnings,
+            self._put_back_sys,
+            self._put_back_builtins,
+            self._put_back_variables,
+            self._put_back_signals,
+        ]
+        failures = [_try(step) for step in steps]
+        for name, put_back in _OF_MODULES.items():
+            if name in sys.modules:
+                failures.append(_try(put_back, sys.modules[name]))
+        return failures
+
+    def _put_back_streams(self):
+        own = sys.modules["owngil"]._own
         if hasattr(own, "stdin"):
             del own.stdin
-        _, stdout, stderr = sys._owngil_streams
-        stdout._errors, stderr._errors = self._errors
+        for stream, errors in zip(sys._owngil_streams[1:], self._errors):
+            stream.forget(errors)
+
+    def _put_back_collection(self):
         is_enabled, thresholds = self._collection
         (gc.enable if is_enabled else gc.disable)()
         gc.set_threshold(*thresholds)
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
-        logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
+
+    def _put_back_logging(self):
+        logging = sys.modules.get("logging")
         if logging is not None:
             _Logging.put_back(self._logging, logging)
-        if warnings is not None:
-            self._put_back_warnings(warnings)
-        self._put_back_sys()
+
+    def _put_back_builtins(self):
         if _differ(vars(builtins), self._builtins):
             # Other threads look names up meanwhile.
             vars(builtins).update(self._builtins)
             for name in set(vars(builtins)) - set(self._builtins):
                 delattr(builtins, name)
-        if os.environ._data != self._variables:
-            self._put_back_variables()
-        if self._handlers is not None:
-            self._put_back_signals()
-            _find_nothing(0)
-            for number, kept in enumerate(own.streams, 1):
-                if _file_of(number) != _file_of(kept):
-                    os.dup2(kept, number)
-        for name, put_back in _OF_MODULES.items():
-            if name in sys.modules:
-                put_back(sys.modules[name])
+
+    def end_logging(self):
+        """As logging does by `atexit`."""
+        logging = sys.modules.get("logging")
+        if logging is not None:
+            _Logging.end(self._logging, logging)
 
     def forget_modules(self):
         """Lets go of the modules that are the script's own, and of itself."""
         kept = self._modules
+        if "asyncio.events" in sys.modules:
+            # An event loop that is set is left with the script.
+            _put_back_asyncio(sys.modules["asyncio.events"])
         if "__main__" in kept:
             sys.modules["__main__"] = kept["__main__"]
         if _differ(sys.modules, kept):
@@ -209,9 +234,10 @@ class _State:
                 setattr(sys, name, kept)
         with _loading:
             _, folders = _of_functions
-            for name, kept in self._lists:
+            for name, items, kept in self._lists:
                 added = [folder for folder in folders if folder not in kept] if name == "path" else []
-                of_sys[name][:] = added + kept
+                items[:] = added + kept
+                setattr(sys, name, items)
         if self._limits != _limits():
             recursion, digits, interval, stack = self._limits
             _thread.stack_size(stack)
@@ -224,15 +250,21 @@ class _State:
             sys.setprofile(None)
 
     def _put_back_variables(self):
-        for name in set(os.environ._data) - set(self._variables):
-            del os.environ[os.fsdecode(name)]
+        os.environ = _environ
+        if _environ._data == self._variables:
+            return
+        for name in set(_environ._data) - set(self._variables):
+            del _environ[os.fsdecode(name)]
         for name, value in self._variables.items():
-            if os.environ._data.get(name) != value:
-                os.environ[os.fsdecode(name)] = os.fsdecode(value)
+            if _environ._data.get(name) != value:
+                _environ[os.fsdecode(name)] = os.fsdecode(value)
         if "time" in sys.modules:
             sys.modules["time"].tzset()
 
-    def _put_back_warnings(self, warnings):
+    def _put_back_warnings(self):
+        warnings = sys.modules.get("warnings")
+        if warnings is None:
+            return
         # Empties the registries too, by which modules know what they have warned of.
         warnings.resetwarnings()
         _warnings.filters[:] = self._filters
@@ -240,6 +272,16 @@ class _State:
         warnings.formatwarning = getattr(warnings, "_formatwarning_orig", warnings.formatwarning)
 
     def _put_back_signals(self):
+        owngil = sys.modules["owngil"]
+        if self._of_host:
+            owngil._handlers.update(self._of_host)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+        if self._handlers is None:
+            return
+        _find_nothing(0)
+        for number, kept in enumerate(owngil._own.streams, 1):
+            if _file_of(number) != _file_of(kept):
+                os.dup2(kept, number)
         _signal.alarm(0)
         for number, handler in _handlers().items():
             kept = self._handlers[number]
@@ -309,13 +351,18 @@ class _Logging:
         self._names = dict(logging._levelToName), dict(logging._nameToLevel)
 
     @staticmethod
+    def end(kept, logging):
+        """Ends the handlers that have come since."""
+        known = kept._handlers if kept else ()
+        added = [handler for handler in (reference() for reference in logging._handlerList) if handler is not None]
+        added = [handler for handler in added if id(handler) not in known]
+        logging._handlerList[:] = [reference for reference in logging._handlerList if reference() not in added]
+        for handler in reversed(added):
+            _end(handler)
+
+    @staticmethod
     def put_back(kept, logging):
         """As it was, or as it is when it is imported."""
-        known = kept._handlers if kept else ()
-        for reference in reversed(logging._handlerList[:]):
-            handler = reference()
-            if handler is not None and id(handler) not in known:
-                _end(handler)
         logging.captureWarnings(False)
         for logger in _loggers(logging):
             if kept and logger in kept._loggers:
@@ -352,12 +399,41 @@ def _end(handler):
     try:
         handler.acquire()
         try:
-            handler.flush()
+            if getattr(handler, "flushOnClose", True):
+                handler.flush()
             handler.close()
         finally:
             handler.release()
-    except Exception:
+    except (OSError, ValueError):
         pass
+    except BaseException as error:
+        _tell_ignored("atexit callback <function shutdown of logging>", error)
+
+
+def _tell_ignored(where, error):
+    """Python/errors.c, PyErr_FormatUnraisable"""
+    try:
+        import traceback
+
+        print(f"Exception ignored in {where}:", file=sys.stderr)
+        traceback.print_exception(type(error), error, _of_user(error.__traceback__))
+    except BaseException:
+        pass  # Nobody can be told.
+
+
+def _of_user(traceback):
+    """Without the frames of owngil's own that it begins with."""
+    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith("<owngil"):
+        traceback = traceback.tb_next
+    return traceback
+
+
+def _try(step, *arguments):
+    """What a script has left may be anything: no step of putting back keeps the next one from being taken."""
+    try:
+        step(*arguments)
+    except BaseException as error:
+        return error
 
 
 class _ExitFunctions:
@@ -403,13 +479,14 @@ class _ExitFunctions:
             try:
                 func(*args, **kwargs)
             except BaseException as error:
-                import traceback
-
-                print(f"Exception ignored in atexit callback {func!r}:", file=sys.stderr)
-                traceback.print_exception(error)
+                _tell_ignored(f"atexit callback {func!r}", error)
 
     def end(self):
         self._own = None
 
 
-_exit_functions = _ExitFunctions()
+with _loading:
+    # One for all workers that share the interpreter.
+    if "_owngil_exit_functions" not in vars(sys):
+        sys._owngil_exit_functions = _ExitFunctions()
+_exit_functions = sys._owngil_exit_functions

@@ -2,6 +2,7 @@
 
 import _contextvars
 import _io
+import _weakref
 import builtins
 import gc
 
@@ -96,8 +97,7 @@ class _Script:
             # Its exception held what the run before left.
             gc.collect()
         self._has_failed = True
-        state = _State()
-        threads = _threads()
+        state, ending = _State(), _Ending()
         # What is there now need not be looked at when garbage is collected at the end of this run.
         gc.freeze()
         if not sys.flags.safe_path:
@@ -107,7 +107,7 @@ class _Script:
             sys.stdin = _standard_input(stdin)
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin()
-        own, main, raised, ends_at_once = sys.modules["owngil"]._own, None, None, False
+        own, main, raised, is_abrupt = sys.modules["owngil"]._own, None, None, False
         own.runs_script = True
         try:
             main, code, sys.argv[0] = self._main()
@@ -120,35 +120,125 @@ class _Script:
             _contextvars.Context().run(exec, code, main.__dict__)
             status, self._has_failed = 0, False
         except SystemExit as exit:
-            status, self._has_failed, ends_at_once = _status(exit.code), False, type(exit) is _Exit
+            status, self._has_failed, is_abrupt = _status(exit.code), False, type(exit) is _Exit
         except BaseException as error:
-            raised = error
+            status, raised = 1, error
             _show(error)
-        # Not while the exception is handled: exit functions ask for it.
-        executors = ()
-        try:
-            if not ends_at_once:
-                executors = _shut_down_executors()
-                _await_threads(threads)
-                _exit_functions.run()
-        finally:
-            own.runs_script = False
-            _exit_functions.end()
-            # As Python does at its end: files are flushed, modules go, and then all that they held. Functions refer to
-            # their module's variables, so it takes a collection.
-            _flush()
-            state.forget_modules()
-            if main is not None:
-                _clear(main.__dict__)
-                main = None
-            _reopen(executors)
-            executors = None
-            gc.collect()
-            state.put_back()
-            gc.unfreeze()
+        if ending.is_forked():
+            ending.end_process(state, status, raised)
+        main = main and _weakref.ref(main)
+        # Not where the exception is handled: exit functions ask for it.
+        failures = [] if is_abrupt else ending.run(state)
+        own.runs_script = False
+        _exit_functions.end()
+        failures += [_try(_flush), _try(state.forget_modules), _try(_collect, main), _try(ending.reopen)]
+        failures += state.put_back()
+        gc.unfreeze()
         if raised is not None:
             raise raised
+        for failure in failures:
+            if failure is not None and not isinstance(failure, Exception):
+                raise failure  # The host has interrupted it.
         return status
+
+
+def _collect(main):
+    """Lets go of what the script has made: as Python does, first of what nobody refers to, with its variables there."""
+    gc.collect()
+    if main is not None and main() is not None:
+        _clear(vars(main()))
+        gc.collect()
+
+
+class _Ending:
+    """What Python does at the end of a process, before modules go; here at the end of a run."""
+
+    def __init__(self):
+        self._process = os.getpid()
+        self._threads = _threads()
+        modules = sys.modules
+        self._thread_exits = list(getattr(modules.get("threading"), "_threading_atexits", ()))
+        self._finalizers = set(modules["weakref"].finalize._registry) if "weakref" in modules else ()
+        children = getattr(modules.get("multiprocessing.process"), "_children", ())
+        self._children = set(children)
+        self._executors = ()
+
+    def run(self, state):
+        steps = (
+            self._shut_down_executors,
+            self._run_thread_exits,
+            self._await_threads,
+            _exit_functions.run,
+            self._finalize,
+            self._end_multiprocessing,
+            state.end_logging,
+        )
+        return [_try(step) for step in steps]
+
+    def is_forked(self):
+        """Whether this is another process than the one in which the run began."""
+        return os.getpid() != self._process
+
+    def end_process(self, state, status, raised):
+        if raised is not None and sys.excepthook is sys.__excepthook__:
+            import traceback
+
+            traceback.print_exception(type(raised), raised, _of_user(raised.__traceback__))
+        self.run(state)
+        _try(_flush)
+        os._exit(status)
+
+    def _shut_down_executors(self):
+        self._executors = _shut_down_executors()
+
+    def reopen(self):
+        executors, self._executors = self._executors, ()
+        _reopen(executors)
+
+    def _run_thread_exits(self):
+        """Those that `threading._register_atexit` was given, but for what stays loaded: its own."""
+        exits = getattr(sys.modules.get("threading"), "_threading_atexits", [])
+        for call in reversed(exits[:]):
+            module = getattr(getattr(call, "func", call), "__module__", None) or ""
+            if call not in self._thread_exits and not module.startswith("concurrent.futures"):
+                exits.remove(call)
+                _try(call)
+
+    def _await_threads(self):
+        """Waits for the threads that a script started, as Python does before it ends."""
+        while started := _threads() - self._threads:
+            _shut_down_process_pools(started)
+            for thread in started:
+                if (error := _try(thread.join)) is not None:
+                    if not isinstance(error, Exception):
+                        raise error
+                    self._threads.add(thread)
+
+    def _finalize(self):
+        """Lib/weakref.py, finalize._exitfunc"""
+        if "weakref" not in sys.modules:
+            return
+        registry = sys.modules["weakref"].finalize._registry
+        while added := [(info.index, call) for call, info in registry.items() if info.atexit and call not in self._finalizers]:
+            _, call = max(added)
+            try:
+                call()
+            except BaseException as error:
+                _tell_ignored(f"{call!r}", error)
+
+    def _end_multiprocessing(self):
+        """Lib/multiprocessing/util.py, _exit_function"""
+        util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
+        if util is None or process.current_process() is None:
+            return
+        util._run_finalizers(0)
+        started = [child for child in process.active_children() if child not in self._children]
+        for child in started:
+            if child.daemon:
+                child._popen.terminate()
+        for child in started:
+            child.join()
+        util._run_finalizers()
 
 
 def _show(error):
@@ -157,11 +247,11 @@ def _show(error):
     if sys.excepthook is not sys.__excepthook__:
         try:
             sys.excepthook(type(error), error, error.__traceback__)
-        except Exception:
+        except Exception as failure:
             import traceback
 
             print("Error in sys.excepthook:", file=sys.stderr)
-            traceback.print_exc()
+            traceback.print_exception(type(failure), failure, _of_user(failure.__traceback__), chain=False)
 
 
 def _standard_input(data):
@@ -211,7 +301,7 @@ def _flush():
             try:
                 if not found.closed and found.writable():
                     found.flush()
-            except Exception:
+            except BaseException:
                 pass
 
 
@@ -221,14 +311,6 @@ def _clear(variables):
         for name in list(variables):
             if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is is_private:
                 variables[name] = None
-
-
-def _await_threads(before):
-    """Waits for the threads that a script started, as Python does before it ends."""
-    while started := _threads() - before:
-        _shut_down_process_pools(started)
-        for thread in started:
-            thread.join()
 
 
 def _shut_down_executors():

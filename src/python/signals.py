@@ -65,18 +65,22 @@ def _keep_from_process(replace):
             _refuse("setitimer")
         return setitimer(which, 0.0)
 
+    def is_sent(signal):
+        # 0 only asks, and what is no signal is an error.
+        return signal in range(1, _signal.NSIG)
+
     def kept_kill(pid, signal, /):
-        if pid in (0, posix.getpid()) and signal != 0:
+        if pid in (0, -1, posix.getpid(), -posix.getpgrp()) and is_sent(signal):
             _refuse("a signal to the own process")
         return kill(pid, signal)
 
     def kept_killpg(pgid, signal, /):
-        if pgid in (0, posix.getpgrp()) and signal != 0:
+        if pgid in (0, posix.getpgrp()) and is_sent(signal):
             _refuse("a signal to the own process group")
         return killpg(pgid, signal)
 
     def kept_pthread_kill(thread_id, signalnum, /):
-        if signalnum != 0:
+        if is_sent(signalnum):
             _refuse("pthread_kill")
         return pthread_kill(thread_id, signalnum)
 

@@ -10,6 +10,7 @@
 //! - `unfit`: results that are none, each with what to return
 //! - `errors`: what is told of failures, and the statuses
 //! - `placement`: where code runs that is refused in interpreters
+//! - `ends`: how scripts end, and what one leaves for the next
 //! - `plain`: scripts beside a loop of plain Python
 //! - `met`: what people met with other tools of this kind
 //! - `streams`: slow, endless and closed pipes; output that is not mixed
@@ -35,6 +36,7 @@ mod code;
 mod course;
 mod doctor;
 mod encoding;
+mod ends;
 mod errors;
 mod files;
 mod help;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{command, is_python_3_12, owngil, plain_python, run};
 
-const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
+pub(crate) const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
 
 /// Scripts by what they do; each gets one argument. What they print comes in the order in which it is written, as with
 /// `python -u`.
@@ -145,7 +145,7 @@ print(__name__, __file__ == sys.argv[0] or __file__.endswith(sys.argv[0]), __pac
 
 /// What came of all inputs of a script: standard output in their order, the statuses, and the files.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub(crate) struct Outcome {
     stdout: String,
     failed: Vec<String>,
     files: BTreeMap<String, String>,
@@ -190,7 +190,7 @@ fn prepare(name: &str, source: &str) -> (tempfile::TempDir, String) {
 
 const INPUTS: [&str; 5] = ["1", "2", "3", "4", "5"];
 
-fn by_a_plain_loop(name: &str, source: &str) -> Outcome {
+pub(crate) fn by_a_plain_loop(name: &str, source: &str) -> Outcome {
     let (folder, script) = prepare(name, source);
     let mut outcome = Outcome {
         stdout: String::new(),
@@ -222,7 +222,7 @@ fn plain_outcomes() -> &'static BTreeMap<&'static str, Outcome> {
     })
 }
 
-fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
+pub(crate) fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
     let (folder, script) = prepare(name, source);
     // Two workers, so that one runs several inputs, one after another.
     let words = ["run", "-k", "-j", "2", "--backend", backend];
