@@ -1,13 +1,13 @@
 //! The command `owngil`, from its arguments to an exit status.
 //!
-//! - [`commands`]: `map`, `run`, `bench`, `doctor` and the rest, each from its arguments to its exit status.
-//! - [`options`]: the arguments as they are written, what they mean, and defaults from a project.
-//! - [`input`]: what the calls are made of: words, lines, rows, files, JSON.
-//! - [`schedule`]: which calls run, when and how often, and when a run ends.
-//! - [`output`]: where results and what tasks print go.
-//! - [`joblog`]: the record of a run, which the next one resumes from.
-//! - [`python`]: which Python is used, its environment, and where code ran.
-//! - [`terminal`]: the process's streams and signals, progress, and what a person reads.
+//! - `commands`: `map`, `run`, `bench`, `doctor` and the rest, each from its arguments to its exit status.
+//! - `options`: the arguments as they are written, what they mean, and defaults from a project.
+//! - `input`: what the calls are made of: words, lines, rows, files, JSON.
+//! - `schedule`: which calls run, when and how often, and when a run ends.
+//! - `output`: where results and what tasks print go.
+//! - `joblog`: the record of a run, which the next one resumes from.
+//! - `python`: which Python is used, its environment, and where code ran.
+//! - `terminal`: the process's streams and signals, progress, and what a person reads.
 //!
 //! It uses the public API of the library alone, and Python only through it.
 
