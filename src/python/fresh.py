@@ -10,6 +10,7 @@ import _warnings
 import atexit
 import builtins
 import gc
+import io
 import os
 import sys
 
@@ -165,6 +166,7 @@ class _State:
         return failures
 
     def _put_back_streams(self):
+        io.open = self._builtins["open"]
         own = sys.modules["owngil"]._own
         if hasattr(own, "stdin"):
             del own.stdin

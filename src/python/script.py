@@ -282,10 +282,12 @@ def _give_descriptor(descriptor):
 
     def open(file, *arguments, **keywords):
         if type(file) is int and file == 0:
-            file = os.dup(descriptor)
+            closes = keywords.get("closefd", arguments[5] if len(arguments) > 5 else True)
+            file = os.dup(descriptor) if closes else descriptor
         return plain_open(file, *arguments, **keywords)
 
-    builtins.open = _Builtin(open, plain_open)
+    # os.fdopen is that of io.
+    builtins.open = io.open = _Builtin(open, plain_open)
 
 
 _BUFFERED = _io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom, _io.BufferedRWPair

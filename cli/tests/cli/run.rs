@@ -303,6 +303,10 @@ fn process_pools_that_a_script_leaves_end_with_it() {
 fn a_piece_of_standard_input_is_found_however_it_is_read() {
     for (reads, expected) in [
         ("open(0).read()", "1\n2\n3\n"),
+        ("open(0, closefd=False).read()", "1\n2\n3\n"),
+        ("io.open(0).read()", "1\n2\n3\n"),
+        ("os.fdopen(0).read()", "1\n2\n3\n"),
+        ("os.fdopen(os.dup(0)).read()", "1\n2\n3\n"),
         ("os.read(0, 100).decode()", "1\n2\n3\n"),
         ("os.read(sys.stdin.fileno(), 100).decode()", "1\n2\n3\n"),
         (
@@ -315,7 +319,7 @@ fn a_piece_of_standard_input_is_found_however_it_is_read() {
         for backend in ["auto", "thread", "process"] {
             let folder = tempfile::tempdir().unwrap();
             let script = folder.path().join("reads.py");
-            let source = format!("import os, subprocess, sys\nprint(repr({reads}))\n");
+            let source = format!("import io, os, subprocess, sys\nprint(repr({reads}))\n");
             fs::write(&script, source).unwrap();
             let mut command = owngil(["run", "--pipe", "-j1", "--backend", backend]);
             let ended = run_with(command.arg(&script), "1\n2\n3\n");
