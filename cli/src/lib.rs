@@ -15,6 +15,7 @@
 
 mod commands;
 mod exit;
+mod failure;
 mod failures;
 mod fatal;
 mod input;

@@ -1,9 +1,9 @@
 //! Session: the streams and signals of this process, and the pool that it starts.
 
+use crate::options::jobs::n_cores;
 use std::env;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread;
 use std::time::Duration;
 
 use owngil::{OutputPolicy, Pool};
@@ -11,7 +11,6 @@ use owngil::{OutputPolicy, Pool};
 use crate::exit::Exit;
 use crate::failures::FailedInputs;
 use crate::fatal::Fatal;
-use crate::input::reader::NInputs;
 use crate::joblog::{Joblog, Past};
 use crate::options::args::{CommonArgs, ProcessArgs};
 use crate::options::jobs::Jobs;
@@ -25,6 +24,7 @@ use crate::terminal::signals::Signals;
 use crate::terminal::stderr::Stderr;
 use crate::terminal::stdout::Stdout;
 use crate::terminal::stray::Stray;
+use crate::terminal::total::NInputs;
 
 /// How long an interrupted call may take to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -214,9 +214,4 @@ impl Session {
         }
         report
     }
-}
-
-/// How many cores this process may use.
-pub(crate) fn n_cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use owngil::{Error, Value};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::fatal::Fatal;
 use crate::input::Block;
 use crate::input::binding::Binding;
@@ -15,7 +16,7 @@ use crate::output::json;
 use crate::output::{Place, Record, Remaining, TaskOutput, TaskSummary, Values};
 use crate::schedule::{Calls, Outcome, Verdict};
 use crate::session::Session;
-use crate::terminal::report::{Failure, Report};
+use crate::terminal::report::Report;
 
 /// Makes the calls.
 pub(crate) fn map(

@@ -140,9 +140,9 @@ fn unknown(error: &clap::Error, command: &clap::Command) -> Fatal {
 
 fn execute(args: Args) -> Result<Exit, Fatal> {
     match &args.command {
-        Command::Completions(args) => return shell::completions(args),
-        Command::Man(args) => return shell::man(args),
-        Command::Help(args) => return topics::help(args),
+        Command::Completions(args) => return shell::completions(args, Args::command()),
+        Command::Man(args) => return shell::man(args, Args::command()),
+        Command::Help(args) => return topics::help(args, Args::command()),
         _ => {}
     }
     let session = Session::begin().map_err(|error| {

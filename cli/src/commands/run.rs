@@ -7,6 +7,7 @@ use owngil::{Error, Value};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::fatal::Fatal;
 use crate::input::reader::lock;
 use crate::input::{Inputs, Shape, Template, text};
@@ -15,7 +16,7 @@ use crate::options::plan::RunPlan;
 use crate::output::{Place, TaskOutput, TaskSummary};
 use crate::schedule::{Calls, Schedule, Verdict};
 use crate::session::Session;
-use crate::terminal::report::{Failure, Report};
+use crate::terminal::report::Report;
 
 /// Runs the script.
 pub(crate) fn run(

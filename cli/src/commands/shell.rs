@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Arg, Args as ClapArgs, Command, CommandFactory, ValueHint};
+use clap::{Arg, Args as ClapArgs, Command, ValueHint};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::options::args::Args;
 
 /// Print a script that has a shell complete the words of `owngil`.
 #[derive(Debug, ClapArgs)]
@@ -43,32 +42,32 @@ Examples:
   owngil man > owngil.1";
 
 /// The command as a shell should see it: what follows `run` is a file.
-fn command() -> Command {
+fn for_shell(command: Command) -> Command {
     let script = Arg::new("script").value_name("SCRIPT.py");
     let script = script.value_hint(ValueHint::FilePath);
     let with_script = |run: Command| run.arg(script);
-    Args::command().mut_subcommand("run", with_script)
+    command.mut_subcommand("run", with_script)
 }
 
 /// Prints the script.
-pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Fatal> {
+pub(crate) fn completions(args: &CompletionsArgs, command: Command) -> Result<Exit, Fatal> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut command(), "owngil", &mut text);
+    clap_complete::generate(args.shell, &mut for_shell(command), "owngil", &mut text);
     print(&text)
 }
 
 /// Writes the pages.
-pub(crate) fn man(args: &ManArgs) -> Result<Exit, Fatal> {
+pub(crate) fn man(args: &ManArgs, command: Command) -> Result<Exit, Fatal> {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
-        let rendered = clap_mangen::Man::new(Args::command()).render(&mut page);
+        let rendered = clap_mangen::Man::new(command).render(&mut page);
         rendered.map_err(|error| {
             Fatal::new(Exit::Failed, "cannot write the manual page").cause(error)
         })?;
         return print(&page);
     };
     let written =
-        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Args::command(), folder));
+        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     match written {
         Ok(()) => Ok(Exit::Success),
         Err(error) => {

@@ -1,11 +1,10 @@
 //! Topics: `owngil help TOPIC`, the sections of the page about the command, for a terminal.
 
-use clap::{Args as ClapArgs, Command, CommandFactory};
+use clap::{Args as ClapArgs, Command};
 
 use super::shell::print;
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::options::args::Args;
 use crate::options::suggest::nearest;
 use crate::terminal::screen::{Screen, wrapped};
 
@@ -44,8 +43,7 @@ struct Topic<'p> {
 }
 
 /// Prints what is asked for.
-pub(crate) fn help(args: &HelpArgs) -> Result<Exit, Fatal> {
-    let mut command = Args::command();
+pub(crate) fn help(args: &HelpArgs, mut command: Command) -> Result<Exit, Fatal> {
     command.build();
     let topics = topics(PAGE);
     let width = Screen::find().width;
@@ -227,6 +225,7 @@ fn indented(text: &str, n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     const SAMPLE: &str = "# Page\n\nIntro.\n\n## `owngil map`: calls\n\nNo topic.\n\n\
         ## Python: which one\n\nIt is **this** one, see [the page](page.md#x).\nAnd so on.\n\n\
@@ -242,7 +241,7 @@ mod tests {
             assert_eq!(found(&topics, name).unwrap().heading, "Exit statuses");
         }
         assert!(found(&topics, "map").is_none());
-        let error = unknown("pyhton", &topics, &Args::command()).to_string();
+        let error = unknown("pyhton", &topics, &crate::options::args::Args::command()).to_string();
         assert!(error.ends_with("hint: did you mean python?\n"), "{error}");
     }
 

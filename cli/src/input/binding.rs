@@ -4,7 +4,9 @@ use std::sync::{Arc, Weak};
 
 use owngil::{Function, Pool};
 
-use super::{Fields, Problem, Signature};
+use super::{Fields, Signature};
+
+use crate::failure::Problem;
 use crate::options::args::ProcessArgs;
 use crate::session::Session;
 use crate::terminal::stderr::Stderr;

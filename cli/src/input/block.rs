@@ -3,17 +3,16 @@
 //! A block holds what one read gave, so that an input costs no allocation of its own and can still be
 //! quoted when its call fails.
 
+use crate::failure::Problem;
 use std::sync::Arc;
 
 use owngil::Value;
 
-use super::call::Shape;
-use super::names::path;
+use super::text::path;
 use super::text::{shortened, text};
-use crate::exit::Exit;
 use crate::fatal::Fatal;
+use crate::input::shape::Shape;
 use crate::output::json;
-use crate::terminal::report::Failure;
 
 /// What a record, or a field of it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,46 +63,8 @@ pub(super) struct Columns {
     pub(super) names: Option<Arc<[String]>>,
 }
 
-/// Why something is no input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) what: String,
-    pub(crate) hint: Option<String>,
-}
-
-impl Problem {
-    pub(crate) fn new(what: impl Into<String>) -> Problem {
-        Problem {
-            what: what.into(),
-            hint: None,
-        }
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Problem {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Failure {
-        let failure = Failure::new(problem.what);
-        match problem.hint {
-            Some(hint) => failure.hint(&hint),
-            None => failure,
-        }
-    }
-}
-
-impl From<Problem> for Fatal {
-    fn from(problem: Problem) -> Fatal {
-        let fatal = Fatal::new(Exit::Usage, problem.what);
-        match problem.hint {
-            Some(hint) => fatal.hint(hint),
-            None => fatal,
-        }
-    }
-}
+/// Inputs in the order in which they are read, each block when it is asked for.
+pub(crate) type Blocks = Box<dyn Iterator<Item = Result<Block, Fatal>> + Send>;
 
 impl Block {
     /// Records of one value each.

@@ -1,41 +1,22 @@
 //! Call: what one call gets of its input.
 
+use super::shape::Shape;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use owngil::{Value, keywords};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeTuple, Serializer};
 
-use super::block::{Block, Format, Problem};
+use super::block::{Block, Format};
+
 use super::python_json::EOF;
 use super::template::{SLOT, Template};
 use super::text::text;
+use crate::failure::Problem;
+use crate::input::material::Material;
 use crate::joblog::{digest, digest_on};
 use crate::output::json;
 use crate::quoting::quoted;
-use crate::schedule::Material;
-
-/// How an input becomes the arguments of a call.
-#[derive(Clone, Debug)]
-pub(crate) enum Shape {
-    /// One argument: the value; a row is a dict, or a list where its columns have no names.
-    Arg,
-    /// An argument for each field of a row or item of an array.
-    Args,
-    /// A keyword argument for each field of a row or entry of an object.
-    Keywords,
-    /// Keyword arguments for an object or a row with names, an argument for each field of a row
-    /// without; one argument for all else.
-    Fitting,
-    /// One argument: the bytes.
-    Bytes,
-    /// One argument: the name of a file, which must be there.
-    Path,
-    /// One argument: what is in the file that the input names, as text or as bytes.
-    Contents { is_text: bool },
-    /// The arguments of a script.
-    Script(Arc<Template>),
-}
 
 /// One input, on its way to its call.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use std::fs;
 
 use super::Blocks;
-use super::block::{Block, Entry, Format, Problem};
-use super::names::path;
+use super::block::{Block, Entry, Format};
+use super::text::path;
+use crate::failure::Problem;
 
 /// Reads each file when it is asked for, into a block of its own.
 pub(super) fn of_files(names: Blocks, is_text: bool) -> Blocks {

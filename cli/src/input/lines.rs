@@ -153,8 +153,8 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Problem;
     use crate::input::Input;
-    use crate::input::block::Problem;
     use owngil::{Payload, Value};
     use std::sync::Arc;
 

@@ -16,17 +16,20 @@ pub(crate) mod document;
 pub(crate) mod encoding;
 pub(crate) mod groups;
 pub(crate) mod lines;
+pub(crate) mod material;
 pub(crate) mod names;
 pub(crate) mod pieces;
 pub(crate) mod python_json;
 pub(crate) mod reader;
 pub(crate) mod rows;
+pub(crate) mod shape;
 pub(crate) mod signature;
 pub(crate) mod template;
 pub(crate) mod text;
 pub(crate) mod values;
 pub(crate) mod words;
 
+use crate::failure::Problem;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -47,15 +50,13 @@ use rows::Rows;
 use values::Values;
 
 pub(crate) use args::{FormatArg, GivenArg, InputArgs};
-pub(crate) use block::{Block, Format, Problem};
-pub(crate) use call::{Input, Shape};
+pub(crate) use block::{Block, Blocks, Format};
+pub(crate) use call::Input;
+pub(crate) use shape::Shape;
 pub(crate) use signature::{Fields, Signature};
 pub(crate) use template::Template;
 pub(crate) use text::text;
 pub(crate) use words::{Listed, WordGroup, guarded, split};
-
-/// Inputs in the order in which they are read, each block when it is asked for.
-pub(crate) type Blocks = Box<dyn Iterator<Item = Result<Block, Fatal>> + Send>;
 
 /// The inputs of a run, which are open and of which nothing has been read.
 pub(crate) struct Inputs {

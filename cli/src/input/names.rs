@@ -1,14 +1,15 @@
 //! Names: the files that patterns match, in an order that does not depend on the disk.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::{Walk, WalkBuilder};
 
-use super::block::{Block, Format, Problem};
+use super::block::{Block, Format};
+
 use crate::exit::Exit;
+use crate::failure::Problem;
 use crate::fatal::Fatal;
 
 /// How many names go into one block.
@@ -183,15 +184,11 @@ impl Iterator for Names {
     }
 }
 
-/// The file that a record names.
-pub(super) fn path(record: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(record))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::path::Path;
 
     const STRICT: Rules = Rules {
         ignores_nothing: false,

@@ -6,9 +6,10 @@
 //! memory has a limit: the reader waits until blocks whose calls have all ended give theirs back. Up to
 //! there it is ahead of the calls, and so knows early how many inputs there are, if they are no more.
 
+use crate::terminal::total::NInputs;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -34,9 +35,6 @@ pub(crate) struct Feed {
     room_max: usize,
     total: NInputs,
 }
-
-/// The number of all inputs, from when it is known on.
-pub(crate) type NInputs = Arc<OnceLock<u64>>;
 
 impl Feed {
     /// Starts to read; `room` is how many bytes of text may be in memory.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::block::{Block, Columns, Entry, Format, Problem};
+use super::block::{Block, Columns, Entry, Format};
+
 use super::encoding::cannot_read_on;
 use crate::exit::Exit;
+use crate::failure::Problem;
 use crate::fatal::Fatal;
 
 /// How much is read at once.

@@ -2,7 +2,9 @@
 
 use owngil::Value;
 
-use super::block::{Block, Columns, Problem};
+use super::block::{Block, Columns};
+
+use crate::failure::Problem;
 use crate::output::json;
 
 /// Stands for the number of the worker until it is known. No word of a command line holds a NUL.

@@ -1,6 +1,9 @@
 //! Text: bytes from outside as Python's str, and as messages show them.
 
 use owngil::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The first characters of a text.
 pub(crate) fn shortened(bytes: &[u8]) -> String {
@@ -41,6 +44,11 @@ pub(crate) fn text(bytes: &[u8]) -> Value {
         }
     }
     Value::Surrogates(encoded)
+}
+
+/// The file that a record names.
+pub(super) fn path(record: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(record))
 }
 
 #[cfg(test)]

@@ -23,9 +23,9 @@ use rustix::fs::{FlockOperation, flock};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::quoting::quoted;
-use crate::terminal::report::grouped;
 use crate::terminal::stderr::Stderr;
 use crate::terminal::stdout::Stdout;
+use crate::terminal::units::grouped;
 
 use past::{Again, Contents};
 use results::Found;

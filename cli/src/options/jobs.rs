@@ -1,8 +1,7 @@
 //! Jobs: how many workers `-j` asks for: a number, a share of the cores, or so many more or fewer.
 
 use std::str::FromStr;
-
-use crate::session::n_cores;
+use std::thread;
 
 /// What `-j` asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +55,11 @@ impl FromStr for Jobs {
             Err(_) => Err(no_such()),
         }
     }
+}
+
+/// How many cores this process may use.
+pub(crate) fn n_cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

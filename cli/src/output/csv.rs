@@ -3,7 +3,7 @@
 use owngil::Value;
 
 use super::json;
-use crate::terminal::report::Failure;
+use crate::failure::Failure;
 
 /// Writes values as rows.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use super::args::{FormatArg, ValueArgs};
 use super::csv::{Table, row};
 use super::json;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::fatal::Fatal;
-use crate::terminal::report::Failure;
 
 /// The fields of an envelope, in their order.
 const FIELDS: [&str; 10] = [

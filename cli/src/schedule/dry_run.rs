@@ -5,9 +5,10 @@ use std::fmt::Write;
 use crossbeam_channel::Receiver;
 use owngil::{Backend, Function, Pool};
 
+use super::Schedule;
 use super::selection::{Next, Selection};
-use super::{Material, Schedule};
 use crate::exit::Exit;
+use crate::input::material::Material;
 use crate::joblog::Past;
 use crate::options::args::CommonArgs;
 use crate::session::Session;

@@ -1,11 +1,11 @@
 //! Ending: what is said of a run that has a schedule once it is over, and the status that follows.
 
+use super::halt::Halt;
 use std::env;
 use std::sync::Mutex;
 
 use owngil::Pool;
 
-use super::scheduler::End;
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::input::reader::{PendingInputs, lock};
@@ -14,6 +14,17 @@ use crate::options::args::CommonArgs;
 use crate::session::Session;
 use crate::terminal::report::Report;
 use crate::terminal::stderr::Stderr;
+
+/// Why a run ends early.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// By `--halt`.
+    Halted(Halt),
+    /// The function cannot be called at all, which its last error tells.
+    Hopeless,
+    /// An input is not the one that was done.
+    Changed(Fatal),
+}
 
 /// How a run ended.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Verdict;
+use super::event::Verdict;
 
 /// How many must have failed, or succeeded, before a share of them says anything.
 const N_TELLING: u64 = 3;

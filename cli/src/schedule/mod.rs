@@ -8,6 +8,7 @@
 pub(crate) mod args;
 pub(crate) mod dry_run;
 pub(crate) mod ending;
+pub(crate) mod event;
 pub(crate) mod halt;
 pub(crate) mod in_flight;
 pub(crate) mod rate_limit;
@@ -20,11 +21,9 @@ pub(crate) mod shard;
 pub(crate) mod timeout;
 
 use std::env;
-use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use owngil::{Backend, Error, Timing};
-use serde::Serialize;
+use owngil::Backend;
 
 use crate::exit::Exit;
 use crate::fatal::Fatal;
@@ -33,80 +32,8 @@ use shard::Shard;
 
 pub(crate) use args::{Isolate, ScheduleArgs};
 pub(crate) use ending::Ending;
+pub(crate) use event::Verdict;
 pub(crate) use run::{Calls, Outcome};
-
-/// An input, as a schedule needs to know it.
-pub(crate) trait Material: Serialize {
-    /// Tells it from other inputs, today and in later releases.
-    fn fingerprint(&self) -> u64;
-
-    /// As a shell would be given it.
-    fn shown(&self) -> String;
-}
-
-/// What was made of an input's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Succeeded,
-    /// With the exit status, of a script.
-    Failed(i32),
-    /// It was ended from outside, and counts as not run.
-    CutShort,
-}
-
-/// What becomes of inputs.
-#[derive(Debug)]
-pub(crate) enum Event<T> {
-    /// The input of that index is not for this run.
-    Passed(u64),
-    Ended(Ended<T>),
-    /// Something to be said, in whole lines.
-    Noted(String),
-}
-
-/// How an input ended for good.
-#[derive(Debug)]
-pub(crate) struct Ended<T> {
-    /// Of the input among all inputs, from 0.
-    pub(crate) index: u64,
-    pub(crate) result: owngil::Result<T>,
-    pub(crate) timing: Option<Timing>,
-    pub(crate) trail: Trail,
-}
-
-/// What the account says of an input beside its result.
-#[derive(Debug)]
-pub(crate) struct Trail {
-    pub(crate) index: u64,
-    pub(crate) begun: SystemTime,
-    pub(crate) elapsed: Duration,
-    pub(crate) n_tries: u32,
-    kind: Kind,
-    /// Whether it would have been tried again, if the run were not ending.
-    is_unfinished: bool,
-    /// The digest of the input and how it is shown, where there is an account.
-    named: Option<(u64, String)>,
-}
-
-/// What an outcome is, without its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Value,
-    Failed,
-    TimedOut,
-    Lost,
-}
-
-impl Kind {
-    fn of<T>(result: &owngil::Result<T>) -> Kind {
-        match result {
-            Ok(_) => Kind::Value,
-            Err(Error::TimedOut(_)) => Kind::TimedOut,
-            Err(Error::WorkerLost(_)) => Kind::Lost,
-            Err(_) => Kind::Failed,
-        }
-    }
-}
 
 /// What a run asks for, with what is wrong about it found.
 #[derive(Debug)]

@@ -7,9 +7,11 @@ use owngil::{Completed, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
 use super::ending::Ending;
+use super::event::{Event, Verdict};
 use super::scheduler::{Dispatch, Target};
-use super::{Event, Schedule, Verdict, dry_run};
+use super::{Schedule, dry_run};
 use crate::exit::Exit;
+use crate::failure::Spent;
 use crate::fatal::Fatal;
 use crate::input::reader::{Feed, PendingInputs, TEXT_MAX, lock};
 use crate::input::{Blocks, Input};
@@ -17,7 +19,6 @@ use crate::joblog::{self, Joblog, Past};
 use crate::options::args::CommonArgs;
 use crate::output::TaskOutput;
 use crate::session::Session;
-use crate::terminal::report::Spent;
 
 /// Inputs as they come, and what ends them.
 pub(crate) type Fed = (Arc<Feed>, Receiver<Input>);

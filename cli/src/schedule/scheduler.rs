@@ -1,5 +1,6 @@
 //! Scheduler: makes the calls of a schedule, one by one, and tells their ends.
 
+use super::ending::End;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbound
 use owngil::{Error, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
+use super::event::{Ended, Event, Kind, Trail, Verdict};
 use super::halt::{Halt, Tally, When};
 use super::in_flight::{Depth, InFlight, Trial, ring};
 use super::rate_limit::RateLimit;
@@ -16,9 +18,10 @@ use super::reorder::ReorderBuffer;
 use super::retry::Retry;
 use super::selection::{Next, Selection};
 use super::timeout::Limit;
-use super::{Ended, Ending, Event, Kind, Material, Schedule, Trail, Verdict};
+use super::{Ending, Schedule};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
+use crate::input::material::Material;
 use crate::joblog::{Joblog, Outcome, Past, Row};
 use crate::options::size;
 use crate::output::TaskOutput;
@@ -80,17 +83,6 @@ pub(crate) struct Dispatch<'p, A, T> {
     stop: Stop,
     asked: Receiver<()>,
     end: Option<End>,
-}
-
-/// Why a run ends early.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// By `--halt`.
-    Halted(Halt),
-    /// The function cannot be called at all, which its last error tells.
-    Hopeless,
-    /// An input is not the one that was done.
-    Changed(Fatal),
 }
 
 impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {

@@ -3,8 +3,8 @@
 use crossbeam_channel::{Receiver, RecvError, TryRecvError};
 use fastrand::Rng;
 
-use super::Material;
 use super::shard::Shard;
+use crate::input::material::Material;
 use crate::joblog::{Known, Past};
 
 /// The inputs, in the order in which they are to begin.

@@ -10,5 +10,6 @@ pub(crate) mod stdin;
 pub(crate) mod stdout;
 pub(crate) mod stray;
 pub(crate) mod summary;
+pub(crate) mod total;
 pub(crate) mod traceback;
 pub(crate) mod units;

@@ -14,11 +14,11 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use owngil::{Pool, WorkerStacks};
 use serde_json::json;
 
-use super::report::grouped;
 use super::screen::{EIGHTHS, Screen};
 use super::stderr::Stderr;
 use super::units::percent;
-use crate::input::reader::NInputs;
+use crate::terminal::total::NInputs;
+use crate::terminal::units::grouped;
 
 /// How often the lines are renewed.
 const TICK: Duration = Duration::from_millis(200);

@@ -1,12 +1,13 @@
 //! Report: what a person is told of a run, on standard error.
 
+use super::units::{counted, grouped};
+use crate::failure::{Failure, Spent, append_lines};
 use std::collections::HashSet;
-use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use owngil::{Error, Pool};
+use owngil::Pool;
 
 use super::progress::{Counts, Progress};
 use super::stderr::Stderr;
@@ -14,14 +15,10 @@ use super::summary::{Summary, Total};
 use super::traceback;
 use crate::exit::Exit;
 use crate::failures::FailedInputs;
-use crate::input::reader::NInputs;
+use crate::terminal::total::NInputs;
 
 /// A run that is over sooner needs no line that says how long it took.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
-
-/// What helps where a module is not there.
-const MISSING: &str =
-    "is its package installed in this Python? -v says which one it is, --python names another";
 
 /// How many different hints are given, each once.
 const HINTS_MAX: usize = 100;
@@ -48,14 +45,6 @@ pub(crate) enum SummaryLevel {
     Everything,
 }
 
-/// What an input took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spent {
-    /// The last time that it was tried; `None` where that is not known.
-    pub(crate) elapsed: Option<Duration>,
-    pub(crate) n_tries: u32,
-}
-
 /// What is told of a run, and what of it is counted.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -72,99 +61,6 @@ pub(crate) struct Report {
     hints: Mutex<HashSet<String>>,
     n_not_finite: u64,
     failed_inputs: Option<FailedInputs>,
-}
-
-/// Why a task failed, in words.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// One line.
-    pub(crate) what: String,
-    /// Lines that say more.
-    pub(crate) details: String,
-    pub(crate) hint: Option<String>,
-    /// What it has in common with others, where that is not `what`.
-    pub(crate) kind: Option<String>,
-}
-
-impl Failure {
-    pub(crate) fn new(what: impl Into<String>) -> Failure {
-        Failure {
-            what: what.into(),
-            details: String::new(),
-            hint: None,
-            kind: None,
-        }
-    }
-
-    pub(crate) fn hint(mut self, hint: &str) -> Failure {
-        self.hint = Some(hint.to_owned());
-        self
-    }
-
-    /// With this hint, unless it has another.
-    pub(crate) fn or_hint(mut self, hint: &str) -> Failure {
-        self.hint.get_or_insert_with(|| hint.to_owned());
-        self
-    }
-
-    /// The failure of an input of which not all that was printed could be kept, or what it gave.
-    pub(crate) fn unkept(error: &io::Error) -> Failure {
-        let failure = Failure::new(format!("its output could not be kept: {error}"));
-        failure.hint("TMPDIR names another place for what waits to be written")
-    }
-
-    /// All of it, as a file has it.
-    pub(crate) fn text(&self) -> String {
-        let mut text = match self.details.is_empty() {
-            true => self.what.clone(),
-            false => self.details.clone(),
-        };
-        end_line(&mut text);
-        text
-    }
-
-    /// The message about the failure of what `label` names, with so much of the traceback.
-    fn message(&self, label: &str, details: &str, hint: Option<&str>) -> String {
-        let mut message = format!("error: {label}: {}\n", self.what);
-        message.push_str(details);
-        end_line(&mut message);
-        if let Some(hint) = hint {
-            message.push_str(&format!("hint: {hint}\n"));
-        }
-        message
-    }
-}
-
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Failure {
-        let text = error.to_string();
-        let (what, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        let python = error.python();
-        // All of a message of several lines is in the traceback.
-        let details = python.map_or(rest, |python| python.traceback());
-        let is_missing = python.is_some_and(|python| python.type_name() == "ModuleNotFoundError");
-        let missing = || is_missing.then(|| MISSING.to_owned());
-        Failure {
-            what: what.to_owned(),
-            details: details.to_owned(),
-            hint: error.hint().or_else(missing),
-            kind: python.map(|python| python.type_name().to_owned()),
-        }
-    }
-}
-
-fn end_line(text: &mut String) {
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-}
-
-/// Appends a task's output, with a newline where its last line lacks one.
-pub(crate) fn append_lines(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend_from_slice(text);
-    if text.last().is_some_and(|last| *last != b'\n') {
-        out.push(b'\n');
-    }
 }
 
 impl Report {
@@ -345,43 +241,9 @@ impl Report {
     }
 }
 
-/// `1 input`, `2 000 inputs`
-pub(crate) fn counted(n: u64, noun: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(n))
-}
-
-/// A number with a space between each three digits.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = (digits.len() + 2) % 3 + 1;
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place >= first && (place - first).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn large_numbers_are_grouped() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1 000"),
-            (12345, "12 345"),
-            (123456, "123 456"),
-            (1234567, "1 234 567"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     #[test]
     fn a_failure_is_one_line_then_what_says_more() {

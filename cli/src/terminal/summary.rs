@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use owngil::Stats;
 
-use super::report::{counted, grouped};
 use super::units::{duration, percent, rate};
+use crate::terminal::units::{counted, grouped};
 
 /// How many of the slowest inputs are told.
 const N_SLOWEST: usize = 5;

@@ -1,7 +1,5 @@
 //! Units: figures as a person reads them.
 
-use super::report::grouped;
-
 /// `70 ns`, `1.31 µs`, `30.1 ms`, `2.5 s`
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
@@ -65,6 +63,26 @@ fn digits(number: f64) -> String {
     }
 }
 
+/// `1 input`, `2 000 inputs`
+pub(crate) fn counted(n: u64, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(n))
+}
+
+/// A number with a space between each three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = (digits.len() + 2) % 3 + 1;
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place >= first && (place - first).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +130,19 @@ mod tests {
             ["1.94", "62", "<0.001"]
         );
         assert_eq!([percent(0.9999), percent(1.0)], ["over 99 %", "100 %"]);
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1 000"),
+            (12345, "12 345"),
+            (123456, "123 456"),
+            (1234567, "1 234 567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

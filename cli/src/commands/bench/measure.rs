@@ -15,8 +15,9 @@ use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::input::Input;
 use crate::input::binding::Binding;
+use crate::options::jobs::n_cores;
 use crate::options::plan::no_inputs;
-use crate::session::{Session, n_cores};
+use crate::session::Session;
 
 /// The most inputs that are used, and bytes of arguments and results that are held.
 const N_USED_MAX: usize = 4096;

@@ -21,9 +21,10 @@ use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::options::args::{DoctorArgs, ProcessArgs};
 use crate::options::jobs::Jobs;
+use crate::options::jobs::n_cores;
 use crate::python::choice;
 use crate::python::own_list;
-use crate::session::{Session, n_cores};
+use crate::session::Session;
 use crate::terminal::screen::Screen;
 
 pub(crate) use trying::TryArgs;
