@@ -49,7 +49,7 @@ fn folder() -> &'static Path {
             assert!(done.success(), "{name}");
         };
         for name in [
-            "single", "inner", "provider", "consumer", "threaded", "states",
+            "single", "inner", "provider", "consumer", "threaded", "states", "older",
         ] {
             compile(name, &format!("{name}.c"), &[]);
         }
@@ -154,6 +154,16 @@ fn variables_of_an_extension_are_each_interpreters_own() {
     assert!(found.into_iter().all(|found| found == Ok(3)));
     let found = pool.broadcast::<i64, _>(&function("inner"), ()).unwrap();
     assert!(found.iter().all(|found| *found == Ok(42)), "{found:?}");
+}
+
+#[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: private copies are for interpreters of one's own"
+)]
+fn what_all_interpreters_share_is_never_freed_by_extensions_that_count_as_before_3_12() {
+    let found = pool(Extensions::Private).broadcast::<i64, _>(&function("older"), (1,));
+    assert_eq!(found.unwrap(), [Ok(0), Ok(0), Ok(0), Ok(0)]);
 }
 
 #[test]

@@ -113,6 +113,31 @@ fn types_that_cannot_be_changed_share_no_version_tags() {
     assert_eq!(tags, [0, 0, 0, 0, 0, 1]);
 }
 
+/// Extensions that were compiled for a Python before 3.12 count them without a lock, and 0 must be out of reach.
+#[test]
+#[cfg(all(target_os = "linux", not(any(Py_3_14, Py_GIL_DISABLED))))]
+fn what_all_interpreters_share_has_a_count_that_is_far_from_zero() {
+    // What starts and ends an interpreter leaves it so.
+    for _ in 0..3 {
+        let near: Vec<String> = Interpreter::scope(|python| {
+            python.exec(
+                "import sys\n\
+                 def subclasses(of):\n    \
+                     for one in type.__subclasses__(of):\n        \
+                         yield one\n        \
+                         yield from subclasses(one)\n\
+                 classes = [one for one in {object, *subclasses(object)} if not one.__flags__ & 1 << 9]\n\
+                 assert len(classes) > 100\n\
+                 shared = [None, True, False, ..., NotImplemented, (), b'', b'a', '', 'a', chr(233), '__init__', 'self']\n\
+                 shared += [*range(-5, 257), *classes, *(one.__mro__ for one in classes)]",
+            )?;
+            python.eval("[str(one)[:50] for one in shared if sys.getrefcount(one) >> 32 != 1 << 30]")
+        })
+        .unwrap();
+        assert_eq!(near, [""; 0]);
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: there are no interpreters")]

@@ -95,6 +95,12 @@ mod shared_copy;
 #[cfg(Py_3_15)]
 mod slots;
 
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    not(any(Py_3_14, Py_GIL_DISABLED))
+))]
+mod immortal;
 mod interpreter;
 #[cfg(not(Py_3_13))]
 mod isolate;

@@ -79,6 +79,14 @@ unsafe extern "C" {
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 pub(crate) use pyo3_ffi::PyType_Modified;
 
+// By its address.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    not(any(Py_3_14, Py_GIL_DISABLED))
+))]
+pub(crate) use pyo3_ffi::PyType_Type;
+
 // pyo3-ffi leaves it out.
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 unsafe extern "C" {

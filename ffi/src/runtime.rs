@@ -418,6 +418,12 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
         crate::siblings::keep_apart(attached)?;
         #[cfg(target_os = "linux")]
         crate::library::note_started();
+        #[cfg(all(
+            target_os = "linux",
+            target_pointer_width = "64",
+            not(any(Py_3_14, Py_GIL_DISABLED))
+        ))]
+        crate::immortal::keep(attached)?;
         // SAFETY: attached.
         unsafe { site::give_to_new(true) };
         site::run_in_main(attached)?;

@@ -5,6 +5,7 @@ import importlib.util
 import pickle
 import sys
 import threading
+import time
 
 
 def single(n):
@@ -18,6 +19,23 @@ def single(n):
     assert pickle.loads(pickle.dumps(single.Point(7))).x == 7
     assert pickle.loads(pickle.dumps(single.bump)) is single.bump
     return number, references
+
+
+def older(seconds):
+    from pack import older
+
+    # There is one of each in the whole process.
+    shared = [0, 7, None, True, ..., (), b"", b"a", "", "a", "__init__", int, str, ValueError]
+    zero, found = 0, 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for one in shared:
+            older.hold(one, 1000)
+        for seven in [7] * 1000:
+            # The factors are given up where they are multiplied, and freed there if nobody else is counted.
+            found += zero * seven
+            shared = list(shared)
+    return found
 
 
 def multi(name):
