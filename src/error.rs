@@ -23,7 +23,7 @@ pub enum Error {
     Value(CrossingError),
     /// CPython, or an interpreter of it, could not be started.
     Start(Box<StartError>),
-    /// A worker could not be made ready: its initializer failed, or its thread.
+    /// A worker failed to start: its initializer raised, or its thread could not be created.
     Worker {
         /// Which worker.
         worker: usize,
@@ -42,7 +42,7 @@ pub enum Error {
     QueueFull,
     /// The pool takes no more tasks.
     ShutDown,
-    /// A setting that cannot be.
+    /// An invalid setting.
     Config(String),
 }
 
@@ -120,12 +120,14 @@ impl fmt::Display for Error {
             Error::Load(error) => error.fmt(f),
             Error::Value(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
-            Error::Worker { worker, .. } => write!(f, "worker {worker} could not be made ready"),
+            Error::Worker { worker, .. } => write!(f, "worker {worker} failed to start"),
             Error::Cancelled(None) => f.write_str("the task was cancelled"),
             Error::Cancelled(Some(stack)) => {
                 write!(f, "the task was cancelled; it stood here:\n{stack}")
             }
-            Error::TimedOut(None) => f.write_str("the outcome did not come in time"),
+            Error::TimedOut(None) => {
+                f.write_str("the task timed out before it started, or could not be inspected")
+            }
             Error::TimedOut(Some(stack)) => {
                 write!(f, "the task ran out of time; it stood here:\n{stack}")
             }

@@ -223,14 +223,17 @@ fn all_else_moves_and_says_which_package_and_why() {
             "unlisted 1.0 is not among the packages tested on Python",
         ),
         ("unlisted", "`owngil doctor --try unlisted` tests it"),
-        ("untagged", "untagged 1.5 is no published wheel"),
+        (
+            "untagged",
+            "untagged 1.5 was not installed from a published wheel",
+        ),
         (
             "unrecorded",
-            "unrecorded._fast is not as a package was installed",
+            "unrecorded._fast belongs to no installed package",
         ),
         ("apsw", "apsw 1.5 brings an SQLite of its own"),
         ("sharing", "sharing 1.0 is not among"),
-        ("single", "single.single is not as a package was installed"),
+        ("single", "single.single belongs to no installed package"),
     ] {
         let (kind, reason) = placed(&pool, &importing(name));
         assert_eq!(kind, "native", "{name}");

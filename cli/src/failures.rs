@@ -11,11 +11,11 @@ use clap::Args as ClapArgs;
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Python and messages")]
 pub(crate) struct FailureArgs {
-    /// Show so many failures; those after them are counted
+    /// Number of failures to print; the rest are counted
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) max_errors_shown: u64,
 
-    /// Write the inputs that fail to this file, one per line, to be read again by -a
+    /// Write failing inputs to FILE, one per line, in the form that -a reads
     #[arg(long, value_name = "FILE")]
     pub(crate) failed: Option<PathBuf>,
 }

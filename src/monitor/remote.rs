@@ -72,7 +72,7 @@ impl JobMonitor {
         due
     }
 
-    /// Says by which number the other process knows the running job.
+    /// Records the number by which the worker process knows the running job.
     pub(crate) fn set_remote_number(&self, number: u64) {
         if let Some(running) = &mut self.lock().running {
             running.number = number;

@@ -162,7 +162,7 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a call that is to stop may take for it; by default 2 seconds.
+    /// How long a cancelled or timed-out call may take to stop before its worker is replaced; 2 seconds by default.
     ///
     /// A call is to stop when it is cancelled, when its time is up, and when its pool is dropped. Then
     /// `KeyboardInterrupt` is raised in it, again and again if it goes on. When the grace is over, its
@@ -261,8 +261,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Is told of each function that moves from interpreters to processes, once, on whatever thread; on
-    /// the backend [`Auto`](Backend::Auto) alone.
+    /// Called once for each function that moves from interpreters to worker processes, on any thread; only on the
+    /// backend [`Auto`](Backend::Auto).
     pub fn on_move(mut self, told: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
         self.on_move = Some(OnMove(Arc::new(told)));
         self

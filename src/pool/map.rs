@@ -177,16 +177,15 @@ where
         self
     }
 
-    /// Has it told of each call when and where it ran: [`Completed::timing`]. This costs a look at the
-    /// clock for each.
+    /// Records when and where each call ran ([`Completed::timing`]), at the cost of one clock read per call.
     pub fn timed(mut self) -> Self {
         self.is_timed = true;
         self
     }
 
-    /// Has so many calls travel together, and not as many as take about half a millisecond. One that is
-    /// long then makes those wait that come with it. At least one and at most 2048 do, and fewer where
-    /// their arguments are large, or where each call has a time limit.
+    /// Sends `n` calls per batch instead of sizing batches to about half a millisecond. A slow call then delays the
+    /// others in its batch. `n` is clamped to 1 to 2048; batches are smaller where arguments are large, or where each
+    /// call has a time limit.
     pub fn chunk(mut self, n: usize) -> Self {
         let n = u32::try_from(n).unwrap_or(N_MAX).clamp(1, N_MAX);
         self.n_fixed = Some(n);

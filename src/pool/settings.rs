@@ -14,7 +14,7 @@ pub(super) struct Settings {
     pub(super) queue_limit: usize,
     pub(super) worker: WorkerSettings,
     pub(super) output: OutputPolicy,
-    /// How long a call that is to stop may take for it.
+    /// How long a cancelled or timed-out call may take to stop.
     pub(super) grace: Duration,
     /// When each task must have its outcome, from its submission.
     pub(super) deadline: Option<Duration>,

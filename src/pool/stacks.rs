@@ -39,8 +39,8 @@ impl Pool {
     /// Where every worker stands: what it runs, and the Python stacks of its threads.
     ///
     /// It may be called at any time. It runs no Python code, so it disturbs none, and it returns within
-    /// about a tenth of a second, also when a worker is stuck in C code that holds its GIL; that one is
-    /// told without stacks. On the backend `thread` all workers have the same threads, so each has its
+    /// about a tenth of a second, also when a worker is stuck in C code that holds its GIL; that
+    /// worker is listed without a stack. On the backend `thread` all workers have the same threads, so each has its
     /// own stack alone.
     ///
     /// On a free-threaded Python all threads of the process are stopped for a moment, which waits for one

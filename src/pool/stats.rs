@@ -48,9 +48,8 @@ pub struct WorkerStats {
     pub busy: Duration,
     /// How long it has waited for calls.
     pub waiting: Duration,
-    /// How long arguments were decoded and values encoded. It is an estimate: of calls of less than 20 µs
-    /// one in 64 is measured, of calls of less than 1 µs one in 512, which is right on average, and rough
-    /// where few were or cores are busy.
+    /// The time spent decoding arguments and encoding values. Estimated by sampling: one in 64 calls under 20 µs, one in
+    /// 512 under 1 µs. Correct on average; noisy for small samples or on busy cores.
     pub crossing: Duration,
     /// The CPU time of its thread, the start of its interpreter included; `None` if the system does not
     /// tell. Threads that Python code starts are not in it.

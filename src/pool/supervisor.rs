@@ -2,7 +2,7 @@
 //!
 //! A seat is taken by one worker after another. A worker leaves it when it is told to, when it has made as
 //! many calls as it may, when it panics (somebody else's code, such as a sink, ran on its thread), or
-//! when it is *set aside*: the job that it runs does not stop, so it is left to itself, and another one
+//! when it is *set aside*: the job that it runs does not stop, so it is abandoned, and another one
 //! takes its seat at once. If that job ends after all, the worker retires quietly.
 //!
 //! Each worker that is lost costs a thread and an interpreter until it is back, so there is a limit to
@@ -337,7 +337,7 @@ enum Leaves {
     Stuck(&'static str),
 }
 
-/// After how long a worker that is to replace another and could not be made ready tries again.
+/// After how long a worker that is to replace another and failed to start tries again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
 /// What a worker's thread starts with.

@@ -88,14 +88,14 @@ impl<'p, A> TaskBuilder<'p, A> {
         self
     }
 
-    /// By which an [`OutputSink`](crate::OutputSink) is told whose output it gets
-    /// ([`Speaker::index`](crate::Speaker::index)); a number of the task's own by default.
+    /// The index that an [`OutputSink`](crate::OutputSink) sees as [`Speaker::index`](crate::Speaker::index); a unique
+    /// number by default.
     pub fn index(mut self, index: u64) -> Self {
         self.index = Some(index);
         self
     }
 
-    /// Has it told when and where the call ran: [`Completed::timing`](crate::Completed::timing).
+    /// Records when and where the call ran: [`Completed::timing`](crate::Completed::timing).
     pub fn timed(mut self) -> Self {
         self.is_timed = true;
         self

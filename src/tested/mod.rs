@@ -137,7 +137,7 @@ impl List {
             let python = python();
             return Standing::Untested {
                 why: format!(
-                    "{module} is not as a package was installed, and those alone were tested on Python {python}"
+                    "{module} belongs to no installed package, and only packages were tested on Python {python}"
                 ),
                 package: None,
             };
@@ -161,7 +161,7 @@ impl List {
         match known.iter().find(covers) {
             Some(row) if found.is_published => Ok(row),
             Some(_) => Err(format!(
-                "{shown} is no published wheel here, and those alone were tested on Python {python}"
+                "{shown} was not installed from a published wheel, and only those were tested on Python {python}"
             )),
             None if known.is_empty() => Err(format!(
                 "{shown} is not among the packages tested on Python {python}"

@@ -97,8 +97,8 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
     if !plan.arguments.is_empty() && !common.process.quiet {
         let n = pool.n_workers();
         let note = format!(
-            "note: there are no inputs, so each of {n} workers runs the script once, with all of these arguments; \
-             inputs follow `:::`\n"
+            "note: no inputs were given: each of {n} workers runs the script once with these arguments \
+             (`:::` before the inputs runs it once for each)\n"
         );
         session.stderr.write(note.as_bytes());
     }

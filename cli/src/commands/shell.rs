@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 
-/// Print a script that has a shell complete the words of `owngil`.
+/// Print a completion script for a shell.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(crate) struct CompletionsArgs {
@@ -24,14 +24,14 @@ Examples:
   owngil completions zsh > _owngil
   owngil completions fish > owngil.fish
 
-bash reads what is in ~/.local/share/bash-completion/completions/owngil, zsh an _owngil in its fpath, fish
-what is in ~/.config/fish/completions/owngil.fish.";
+bash reads ~/.local/share/bash-completion/completions/owngil, zsh an _owngil in its fpath, and fish
+~/.config/fish/completions/owngil.fish.";
 
-/// Write the manual pages: all into a folder, or that of `owngil` to standard output.
+/// Write all manual pages to a folder, or print the one of `owngil`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct ManArgs {
-    /// The folder, such as ~/.local/share/man/man1; it is made where it is missing
+    /// Folder to write to, created if missing, such as ~/.local/share/man/man1
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: Option<PathBuf>,
 }

@@ -9,8 +9,8 @@ use clap::{Args as ClapArgs, ValueEnum};
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Inputs")]
 pub(crate) struct InputArgs {
-    /// Read inputs from this file, one per line; `-` is standard input. Of several files each
-    /// combination of their lines is an input
+    /// Read inputs from FILE, one per line; `-` is standard input. With several files, each combination
+    /// of their lines is an input
     #[arg(
         short = 'a',
         long = "arg-file",
@@ -20,49 +20,48 @@ pub(crate) struct InputArgs {
     )]
     pub(crate) files: Vec<PathBuf>,
 
-    /// What an input is
+    /// Input format
     #[arg(long = "input", value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: FormatArg,
 
-    /// Inputs end with a NUL byte, not with a newline
+    /// Inputs end with a NUL byte instead of a newline
     #[arg(short = '0', long)]
     pub(crate) null: bool,
 
-    /// The first row of CSV or TSV names the columns, which is so unless --no-header is given
+    /// The first row of CSV or TSV names the columns (the default)
     #[arg(long, overrides_with = "no_header")]
     pub(crate) header: bool,
 
-    /// The first row of CSV or TSV is an input like the others
+    /// The first row of CSV or TSV is an input like any other
     #[arg(long, overrides_with = "header")]
     pub(crate) no_header: bool,
 
-    /// What divides the columns of CSV, such as `;`
+    /// The character between CSV columns, such as `;`
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub(crate) delimiter: Option<u8>,
 
-    /// Read and write NaN, Infinity and -Infinity in JSON, as Python's json does
+    /// Allow NaN, Infinity and -Infinity in JSON, as Python's json module does
     #[arg(long)]
     pub(crate) allow_nan: bool,
 
-    /// The names of the files that match are inputs: `**` stands for folders, `!PATTERN` leaves files
-    /// out
+    /// Use the names of matching files as inputs; `**` matches folders, `!PATTERN` excludes files
     #[arg(long, value_name = "PATTERN")]
     pub(crate) glob: Vec<String>,
 
-    /// With --glob, take what .gitignore and .ignore name too
+    /// With --glob, include files that .gitignore and .ignore exclude
     #[arg(long, requires = "glob")]
     pub(crate) no_ignore: bool,
 
-    /// With --glob, take files and folders too whose names begin with a dot
+    /// With --glob, include files and folders whose names begin with a dot
     #[arg(long, requires = "glob")]
     pub(crate) hidden: bool,
 
-    /// Inputs are pieces of standard input that end where a line ends; a script finds them at its own
+    /// Split standard input into blocks of whole lines, one per call; a script reads its block from
     /// standard input
     #[arg(long)]
     pub(crate) pipe: bool,
 
-    /// How long a piece is: bytes, or with K, M or G
+    /// Block size for --pipe, in bytes or with K, M or G
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = size)]
     pub(crate) block: NonZeroUsize,
 
@@ -75,10 +74,10 @@ pub(crate) struct InputArgs {
     pub(crate) is_binary: bool,
 }
 
-/// What an input is.
+/// Input format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArg {
-    /// What the file's name or the first line says
+    /// Decide by the file's name or the first line
     #[default]
     Auto,
     /// Each line is one str
@@ -112,24 +111,24 @@ fn size(text: &str) -> Result<NonZeroUsize, String> {
 /// What a function gets of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GivenArg {
-    /// Keyword arguments, if an object's keys or a header's columns fit; else one argument
+    /// Keyword arguments if an object's keys or a header's columns fit, else one argument
     #[default]
     Auto,
-    /// The value as the one argument
+    /// The value, as one argument
     Arg,
-    /// An argument for each item of an array, or field of a row
+    /// One argument per item of an array or field of a row
     Args,
-    /// A keyword argument for each entry of an object, or field of a row
+    /// One keyword argument per entry of an object or field of a row
     Kwargs,
-    /// The line as a str, whatever it holds
+    /// The line, as a str
     Line,
-    /// The name of a file, which must be there
+    /// The input names a file: its path, which must exist
     Path,
-    /// The line as bytes
+    /// The line, as bytes
     Bytes,
-    /// What is in the file that the input names, as a str
+    /// The input names a file: its contents, as a str
     File,
-    /// What is in the file that the input names, as bytes
+    /// The input names a file: its contents, as bytes
     FileBytes,
 }
 

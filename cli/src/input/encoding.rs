@@ -93,7 +93,7 @@ impl std::error::Error for Foreign {}
 pub(super) fn cannot_read_on(name: &str, error: io::Error) -> Fatal {
     let inside = error.get_ref();
     let Some(Foreign(encoding)) = inside.and_then(|inside| inside.downcast_ref()) else {
-        let message = format!("cannot read on in {name}");
+        let message = format!("reading {name} failed");
         return Fatal::new(Exit::Failed, message).cause(error);
     };
     let message = format!("{name} is {encoding}, and inputs are read as UTF-8");

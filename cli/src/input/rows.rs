@@ -189,7 +189,7 @@ fn push(block: &mut Block, record: &Record, n: usize, has_header: bool) {
             record.n_ends
         );
         let problem =
-            Problem::new(what).hint("mend the row, or read rows as text with --input lines");
+            Problem::new(what).hint("fix the row, or read rows as text with --input lines");
         block.problems.push((block.entries.len(), problem));
     }
     let line = record.line();

@@ -8,21 +8,21 @@ use super::past::Again;
 
 // Not documented for `clap`, which would take it for the help of the command that has them.
 #[derive(Debug, Default, ClapArgs)]
-#[command(next_help_heading = "Going on")]
+#[command(next_help_heading = "Resuming")]
 pub(crate) struct JoblogArgs {
-    /// Write a line about each input that has ended to this file, in GNU parallel's columns and more
+    /// Record each finished input in FILE, with GNU parallel's columns and more
     #[arg(long, value_name = "FILE")]
     pub(crate) joblog: Option<PathBuf>,
 
-    /// Go on with the run that --joblog tells of: its inputs that have ended are not run again
+    /// Resume the run recorded in --joblog, skipping inputs that have finished
     #[arg(long, requires = "joblog")]
     pub(crate) resume: bool,
 
-    /// As --resume, but those that failed are run again
+    /// Resume, and run inputs that failed again
     #[arg(long, requires = "joblog", conflicts_with = "resume")]
     pub(crate) resume_failed: bool,
 
-    /// Run those again that failed, and nothing else
+    /// Run only the inputs that failed before
     #[arg(long, requires = "joblog", conflicts_with_all = ["resume", "resume_failed"])]
     pub(crate) retry_failed: bool,
 }

@@ -38,17 +38,17 @@ Examples:
   owngil bench --quick text.py:shout hello > report.txt
   owngil doctor warm_up.py
 
-`owngil help map` tells more of `map`, and so it is with the others; `owngil help` lists topics.";
+Run `owngil help COMMAND` for more on a command, `owngil help` for a list of topics.";
 
 const MAP_EXAMPLES: &str = "\
 Text or JSON Lines:
-  --input lines   each line is one str, blank lines too
-  --input jsonl   each line is one JSON value, blank lines are skipped
-  --input json    each JSON value, on however many lines; of an array alone each of its items
-  --input auto    as the file's name says (.jsonl and .ndjson, .json); else as the first line that
-                  is not empty says: a JSON object, array or quoted string makes it JSON Lines, the
-                  beginning of an object or array json, all else is text
-Several groups of inputs after ::: give every combination; :::+ goes side by side with the one before.
+  --input lines   each line is one str, blank lines included
+  --input jsonl   each line is one JSON value; blank lines are skipped
+  --input json    JSON values over any number of lines; a single array gives its items
+  --input auto    by the file's name (.jsonl and .ndjson, .json), else by the first line that is not
+                  empty: a JSON object, array or quoted string means JSON Lines, the beginning of
+                  an object or array means json, anything else is text
+Several groups of inputs after ::: give every combination; :::+ pairs a group with the one before.
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a function that cannot be loaded,
   3 ended by --halt, 4 no usable Python, 130 interrupted.
@@ -70,9 +70,9 @@ const RUN_EXAMPLES: &str = "\
 In ARGS, braces are replaced:
   {}              the input
   {.} {/} {//} {/.}
-                  without its extension; without its folder; its folder; without both
-  {1} {2} …       what the first, the second group after ::: gives
-  {NAME}          the column, or entry of a JSON object, that has this name
+                  without extension; without folder; the folder; without both
+  {1} {2} …       the value from the first, the second group after :::
+  {NAME}          the column, or the entry of a JSON object, with this name
   {#} {%}         the number of the input, and of the worker, from 1
 
 Exit status: 0 all succeeded, 1 some failed, 2 usage or a script that cannot be loaded,
@@ -88,7 +88,7 @@ Examples:
   owngil run warm_up.py";
 
 const BENCH_EXAMPLES: &str = "\
-The function is called many times with the same inputs, and what it prints is thrown away.
+The function is called many times with the same inputs. Its output is discarded.
 
 Exit status: 0 measured, 1 a call failed or workers disagree, 2 usage or a function that cannot be
   loaded, 4 no usable Python, 130 interrupted.
@@ -100,13 +100,12 @@ Examples:
 
 const DOCTOR_EXAMPLES: &str = "\
 What an import needs:
-  strict        it loads in an interpreter with its own GIL as it is
-  private copy  it loads there from a copy of its files that belongs to the interpreter, and was
-                tested so in this version
-  process       it needs a process, or nobody has tested private copies of it
-  missing       it is not installed, or something that it imports is not
-  broken        it works nowhere: it raises, crashes or hangs in a plain Python too
-What was found out is kept in owngil/doctor in XDG_CACHE_HOME or ~/.cache, until a file changes.
+  strict        loads in an interpreter with its own GIL as it is
+  private copy  loads there from a private copy of its files; this version was tested that way
+  process       needs a process, or private copies of it are untested
+  missing       is not installed, or imports something that is not
+  broken        works nowhere: raises, crashes or hangs in plain Python too
+Results are cached in owngil/doctor in XDG_CACHE_HOME or ~/.cache until a file changes.
 
 Exit status: 0 everything runs, 1 something is missing or broken, 2 usage or a script that cannot be
   read, 4 no usable Python, 130 interrupted.
@@ -157,9 +156,9 @@ impl Command {
 
 /// Call a Python function once for each input; print the results as JSON Lines.
 ///
-/// Inputs are the arguments after the function, or the lines of a file, or those of standard input.
-/// Results go to standard output in the order in which they are completed. What the function
-/// prints, and what fails, goes to standard error, and the run goes on.
+/// Inputs are the arguments after the function, the lines of a file, or the lines of standard input.
+/// Results go to standard output as calls finish. Output of the function and failures go to standard
+/// error; a failure does not stop the run.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = MAP_EXAMPLES)]
 pub(crate) struct MapArgs {
@@ -179,11 +178,11 @@ pub(crate) struct CallsArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 
-    /// The inputs, each one a str; `-` alone is standard input
+    /// Inputs, each a str; `-` alone reads standard input
     #[arg(value_name = "ARGS")]
     pub(crate) inputs: Vec<OsString>,
 
-    /// What the function gets of an input
+    /// How to pass each input to the function
     #[arg(
         long = "as",
         value_name = "WHAT",
@@ -199,9 +198,9 @@ pub(crate) struct CallsArgs {
 /// Run a Python script once for each input, as `python SCRIPT ARGS…` would.
 ///
 /// SCRIPT is a file, `-` for standard input, a folder or zip archive with a `__main__.py`, or with `-m` a module.
-/// Everything after the script belongs to it, up to `:::`; what follows that are the inputs, or they
-/// come from a file or a pipe. `{}` in ARGS stands for the input; without any `{}` the input comes last.
-/// Without inputs the script runs once on every worker. What one run prints stays together.
+/// Arguments after the script, up to `:::`, are passed to it. Inputs follow `:::`, or come from a file or a pipe.
+/// `{}` in ARGS stands for the input; without any `{}`, the input is the last argument. Without inputs, the script
+/// runs once on every worker. The output of a run is kept together.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = RUN_EXAMPLES,
@@ -211,12 +210,11 @@ pub(crate) struct RunArgs {
     #[command(subcommand)]
     pub(crate) script: Option<ScriptArg>,
 
-    /// SCRIPT is the name of a module or package, as for `python -m`
+    /// SCRIPT names a module or package, as for `python -m`
     #[arg(short, long, help_heading = "Running")]
     pub(crate) module: bool,
 
-    /// What each input gets of its own: a namespace, or an interpreter too, which takes some
-    /// milliseconds more
+    /// What each run gets for itself: a namespace, or a whole interpreter (some milliseconds more)
     #[arg(
         long,
         value_name = "WHAT",
@@ -250,34 +248,34 @@ impl ScriptArg {
     }
 }
 
-/// Measure whether workers with a GIL of their own pay for a function, and from when.
+/// Measure whether workers with their own GIL speed up a function, and from which call length on.
 ///
-/// Compares a plain loop, threads that share one GIL, and 1, 2, 4 … N workers with own GILs, in
-/// turns, over the same inputs. Tells the speed-up, what crossing, starting and memory cost, how
-/// long a call must take for it to pay, and what follows.
+/// Compares a plain loop, threads that share one GIL, and 1, 2, 4 … N workers with their own GIL, in
+/// turns, over the same inputs. Reports the speed-up, the cost of crossing values, of starting and of
+/// memory, and how long a call must take to benefit.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = BENCH_EXAMPLES)]
 pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) calls: CallsArgs,
 
-    /// For how long to measure; a slow function takes longer
+    /// Seconds to measure; a slow function takes longer
     #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds, help_heading = "Measuring")]
     pub(crate) seconds: f64,
 
-    /// Measure for 2 seconds: rough figures
+    /// Measure for 2 seconds, for rough figures
     #[arg(long, conflicts_with = "seconds", help_heading = "Measuring")]
     pub(crate) quick: bool,
 
-    /// Draw the speed-up into this file
+    /// Write a chart of the speed-up to FILE
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Write all that was measured to this file; `-` is standard output, in place of the report
+    /// Write all measurements to FILE as JSON; `-` prints them in place of the report
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) json: Option<PathBuf>,
 
-    /// The most workers: a number, or as for `map` [default: one per core]
+    /// Maximum number of workers, as for `map` [default: one per core]
     #[arg(
         short,
         long,
@@ -291,42 +289,41 @@ pub(crate) struct BenchArgs {
     pub(crate) process: ProcessArgs,
 }
 
-/// Tell what a script or a module imports, where it can run, and why.
+/// Report what a script or module imports, where it can run, and why.
 ///
-/// The script itself does not run. Its imports are tried in processes that are thrown away, so one
-/// that crashes is a row of the table. Native modules that a package silently goes on without are
-/// told.
+/// The script itself does not run. Its imports are tried in throw-away processes, so a crash is a row
+/// of the table. Native modules that a package silently does without are listed too.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = DOCTOR_EXAMPLES,
     override_usage = "owngil doctor [OPTIONS] <SCRIPT.py|MODULE...|--all>\n       owngil doctor --try PACKAGE [--with FILE.py:NAME [INPUT]...] [--add]\n       owngil doctor --list"
 )]
 pub(crate) struct DoctorArgs {
-    /// A script, or modules; `:NAME` after it is passed over
+    /// A script, or modules; a `:NAME` after it is ignored
     #[arg(value_name = "SCRIPT.py|MODULE", required_unless_present_any = ["all", "list", "package"])]
     pub(crate) words: Vec<String>,
 
-    /// Every installed package that has native modules
+    /// Check every installed package that has native modules
     #[arg(long, conflicts_with = "words")]
     pub(crate) all: bool,
 
-    /// Print JSON in place of the table
+    /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Find everything out anew
+    /// Ignore cached results, and try everything again
     #[arg(long)]
     pub(crate) refresh: bool,
 
-    /// Neither use nor keep what was found out
+    /// Do not read or write the cache
     #[arg(long, conflicts_with = "refresh")]
     pub(crate) no_cache: bool,
 
-    /// How long one import may take before it counts as hanging
+    /// Time limit for one import, after which it counts as hanging
     #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = seconds)]
     pub(crate) time_limit: f64,
 
-    /// How many imports are tried at once [default: one per core]
+    /// Number of imports to try at once [default: one per core]
     #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) jobs: Option<Jobs>,
 
@@ -353,8 +350,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Workers")]
 pub(crate) struct CommonArgs {
-    /// How many workers run tasks: a number, a share of the cores (50%), or more (+1) or fewer (-1) than
-    /// there are cores [default: one per core]
+    /// Number of workers: a number, a share of the cores (50%), or relative to the cores (+1, -1)
+    /// [default: one per core]
     #[arg(
         short,
         long,
@@ -364,15 +361,15 @@ pub(crate) struct CommonArgs {
     )]
     pub(crate) jobs: Option<Jobs>,
 
-    /// How many calls go to a worker at a time; by default as many as take half a millisecond. Where an
-    /// option of running or going on asks about each call, they go singly
+    /// Number of calls to send to a worker at a time [default: as many as take half a millisecond; one
+    /// with options that concern each call, such as --retries or --joblog]
     #[arg(long, value_name = "N")]
     pub(crate) chunk: Option<NonZeroUsize>,
 
-    /// Where tasks run: `interpreter` is a sub-interpreter with its own GIL for each worker,
-    /// `process` a process for each, `thread` a thread of the main interpreter, on one GIL; `auto`
-    /// is `interpreter`, and `process` for what cannot run there. On a free-threaded Python `thread`
-    /// runs in parallel and is what `auto` is, and there is no `interpreter`
+    /// Where tasks run: `interpreter` gives each worker a sub-interpreter with its own GIL, `process` a
+    /// process, `thread` a thread of the main interpreter (one GIL); `auto` is `interpreter`, and
+    /// `process` for what cannot run there. On a free-threaded Python `thread` runs in parallel, `auto`
+    /// means `thread`, and there is no `interpreter`
     #[arg(
         long,
         value_name = "BACKEND",
@@ -382,14 +379,14 @@ pub(crate) struct CommonArgs {
     )]
     pub(crate) backend: Backend,
 
-    /// What becomes of extension modules that refuse interpreters with their own GIL (numpy and most
-    /// others): `tested` loads a copy of them in each interpreter if that version of the package was
-    /// tested so, and runs what imports the others in processes; `private` copies all of them,
-    /// whether or not that works; `process` copies none; `strict` has the import fail
+    /// How to load extension modules that refuse interpreters with their own GIL (numpy and most
+    /// others): `tested` loads a private copy in each interpreter if this version of the package was
+    /// tested that way, and runs everything else in processes; `private` copies all of them, at your
+    /// own risk; `process` copies none; `strict` lets the import fail
     #[arg(long, value_name = "HOW", default_value = "tested")]
     pub(crate) extensions: ExtensionsArg,
 
-    /// Keep the results in the order of the inputs
+    /// Print results in the order of the inputs
     #[arg(short, long, help_heading = "Output")]
     pub(crate) keep_order: bool,
 
@@ -444,17 +441,17 @@ impl CommonArgs {
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Python and messages")]
 pub(crate) struct ProcessArgs {
-    /// The Python whose packages are used: an executable or a virtual environment
-    /// [default: OWNGIL_PYTHON, [tool.owngil], the script's PEP 723 block through uv, VIRTUAL_ENV,
-    /// CONDA_PREFIX, .venv here or above]
+    /// Python to take packages from: an executable or a virtual environment [default: OWNGIL_PYTHON,
+    /// [tool.owngil], the script's PEP 723 block through uv, VIRTUAL_ENV, CONDA_PREFIX, .venv here or
+    /// above]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
 
-    /// Print results and errors only
+    /// Print only results and errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Say which Python is used and why, and what is known of it (`doctor`: each native module too)
+    /// Print which Python is used and why (`doctor`: also each native module)
     #[arg(short, long)]
     pub(crate) verbose: bool,
 

@@ -24,7 +24,7 @@ const NO_KEYS: [&str; 3] = ["help", "version", "no-config"];
 /// What concerns the defaults of a project.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct ProjectArgs {
-    /// Take no defaults from [tool.owngil] in pyproject.toml, here or above
+    /// Ignore [tool.owngil] in pyproject.toml, here or above
     #[arg(long)]
     pub(crate) no_config: bool,
 

@@ -17,19 +17,19 @@ const SOURCE: &str = include_str!("target.py");
 /// What to call.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TargetArgs {
-    /// What to call; NAME may be dotted (Class.method)
+    /// Function to call; NAME may be dotted (Class.method)
     #[arg(
         value_name = "FILE.py:NAME|MODULE:NAME",
         required_unless_present_any = ["module", "code"]
     )]
     pub(crate) function: Option<OsString>,
 
-    /// Call a function of this module; what stands first is an input then
+    /// Call a function of this module; all positional arguments are inputs then
     #[arg(short, long, value_name = "MODULE:NAME", conflicts_with = "code")]
     pub(crate) module: Option<String>,
 
-    /// Call the function that this code gives: an expression, after statements such as imports if need
-    /// be; what stands first is an input then
+    /// Call the function that this code evaluates to: an expression, after optional statements such as
+    /// imports; all positional arguments are inputs then
     #[arg(short, long, value_name = "CODE")]
     pub(crate) code: Option<String>,
 }

@@ -8,25 +8,25 @@ use clap::{Args as ClapArgs, ValueEnum};
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Pass on each line as soon as it is printed; lines of tasks alternate [default: all of a task's
-    /// lines together, when it ends]
+    /// Print each line as soon as a task writes it, so lines of tasks alternate [default: group a
+    /// task's output, and print it when the task ends]
     #[arg(long, conflicts_with = "ungroup")]
     pub(crate) line_buffer: bool,
 
-    /// Pass on everything as soon as it is printed; parts of lines may mix
+    /// Print everything as soon as it is written; parts of lines may mix
     #[arg(short, long)]
     pub(crate) ungroup: bool,
 
-    /// Begin each line that is printed with the task's input and a tab
+    /// Prefix each line that a task prints with its input and a tab
     #[arg(long, conflicts_with = "tagstring")]
     pub(crate) tag: bool,
 
-    /// Begin each line that is printed with this and a tab; `{}` in it is the input, `{#}` its number
+    /// Prefix each line that a task prints with STR and a tab; `{}` is the input, `{#}` its number
     #[arg(long, value_name = "STR")]
     pub(crate) tagstring: Option<String>,
 
-    /// Keep what comes of each input in a folder of its own in DIR: the files `stdout`, `stderr`,
-    /// `input`, and `value.json` or `error`
+    /// Save the outcome of each input in its own folder below DIR: `stdout`, `stderr`, `input`, and
+    /// `value.json` or `error`
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
 }
@@ -35,12 +35,12 @@ pub(crate) struct OutputArgs {
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ValueArgs {
-    /// How results are written
+    /// Output format for results
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub(crate) output: FormatArg,
 
-    /// Write a record for each input, failures too: index, input, outcome, time, worker, attempt, and
-    /// the value, or type, message and traceback
+    /// Write one record per input, including failures: index, input, outcome, time, worker, attempt,
+    /// and the value or the error's type, message and traceback
     #[arg(long)]
     pub(crate) envelope: bool,
 }
@@ -48,15 +48,15 @@ pub(crate) struct ValueArgs {
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArg {
-    /// One JSON value on each line
+    /// One JSON value per line
     #[default]
     Jsonl,
     /// One JSON array
     Json,
-    /// A row for each; the keys of the first dict are the header
+    /// One row per result; the keys of the first dict are the header
     Csv,
-    /// A str as it is, all else as JSON; each ends with a newline
+    /// A str as it is, anything else as JSON; each ends with a newline
     Text,
-    /// Not at all
+    /// Write no results
     None,
 }

@@ -22,8 +22,8 @@ impl Moves {
 
 fn moved(moved: &Moved) -> String {
     format!(
-        "note: {} runs in worker processes: {}; calls that had begun begin anew there \
-         (--backend process runs all in them)\n",
+        "note: {} runs in worker processes: {}; calls already started run again from the \
+         beginning (--backend process runs all of them there)\n",
         moved.function, moved.reason
     )
 }

@@ -16,53 +16,53 @@ use crate::options::size;
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Running")]
 pub(crate) struct ScheduleArgs {
-    /// How long a call may run: 30, 500ms, 2m; or a share of what is usual, such as 300% of the median
+    /// Time limit per call: 30, 500ms, 2m, or a share of the median so far, such as 300%
     #[arg(long, value_name = "TIME|N%")]
     pub(crate) timeout: Option<Timeout>,
 
-    /// How often an input that fails is tried, the first time included
+    /// Number of tries per input, the first one included
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) retries: Option<u32>,
 
-    /// How long to wait before the second try; twice as long before each further one, up to MAX
+    /// Delay before the second try; doubles for each further try, up to MAX
     #[arg(long, value_name = "TIME[..MAX]", requires = "retries")]
     pub(crate) retry_delay: Option<Pauses>,
 
-    /// When to end early: `soon` finishes what runs, `now` interrupts it, once so many inputs have ended
-    /// so: now,fail=1 or soon,fail=10% or now,success=1 or soon,done=50%
+    /// End early once a number or share of the inputs has ended: now,fail=1, soon,fail=10%,
+    /// now,success=1, soon,done=50%. `soon` finishes running calls, `now` interrupts them
     #[arg(long, value_name = "WHEN,WHAT=N|P%")]
     pub(crate) halt: Option<Halt>,
 
-    /// Let so much time pass between the begins of two calls
+    /// Minimum delay between starting two calls
     #[arg(long, value_name = "TIME", value_parser = size::time)]
     pub(crate) delay: Option<Duration>,
 
-    /// Begin nothing while less memory than this is available: 500M, 2G
+    /// Start no call while less than SIZE of memory is available: 500M, 2G
     #[arg(long, value_name = "SIZE", value_parser = size::size)]
     pub(crate) memfree: Option<u64>,
 
-    /// How much memory the interpreter of each worker may use; beyond it a call sees MemoryError
+    /// Memory limit per worker's interpreter; a call that exceeds it gets a MemoryError
     #[arg(long, value_name = "SIZE", value_parser = size::size)]
     pub(crate) memory_limit: Option<u64>,
 
-    /// A function that every worker calls once, before its first input
+    /// Function that each worker calls once, before its first input
     #[arg(long, value_name = "FILE.py:NAME|MODULE:NAME")]
     pub(crate) init: Option<String>,
 
-    /// Run the inputs in an order left to chance; all of them are read first
+    /// Shuffle the inputs (reads all of them first)
     #[arg(long)]
     pub(crate) shuf: bool,
 
-    /// The order of --shuf that this number stands for
+    /// Seed that --shuf uses: the same number gives the same order
     #[arg(long, value_name = "N", requires = "shuf")]
     pub(crate) seed: Option<u64>,
 
-    /// Run every N-th input alone, from the K-th on; `auto` asks the scheduler of an array job (Slurm,
-    /// AWS Batch, Grid Engine), `auto/N` Kubernetes
+    /// Run every N-th input, starting at the K-th; `auto` takes both from an array job (Slurm, AWS
+    /// Batch, Grid Engine), `auto/N` from Kubernetes
     #[arg(long, value_name = "K/N|auto|auto/N")]
     pub(crate) shard: Option<ShardArg>,
 
-    /// Show the first calls, the Python that is chosen and where the calls would run, and make none
+    /// Print the first calls, the chosen Python and where the calls would run, without running any
     #[arg(long)]
     pub(crate) dry_run: bool,
 

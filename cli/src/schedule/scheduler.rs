@@ -471,7 +471,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         );
         let cause = format!("{} accounts for another one", path.unwrap_or_default());
         Fatal::new(Exit::Usage, message).cause(cause).hint(
-            "give the inputs that the run began with (more may follow them), or begin anew with another joblog",
+            "give the same inputs as before (more may follow them), or start with another joblog",
         )
     }
 }

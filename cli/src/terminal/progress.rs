@@ -42,12 +42,12 @@ const BAR: std::ops::RangeInclusive<usize> = 10..=40;
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Python and messages")]
 pub(crate) struct ProgressArgs {
-    /// How far the run is, on standard error: `auto` shows it on a terminal, `json` writes a line of
-    /// JSON each second, `none` nothing
+    /// Progress on standard error: `auto` shows it on a terminal, `json` writes one JSON object per
+    /// second, `none` nothing
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: How,
 
-    /// Tell at the end how fast it was, what the workers did, what was slow and what failed (-v does, too)
+    /// Print a summary at the end: speed, workers, slow inputs and failures (-v prints it too)
     #[arg(long)]
     pub(crate) summary: bool,
 }

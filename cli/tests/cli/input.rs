@@ -214,7 +214,7 @@ fn input_that_cannot_be_read_on_is_an_error() {
     }
     let ended = run(&mut owngil(["map", "text.py:same", "-i", path]));
     ended.check(1);
-    let expected = format!("error: cannot read on in {path}\ncaused by: ");
+    let expected = format!("error: reading {path} failed\ncaused by: ");
     assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
 }
 

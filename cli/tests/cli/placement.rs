@@ -26,8 +26,8 @@ fn folder() -> TempDir {
 fn note(folder: &TempDir, what: &str) -> String {
     let folder: PathBuf = folder.path().canonicalize().unwrap();
     format!(
-        "note: {}/{what} runs in worker processes: an extension module refuses interpreters with their own GIL (readline); calls \
-         that had begun begin anew there (--backend process runs all in them)\n",
+        "note: {}/{what} runs in worker processes: an extension module refuses interpreters with their own GIL (readline); calls already \
+         started run again from the beginning (--backend process runs all of them there)\n",
         folder.display()
     )
 }

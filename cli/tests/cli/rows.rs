@@ -99,7 +99,7 @@ fn a_ragged_row_fails_and_the_others_go_on() {
     for part in [
         format!("error: {file}:4: it has 1 field, and the header has 2\n"),
         format!("error: {file}:5: it has 3 fields, and the header has 2\n"),
-        "hint: mend the row, or read rows as text with --input lines\n".to_owned(),
+        "hint: fix the row, or read rows as text with --input lines\n".to_owned(),
         "error: 2 of 4 inputs failed\n".to_owned(),
     ] {
         assert!(ended.stderr.contains(&part), "{part}\n{}", ended.stderr);

@@ -52,7 +52,7 @@ fn without_inputs_the_script_runs_once_on_every_worker() {
         let expected = "__main__ 1 ['arguments.py', '{}', '--flag']";
         assert_eq!(ended.check(0).lines(), [expected; 3]);
         let (note, warnings) = ended.stderr.split_once('\n').unwrap();
-        assert!(note.starts_with("note: there are no inputs, so each of 3 workers"));
+        assert!(note.starts_with("note: no inputs were given: each of 3 workers"));
         assert_eq!(warnings, "warning: ['{}', '--flag']\n".repeat(3));
     }
     let ended = run(&mut words("run arguments.py :::"));
@@ -183,8 +183,8 @@ fn chunks_may_be_given_for_functions_and_scripts() {
 
 #[test]
 fn a_script_without_inputs_is_told_that_each_worker_runs_it() {
-    let note = "note: there are no inputs, so each of 2 workers runs the script once, with all of these arguments; \
-                inputs follow `:::`\n";
+    let note = "note: no inputs were given: each of 2 workers runs the script once with these arguments \
+                (`:::` before the inputs runs it once for each)\n";
     let run_it = |words: &str| run(owngil(words.split(' ')).stdin(Stdio::null()));
     let ended = run_it("run -j 2 resize.py a.jpg b.jpg");
     assert!(ended.stderr.starts_with(note), "{ended:?}");

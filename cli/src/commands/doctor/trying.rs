@@ -28,17 +28,18 @@ const N_ROUNDS: usize = 2;
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Private copies")]
 pub(crate) struct TryArgs {
-    /// Show which packages were tested in private copies, and which run in processes and why
+    /// List the packages that were tested with private copies, and those that run in processes, with
+    /// the reasons
     #[arg(long, conflicts_with_all = ["all", "words", "json", "package"])]
     pub(crate) list: bool,
 
-    /// Try private copies of this installed package: four workers import it at once, again and
-    /// again, in a process that may crash
+    /// Test private copies of this installed package: four workers import it at once, repeatedly, in a
+    /// process that may crash
     #[arg(long = "try", value_name = "PACKAGE[==VERSION]", conflicts_with_all = ["all", "json"])]
     pub(crate) package: Option<String>,
 
-    /// With `--try`, call this function in four workers too, and compare with a plain process; the
-    /// words are its inputs, or it is called without
+    /// With `--try`, also call this function in four workers, and compare with a plain process; the
+    /// arguments are its inputs
     #[arg(
         long = "with",
         value_name = "FILE.py:NAME|MODULE:NAME",
@@ -46,7 +47,7 @@ pub(crate) struct TryArgs {
     )]
     pub(crate) function: Option<String>,
 
-    /// With `--try`, if it holds, add this version to your own list, and so to what has private copies
+    /// With `--try`, add this version to your own list of tested packages if the test passes
     #[arg(long, requires = "package")]
     pub(crate) add: bool,
 }
