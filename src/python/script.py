@@ -161,6 +161,7 @@ class _Ending:
         self._finalizers = set(modules["weakref"].finalize._registry) if "weakref" in modules else ()
         children = getattr(modules.get("multiprocessing.process"), "_children", ())
         self._children = set(children)
+        self._of_multiprocessing = set(getattr(modules.get("multiprocessing.util"), "_finalizer_registry", ()))
         self._executors = ()
 
     def run(self, state):
@@ -231,14 +232,20 @@ class _Ending:
         util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
         if util is None or process.current_process() is None:
             return
-        util._run_finalizers(0)
-        started = [child for child in process.active_children() if child not in self._children]
-        for child in started:
-            if child.daemon:
-                child._popen.terminate()
-        for child in started:
-            child.join()
-        util._run_finalizers()
+        # Those of functions, which the interpreter may run as well, are not the script's.
+        registry = util._finalizer_registry
+        kept = {key: registry.pop(key) for key in self._of_multiprocessing if key in registry}
+        try:
+            util._run_finalizers(0)
+            started = [child for child in process.active_children() if child not in self._children]
+            for child in started:
+                if child.daemon:
+                    child._popen.terminate()
+            for child in started:
+                child.join()
+            util._run_finalizers()
+        finally:
+            registry.update(kept)
 
 
 def _show(error):
