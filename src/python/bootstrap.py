@@ -35,6 +35,7 @@ class _Binary(io.BufferedIOBase):
         self._number = number
         self._write = write
         self._descriptor = descriptor
+        self.given = None
         self.name = name
         self.mode = "wb"
 
@@ -52,7 +53,8 @@ class _Binary(io.BufferedIOBase):
     def fileno(self):
         """Of a pipe that becomes the task's output too, where that is caught; else the process's own."""
         descriptor = self._descriptor(self._number)
-        return self._number if descriptor is None else descriptor
+        self.given = self._number if descriptor is None else descriptor
+        return self.given
 
     def close(self):
         """Stays open: the next task prints here too."""

@@ -186,13 +186,14 @@ def catch(descriptor, write, environment, forked):
 
     _replace("write", caught_write)
     if environment is None:
-        # The main interpreter's, where nothing is refused.
+        # The main interpreter's, which may fork.
         targets = []
         os.register_at_fork(
             before=lambda: targets.append((own(1), own(2))),
             after_in_parent=targets.pop,
             after_in_child=lambda: (forked(), _print_to(targets[-1])),
         )
+        _replace("closerange", _refuse_range)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
     _ask_descriptors(own)
 
@@ -256,32 +257,34 @@ def keep_children():
         _replace(kept.__name__.removeprefix("kept_"), kept)
 
 
+def _refuse_descriptor(fd):
+    raise RuntimeError(f"descriptor {fd} cannot be replaced in an interpreter: it is the whole process's")
+
+
+def _refuse_range(fd_low, fd_high, /):
+    # Those of all others are between them, too.
+    if fd_low < fd_high:
+        _refuse_descriptor(max(fd_low, 0))
+
+
 def keep_descriptors():
     """Refuses what would replace or close the standard streams of the whole process."""
     dup2, close = posix.dup2, posix.close
 
-    def refuse(fd):
-        raise RuntimeError(f"descriptor {fd} cannot be replaced in an interpreter: it is the whole process's")
-
     def is_kept(fd):
-        # Those of the task stand for 1 and 2.
-        return 0 <= fd <= 2 or fd in (stream.fileno() for stream in sys._owngil_streams[1:])
+        # What stands for 1 and 2, if anybody has asked for it.
+        return 0 <= fd <= 2 or fd in (stream.buffer.given for stream in sys._owngil_streams[1:])
 
     def caught_dup2(fd, fd2, inheritable=True):
         if is_kept(fd2):
-            refuse(fd2)
+            _refuse_descriptor(fd2)
         return dup2(fd, fd2, inheritable)
 
     def caught_close(fd):
         if is_kept(fd):
-            refuse(fd)
+            _refuse_descriptor(fd)
         close(fd)
-
-    def caught_closerange(fd_low, fd_high, /):
-        # Those of all others are between them, too.
-        if fd_low < fd_high:
-            refuse(max(fd_low, 0))
 
     _replace("dup2", caught_dup2)
     _replace("close", caught_close)
-    _replace("closerange", caught_closerange)
+    _replace("closerange", _refuse_range)

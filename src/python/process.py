@@ -17,6 +17,20 @@ sys.modules["owngil"]._own.handles_signals = True
 os.register_at_fork(after_in_child=forked)
 
 
+# Those of owngil in this process: by one of them it hears of its calls.
+_kept = {int(name) for name in os.listdir("/proc/self/fd") if int(name) > 2}
+_closerange = os.closerange
+
+
+def closerange(fd_low, fd_high, /):
+    """Leaves those alone that a Python of its own would not have."""
+    for kept in sorted(_kept):
+        if fd_low <= kept < fd_high:
+            _closerange(fd_low, kept)
+            fd_low = kept + 1
+    _closerange(fd_low, fd_high)
+
+
 def _same_file(one, other):
     try:
         return os.path.samestat(os.fstat(one), os.fstat(other))
@@ -53,5 +67,11 @@ def _forking(fork):
     return quiet_fork
 
 
-for name, made in ("dup2", _follow(os.dup2)), ("fork", _forking(os.fork)), ("forkpty", _forking(os.forkpty)):
+_replaced = {
+    "closerange": closerange,
+    "dup2": _follow(os.dup2),
+    "fork": _forking(os.fork),
+    "forkpty": _forking(os.forkpty),
+}
+for name, made in _replaced.items():
     sys.modules["owngil"]._replace(name, made, sys.modules["posix"], os)

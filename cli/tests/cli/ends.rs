@@ -203,6 +203,14 @@ sys.stdout.reconfigure(encoding="ascii", errors="xmlcharrefreplace", newline="\n
         &[],
     ),
     (
+        "closes_all_descriptors",
+        r#"
+import os, sys
+os.closerange(3, 256); print("closed", sys.argv[1])
+"#,
+        &["interpreter", "thread"],
+    ),
+    (
         "annotations",
         r#"
 import sys
