@@ -14,6 +14,7 @@ mod host;
 mod load_error;
 mod own_directory;
 mod program;
+mod raised;
 mod refusals;
 mod refused;
 mod site;
@@ -23,17 +24,17 @@ mod streams;
 use std::sync::Arc;
 use std::time::Instant;
 
-use owngil_ffi::{Attached, Loans, Raised, Runtime, STACK_SIZE};
+use owngil_ffi::{Attached, Loans, Runtime, STACK_SIZE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, PythonError, Result};
+use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::inherited::Inherited;
 use crate::monitor::{JobMonitor, Ran, Unmeasured};
 use crate::output::{Capture, OutputPolicy};
-use crate::payload::{self, CrossingError, Encoding, Payload};
+use crate::payload::{self, Encoding, Payload};
 use crate::runtime;
 use crate::task::{Job, Promise, Results};
 use crate::tested::List;
@@ -44,6 +45,7 @@ pub(crate) use budget::MemorySetting;
 use calling::Callee;
 pub(crate) use copies::Copying;
 use gil_yield::GilSlice;
+use raised::{python_error, result_error};
 use refusals::Refusals;
 use state::{Making, State};
 
@@ -453,12 +455,4 @@ impl Drop for Interpreter {
     fn drop(&mut self) {
         self.let_go();
     }
-}
-
-pub(crate) fn python_error(raised: &Raised<'_>) -> Error {
-    Error::Python(PythonError::new(raised.describe()))
-}
-
-pub(crate) fn result_error(error: CrossingError) -> Error {
-    Error::Value(error.root("result"))
 }

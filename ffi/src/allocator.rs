@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::memory::{self, Whose};
 use crate::raw;
@@ -25,13 +25,6 @@ static RAW: OnceLock<(Malloc, Calloc, Realloc, Free)> = OnceLock::new();
 
 /// CPython's own arenas, which need no context.
 static ARENAS: OnceLock<(Malloc, FreeArena)> = OnceLock::new();
-
-/// Whether both have been seen to count.
-static COUNTING: AtomicBool = AtomicBool::new(false);
-
-pub(crate) fn is_counting() -> bool {
-    COUNTING.load(Ordering::Relaxed)
-}
 
 /// Replaces both: after Python's settings for memory are read, before it starts.
 ///
@@ -103,7 +96,7 @@ fn replace_arenas() {
 /// Looks whether requests arrive: attached to the main interpreter, before there is any other.
 pub(crate) fn check() {
     let arrive = ARENAS.get().is_some() && objects_are_counted();
-    COUNTING.store(arrive, Ordering::Relaxed);
+    memory::COUNTING.store(arrive, Ordering::Relaxed);
 }
 
 /// Whether an object too large for an arena is counted: not with `PYTHONMALLOC=malloc`, and neither

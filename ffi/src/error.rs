@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::exception::Exception;
+use crate::description::Exception;
 use crate::version::Version;
 
 /// Why CPython, or an interpreter of it, could not be started.

@@ -22,7 +22,8 @@ use crate::loan::Loans;
 use crate::memory::{Memory, Owner};
 use crate::object::Object;
 use crate::raw;
-use crate::runtime::{self, MainThread, Runtime, STACK_SIZE};
+use crate::room::STACK_SIZE;
+use crate::runtime::{self, MainThread, Runtime};
 use crate::site;
 use crate::visit::{self, Visits};
 

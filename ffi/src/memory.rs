@@ -11,10 +11,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::allocator;
 use crate::error::StartError;
 use crate::raw;
-use crate::runtime::Runtime;
+use crate::version::IS_FREE_THREADED;
 
 /// What one interpreter has in use, and may have. A clone is the same, for any thread.
 ///
@@ -64,13 +63,20 @@ thread_local! {
     static EXEMPT: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether CPython's allocators have been seen to count.
+pub(crate) static COUNTING: AtomicBool = AtomicBool::new(false);
+
+fn is_counting() -> bool {
+    COUNTING.load(Ordering::Relaxed)
+}
+
 impl Memory {
     /// A new account, for an interpreter that is going to be made.
     pub(crate) fn open(limit: Option<usize>) -> Result<Memory, StartError> {
-        if !allocator::is_counting() {
+        if !is_counting() {
             return Err(StartError::Failed {
                 doing: "counting an interpreter's memory",
-                message: match Runtime::IS_FREE_THREADED {
+                message: match IS_FREE_THREADED {
                     true => "a free-threaded Python takes its memory where it cannot be counted",
                     false => {
                         "Python's allocators cannot be counted: it is done on Linux, and not with \

@@ -4,7 +4,11 @@
 //! once: on 2 MiB `sorted(key=…)` that calls itself is enough. 3.14 goes by the real bounds.
 
 use crate::error::StartError;
-use crate::runtime::STACK_SIZE;
+
+/// The size of the stack, in bytes, of every thread that runs Python.
+///
+/// 3.13 checks C recursion against a fixed count, whatever the stack, and overflows 8 MiB.
+pub const STACK_SIZE: usize = 16 << 20;
 
 /// The least that is taken. A process's main thread has 8 MiB, some of it in use, for which CPython's number was
 /// made; all of [`STACK_SIZE`] is needed for code that calls itself through `sorted` as deep as it may.

@@ -26,13 +26,9 @@ use crate::memory::{Memory, Owner};
 use crate::object::PyResult;
 use crate::panic::catch;
 use crate::raw;
+use crate::room::STACK_SIZE;
 use crate::site::{self, SiteChange};
 use crate::version::Version;
-
-/// The size of the stack, in bytes, of every thread that runs Python.
-///
-/// 3.13 checks C recursion against a fixed count, whatever the stack, and overflows 8 MiB.
-pub const STACK_SIZE: usize = 16 << 20;
 
 /// How CPython starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +112,7 @@ impl Runtime {
 
     /// Whether this is built for a free-threaded CPython (PEP 703): the threads of an interpreter run in
     /// parallel, as long as its GIL is [off](Runtime::is_gil_enabled).
-    pub const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
+    pub const IS_FREE_THREADED: bool = crate::version::IS_FREE_THREADED;
 
     /// Whether the main interpreter's GIL is on: always, but on a free-threaded build. There it is off
     /// at first, unless `PYTHON_GIL=1` is set, and goes on for good when an extension module is imported

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::raw;
-use crate::runtime::Runtime;
+
+/// Whether this is built for a free-threaded CPython (PEP 703).
+pub(crate) const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
 
 /// A CPython version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +59,7 @@ impl Version {
     /// Why owngil refuses to run on this version.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match (self.minor, self.micro) {
-            (13, ..4) if Runtime::IS_FREE_THREADED => Some(
+            (13, ..4) if IS_FREE_THREADED => Some(
                 "its free-threaded build crashes when threads start and when they set attributes \
                  (gh-129732, gh-132869): use 3.13.4 or later, better 3.14",
             ),
@@ -72,7 +74,7 @@ impl Version {
     /// What is known to go wrong on this version, and which one to use.
     pub(crate) fn warning(self) -> Option<&'static str> {
         match (self.minor, self.micro) {
-            (13, _) if Runtime::IS_FREE_THREADED => Some(
+            (13, _) if IS_FREE_THREADED => Some(
                 "free threading is an experiment in 3.13, and a bytearray or an itertools iterator that threads share \
                  can crash it; \
                  3.14 is the first version that supports it (PEP 779)",
@@ -144,7 +146,7 @@ mod tests {
         assert!(version(12, 1).refusal().is_none());
         for (minor, bad, good) in [(12, 7, 8), (13, 12, 13), (14, 3, 4)] {
             assert!(version(minor, bad).warning().is_some());
-            let is_experiment = Runtime::IS_FREE_THREADED && minor == 13;
+            let is_experiment = IS_FREE_THREADED && minor == 13;
             let is_warned = version(minor, good).warning().is_some();
             assert_eq!(is_warned, is_experiment);
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use owngil_ffi::{MainThread, Memory};
 
-use super::{Interpreter, MemorySetting, python_error};
+use super::raised::python_error;
+use super::{Interpreter, MemorySetting};
 use crate::error::Result;
 use crate::inherited::Inherited;
 use crate::monitor::JobMonitor;

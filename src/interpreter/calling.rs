@@ -3,7 +3,7 @@
 use owngil_ffi::{Attached, Object, PyResult};
 
 use super::budget::Budget;
-use super::{python_error, result_error};
+use super::raised::{python_error, result_error};
 use crate::error::{Error, Result};
 use crate::monitor::{JobMonitor, Measured, Sampling, Stopwatch, Unmeasured};
 use crate::payload::{self, Codec, Encoding, Reader};

@@ -2,7 +2,7 @@
 
 use owngil_ffi::Raised;
 
-use super::python_error;
+use super::raised::python_error;
 use crate::error::{Error, LoadError, LoadErrorKind, PythonError};
 use crate::function::Function;
 

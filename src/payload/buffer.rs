@@ -11,7 +11,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::error::CrossingError;
 use super::handoff::{self, Handoff};
-use super::value::foreseen;
+use super::limits::foreseen;
 
 /// Bytes that never change and that somebody owns; a clone is the same bytes.
 ///

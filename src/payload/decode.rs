@@ -8,8 +8,9 @@ use serde::de::{self, Deserialize, Deserializer, Error as _, Unexpected, Visitor
 
 use super::access::{Items, Pairs, Variant};
 use super::error::{Crossing, CrossingError};
-use super::format::{Kind, MAX_DEPTH, Reader, Token, tag};
+use super::format::{Kind, Reader, Token, tag};
 use super::handoff::{self, Handoff};
+use super::limits::MAX_DEPTH;
 use super::pickle::Leaves;
 use super::{bigint, leaf_name, skip, stack};
 

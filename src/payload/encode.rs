@@ -8,8 +8,9 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::encoding::Encoding;
 use super::error::{Crossing, CrossingError};
-use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::format::{self, Reader, tag};
 use super::handoff::{self, Handoff};
+use super::limits::MAX_DEPTH;
 use super::pickle::Leaves;
 use super::{skip, stack, zero_copy};
 

@@ -48,7 +48,7 @@ impl CrossingError {
     pub(crate) fn too_deep() -> Self {
         Self::new(format!(
             "containers nest deeper than {} levels",
-            super::format::MAX_DEPTH
+            super::limits::MAX_DEPTH
         ))
     }
 

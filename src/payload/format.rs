@@ -1,7 +1,7 @@
 //! The bytes of the encoding: its tags, a [`Reader`] over bytes that nobody vouches for, and one
 //! function to write each kind of value.
 //!
-//! It does not recurse: whoever walks containers counts the levels, against [`MAX_DEPTH`].
+//! It does not recurse: whoever walks containers counts the levels, against [`MAX_DEPTH`](super::limits::MAX_DEPTH).
 //!
 //! ```text
 //! 0x00..=0x7F  int 0..=127            0xC5  BIGINT  varint n, n bytes
@@ -21,9 +21,6 @@
 
 use super::buffer::{self, Buffer};
 use super::error::{Crossing, CrossingError};
-
-/// The most container levels that a value may nest.
-pub(crate) const MAX_DEPTH: u32 = 500;
 
 /// The first byte of each kind of value.
 pub(crate) mod tag {

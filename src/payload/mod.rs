@@ -26,6 +26,7 @@ mod handoff;
 mod key_cache;
 mod keywords;
 mod leaf_name;
+mod limits;
 pub(crate) mod memfd;
 mod pickle;
 mod python_decode;

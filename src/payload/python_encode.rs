@@ -5,7 +5,7 @@
 //! Plain values (the exact types of [`Kind`]) are read and built directly. All other objects of one
 //! value are its *leaves*: they go into one pickle, so that what they share stays shared and a class
 //! is named once. A value with a cycle, or one that nests deeper than
-//! [`MAX_DEPTH`](format::MAX_DEPTH), is a single leaf.
+//! [`MAX_DEPTH`](super::limits::MAX_DEPTH), is a single leaf.
 //!
 //! Where that is asked for, an object whose class derives from a plain type is no leaf: the plain value is
 //! written that it has.
@@ -23,9 +23,10 @@ use super::buffer::Buffer;
 use super::dict_shapes::Shapes;
 use super::encoding::{Encoding, Mark};
 use super::error::CrossingError;
-use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::format::{self, Reader, tag};
 use super::key_cache::KeyCache;
 use super::leaf_name;
+use super::limits::MAX_DEPTH;
 use super::pickle::{self, Pickling};
 use super::python_decode::{Make, read_usual};
 use super::zero_copy::{LENT_FROM, Lending};

@@ -3,8 +3,9 @@
 //! It does not follow REFs, so its work is bounded by the bytes it passes.
 
 use super::error::{Crossing, CrossingError, Key};
-use super::format::{Kind, MAX_DEPTH, Reader, Token, tag, truncated, unknown_tag};
+use super::format::{Kind, Reader, Token, tag, truncated, unknown_tag};
 use super::leaf_name;
+use super::limits::MAX_DEPTH;
 
 /// What a walk over a value met.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use super::call::encode_call;
 use super::decode::decode_value;
 use super::encode::encode_value;
 use super::encoding::Encoding;
-use super::format::{self, MAX_DEPTH, Reader, tag};
+use super::format::{self, Reader, tag};
+use super::limits::MAX_DEPTH;
 use super::skip::skip_value;
 use super::{BigInt, CrossingError, Payload, Value, keywords};
 

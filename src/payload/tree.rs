@@ -5,8 +5,8 @@
 use super::decode::Decoder;
 use super::error::{Crossing, CrossingError};
 use super::format::{Kind, Token, tag};
+use super::limits::foreseen;
 use super::pickle::{self, Leaves};
-use super::value::foreseen;
 use super::{BigInt, Encoding, Opaque, Payload, Value, skip};
 
 impl<'de> Decoder<'de> {

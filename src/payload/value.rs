@@ -11,11 +11,9 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
 use super::handoff::{self, Handoff};
+use super::limits::foreseen;
 use super::pickle::Leaves;
 use super::{Buffer, Payload, format, leaf_name};
-
-/// The most items for which memory is set aside before they are seen.
-const MOST_FORESEEN: usize = 1024;
 
 /// Any Python value.
 ///
@@ -338,11 +336,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
         }
         Ok(Value::Dict(pairs))
     }
-}
-
-/// How much to set aside for a count that nobody vouches for.
-pub(crate) fn foreseen(count: usize) -> usize {
-    count.min(MOST_FORESEEN)
 }
 
 macro_rules! from_int {

@@ -4,7 +4,7 @@ use crate::plain::{BACKENDS, by_a_plain_loop, by_owngil};
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
-const SCRIPTS: [(&str, &str, &[&str]); 22] = [
+const SCRIPTS: [(&str, &str, &[&str]); 23] = [
     // Its status counts, and no exit function runs.
     (
         "exits_at_once",
