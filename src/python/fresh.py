@@ -160,9 +160,8 @@ class _State:
             self._put_back_signals,
         ]
         failures = [_try(step) for step in steps]
-        for name, put_back in _OF_MODULES.items():
-            if name in sys.modules:
-                failures.append(_try(put_back, sys.modules[name]))
+        for name in _OF_MODULES.keys() & sys.modules.keys():
+            failures.append(_try(_OF_MODULES[name], sys.modules[name]))
         return failures
 
     def _put_back_streams(self):
