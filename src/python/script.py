@@ -131,7 +131,10 @@ class _Script:
         failures = [] if is_abrupt else ending.run(state)
         own.runs_script = False
         _exit_functions.end()
-        failures += [_try(_flush), _try(state.forget_modules), _try(_collect, main), _try(ending.reopen)]
+        # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
+        # is destroyed before them.
+        failures += [_try(_flush), _try(gc.collect)]
+        failures += [_try(state.forget_modules), _try(_collect, main), _try(ending.reopen)]
         failures += state.put_back()
         gc.unfreeze()
         if raised is not None:
@@ -200,8 +203,9 @@ class _Ending:
         """Those that `threading._register_atexit` was given, but for what stays loaded: its own."""
         exits = getattr(sys.modules.get("threading"), "_threading_atexits", [])
         for call in reversed(exits[:]):
-            module = getattr(getattr(call, "func", call), "__module__", None) or ""
-            if call not in self._thread_exits and not module.startswith("concurrent.futures"):
+            called = [cell.cell_contents for cell in call.__closure__ or ()]
+            is_own = any(getattr(found, "__module__", "").startswith("concurrent.futures") for found in called)
+            if call not in self._thread_exits and not is_own:
                 exits.remove(call)
                 _try(call)
 

@@ -4,7 +4,7 @@ use crate::plain::{BACKENDS, by_a_plain_loop, by_owngil};
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
-const SCRIPTS: [(&str, &str, &[&str]); 23] = [
+const SCRIPTS: [(&str, &str, &[&str]); 24] = [
     // Its status counts, and no exit function runs.
     (
         "exits_at_once",
@@ -199,6 +199,18 @@ os.dup2(kept, sys.stdout.fileno()); print("seen", sys.argv[1]); os.system("echo 
 import sys
 sys.stdout.reconfigure(newline="\r\n"); print("a\r")
 sys.stdout.reconfigure(encoding="ascii", errors="xmlcharrefreplace", newline="\n"); print("\u00e9", sys.stdout.encoding)
+"#,
+        &[],
+    ),
+    (
+        "writes_when_it_is_destroyed",
+        r#"
+import os, sys
+class Last:
+    def __init__(self, path): self.file = open(path, "w")
+    def __del__(self): os.write(1, b"ended\n"); self.file.write("last")
+def keeps_all(): pass
+kept = [Last(f"{sys.argv[1]}-{number}") for number in range(3)]
 "#,
         &[],
     ),
