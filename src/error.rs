@@ -8,39 +8,39 @@ use owngil_ffi::{Exception, Stack, StartError};
 use crate::payload::CrossingError;
 use crate::refusal::{self, Refusal};
 
-/// What owngil's functions return.
+/// The result type of owngil's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a call gave no value.
+/// Why a call returned no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The Python code raised.
+    /// The Python code raised an exception.
     Python(PythonError),
-    /// The function could not be loaded; no task has run.
+    /// The function could not be loaded; no task ran.
     Load(Box<LoadError>),
-    /// A value cannot cross, or is of another shape than the Rust type that it was to become.
+    /// A value cannot cross, or does not have the shape of the Rust type that it should become.
     Value(CrossingError),
-    /// CPython, or an interpreter of it, could not be started.
+    /// CPython or one of its interpreters could not be started.
     Start(Box<StartError>),
     /// A worker failed to start: its initializer raised, or its thread could not be created.
     Worker {
-        /// Which worker.
+        /// The worker's number.
         worker: usize,
         /// What went wrong.
         source: Box<Error>,
     },
-    /// The task was cancelled: dropped before it ran, or interrupted. Where it stood then, if it had
-    /// begun and could be asked.
+    /// The task was cancelled: dropped before it ran, or interrupted. Holds where the task stood, if it had
+    /// begun and could be inspected.
     Cancelled(Option<Box<Stack>>),
-    /// The deadline or the time limit passed. Where the task stood then, if it had begun and could be
-    /// asked: C code that holds its GIL cannot.
+    /// The deadline or the time limit passed. Holds where the task stood, if it had begun and could be
+    /// inspected; a task in C code that holds its GIL cannot.
     TimedOut(Option<Box<Stack>>),
-    /// The worker that ran the task is gone, with it the outcome. The text says what became of it.
+    /// The worker that ran the task is gone, and the outcome with it. The text says what happened to the worker.
     WorkerLost(String),
     /// The queue is full; see [`Pool::try_submit`](crate::Pool::try_submit).
     QueueFull,
-    /// The pool takes no more tasks.
+    /// The pool accepts no more tasks.
     ShutDown,
     /// An invalid setting.
     Config(String),
@@ -63,7 +63,7 @@ impl Error {
         }))
     }
 
-    /// The Python exception, where that is what it is.
+    /// The underlying Python exception, if there is one.
     pub fn python(&self) -> Option<&PythonError> {
         match self {
             Error::Python(error) => Some(error),
@@ -78,7 +78,7 @@ impl Error {
         refusal::need(self.python()?.traceback())
     }
 
-    /// Where the task stood when it was ended from outside.
+    /// Where the task stood when it was cancelled or timed out.
     pub fn stack(&self) -> Option<&Stack> {
         match self {
             Error::Cancelled(stack) | Error::TimedOut(stack) => stack.as_deref(),
@@ -86,7 +86,7 @@ impl Error {
         }
     }
 
-    /// What a person could do about it.
+    /// A suggestion for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Load(error) => {
@@ -175,7 +175,7 @@ impl From<LoadError> for Error {
 
 /// A Python exception, copied out of its interpreter as plain text.
 ///
-/// It holds all that Python would print, also where the exception cannot be pickled or its
+/// It holds everything that Python would print, even if the exception cannot be pickled or its
 /// `__str__` raises.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PythonError(Box<Exception>);
@@ -185,12 +185,12 @@ impl PythonError {
         PythonError(Box::new(exception))
     }
 
-    /// Which of the exceptions that a host tells apart.
+    /// The exception's kind, among those that a host may want to handle differently.
     pub fn kind(&self) -> ExceptionKind {
         self.0.kind
     }
 
-    /// The qualified type: `ValueError`, `json.decoder.JSONDecodeError`.
+    /// The qualified type name: `ValueError`, `json.decoder.JSONDecodeError`.
     pub fn type_name(&self) -> &str {
         &self.0.type_name
     }
@@ -200,12 +200,12 @@ impl PythonError {
         &self.0.message
     }
 
-    /// The traceback of the whole chain, as Python prints it, from the user's first frame on.
+    /// The traceback of the whole chain, as Python prints it, starting at the user's first frame.
     pub fn traceback(&self) -> &str {
         &self.0.traceback
     }
 
-    /// What `add_note` added (PEP 678).
+    /// The notes added by `add_note` (PEP 678).
     pub fn notes(&self) -> &[String] {
         &self.0.notes
     }
@@ -220,19 +220,19 @@ impl PythonError {
         self.0.traceback.push('\n');
     }
 
-    /// `__cause__`, or else the `__context__` that Python would show: its type and message.
+    /// The type and message of `__cause__`, or else of the `__context__` that Python would show.
     pub fn cause(&self) -> Option<PythonError> {
         let cause = self.0.cause.as_ref().or(self.0.context.as_ref());
         cause.map(|cause| PythonError(cause.clone()))
     }
 
-    /// What an interpreter with its own GIL would not do, if that is why this was raised; told from the
-    /// texts of CPython, of packages and of private copies, anywhere in the chain.
+    /// The refusal that raised this exception, if an interpreter with its own GIL refused something. It is recognized
+    /// by the texts of CPython, of packages and of private copies, anywhere in the chain.
     pub fn refusal(&self) -> Option<Refusal> {
         refusal::of(self.traceback())
     }
 
-    /// For `SystemExit`: the status that the process would have ended with.
+    /// For `SystemExit`: the status that the process would have exited with.
     pub fn exit_status(&self) -> Option<i32> {
         self.0.exit_status
     }
@@ -260,35 +260,35 @@ impl std::error::Error for PythonError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoadError {
-    /// What is wrong.
+    /// The kind of failure.
     pub kind: LoadErrorKind,
-    /// The function as it was asked for.
+    /// The function, as you named it.
     pub function: String,
-    /// What is wrong, in words.
+    /// A description of the failure.
     pub message: String,
-    /// What the person may have meant.
+    /// What you may have meant.
     pub hint: Option<String>,
-    /// The exception of a module that does not compile or raises when it is imported.
+    /// The exception, if the module does not compile or raises on import.
     pub cause: Option<PythonError>,
 }
 
-/// The ways in which a function cannot be loaded.
+/// The ways in which loading a function can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadErrorKind {
     /// The reference is neither `FILE.py:NAME` nor `MODULE:NAME`.
     Reference,
-    /// There is no such file, or it cannot be read.
+    /// The file does not exist, or cannot be read.
     MissingFile,
-    /// There is no such module.
+    /// The module does not exist.
     MissingModule,
-    /// The module has no such name.
+    /// The module does not define the name.
     MissingName,
-    /// The name is no function, nor anything else that can be called.
+    /// The name is neither a function nor anything else callable.
     NotCallable,
     /// The source does not compile.
     Syntax,
-    /// The module raises while it is imported.
+    /// The module raises an exception on import.
     Import,
 }
 

@@ -5,30 +5,32 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// What becomes of extension modules (numpy, pydantic and most others) that refuse interpreters with
+/// How to handle extension modules (numpy, pydantic and most others) that refuse interpreters with
 /// their own GIL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Extensions {
-    /// They stay refused: to import one is an `ImportError`.
+    /// Importing one raises `ImportError`.
     #[default]
     Strict,
-    /// Those of packages that were tried and soaked in private copies (see [`tested`](crate::tested)) are loaded
-    /// so, in the versions and on the version of Python that were tried; the others stay refused, with a reason.
+    /// Modules of packages that were tried and soaked in private copies (see [`tested`](crate::tested)) are loaded
+    /// from such copies, in the versions and on the version of Python that were tried. Others stay refused, with a
+    /// reason.
     ///
-    /// This is what a pool on the backend [`Auto`](crate::Backend::Auto) does unless it is told otherwise: there what is refused
-    /// runs in worker processes. A module that declares that it supports an own GIL is refused nowhere.
+    /// This is the default for a pool on the backend [`Auto`](crate::Backend::Auto), which runs refused functions in
+    /// worker processes. A module that declares support for a per-interpreter GIL is never refused.
     ///
-    /// Where the system has no private copies, nothing was tried, and this is as `Strict`.
+    /// On systems without private copies nothing was tried, and this is the same as `Strict`.
     Tested,
-    /// Each interpreter loads a copy of its own, whose variables are protected by its GIL as the author
-    /// meant them to be by the only one there was.
+    /// Each interpreter loads its own copy. Its GIL protects the copy's variables, as the author expected the only
+    /// GIL to do.
     ///
-    /// Whatever the package: none of them promises to work so, and some destroy data or crash. What keeps
-    /// Python objects in a library that stays shared is refused, where that can be seen. A crash ends the
-    /// process with all tasks in it. `docs/private-copies.md` has the whole.
+    /// This applies to every package, and none of them promises to work this way: some destroy data or crash.
+    /// A module that keeps Python objects in a library that stays shared is refused, where that can be detected.
+    /// A crash ends the process with all tasks in it. See `docs/private-copies.md` for the details.
     ///
-    /// Each interpreter takes the memory of its copies, for the rest of the process: an extension is never
+    /// The copies of an interpreter occupy memory for the rest of the process: an extension is never unloaded.
+    /// Available on 64-bit Linux with glibc only.
     /// unloaded. On 64-bit Linux with glibc alone.
     Private,
 }

@@ -91,14 +91,14 @@ impl Script {
 }
 
 impl Function {
-    /// The function that a reference names: `path/to/file.py:name` or `package.module:name`.
+    /// The function named by a reference: `path/to/file.py:name` or `package.module:name`.
     ///
-    /// The name may be dotted (`Class.method`). What comes before the last colon is a file if it
-    /// ends in `.py` or holds a path separator, else a module. A relative path is taken from the
-    /// present directory. Whether any of it exists shows when it is first used.
+    /// The name may be dotted (`Class.method`). The part before the last colon is a file if it ends in `.py` or
+    /// contains a path separator, and a module otherwise. A relative path is resolved against the current
+    /// directory. Whether the file, module or name exists is checked on first use.
     ///
-    /// A file is imported as a module named after it, as `import` would do from its own directory,
-    /// which is put at the front of `sys.path`; its `if __name__ == "__main__"` part does not run.
+    /// A file is imported as a module named after it, as `import` would do from the file's own directory,
+    /// which is put at the front of `sys.path`. Its `if __name__ == "__main__"` block does not run.
     pub fn at(reference: impl AsRef<str>) -> Function {
         let reference = reference.as_ref();
         let malformed = || Place::Malformed {
@@ -121,12 +121,12 @@ impl Function {
         Function::new(place)
     }
 
-    /// `name`, which may be dotted, of the Python file at `path`.
+    /// The function `name`, which may be dotted, from the Python file at `path`.
     pub fn file(path: impl AsRef<Path>, name: &str) -> Function {
         Function::new(file(path.as_ref(), name))
     }
 
-    /// `name`, which may be dotted, of what Python source text defines.
+    /// The function `name`, which may be dotted, defined by Python source text.
     ///
     /// ```
     /// let double = owngil::Function::source("def double(x):\n    return 2 * x\n", "double");
@@ -141,20 +141,19 @@ impl Function {
         })
     }
 
-    /// A script, run as `__main__` at each call, as `python path` would: a file, or a folder or zip archive
+    /// A script, run as `__main__` at each call, as `python path` would. `path` is a file, or a folder or zip archive
     /// with a `__main__.py`.
     ///
-    /// The call's arguments, which must be `str`, become `sys.argv[1:]`, and its value is the exit
-    /// status: 0, or what `sys.exit` was given (`sys.exit("message")` prints and gives 1, as
-    /// Python does). Of keyword arguments it takes `stdin`, bytes that the script finds at
-    /// `sys.stdin`, and `slot`, a text in its arguments for which the number of the worker is put
-    /// in, from 1.
+    /// The call's arguments must be `str`, and become `sys.argv[1:]`. Its value is the exit status: 0, or the
+    /// argument of `sys.exit` (`sys.exit("message")` prints and gives 1, as in Python). A script takes two keyword
+    /// arguments: `stdin`, the bytes to read from `sys.stdin`, and `slot`, a text to replace in the arguments with
+    /// the worker's number, counted from 1.
     ///
-    /// Each call begins as a new Python does, but that the standard library and installed packages
-    /// stay loaded. At its end threads that it started, other than daemons, are waited for, and its
-    /// `atexit` functions run. What a script changes is put back: `os.environ`, `sys.path` and
-    /// other settings of `sys`, `builtins`, `logging`, `warnings`, `random`, the context of `decimal`.
-    /// What it leaves in packages that stay loaded, the next one finds.
+    /// Each call begins as a new Python does, except that the standard library and installed packages stay loaded.
+    /// At its end, the call waits for the non-daemon threads that the script started, and runs its `atexit`
+    /// functions. Changes to `os.environ`, to `sys.path` and other settings of `sys`, and to `builtins`, `logging`,
+    /// `warnings`, `random` and the context of `decimal` are undone. State left in packages that stay loaded is visible
+    /// to the next script.
     pub fn script(path: impl AsRef<Path>) -> Function {
         let path = path.as_ref();
         let shown = path.to_string_lossy().into_owned();
@@ -164,7 +163,7 @@ impl Function {
         })
     }
 
-    /// As [`script`](Function::script), of which the text has been read already: from the file at `path`, or
+    /// Like [`script`](Function::script), for a script whose text you have already read: from the file at `path`, or
     /// from elsewhere.
     ///
     /// Without a path it has no `__file__`, and its `sys.argv[0]` is `-`.
@@ -182,7 +181,7 @@ impl Function {
         })
     }
 
-    /// As [`script`](Function::script), of a module or package by its name, as `python -m name` runs it.
+    /// Like [`script`](Function::script), for a module or package by name, as `python -m name` runs it.
     pub fn script_module(name: impl Into<String>) -> Function {
         Function::new(Place::Script {
             script: Script::Module,

@@ -51,9 +51,8 @@ use state::{Making, State};
 
 /// One interpreter with its own GIL, on the thread that made it.
 ///
-/// It is not `Send`: create, use and drop it on one thread. That thread should have a stack of
-/// 16 MiB, which [`Interpreter::scope`] sees to: on 3.12 and 3.13 deep recursion in C code
-/// overflows a smaller one.
+/// It is not `Send`: create, use and drop it on one thread. That thread should have a stack of 16 MiB, which
+/// [`Interpreter::scope`] provides. On 3.12 and 3.13, deep recursion in C code overflows a smaller one.
 ///
 /// ```
 /// owngil::Interpreter::scope(|python| {
@@ -85,9 +84,9 @@ pub(crate) struct Around<'s> {
 }
 
 impl Interpreter {
-    /// Starts CPython if need be, and creates an interpreter on this thread.
+    /// Starts CPython if it does not run yet, and creates an interpreter on this thread.
     ///
-    /// What Python code prints goes to this process's own streams, after each call.
+    /// The output of Python code goes to this process's own streams, after each call.
     ///
     /// # Errors
     ///
@@ -100,7 +99,7 @@ impl Interpreter {
         Interpreter::with_extensions(Extensions::Strict)
     }
 
-    /// As [`new`](Interpreter::new), with another setting for extension modules.
+    /// Like [`new`](Interpreter::new), with another setting for extension modules.
     ///
     /// # Errors
     ///
@@ -123,8 +122,8 @@ impl Interpreter {
         )
     }
 
-    /// Runs `work` with a new interpreter on a thread of its own, whose stack is large enough for
-    /// any recursion, and waits for it.
+    /// Creates an interpreter on a new thread, whose stack is large enough for any recursion, runs `work` with it,
+    /// and waits for the result.
     ///
     /// # Errors
     ///
@@ -243,12 +242,12 @@ impl Interpreter {
         })
     }
 
-    /// The interpreter's id, as `_interpreters.get_current()` gives it; 0 is the main interpreter.
+    /// The interpreter's id, as returned by `_interpreters.get_current()`; 0 is the main interpreter.
     pub fn id(&self) -> i64 {
         self.python.id()
     }
 
-    /// Runs source text in the interpreter's own namespace, which lasts as long as it does.
+    /// Runs source text in the interpreter's own namespace, which lasts as long as the interpreter.
     ///
     /// # Errors
     ///
@@ -262,7 +261,7 @@ impl Interpreter {
         })
     }
 
-    /// The value of an expression, in the namespace of [`exec`](Interpreter::exec).
+    /// Evaluates an expression in the namespace of [`exec`](Interpreter::exec).
     ///
     /// # Errors
     ///
@@ -283,7 +282,7 @@ impl Interpreter {
         payload.decode().map_err(result_error)
     }
 
-    /// Sets a variable of the namespace of [`exec`](Interpreter::exec).
+    /// Sets a variable in the namespace of [`exec`](Interpreter::exec).
     ///
     /// # Errors
     ///
@@ -300,7 +299,7 @@ impl Interpreter {
         })
     }
 
-    /// Calls a function. The arguments are as for [`Pool::call`](crate::Pool::call).
+    /// Calls a function. Pass the arguments as to [`Pool::call`](crate::Pool::call).
     ///
     /// # Errors
     ///

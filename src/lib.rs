@@ -1,8 +1,8 @@
 //! Parallel Python in one process: a pool of interpreters, each with its own GIL.
 //!
 //! CPython 3.12 and later can run several interpreters in one process that share no lock (PEP 684).
-//! owngil starts CPython once, gives every worker thread an interpreter of its own, and moves calls
-//! and values between them as bytes. Pure Python code then runs on all cores, without processes.
+//! owngil starts CPython once, gives every worker thread its own interpreter, and moves calls and values
+//! between them as bytes. Pure Python code runs on all cores without extra processes.
 //!
 //! ```
 //! use owngil::{Function, Pool};
@@ -24,13 +24,13 @@
 //! # Where to start
 //!
 //! - [`Pool`]: calls, tasks and maps over workers; [`PoolBuilder`] for other settings.
-//! - [`Task`]: a call that runs, to be waited for by a thread or awaited. [`Pool::call_async`] and
-//!   [`Pool::submit_async`] never block a thread, nor does `Pool::map_async`, a stream (feature `stream`).
+//! - [`Task`]: a submitted call. Wait for it on a thread, or `.await` it. [`Pool::call_async`],
+//!   [`Pool::submit_async`] and the stream `Pool::map_async` (feature `stream`) never block a thread.
 //! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
 //! - [`Interpreter`]: one interpreter on this thread, without a pool.
-//! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types do not say.
-//! - [`Pool::stats`] and [`Pool::stacks`]: what the workers do and have done. `tracing` events tell the
-//!   life of workers (debug) and of each task (trace).
+//! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types cannot express.
+//! - [`Pool::stats`] and [`Pool::stacks`]: what the workers have done so far, and where they are now. `tracing`
+//!   events report the life of workers (debug) and of each task (trace).
 //! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
 //! - [`doctor`]: which imports can live in an interpreter with its own GIL, and why not.
 //! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
@@ -38,19 +38,23 @@
 //! # What crosses
 //!
 //! None, bool, int of any size, float, str, bytes, list, tuple, dict, set and frozenset cross in one
-//! compact encoding, from and to any serde type. What else Python can pickle crosses as an opaque
-//! value, which Rust can hold and hand on. A container that occurs twice in a value stays one object
-//! on the Python side. What cannot cross is an error that says where it sat. A [`Buffer`] crosses
-//! without a copy, whatever its size.
+//! compact encoding, to and from any serde type. Anything else that Python can pickle crosses as an opaque
+//! value: Rust can hold it and hand it on. A container that occurs twice in a value stays one object
+//! on the Python side. A value that cannot cross is an error, which names its place in the value. A [`Buffer`]
+//! crosses without a copy, whatever its size.
 //!
 //! # What to know before
 //!
-//! Interpreters share the process: the working directory, `os.environ`, signal handlers and what a
-//! crash ends. They share no Python object. Many extension modules (numpy among them)
-//! refuse interpreters with their own GIL; the error says so. [`Extensions::Tested`] loads those from
-//! private copies that were tested so ([`tested`]), and [`Backend::Process`] runs all in worker processes, which a
-//! crash ends alone ([`become_worker_if_asked`]); [`Backend::Auto`] chooses by itself. `os.fork`, `os.exec*`
-//! and signal handlers are not available in interpreters.
+//! Interpreters share no Python object. They do share the process: the working directory, `os.environ` and signal
+//! handlers. A crash in one ends them all. `os.fork`, `os.exec*` and signal handlers are not available in
+//! interpreters.
+//!
+//! Many extension modules (numpy among them) refuse interpreters with their own GIL; the error says so.
+//!
+//! - [`Extensions::Tested`] loads them from private copies, if they were tested that way ([`tested`]).
+//! - [`Backend::Process`] runs everything in worker processes ([`become_worker_if_asked`]). A crash ends only
+//!   the process that it happens in.
+//! - [`Backend::Auto`] chooses for you.
 
 #![forbid(unsafe_code)]
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use capture::{Capture, Forward};
 pub(crate) use pipes::Readers;
 
-/// The two streams.
+/// An output stream of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// `sys.stdout`
@@ -33,17 +33,17 @@ impl Stream {
     }
 }
 
-/// What a task printed.
+/// The output of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// What it wrote to `sys.stdout`.
+    /// The bytes written to `sys.stdout`.
     pub stdout: Vec<u8>,
-    /// What it wrote to `sys.stderr`.
+    /// The bytes written to `sys.stderr`.
     pub stderr: Vec<u8>,
 }
 
 impl Output {
-    /// Whether nothing was printed.
+    /// Returns whether the task printed nothing.
     pub fn is_empty(&self) -> bool {
         self.stdout.is_empty() && self.stderr.is_empty()
     }
@@ -66,50 +66,49 @@ impl Output {
     }
 }
 
-/// Where the output of tasks goes.
+/// A destination for the output of tasks.
 ///
-/// Called on the workers' threads, with whole lines of one task: all of them when the task ends,
-/// or, for a task that prints much, some of them before. A line of more than a mebibyte comes in
-/// pieces.
+/// Its methods are called on the workers' threads, with whole lines of one task: all of them when the task ends, or,
+/// for a task that prints much, some of them earlier. A line of more than a mebibyte comes in pieces.
 pub trait OutputSink: Send + Sync {
     /// Takes some output. The last line of a task may lack its newline.
     fn write(&self, stream: Stream, text: &[u8]);
 
-    /// As [`write`](OutputSink::write), and tells whose output it is; this is what is called.
+    /// Like [`write`](OutputSink::write), but also receives the source of the output. owngil calls this method.
     fn write_of(&self, _speaker: Speaker, stream: Stream, text: &[u8]) {
         self.write(stream, text);
     }
 
-    /// The call is made again, from its beginning: what it printed, which has been taken in part, comes again.
+    /// Announces that a call starts over, so that output which the sink has already received will come again.
     ///
-    /// That happens on the backend [`Auto`](crate::Backend::Auto), where a call moves from an interpreter to a process.
+    /// This happens on the backend [`Auto`](crate::Backend::Auto), when a call moves from an interpreter to a process.
     fn retract(&self, _speaker: Speaker) {}
 
-    /// When the output of a task that runs is handed on.
+    /// When to hand over the output of a running task.
     fn handover(&self) -> Handover {
         Handover::Blocks
     }
 }
 
-/// Whose output it is.
+/// The source of some output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Speaker {
     /// The worker's number, as `owngil.worker_id()` gives it.
     pub worker: usize,
-    /// The place of the call's input among the inputs of its map, from 0; in a broadcast the number of the worker
-    /// that the call is for; a number of its own for a call that was submitted alone. `None` for what is printed when no call runs, such as by threads that
-    /// were left behind.
+    /// For a call of a map, the position of its input, counted from 0. For a call of a broadcast, the number of the
+    /// worker that the call is for. For a call submitted alone, a unique number. `None` for output printed while no
+    /// call runs, such as by threads that were left behind.
     ///
-    /// All that a call prints until its end is handed on before the map yields it.
+    /// The map yields a call only after handing over everything that the call printed before its end.
     pub index: Option<u64>,
 }
 
-/// When the output of a task that runs is handed on. At its end all is.
+/// When to hand over the output of a running task. All of it is handed over when the task ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Handover {
-    /// As soon as there are some tens of kilobytes, in whole lines.
+    /// In whole lines, as soon as there are some tens of kilobytes.
     #[default]
     Blocks,
     /// Line by line.
@@ -128,14 +127,13 @@ impl<F: Fn(Stream, &[u8]) + Send + Sync> OutputSink for F {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum OutputPolicy {
-    /// To this process's own standard output and standard error, in whole lines; a newline is
+    /// Write it to this process's own standard output and standard error, in whole lines. A newline is
     /// added to a last line that lacks one. This is the default.
     #[default]
     Inherit,
-    /// Kept with the task, at most [`OUTPUT_LIMIT`] bytes of it; writing more raises `OSError` in
-    /// the task.
+    /// Keep it with the task, up to [`OUTPUT_LIMIT`] bytes. Writing more raises `OSError` in the task.
     Capture,
-    /// To a sink of the host's.
+    /// Pass it to a sink that you provide.
     Sink(Arc<dyn OutputSink>),
 }
 
@@ -149,13 +147,13 @@ impl fmt::Debug for OutputPolicy {
     }
 }
 
-/// How many bytes of output [`OutputPolicy::Capture`] keeps for one task.
+/// The most output that [`OutputPolicy::Capture`] keeps for one task, in bytes.
 pub const OUTPUT_LIMIT: usize = 64 << 20;
 
-/// Has what C code prints by `printf` and the like become the output of the task that runs on the thread which
-/// prints it, in this process. Without this it goes to descriptor 1.
+/// Redirects what C code in this process prints, with `printf` and the like, to the output of the task that runs on
+/// the printing thread. Without this call, it goes to descriptor 1.
 ///
-/// It is for the whole process, and stays. Call it before other threads start.
+/// The redirection applies to the whole process, and is permanent. Call this before other threads start.
 ///
 /// # Errors
 ///

@@ -3,21 +3,21 @@
 //! CPython has no exception type for it, so the texts are all there is to go by
 //! (Python/import.c, Objects/moduleobject.c, Modules/posixmodule.c, Lib/threading.py).
 
-/// What an interpreter with its own GIL would not do.
+/// Something that an interpreter with its own GIL refused to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Import an extension module that refuses such interpreters. A private copy of it might do; see
+    /// Import an extension module that refuses such interpreters. A private copy may work; see
     /// [`Extensions`](crate::Extensions).
     Extension,
-    /// Import an extension module that cannot have a private copy: it was not tested in one, is known to fail, or
-    /// cannot be loaded so.
+    /// Import an extension module that cannot have a private copy: it was not tested in one, is known to fail in
+    /// one, or cannot be loaded from one.
     PrivateCopy,
-    /// Load a library, by `ctypes` or cffi, that is not known to be safe for several threads at once.
+    /// Load a library, by `ctypes` or cffi, that is not known to be safe to use from several threads at once.
     Library,
-    /// Start as Python does: a `.pth` file or `sitecustomize` fails in it.
+    /// Start up as Python does: a `.pth` file or `sitecustomize` fails in it.
     Site,
-    /// Fork, replace the process, handle a signal: what belongs to the process's main interpreter.
+    /// Fork, replace the process, or handle a signal: only the process's main interpreter can.
     Process,
 }
 

@@ -8,28 +8,28 @@ use owngil_ffi::{Config, Runtime, StartError};
 
 use crate::error::Result;
 
-/// CPython in this process, as it was started.
+/// The CPython that runs in this process, as it was started.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RuntimeInfo {
-    /// The version that runs: `3.14.2`.
+    /// The running version: `3.14.2`.
     pub version: String,
-    /// What a user of this version should know, such as crashes that later patch releases mend.
+    /// Notes on this version, such as crashes that later patch releases fix.
     pub warnings: Vec<String>,
-    /// Whether it is a free-threaded build, on which threads run Python code in parallel.
+    /// Whether this is a free-threaded build, on which threads run Python code in parallel.
     pub is_free_threaded: bool,
-    /// Whether the GIL of the main interpreter is on now: always, but on a free-threaded build. There an
-    /// extension module that does not say that it can do without (`Py_MOD_GIL_NOT_USED`) switches it on when
-    /// it is imported, for the rest of the process, and `PYTHON_GIL=1` does so from the start.
+    /// Whether the GIL of the main interpreter is on now. It always is, except on a free-threaded build. There,
+    /// importing an extension module that does not declare that it works without one (`Py_MOD_GIL_NOT_USED`) turns
+    /// the GIL on for the rest of the process. `PYTHON_GIL=1` turns it on from the start.
     pub is_gil_enabled: bool,
 }
 
-/// Starts CPython, if it does not run yet, for the Python that is named: an executable, a name on
-/// `PATH`, or a virtual environment's directory.
+/// Starts CPython for the given Python, if it does not run yet. `python` is an executable, a name on `PATH`, or
+/// a virtual environment's directory.
 ///
-/// CPython starts once per process. Call this before the first pool to choose whose packages are
-/// used; without it, that is the virtual environment that `VIRTUAL_ENV` names, or else the Python
-/// that this program was built with.
+/// CPython starts once per process. Call this before you create the first pool to choose whose packages are used.
+/// By default, that is the virtual environment named by `VIRTUAL_ENV`, or else the Python that this program was
+/// built with.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub fn use_python(python: impl Into<PathBuf>) -> Result<RuntimeInfo> {
     })
 }
 
-/// Starts CPython, if it does not run yet, and tells what runs.
+/// Starts CPython, if it does not run yet, and returns information about it.
 ///
 /// # Errors
 ///
@@ -116,20 +116,20 @@ fn info(runtime: &'static Runtime) -> Result<RuntimeInfo> {
     })
 }
 
-/// Has this process say on standard error which signal ends it and which calls ran, by their numbers from 1, if C code
-/// crashes it. What else is done at these signals is done afterwards.
+/// Makes this process report a crash of C code. It then prints to standard error which signal ended it and which
+/// calls ran, by their numbers from 1. Any other action for these signals follows.
 pub fn tell_of_crashes() {
     owngil_ffi::tell_of_crashes();
 }
 
-/// Ends the process with this status, with all output written.
+/// Ends the process with this status, after writing all output.
 ///
-/// Runs the main interpreter's exit functions, flushes Python's and Rust's standard streams and
-/// leaves without finalizing CPython, which is safe over a busy interpreter on no version. Drop or
-/// shut down the pools first: what still runs is cut off.
+/// Runs the main interpreter's exit functions, flushes Python's and Rust's standard streams, and exits without
+/// finalizing CPython: no version can be finalized safely over a busy interpreter. Drop or shut down the pools
+/// first, as calls that still run are cut off.
 ///
-/// A program may as well return from `main`; what is left out then is what the main interpreter's
-/// exit functions do (those of the `thread` backend).
+/// Returning from `main` works too. It only skips the main interpreter's exit functions (those of the `thread`
+/// backend).
 pub fn exit(status: i32) -> ! {
     crate::children::kill_all();
     owngil_ffi::exit(status)

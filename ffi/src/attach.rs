@@ -56,7 +56,7 @@ impl<'a> Attached<'a> {
         }
     }
 
-    /// The interpreter's id: 0 is the main interpreter; ids are never used twice.
+    /// The interpreter's id. 0 is the main interpreter. Ids are never reused.
     #[inline]
     pub fn id(self) -> i64 {
         self.id
@@ -64,9 +64,9 @@ impl<'a> Attached<'a> {
 
     /// Detaches, runs `work`, and attaches again.
     ///
-    /// For all that may wait: channels, locks, files. `work` must be `Send`, so that no object of
-    /// this interpreter can be reached from it. (A wrapper that makes anything `Send` and checks the
-    /// thread when it is opened would defeat that: never put an object into one.)
+    /// Use it around anything that may wait: channels, locks, files. `work` must be `Send`, so it cannot reach an
+    /// object of this interpreter. (A wrapper that makes anything `Send`, and checks the thread when it is opened,
+    /// would defeat that: never put an object into one.)
     pub fn detach<R>(self, work: impl FnOnce() -> R + Send) -> R {
         struct Reattach {
             state: *mut raw::PyThreadState,

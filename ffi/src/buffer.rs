@@ -17,12 +17,12 @@ use crate::object::{Kept, Kind, Object, PyResult};
 use crate::panic::catch;
 use crate::raw;
 
-/// Whoever owns bytes that never change.
+/// An owner of bytes that never change.
 ///
-/// [`Views::view`] asks it for them once, and keeps it for as long as they are seen.
+/// [`Views::view`] asks it for the bytes once, and keeps it for as long as they are visible.
 pub type Owner = dyn AsRef<[u8]> + Send + Sync;
 
-/// Makes views of Rust memory in one interpreter, and knows them again.
+/// Creates views of Rust memory in one interpreter, and recognizes them again.
 ///
 /// # Invariant
 ///
@@ -56,7 +56,7 @@ struct Memory {
 const CLASS: &str = "owngil.buffer";
 
 impl Views {
-    /// Gets the interpreter's type, which is made at the first call in it.
+    /// Returns the views of this interpreter. The first call creates their type.
     ///
     /// # Errors
     ///
@@ -71,10 +71,10 @@ impl Views {
         Ok(Views(class.keep()))
     }
 
-    /// A read-only `memoryview` of a range of the bytes that `owner` owns.
+    /// Creates a read-only `memoryview` of a range of the bytes that `owner` owns.
     ///
-    /// `owner` is dropped when Python has dropped the view and all that was made of it, on a thread
-    /// that is attached: its `Drop` should not wait for anything. A panic in it ends there.
+    /// `owner` is dropped on an attached thread, once Python has dropped the view and everything made from it. Its
+    /// `Drop` should not wait for anything. A panic in it is caught.
     ///
     /// # Errors
     ///
@@ -109,8 +109,8 @@ impl Views {
         unsafe { Object::from_new(view) }
     }
 
-    /// The owner and the range that a contiguous `memoryview` shows, if it is over one of our views'
-    /// memory, or a slice of one.
+    /// The owner and the range that a contiguous `memoryview` shows, if it is over the memory of one of our views, or a
+    /// slice of one.
     pub fn shown_by(&self, view: &Object<'_>) -> Option<(Arc<Owner>, Range<usize>)> {
         let exporter = view_base(view)?;
         let class = self.0.get(view.attached());
@@ -230,7 +230,7 @@ impl fmt::Debug for Memory {
 }
 
 impl<'a> Attached<'a> {
-    /// A `bytearray`, copied.
+    /// Creates a `bytearray` with a copy of `bytes`.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ impl<'a> Attached<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// A copy of the memory that an object exports by the buffer protocol.
+    /// Returns a copy of the memory that the object exports by the buffer protocol.
     ///
     /// # Errors
     ///
@@ -265,7 +265,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// Copies `bytes` to the start of the memory that an object exports for writing.
+    /// Copies `bytes` to the start of the memory that the object exports for writing.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The exceptions that a host tells apart.
+/// The kinds of exceptions that a host may want to handle differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExceptionKind {
@@ -25,21 +25,21 @@ pub enum ExceptionKind {
 /// A Python exception, copied out as plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
-    /// Which of the exceptions that a host tells apart.
+    /// The kind, among those that a host may want to handle differently.
     pub kind: ExceptionKind,
-    /// The qualified type: `ValueError`, `json.decoder.JSONDecodeError`.
+    /// The qualified type name: `ValueError`, `json.decoder.JSONDecodeError`.
     pub type_name: String,
     /// `str(exception)`
     pub message: String,
     /// The traceback of the whole chain, as Python prints it.
     pub traceback: String,
-    /// What `add_note` added.
+    /// The notes added by `add_note`.
     pub notes: Vec<String>,
-    /// `__cause__`: raised `from` this one.
+    /// `__cause__`: the exception that this one was raised `from`.
     pub cause: Option<Box<Exception>>,
-    /// `__context__`, where it is shown: raised while this one was being handled.
+    /// `__context__`, if it is shown: the exception that was being handled when this one was raised.
     pub context: Option<Box<Exception>>,
-    /// For `SystemExit`: the status that the process would have ended with.
+    /// For `SystemExit`: the status that the process would have exited with.
     pub exit_status: Option<i32>,
 }
 

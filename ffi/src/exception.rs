@@ -11,7 +11,7 @@ use crate::description::{Exception, ExceptionKind};
 use crate::object::{Object, PyResult};
 use crate::raw;
 
-/// An exception that Python raised, as the object that it is.
+/// An exception that Python raised, as an object.
 ///
 /// # Invariant
 ///
@@ -58,7 +58,7 @@ impl<'a> Raised<'a> {
         (!cause.is_none()).then_some(Raised { value: cause })
     }
 
-    /// Which of the exceptions that a host tells apart.
+    /// The exception's kind, among those that a host may want to handle differently.
     pub fn kind(&self) -> ExceptionKind {
         // SAFETY: reads a pointer that CPython sets once, at its start.
         let exit = unsafe { raw::PyExc_SystemExit };
@@ -91,8 +91,8 @@ impl<'a> Raised<'a> {
 
     /// Copies the exception out as plain text.
     ///
-    /// It never fails: where Python's formatter itself raises, the type's name and what can be
-    /// had of the message are all there is.
+    /// It never fails. If Python's formatter itself raises, the result holds only the type's name and as much of the
+    /// message as can be read.
     pub fn describe(&self) -> Exception {
         let kind = self.kind();
         self.formatted(kind).unwrap_or_else(|failure| Exception {
@@ -204,25 +204,25 @@ impl<'a> Attached<'a> {
         }
     }
 
-    /// A `TypeError` with this message.
+    /// Creates a `TypeError` with this message.
     pub fn raise_type_error(self, message: &str) -> Raised<'a> {
         // SAFETY: reads a pointer that CPython sets once, at its start.
         self.raise(unsafe { raw::PyExc_TypeError }, message)
     }
 
-    /// A `ValueError` with this message.
+    /// Creates a `ValueError` with this message.
     pub fn raise_value_error(self, message: &str) -> Raised<'a> {
         // SAFETY: reads a pointer that CPython sets once, at its start.
         self.raise(unsafe { raw::PyExc_ValueError }, message)
     }
 
-    /// An `OSError` with this message.
+    /// Creates an `OSError` with this message.
     pub fn raise_os_error(self, message: &str) -> Raised<'a> {
         // SAFETY: reads a pointer that CPython sets once, at its start.
         self.raise(unsafe { raw::PyExc_OSError }, message)
     }
 
-    /// A `RuntimeError` with this message.
+    /// Creates a `RuntimeError` with this message.
     pub fn raise_runtime_error(self, message: &str) -> Raised<'a> {
         // SAFETY: reads a pointer that CPython sets once, at its start.
         self.raise(unsafe { raw::PyExc_RuntimeError }, message)

@@ -27,7 +27,7 @@ use crate::runtime::{self, MainThread, Runtime};
 use crate::site;
 use crate::visit::{self, Visits};
 
-/// An interpreter of this thread's.
+/// A CPython interpreter, owned by this thread.
 ///
 /// # Invariant
 ///
@@ -59,17 +59,17 @@ enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Ended {
-    /// It is gone, and its memory is given back as far as the version of CPython does so.
+    /// It is gone. Its memory was returned, as far as this version of CPython does so.
     Ended,
-    /// Threads that it started are still running, and CPython would abort or crash; it is
-    /// left as it is for the rest of the process.
+    /// Threads that it started still run, and ending it would make CPython abort or crash. It stays as it is for the
+    /// rest of the process.
     LeftRunning {
-        /// How many threads.
+        /// The number of these threads.
         n_threads: usize,
     },
-    /// Memory of its objects is lent; it is left as it is for the rest of the process.
+    /// Memory of its objects is lent. It stays as it is for the rest of the process.
     StillLent {
-        /// How many objects.
+        /// The number of these objects.
         n_objects: usize,
     },
 }
@@ -87,9 +87,9 @@ static CREATING: Mutex<()> = Mutex::new(());
 impl Interpreter {
     /// Creates an interpreter with its own GIL on this thread, and detaches from it.
     ///
-    /// The thread should have a stack of [`STACK_SIZE`]. Before 3.14 Python overflows a smaller one, and 6 MiB
-    /// are the least that is taken: a process's main thread has 8. It takes about 8 ms; several threads may
-    /// create at once.
+    /// This takes about 8 ms. Several threads may create interpreters at the same time. The thread should have a stack
+    /// of [`STACK_SIZE`], as Python before 3.14 overflows a smaller one. The minimum is 6 MiB, since a process's main
+    /// thread has 8.
     ///
     /// # Errors
     ///
@@ -102,10 +102,10 @@ impl Interpreter {
         Interpreter::make(runtime, None)
     }
 
-    /// As [`new`](Interpreter::new), and what it has in use is counted: see [`Memory`].
+    /// Like [`new`](Interpreter::new), and counts the memory that the interpreter has in use: see [`Memory`].
     ///
-    /// The limit is for all that it has, itself included, which is about 3 MB at first; it holds only
-    /// while [`Memory::enforce`] says so.
+    /// The limit covers everything that the interpreter has, including itself, which is about 3 MB at first. It applies
+    /// only while [`Memory::enforce`] is on.
     ///
     /// # Errors
     ///
@@ -156,8 +156,8 @@ impl Interpreter {
         Ok(made)
     }
 
-    /// A thread state on this thread for the main interpreter, which has one GIL for all of them, and on a
-    /// free-threaded build none.
+    /// Creates a thread state for the main interpreter on this thread. All threads of the main interpreter share one
+    /// GIL, or none on a free-threaded build.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ impl Interpreter {
         Ok(Interpreter::of(state, 0, Kind::MainThread, visits))
     }
 
-    /// The main interpreter, by its own thread. For a process whose main interpreter has one worker.
+    /// Returns the main interpreter, on its own thread. For a process whose main interpreter has one worker.
     ///
     /// # Errors
     ///
@@ -186,8 +186,8 @@ impl Interpreter {
         Interpreter::make_lent(thread, None)
     }
 
-    /// As [`lent`](Interpreter::lent), and what this thread and those that Python code starts from now on have in use
-    /// is counted, beside what CPython took to start: see [`Memory`].
+    /// Like [`lent`](Interpreter::lent), and counts the memory that this thread, and threads that Python code starts
+    /// from now on, have in use, in addition to what CPython took to start: see [`Memory`].
     ///
     /// # Errors
     ///
@@ -254,22 +254,22 @@ impl Interpreter {
         })
     }
 
-    /// How many interpreters of this process were [left](Ended::LeftRunning) to threads that went on running.
+    /// The number of interpreters of this process that were [left](Ended::LeftRunning) because their threads still ran.
     pub fn n_left_running() -> u64 {
         N_LEFT.load(Ordering::Relaxed)
     }
 
-    /// The interpreter's id: 0 is the main interpreter; ids are never used twice.
+    /// The interpreter's id. 0 is the main interpreter. Ids are never reused.
     pub fn id(&self) -> i64 {
         self.id
     }
 
-    /// Whether it has a GIL of its own.
+    /// Returns whether the interpreter has its own GIL.
     pub fn has_own_gil(&self) -> bool {
         self.kind == Kind::OwnGil
     }
 
-    /// Attaches this thread, which waits for the GIL, for the length of `work`.
+    /// Attaches this thread while `work` runs. Waits for the GIL first.
     ///
     /// # Panics
     ///
@@ -291,29 +291,28 @@ impl Interpreter {
         guard.expect("a guard puts the state back")
     }
 
-    /// What this interpreter has lent. It does not end while anything is: see [`Lent`](crate::Lent).
+    /// What this interpreter has lent. It does not end while anything is lent: see [`Lent`](crate::Lent).
     ///
-    /// The main interpreter never ends, so a thread of it may end with something lent. What comes
-    /// back after that stays in memory.
+    /// The main interpreter never ends, so one of its threads may end while something is lent. Anything returned
+    /// after that stays in memory.
     pub fn loans(&self) -> &Loans {
         &self.loans
     }
 
-    /// The way in for other threads. From the interpreter's end on there is none, nor where it was
-    /// left as it is.
+    /// The entry point for other threads. It closes when the interpreter ends or is left as it is.
     ///
-    /// For a thread of the main interpreter, that thread is the one to be interrupted.
+    /// For a thread of the main interpreter, visits interrupt that thread.
     pub fn visits(&self) -> &Visits {
         &self.visits
     }
 
-    /// What it has in use, if it was made [to be counted](Interpreter::new_accounted).
+    /// The memory that the interpreter has in use, if it was made [to be counted](Interpreter::new_accounted).
     pub fn memory(&self) -> Option<&Memory> {
         self.memory.as_ref()
     }
 
-    /// Does all of [`end`](Interpreter::end) that is Python code's own: joins the threads that it
-    /// started (without a limit: CPython knows none) and runs its exit functions.
+    /// Runs the part of [`end`](Interpreter::end) that is Python code: joins the threads that Python code started,
+    /// without a time limit (CPython has none), and runs its exit functions.
     ///
     /// # Panics
     ///
@@ -325,8 +324,7 @@ impl Interpreter {
         }
     }
 
-    /// As [`wind_down`](Interpreter::wind_down), for the one thread of the main interpreter that a process
-    /// uses.
+    /// Like [`wind_down`](Interpreter::wind_down), for the only thread of the main interpreter that a process uses.
     ///
     /// # Panics
     ///
@@ -343,15 +341,15 @@ impl Interpreter {
         }
     }
 
-    /// Ends the interpreter: joins the threads that it started (without a limit: CPython knows
-    /// none), runs its exit functions, flushes and closes its files. With a daemon thread that still runs it is left.
+    /// Ends the interpreter. Joins the threads that it started, without a time limit (CPython has none), runs its exit
+    /// functions, and flushes and closes its files. If a daemon thread still runs, the interpreter is left as it is.
     ///
-    /// To `threading` this thread is one that somebody else started, so those that Python code starts on it are
-    /// daemons unless they are told not to be.
+    /// `threading` sees this thread as one that it did not start, so threads that Python code starts on it are daemons
+    /// by default.
     ///
-    /// For a thread of the main interpreter it is the thread state that ends.
+    /// For a thread of the main interpreter, only the thread state ends.
     ///
-    /// It waits until the visitors have left: see [`Visits`].
+    /// It waits until all visitors have left: see [`Visits`].
     ///
     /// # Panics
     ///

@@ -15,12 +15,13 @@ use crate::error::StartError;
 use crate::raw;
 use crate::version::IS_FREE_THREADED;
 
-/// What one interpreter has in use, and may have. A clone is the same, for any thread.
+/// The memory that one interpreter has in use, and the limit to it. A clone refers to the same account, and any thread
+/// can use it.
 ///
-/// Counted is what CPython's own allocators hand out while a thread works for the interpreter: its
-/// objects, and what the interpreter itself consists of. Not counted are C libraries that call `malloc`
-/// themselves (SQLite, OpenSSL, `zlib`'s state), the stacks of threads, and memory that is mapped.
-/// Objects live in arenas of 1 MiB, which count as a whole and may stay when their objects are gone.
+/// It counts what CPython's own allocators hand out while a thread works for the interpreter: its objects, and what
+/// the interpreter itself consists of. It does not count C libraries that call `malloc` themselves (SQLite, OpenSSL,
+/// `zlib`'s state), the stacks of threads, or mapped memory. Objects live in arenas of 1 MiB. An arena counts as a
+/// whole, and may stay when its objects are gone.
 #[derive(Clone)]
 pub struct Memory(&'static Account);
 
@@ -114,12 +115,12 @@ impl Memory {
         accounts().retain(|(other, _)| *other != id);
     }
 
-    /// How many bytes are in use.
+    /// The number of bytes in use.
     pub fn in_use(&self) -> usize {
         floor(self.0.in_use.load(Ordering::Relaxed))
     }
 
-    /// The most bytes that ever were in use.
+    /// The largest number of bytes that were in use.
     pub fn peak(&self) -> usize {
         floor(self.0.peak.load(Ordering::Relaxed))
     }
@@ -129,15 +130,15 @@ impl Memory {
         (self.0.limit < usize::MAX).then_some(self.0.limit)
     }
 
-    /// How often the limit has refused a request.
+    /// The number of requests that the limit has refused.
     pub fn n_refused(&self) -> usize {
         self.0.n_refused.load(Ordering::Relaxed)
     }
 
-    /// Whether the limit holds, which it does not at first. A request beyond it fails, and Python raises
-    /// `MemoryError`; small ones fail 1 MiB beyond it. What is in use already stays.
+    /// Turns the limit on or off. It is off at first. A request beyond the limit fails, and Python raises
+    /// `MemoryError`; small requests fail 1 MiB beyond it. Memory that is already in use stays.
     ///
-    /// To be on while code of others runs, and off while results and exceptions are copied out.
+    /// Turn it on while code that is not yours runs, and off while you copy out results and exceptions.
     pub fn enforce(&self, on: bool) {
         self.0.enforced.store(on, Ordering::Relaxed);
     }

@@ -13,7 +13,7 @@ use crate::attach::{self, Attached};
 use crate::exception::Raised;
 use crate::raw;
 
-/// What a call into Python gives: a value, or the exception that it raised.
+/// The result of a call into Python: a value, or the exception that Python raised.
 pub type PyResult<'a, T> = Result<T, Raised<'a>>;
 
 /// An owned reference to a Python object.
@@ -29,7 +29,7 @@ pub struct Object<'a> {
     attached: PhantomData<Attached<'a>>,
 }
 
-/// The exact type of an object, as far as owngil reads values without Python code.
+/// The exact type of an object, as far as owngil can read values without running Python code.
 ///
 /// A subclass (an `IntEnum`, a named tuple, an `OrderedDict`) is [`Other`](Kind::Other).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +111,13 @@ impl<'a> Object<'a> {
         ManuallyDrop::new(self).as_ptr()
     }
 
-    /// The address, as an identity for as long as the object is kept alive.
+    /// The object's address, which identifies it for as long as it is kept alive.
     #[inline]
     pub fn address(&self) -> usize {
         self.pointer.as_ptr() as usize
     }
 
-    /// How many references to the object exist; a huge number for an immortal one.
+    /// The number of references to the object; a huge number for an immortal one.
     #[inline]
     pub fn n_references(&self) -> usize {
         // SAFETY: attached, and the object is alive: `self` owns a reference.
@@ -125,7 +125,7 @@ impl<'a> Object<'a> {
         count as usize
     }
 
-    /// Whether both are the same object.
+    /// Returns whether both are the same object.
     #[inline]
     pub fn is(&self, other: &Object<'_>) -> bool {
         self.pointer == other.pointer
@@ -168,7 +168,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Whether this is `None`.
+    /// Returns whether this is `None`.
     #[inline]
     pub fn is_none(&self) -> bool {
         // SAFETY: reads the address of an immortal object.
@@ -176,7 +176,7 @@ impl<'a> Object<'a> {
         self.as_ptr() == none
     }
 
-    /// Whether this is `True`.
+    /// Returns whether this is `True`.
     #[inline]
     pub fn is_true_constant(&self) -> bool {
         // SAFETY: reads the address of an immortal object.
@@ -184,7 +184,7 @@ impl<'a> Object<'a> {
         self.as_ptr() == constant
     }
 
-    /// The type's name as it says of itself, for messages: `datetime.datetime`, `int`.
+    /// The name of the object's type, for messages: `datetime.datetime`, `int`.
     pub fn type_name(&self) -> String {
         let name = |class: &Object<'a>| -> PyResult<'a, String> {
             let name = class.get("__qualname__")?.text()?;
@@ -214,7 +214,7 @@ impl<'a> Object<'a> {
         self.get_attribute(&name)
     }
 
-    /// `self.name`, with a name that is a Python `str` already.
+    /// `self.name`, for a name that is already a Python `str`.
     ///
     /// # Errors
     ///
@@ -262,7 +262,7 @@ impl<'a> Object<'a> {
         unsafe { Object::from_new(value) }
     }
 
-    /// `self(*arguments, **keywords)`, the keywords being a `dict` with `str` keys.
+    /// `self(*arguments, **keywords)`, where `keywords` is a `dict` with `str` keys.
     ///
     /// # Errors
     ///
@@ -315,7 +315,7 @@ impl<'a> Object<'a> {
         unsafe { Object::from_new(text) }
     }
 
-    /// A reference that outlives the attachment.
+    /// Returns a reference that outlives the attachment.
     pub fn keep(&self) -> Kept {
         Kept {
             object: ManuallyDrop::new(self.clone()).pointer,
@@ -324,7 +324,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The attachment that this object's lifetime stands for.
+    /// The attachment that this object's lifetime belongs to.
     #[inline]
     pub fn attached(&self) -> Attached<'a> {
         let id = attach::current().expect("an object is reached only while attached");
@@ -366,7 +366,7 @@ impl fmt::Debug for Object<'_> {
     }
 }
 
-/// An object that somebody else keeps alive for `'a`.
+/// An object that something else keeps alive for `'a`.
 ///
 /// # Invariant
 ///
@@ -403,7 +403,7 @@ impl fmt::Debug for Borrowed<'_> {
     }
 }
 
-/// A reference to an object, kept while its interpreter is detached.
+/// A reference to an object that stays valid while its interpreter is detached.
 ///
 /// # Invariant
 ///
@@ -418,13 +418,13 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Whether this is a reference to that object.
+    /// Returns whether this is a reference to that object.
     #[inline]
     pub fn is(&self, object: &Object<'_>) -> bool {
         self.object == object.pointer
     }
 
-    /// The object, under an attachment to its interpreter.
+    /// Returns the object, under an attachment to its interpreter.
     ///
     /// # Panics
     ///

@@ -30,14 +30,14 @@ use crate::room::STACK_SIZE;
 use crate::site::{self, SiteChange};
 use crate::version::Version;
 
-/// How CPython starts.
+/// The settings for starting CPython.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// The `python` whose packages are used: an executable, a name on `PATH`, or a virtual
+    /// The `python` whose packages to use: an executable, a name on `PATH`, or a virtual
     /// environment's directory. `None` is the Python that this crate was built with.
     pub python: Option<PathBuf>,
-    /// The seed of `hash()` for texts, as `PYTHONHASHSEED` gives it; `None` leaves it to CPython, which reads that
-    /// variable, and makes one up where it is not set.
+    /// The seed of `hash()` for texts, like `PYTHONHASHSEED`. `None` leaves it to CPython, which reads that variable,
+    /// and picks a random seed if it is not set.
     pub hash_seed: Option<u32>,
 }
 
@@ -63,11 +63,11 @@ pub struct Runtime {
 static RUNTIME: OnceLock<Result<Runtime, StartError>> = OnceLock::new();
 
 impl Runtime {
-    /// Starts CPython, or returns the one that runs: once per process, from any thread.
+    /// Starts CPython, or returns the running one: once per process, from any thread.
     ///
-    /// Signal handlers stay as they are, and none are added. Below 3.14 the standard library's C
-    /// extensions are imported in the main interpreter, which takes about 50 ms: the first import
-    /// of one in a sub-interpreter corrupts the heap there.
+    /// Signal handlers stay as they are, and none are added. Before 3.14, the standard library's C extensions
+    /// are imported in the main interpreter, which takes about 50 ms: importing one first in a sub-interpreter
+    /// corrupts the heap.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Runtime {
         started.as_ref().map_err(Clone::clone)?.accept(config)
     }
 
-    /// The one that runs, if any.
+    /// Returns the running CPython, if there is one.
     pub fn running() -> Option<&'static Runtime> {
         RUNTIME.get().and_then(|started| started.as_ref().ok())
     }
@@ -99,24 +99,24 @@ impl Runtime {
         Err(StartError::AlreadyStarted { running, asked })
     }
 
-    /// What `.pth` files and `sitecustomize` have changed in the environment of this process. Who is to find it as they
-    /// did, such as another process that runs them, is to start from what was there before.
+    /// The changes that `.pth` files and `sitecustomize` made to this process's environment. A process
+    /// that runs them again should start from the earlier values, so that they find the environment as they did here.
     pub fn site_changes() -> &'static [SiteChange] {
         site::changes()
     }
 
-    /// The Python that was named when it was started, if one was.
+    /// The Python that was named at start, if any.
     pub fn python(&self) -> Option<&std::path::Path> {
         self.config.python.as_deref()
     }
 
-    /// Whether this is built for a free-threaded CPython (PEP 703): the threads of an interpreter run in
-    /// parallel, as long as its GIL is [off](Runtime::is_gil_enabled).
+    /// Whether this is built for a free-threaded CPython (PEP 703). The threads of an interpreter then run in parallel,
+    /// as long as its GIL is [off](Runtime::is_gil_enabled).
     pub const IS_FREE_THREADED: bool = crate::version::IS_FREE_THREADED;
 
-    /// Whether the main interpreter's GIL is on: always, but on a free-threaded build. There it is off
-    /// at first, unless `PYTHON_GIL=1` is set, and goes on for good when an extension module is imported
-    /// that does not say that it can do without.
+    /// Returns whether the main interpreter's GIL is on. It always is, except on a free-threaded build. There it is off
+    /// at first, unless `PYTHON_GIL=1` is set. Importing an extension module that does not declare that it works
+    /// without the GIL turns it on permanently.
     ///
     /// # Errors
     ///
@@ -144,8 +144,7 @@ impl Runtime {
         Version::running()
     }
 
-    /// What a user of this version should know: crashes that are known, another patch release than
-    /// the one this program was built for.
+    /// Notes on this version: known crashes, or a different patch release than the one this program was built for.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -192,11 +191,11 @@ impl Runtime {
         }
     }
 
-    /// Runs `work` on Python's main thread, which may attach by an interpreter that [`Interpreter::lent`] makes of
-    /// what `work` gets, and waits for it. Meanwhile nothing else runs there: neither [`in_main`](Runtime::in_main)
-    /// nor exit functions.
+    /// Runs `work` on Python's main thread, and waits for it. `work` may pass its argument to [`Interpreter::lent`],
+    /// and attach through the interpreter that this returns. Meanwhile nothing else runs on that thread: neither
+    /// [`in_main`](Runtime::in_main) nor exit functions.
     ///
-    /// To Python this is the main thread, so signal handlers may be set, and run.
+    /// To Python this is the main thread, so signal handlers can be set, and run.
     ///
     /// # Errors
     ///
@@ -234,7 +233,7 @@ fn failed(message: String) -> StartError {
     }
 }
 
-/// Python's main thread, for the length of some work on it. It stays on it.
+/// Python's main thread, while some work runs on it. It cannot leave that thread.
 #[derive(Debug)]
 pub struct MainThread(pub(crate) Rc<Home>);
 
@@ -491,20 +490,19 @@ fn flush_within(limit: Duration) {
     }
 }
 
-/// Ends the process at once, with this status: nothing of Python's, of Rust's or of C's is run or flushed.
-/// For a process that was forked off and must not go on.
+/// Ends the process at once, with this status, without running or flushing anything of Python, Rust or C.
+/// Use it in a forked process that must not go on.
 pub fn leave(status: i32) -> ! {
     // SAFETY: ends the process; nothing of it runs afterwards.
     unsafe { libc::_exit(status) }
 }
 
-/// Ends the process with this status: runs the main interpreter's exit functions, flushes its
-/// streams and Rust's, and leaves without finalizing CPython.
+/// Ends the process with this status. Runs the main interpreter's exit functions, flushes its streams and Rust's, and
+/// exits without finalizing CPython.
 ///
-/// Where the main interpreter is held by code that does not let go, its exit functions are given up
-/// after two seconds. Interpreters that still run are not waited for, nor are threads that Python
-/// code started in the main one: shut the pools down first. On a thread that is attached, exit
-/// functions do not run.
+/// If code holds the main interpreter and does not release it, its exit functions are abandoned after two seconds.
+/// `exit` does not wait for interpreters that still run, nor for threads that Python code started in the main
+/// interpreter: shut the pools down first. On an attached thread, exit functions do not run.
 pub fn exit(status: i32) -> ! {
     if let Some(runtime) = Runtime::running()
         && crate::attach::current().is_none()

@@ -22,7 +22,7 @@ use crate::raw;
 #[cfg(Py_GIL_DISABLED)]
 use crate::turn::Turn;
 
-/// Lets other threads attach to one interpreter for a moment. A clone is the same.
+/// Lets other threads attach to one interpreter for a moment. A clone refers to the same interpreter.
 #[derive(Clone)]
 pub struct Visits(Arc<Gate>);
 
@@ -59,40 +59,40 @@ struct State {
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) static ADDING: Mutex<()> = Mutex::new(());
 
-/// An attachment of another thread than the interpreter's own, for a moment.
+/// A short attachment by a thread other than the interpreter's own.
 #[derive(Clone, Copy)]
 pub struct Visit<'a> {
     attached: Attached<'a>,
     gate: &'a Gate,
 }
 
-/// What one thread of an interpreter is at.
+/// Where one thread of an interpreter stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// CPython's number of the thread state, counted from 1 in each interpreter; on a free-threaded build
-    /// the number that `threading.get_ident` gives for the thread.
+    /// CPython's number for the thread state, counted from 1 in each interpreter. On a free-threaded build, the
+    /// thread's number as returned by `threading.get_ident`.
     pub state_id: u64,
-    /// Whether it is the thread that made the [`Interpreter`](crate::Interpreter).
+    /// Whether this is the thread that made the [`Interpreter`](crate::Interpreter).
     pub is_home: bool,
-    /// The innermost [`Stack::N_FRAMES_MAX`] frames, the innermost last, as in a traceback.
+    /// The innermost [`Stack::N_FRAMES_MAX`] frames, innermost last, as in a traceback.
     pub frames: Vec<Frame>,
-    /// How many outer frames are left out.
+    /// The number of outer frames that are left out.
     pub n_left_out: usize,
 }
 
-/// One function that a thread is in.
+/// A function call on a thread's stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// `co_filename`
     pub file: String,
-    /// The line that it is at; 0 where there is none.
+    /// The current line; 0 if there is none.
     pub line: u32,
     /// `co_qualname`; on a free-threaded build `co_name`.
     pub function: String,
 }
 
 impl Stack {
-    /// How many frames a stack has at most.
+    /// The most frames that a stack holds.
     pub const N_FRAMES_MAX: usize = 200;
 }
 
@@ -143,15 +143,14 @@ impl Visits {
         }))
     }
 
-    /// Attaches this thread with a thread state of its own, runs `work`, and detaches again. `None`
-    /// when the interpreter has ended or is ending, and without memory.
+    /// Attaches this thread with its own thread state, runs `work`, and detaches again. Returns `None` if the
+    /// interpreter has ended or is ending, or if memory runs out.
     ///
-    /// It waits for the GIL as long as it takes: 5 ms if Python code runs, and for ever if C code
-    /// holds it for ever. So call it on a thread that can be left behind. `work` must not wait for
-    /// what the interpreter does meanwhile: it does nothing, and it does not end.
+    /// It waits for the GIL as long as it takes: 5 ms if Python code runs, and forever if C code holds it forever. So
+    /// call it on a thread that can be left behind. `work` must not wait for anything that the interpreter does:
+    /// until `work` returns, the interpreter does nothing and does not end.
     ///
-    /// On a free-threaded build it waits for other visitors of the same thread alone, and the interpreter
-    /// goes on meanwhile.
+    /// On a free-threaded build it waits only for other visitors of the same thread, and the interpreter keeps running.
     ///
     /// # Panics
     ///
@@ -297,14 +296,14 @@ impl Drop for Presence<'_> {
 }
 
 impl Visit<'_> {
-    /// Raises `KeyboardInterrupt` in the interpreter's own thread, as soon as that runs Python code
-    /// again; whether there was somebody to interrupt.
+    /// Raises `KeyboardInterrupt` in the interpreter's own thread, as soon as that runs Python code again. Returns
+    /// whether there was a thread to interrupt.
     ///
-    /// It reaches a blocking call of C code (`time.sleep`, `recv`) when that returns. From 3.15 on a
-    /// signal makes it return where the system lets it; see `docs/safety.md`. The signal misses a call
-    /// that is only about to begin, so an interrupt that has no effect is worth another.
+    /// In a blocking call of C code (`time.sleep`, `recv`), it takes effect when the call returns. From 3.15 on, a
+    /// signal makes the call return where the system allows it; see `docs/safety.md`. The signal misses a call that is
+    /// only about to begin, so repeat an interrupt that has no effect.
     ///
-    /// On the interpreter's own thread, visiting itself, there is nobody.
+    /// If the interpreter's own thread visits itself, there is no thread to interrupt.
     pub fn interrupt(&self) -> bool {
         let thread = self.gate.thread;
         // The number would name the state of this visit.
@@ -326,19 +325,19 @@ impl Visit<'_> {
         n_reached > 0
     }
 
-    /// The Python stacks of the interpreter's threads, its own thread first. Other threads that run
-    /// no Python are left out.
+    /// The Python stacks of the interpreter's threads, its own thread first. Other threads that run no Python are left
+    /// out.
     ///
-    /// For the main interpreter these are all its threads. Where one of them has been adding itself
-    /// for 100 ms and does not get on, it is the home thread's alone.
+    /// For the main interpreter, these are all its threads. If a thread has been adding itself for 100 ms without
+    /// progress, only the home thread's stack is returned.
     ///
-    /// On a free-threaded build all threads are stopped for a moment, and Python code runs on this one; of
-    /// more than a hundred threads the newest are shown.
+    /// On a free-threaded build all threads stop for a moment, and Python code runs on this one. Of more than a hundred
+    /// threads, only the newest are shown.
     pub fn stacks(&self) -> Vec<Stack> {
         self.read_stacks()
     }
 
-    /// The Python stack of the interpreter's own thread; without frames where it runs none.
+    /// The Python stack of the interpreter's own thread; without frames if it runs no Python.
     pub fn home_stack(&self) -> Stack {
         self.read_home_stack()
     }
@@ -366,12 +365,11 @@ impl Visit<'_> {
 }
 
 impl Attached<'_> {
-    /// Takes back an [`interrupt`](Visit::interrupt) of this thread that has not been raised yet.
+    /// Discards an [`interrupt`](Visit::interrupt) of this thread that has not been raised yet.
     ///
-    /// While attached, note what runs; when it has returned, note that nothing does, and then call
-    /// this: a visitor that interrupts only what it finds noted never interrupts anything else. On a
-    /// free-threaded build that takes a lock around each of the two notes, which the visitor holds while
-    /// it looks and interrupts.
+    /// While attached, note what runs. When it has returned, note that nothing runs, and then call this. A visitor that
+    /// only interrupts what it finds noted then never interrupts anything else. On a free-threaded build, hold a lock
+    /// around each of the two notes; the visitor must hold the same lock while it looks and interrupts.
     pub fn clear_interrupt(self) {
         let thread = this_thread();
         // SAFETY: attached: `self` exists; null takes back.

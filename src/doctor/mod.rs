@@ -1,8 +1,8 @@
 //! Which imports can live in an interpreter with its own GIL, which need more, and why.
 //!
-//! Most C extensions refuse such interpreters, and some packages leave them out without a word. The
-//! doctor finds out what a script or a module pulls in: from the source, from the files' symbol
-//! tables, and by imports in children that may crash. What it found is kept until a file changes.
+//! Most C extensions refuse such interpreters, and some packages silently go on without the modules that do. The
+//! doctor finds out what a script or a module imports: from the source, from the files' symbol tables,
+//! and by trying imports in child processes, which may crash. Results are kept until a file changes.
 //!
 //! ```
 //! use owngil::doctor::{Doctor, Need, Subject};
@@ -49,20 +49,20 @@ pub use role::run_trial_if_asked;
 /// How long one trial may take, unless the doctor is told otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whose imports are examined.
+/// What to examine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subject {
-    /// A script: what its source imports, inside functions too. The script itself never runs.
+    /// A script: what its source imports, including imports inside functions. The script itself never runs.
     Script(PathBuf),
-    /// Modules by their names.
+    /// Modules, by name.
     Modules(Vec<String>),
     /// Every installed distribution that has extension modules.
     Installed,
 }
 
 impl Subject {
-    /// What a function's file or module imports; none for one from source text.
+    /// What a function's file or module imports. `None` for a function from source text.
     pub fn of(function: &Function) -> Option<Subject> {
         match function.place() {
             Place::File { path, .. } => Some(Subject::Script(path.clone())),
@@ -76,7 +76,7 @@ impl Subject {
         }
     }
 
-    /// Modules by their names: `numpy`, `xml.etree.ElementTree`.
+    /// Modules, by name: `numpy`, `xml.etree.ElementTree`.
     pub fn modules<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Subject {
         Subject::Modules(names.into_iter().map(Into::into).collect())
     }
@@ -92,26 +92,26 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What an import needs, from the least to the worst.
+/// What an import needs, from least to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Need {
     /// It loads in an interpreter with its own GIL as it is.
     Strict,
-    /// Nobody has tried, and the files do not tell.
+    /// It was not tried, and its files do not show what it needs.
     Unknown,
-    /// It loads there from a copy of its file that belongs to the interpreter, and was tested so.
+    /// It loads in such an interpreter from a private copy of its file, and was tested that way.
     PrivateCopy,
-    /// It needs a process, or nobody has tested private copies of it; see [`tested`](crate::tested).
+    /// It needs a process, or private copies of it are untested; see [`tested`](crate::tested).
     Process,
-    /// It is not installed, or something that it imports is not.
+    /// It, or something that it imports, is not installed.
     Missing,
     /// It works nowhere: it raises, crashes or hangs in a plain process too.
     Broken,
 }
 
 impl Need {
-    /// The word for it: `strict`, `unknown`, `private copy`, `process`, `missing` or `broken`.
+    /// The name: `strict`, `unknown`, `private copy`, `process`, `missing` or `broken`.
     pub fn as_str(self) -> &'static str {
         match self {
             Need::Strict => "strict",
@@ -123,7 +123,7 @@ impl Need {
         }
     }
 
-    /// Whether it runs at all.
+    /// Returns whether it runs at all.
     pub fn is_met(self) -> bool {
         self < Need::Missing
     }
@@ -135,21 +135,21 @@ impl fmt::Display for Need {
     }
 }
 
-/// What was found out about a subject.
+/// The findings about a subject.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// Python's version, with that of its build.
+    /// The Python version, including its build.
     pub python: String,
-    /// Python's executable.
+    /// The Python executable.
     pub executable: PathBuf,
-    /// A row for each package of the top level, in the order in which they are named.
+    /// One row for each top-level package, in the order in which they are named.
     pub imports: Vec<Import>,
 }
 
 impl Report {
-    /// What the subject needs: the most that one of its imports needs. Imports that it goes on without
-    /// do not count where they are missing or broken.
+    /// What the subject needs: the most that any of its imports needs. Missing or broken imports do not count if the
+    /// subject goes on without them.
     pub fn need(&self) -> Need {
         let counts = |import: &&Import| import.need.is_met() || !import.is_optional;
         let needs = self.imports.iter().filter(counts).map(|import| import.need);
@@ -157,39 +157,39 @@ impl Report {
     }
 }
 
-/// A package, or a module of the top level, that is imported.
+/// An imported top-level package or module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Import {
     /// Its name.
     pub name: String,
-    /// What is imported of it: modules, each with what is taken `from` it, divided by spaces.
+    /// The modules that are imported of it, each with the names taken `from` it, separated by spaces.
     pub targets: Vec<String>,
-    /// Where in the script.
+    /// The lines of the script that import it.
     pub lines: Vec<u32>,
-    /// Only inside functions, so a run comes to it late or never.
+    /// Whether it is imported only inside functions, and so late in a run or never.
     pub is_lazy: bool,
-    /// Only where an `ImportError` is caught.
+    /// Whether it is imported only where an `ImportError` is caught.
     pub is_optional: bool,
-    /// Its distribution's name and version, for [`Subject::Installed`].
+    /// The name and version of its distribution, for [`Subject::Installed`].
     pub distribution: Option<String>,
-    /// Its file; none for what is built in, missing, or a folder.
+    /// Its file. `None` if it is built in, missing, or a folder.
     pub path: Option<PathBuf>,
     /// What it needs.
     pub need: Need,
-    /// Why, in words.
+    /// The reason, in words.
     pub why: String,
-    /// The native module that this comes from, if it does.
+    /// The native module that causes this need, if one does.
     pub decisive: Option<String>,
-    /// Native modules that it silently goes on without where those that refuse stay refused.
+    /// The native modules that it silently goes on without, if those that refuse stay refused.
     pub left_out: Vec<String>,
-    /// Those that it goes on without even with private copies.
+    /// The native modules that it goes on without even with private copies.
     pub left_out_with_copies: Vec<String>,
-    /// The native modules that it pulls in.
+    /// The native modules that it imports.
     pub native: Vec<NativeModule>,
-    /// Packages that it needs processes for, since nobody has tested private copies of them in these versions.
+    /// The packages that it needs processes for, because private copies of these versions are untested.
     pub untested: Vec<String>,
-    /// Whether this was known from before.
+    /// Whether this result comes from the cache.
     pub is_remembered: bool,
 }
 
@@ -199,21 +199,21 @@ pub struct Import {
 pub struct NativeModule {
     /// Its full name.
     pub name: String,
-    /// Its file; none for what is part of Python's own binary.
+    /// Its file. `None` if it is part of Python's own binary.
     pub path: Option<PathBuf>,
-    /// Whether it is of the standard library.
+    /// Whether it belongs to the standard library.
     pub is_standard: bool,
     /// What it needs.
     pub need: Need,
-    /// Why: the rest of a sentence that begins with its name.
+    /// The reason: the rest of a sentence that begins with its name.
     pub why: String,
-    /// By which modules it comes to be imported, from the first to itself. Empty where it was not.
+    /// The modules through which it is imported, from the first to itself. Empty if it was not imported.
     pub chain: Vec<String>,
-    /// How it gives its module; none for what has no file.
+    /// How it initializes its module. `None` if it has no file.
     pub initialization: Option<Initialization>,
     /// Whether it calls `PyGILState_Ensure`, which may attach threads to the main interpreter.
     pub uses_gil_state: bool,
-    /// Whether each copy takes room from the reserve for thread-local data.
+    /// Whether each copy uses up some of the reserve for thread-local data.
     pub has_static_tls: bool,
 }
 
@@ -247,9 +247,9 @@ impl fmt::Debug for Doctor<'_> {
 }
 
 impl<'a> Doctor<'a> {
-    /// One that starts no children, and knows what others found out before.
+    /// Creates a doctor that starts no child processes, and uses cached results.
     ///
-    /// The cache is `owngil/doctor` in `XDG_CACHE_HOME`, or in `~/.cache`. It is safe to delete.
+    /// The cache is `owngil/doctor` in `XDG_CACHE_HOME`, or in `~/.cache`. You can delete it at any time.
     pub fn new() -> Self {
         Doctor {
             program: None,
@@ -262,50 +262,51 @@ impl<'a> Doctor<'a> {
         }
     }
 
-    /// Tries imports in children: this program, whose `main` calls [`run_trial_if_asked`] first, makes
-    /// the interpreters. The command `owngil` is one.
+    /// Tries imports in child processes. They run `program`, whose `main` must call [`run_trial_if_asked`] first, and
+    /// which creates the interpreters. The command `owngil` is such a program.
     pub fn trials_by(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// Judges by this list of what was tested; by default by the one that ships with the library.
+    /// Sets the list of what was tested. The default is the list that ships with the library.
     pub fn tested(mut self, list: List) -> Self {
         self.list = list;
         self
     }
 
-    /// Remembers in this folder.
+    /// Sets the folder of the cache.
     pub fn cache_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(Cache::in_folder(folder.into()));
         self
     }
 
-    /// Neither reads nor writes what is remembered.
+    /// Neither reads nor writes the cache.
     pub fn without_cache(mut self) -> Self {
         self.cache = None;
         self
     }
 
-    /// Finds everything out anew, and remembers that.
+    /// Ignores cached results, and caches the new ones.
     pub fn refresh(mut self) -> Self {
         self.is_refreshing = true;
         self
     }
 
-    /// How long a trial may take before it counts as hanging; by default a minute.
+    /// Sets how long a trial may take before it counts as hanging. The default is one minute.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// How many imports are tried at the same time; by default one per core.
+    /// Sets how many imports to try at the same time. The default is one per core.
     pub fn at_once(mut self, n: usize) -> Self {
         self.n_at_once = n.max(1);
         self
     }
 
-    /// Is told which import is being tried, how many are done, and how many there are.
+    /// Sets a callback for progress. Its arguments are the import being tried, how many are done, and how many there
+    /// are.
     pub fn on_progress(mut self, told: impl Fn(&str, usize, usize) + Send + Sync + 'a) -> Self {
         self.progress = Some(Box::new(told));
         self
@@ -313,7 +314,7 @@ impl<'a> Doctor<'a> {
 
     /// Finds out what the subject's imports need. Starts CPython, if it does not run yet.
     ///
-    /// What is missing, broken or crashes is a verdict and no error.
+    /// An import that is missing, broken or crashes is a verdict, not an error.
     ///
     /// # Errors
     ///

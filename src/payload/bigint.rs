@@ -18,11 +18,11 @@ const BILLION_DIGITS: usize = 9;
 
 /// A Python int of any size.
 ///
-/// `to_string` shows it in decimal, and `parse` reads it back; both take time quadratic in the digits.
-/// [`i128::try_from`] gives the number where it fits.
+/// `to_string` formats it in decimal, and `parse` reads it back. Both take time quadratic in the number of digits.
+/// [`i128::try_from`] returns the number if it fits.
 ///
-/// With serde it is an int of Python; with any other serializer it is an `i128` where that is enough,
-/// and a decimal string beyond.
+/// Within owngil it is a Python int. With any other serializer it is an `i128` if that is large enough, and a
+/// decimal string otherwise.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BigInt {
     /// The shortest little-endian two's complement; at least one byte.
@@ -30,7 +30,7 @@ pub struct BigInt {
 }
 
 impl BigInt {
-    /// The int that little-endian two's complement bytes, of any length, stand for.
+    /// Makes an int from little-endian two's complement bytes, of any length.
     pub fn from_le_bytes(bytes: &[u8]) -> Self {
         let shortest = shortest_int(bytes);
         BigInt {
@@ -42,17 +42,17 @@ impl BigInt {
         }
     }
 
-    /// The shortest little-endian two's complement: at least one byte.
+    /// The shortest little-endian two's complement form, of at least one byte.
     pub fn as_le_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether the int is below zero.
+    /// Returns whether the int is below zero.
     pub fn is_negative(&self) -> bool {
         self.bytes.last().is_some_and(|last| *last >= 0x80)
     }
 
-    /// How many bits the number takes, without its sign.
+    /// The number of bits that the int takes, without its sign.
     pub fn bits(&self) -> usize {
         bits(&self.bytes)
     }
@@ -186,7 +186,7 @@ impl fmt::Debug for BigInt {
 impl FromStr for BigInt {
     type Err = CrossingError;
 
-    /// Reads a decimal number: digits after an optional sign.
+    /// Parses a decimal number: digits after an optional sign.
     ///
     /// # Errors
     /// When the text is anything else.

@@ -13,18 +13,17 @@ use super::error::CrossingError;
 use super::handoff::{self, Handoff};
 use super::limits::foreseen;
 
-/// Bytes that never change and that somebody owns; a clone is the same bytes.
+/// Shared, immutable bytes. A clone refers to the same bytes.
 ///
-/// As an argument, or anywhere inside one, it arrives in Python as a read-only `memoryview` of this
-/// very memory, which stays for as long as Python keeps the view. Nothing is copied, whatever the
-/// size. Where a function wants `bytes`, use `serde_bytes` and a copy.
+/// As an argument, or anywhere inside one, it arrives in Python as a read-only `memoryview` of the same memory.
+/// The memory stays for as long as Python keeps the view. Nothing is copied, whatever the size. If a function
+/// needs `bytes`, use `serde_bytes`, which copies.
 ///
-/// As a result, or a field of one, it takes what is `bytes`, `bytearray` or a contiguous
-/// `memoryview`. From a pool's workers a large `bytes` comes without a copy: the buffer holds the
-/// Python object, and its worker gets that back when the last clone is dropped. Until then the
-/// worker's interpreter cannot end: its thread waits for that after the pool is gone, and nobody waits
-/// for the thread. A view of another `Buffer`, or of a slice of it, is that same memory again. What
-/// Python could change meanwhile is copied once.
+/// As a result, or a field of one, it accepts `bytes`, `bytearray` or a contiguous `memoryview`. From a pool's
+/// workers, a large `bytes` comes without a copy: the buffer holds the Python object, and returns it to its worker
+/// when the last clone is dropped. Until then the worker's interpreter cannot end. After the pool is gone, the
+/// worker's thread waits for the buffer, and nothing waits for the thread. A view of another `Buffer`, or of a slice
+/// of one, is that same memory again. Memory that Python could change meanwhile is copied once.
 ///
 /// With any other serde format it is plain bytes.
 ///
@@ -46,17 +45,17 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// The bytes that `owner` owns: a file that is mapped into memory, a buffer of another crate's.
+    /// Makes a buffer of the bytes that `owner` owns, such as a memory-mapped file or another crate's buffer.
     ///
-    /// `owner` must give the same bytes each time. Where Python drops the last view of them, it is
-    /// dropped on a thread that holds the interpreter's lock, and should not wait for anything.
+    /// `owner` must return the same bytes each time. If Python drops the last view of them, `owner` is dropped on
+    /// a thread that holds the interpreter's GIL, so its `Drop` should not wait for anything.
     pub fn from_owner(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Buffer {
         let owner: Arc<Owner> = Arc::new(owner);
         let range = 0..(*owner).as_ref().len();
         Buffer { owner, range }
     }
 
-    /// A part of them, owned with the whole.
+    /// Returns a part of the buffer, which keeps the whole alive.
     ///
     /// # Panics
     ///

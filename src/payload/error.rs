@@ -12,10 +12,10 @@ const LONGEST_QUOTE: usize = 60;
 /// The result of an operation that can fail to move a value.
 pub(crate) type Crossing<T> = Result<T, CrossingError>;
 
-/// A value could not be moved between Rust and Python.
+/// A value could not cross between Rust and Python.
 ///
-/// It says where in the value the trouble sat, in Python's subscript notation, what Python type was
-/// found there when that is known, and what was wrong:
+/// The error names the place in the value (in Python's subscript notation), the Python type found there (if known),
+/// and the reason:
 /// `result["rows"][3] (datetime.datetime): an opaque Python object; Rust cannot read it`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CrossingError(Box<Details>);
@@ -98,17 +98,17 @@ impl CrossingError {
         self
     }
 
-    /// Where in the value the trouble sat, such as `result["rows"][3]`; empty for the value itself.
+    /// The place in the value, such as `result["rows"][3]`; empty for the value itself.
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// The Python type found there, when it is known.
+    /// The Python type found there, if known.
     pub fn type_name(&self) -> Option<&str> {
         self.0.type_name.as_deref()
     }
 
-    /// What was wrong, without the place.
+    /// The reason, without the place.
     pub fn reason(&self) -> &str {
         &self.0.reason
     }

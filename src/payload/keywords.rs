@@ -6,20 +6,19 @@ use serde::ser::{self, Serialize, SerializeTupleStruct, Serializer};
 
 use super::handoff;
 
-/// Positional and keyword arguments of one call; [`keywords`] makes one.
+/// The positional and keyword arguments of one call, made by [`keywords`].
 ///
-/// It is legal only as all the arguments of a call, not as a value.
+/// Use it only as all the arguments of a call, not as a value.
 #[derive(Clone, Debug)]
 pub struct Call<P, K> {
     positional: P,
     keyword: K,
 }
 
-/// The arguments of a call that passes some of them by name.
+/// Makes the arguments of a call that passes some of them by name.
 ///
-/// A tuple or array gives the positional arguments, `()` gives none, and anything else is the only one.
-/// `keyword` is a struct or a map whose keys are strings; anything else is an error when the call is
-/// made.
+/// For `positional`, a tuple or array gives the positional arguments, `()` gives none, and anything else is the only
+/// argument. `keyword` is a struct, or a map whose keys are strings. Anything else is an error when you make the call.
 ///
 /// ```
 /// #[derive(serde::Serialize)]

@@ -62,12 +62,13 @@ use serde::ser::{self, Serialize, Serializer};
 use format::Token;
 use handoff::Handoff;
 
-/// One whole value in its encoded form: bytes that cross between interpreters, threads and processes.
+/// A whole value in encoded form: bytes that cross between interpreters, threads and processes.
 ///
 /// Keep one to hand a result on without reading it, or to encode a value once and send it many times.
-/// It can stand in for any value, also as a field of a type that derives serde's traits.
-/// Inside another value there are two limits: see [`Payload::contains_opaque`], and a payload in which
-/// Python objects share a container can cross only as a whole value or argument.
+/// It can stand in for any value, including a field of a type that derives serde's traits.
+///
+/// Two limits apply inside another value. For the first, see [`Payload::contains_opaque`]. The second: a payload
+/// in which Python objects share a container can only cross as a whole value or argument.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
     encoding: Encoding,
@@ -104,21 +105,21 @@ impl Payload {
         }
     }
 
-    /// Whether the whole value is a Python object that Rust cannot read.
+    /// Returns whether the whole value is a Python object that Rust cannot read.
     pub fn is_opaque(&self) -> bool {
         matches!(self.head(), Ok(Token::Leaf { .. }))
     }
 
-    /// Whether a Python object that Rust cannot read is anywhere in the value.
+    /// Returns whether the value contains a Python object that Rust cannot read.
     ///
-    /// All such objects of one payload are pickled together. Two payloads that each hold some cannot be
-    /// put into one value; as two arguments of a call they can cross.
+    /// All such objects of one payload are pickled together. You cannot combine two payloads that contain some in one
+    /// value, but you can pass them as two arguments of a call.
     /// A payload decoded out of a larger value carries a copy of the whole pickle; a [`Value`] shares it.
     pub fn contains_opaque(&self) -> bool {
         self.encoding.first() == Some(&format::tag::LEAVES)
     }
 
-    /// Python's name of the value's type, such as `int`, `list` or `datetime.datetime`.
+    /// Python's name for the value's type, such as `int`, `list` or `datetime.datetime`.
     pub fn type_name(&self) -> &str {
         match self.head() {
             Ok(token) => skip::type_name_of(&token),
@@ -126,8 +127,8 @@ impl Payload {
         }
     }
 
-    /// The encoded bytes, without the memory that they refer to: that of each [`Buffer`], and of
-    /// large `bytes` that came from a pool.
+    /// The encoded bytes, without the memory that they refer to: that of each [`Buffer`], and of large `bytes` that
+    /// came from a pool.
     pub fn as_bytes(&self) -> &[u8] {
         &self.encoding
     }

@@ -17,10 +17,12 @@ use super::{Buffer, Payload, format, leaf_name};
 
 /// Any Python value.
 ///
-/// Through this crate every Python value comes back as it went: a tuple stays a tuple, a set a set,
-/// and a NaN keeps its bits. Only identity is lost: a container that stands in two places becomes
-/// two, where a [`Payload`] keeps it one. With another serde format a value maps to what that format has;
-/// sets and tuples become sequences there, and an opaque object is an error.
+/// Within this crate, every Python value comes back as it went in: a tuple stays a tuple, a set stays a set,
+/// and a NaN keeps its bits. Only identity is lost: a container that occurs twice becomes two, where a [`Payload`]
+/// keeps it as one.
+///
+/// With another serde format, a value maps to what that format has. Sets and tuples become sequences, and an
+/// opaque object is an error.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -36,7 +38,7 @@ pub enum Value {
     Float(f64),
     /// A str.
     Str(String),
-    /// A str with lone surrogates, as Python's `str.encode("utf-8", "surrogatepass")` gives it.
+    /// A str with lone surrogates, in the form of Python's `str.encode("utf-8", "surrogatepass")`.
     Surrogates(Vec<u8>),
     /// A bytes object.
     Bytes(Vec<u8>),
@@ -46,20 +48,20 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// A dict, in its own order.
     Dict(Vec<(Value, Value)>),
-    /// A set, in the order in which Python gave it.
+    /// A set, in the order that Python gave.
     Set(Vec<Value>),
-    /// A frozenset, in the order in which Python gave it.
+    /// A frozenset, in the order that Python gave.
     FrozenSet(Vec<Value>),
-    /// A bytearray: what it held.
+    /// A bytearray, by its contents.
     ByteArray(Buffer),
-    /// A memoryview, of any contiguous memory: the bytes that it shows.
+    /// A memoryview of any contiguous memory, by the bytes that it shows.
     Buffer(Buffer),
     /// A Python object that Rust cannot read but can hand on.
     Opaque(Opaque),
 }
 
 impl Value {
-    /// Python's name of the value's type, such as `int`, `list` or `datetime.datetime`.
+    /// Python's name for the value's type, such as `int`, `list` or `datetime.datetime`.
     pub fn type_name(&self) -> &str {
         match self {
             Value::None => "NoneType",
@@ -79,7 +81,7 @@ impl Value {
         }
     }
 
-    /// The value under a str key of a dict; `None` for a missing key and for anything but a dict.
+    /// The value for a str key of a dict. `None` if the key is missing, or the value is not a dict.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let Value::Dict(pairs) = self else {
             return None;
@@ -91,11 +93,11 @@ impl Value {
     }
 }
 
-/// A Python object that Rust cannot read but can hand on: pickled, with the name of its type.
+/// A Python object that Rust cannot read but can hand on, held as a pickle and the name of its type.
 ///
-/// All opaque objects of one value share one pickle, so that what they share in Python stays shared.
+/// All opaque objects of one value share one pickle, so what they share in Python stays shared.
 /// Cloning one is cheap.
-/// Opaque objects of different values cannot be put into one value, as their pickles cannot be merged.
+/// You cannot combine opaque objects of different values in one value, as their pickles cannot be merged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opaque(Arc<Leaf>);
 
@@ -132,10 +134,10 @@ impl Opaque {
         leaf_name::type_name(&self.0.name)
     }
 
-    /// The method by which Python code makes plain data of it: `model_dump`, which pydantic's models have.
+    /// The method with which Python code turns the object into plain data: `model_dump`, for pydantic's models.
     ///
-    /// Who reports that a result is not plain can say what to do. It is looked for where
-    /// [`plain_results`](crate::PoolBuilder::plain_results) is set, and `None` elsewhere.
+    /// Use it to suggest a fix when you report that a result is not plain. It is looked up only if
+    /// [`plain_results`](crate::PoolBuilder::plain_results) is set, and is `None` otherwise.
     pub fn method(&self) -> Option<&str> {
         leaf_name::method(&self.0.name)
     }
@@ -145,7 +147,7 @@ impl Opaque {
         &self.0.name
     }
 
-    /// The object as a payload of its own, with a copy of the pickle.
+    /// Returns the object as a payload of its own, with a copy of the pickle.
     pub fn to_payload(&self) -> Payload {
         let Leaf {
             leaves,

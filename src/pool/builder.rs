@@ -31,7 +31,7 @@ use crate::worker::{Backend, Queue, WorkerSettings};
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
 
-/// The settings of a pool. Each has a default that suits most.
+/// The settings of a pool, and the way to start it. The defaults suit most programs.
 #[derive(Debug)]
 pub struct PoolBuilder {
     n_workers: Option<usize>,
@@ -82,133 +82,132 @@ impl Default for PoolBuilder {
 }
 
 impl PoolBuilder {
-    /// The number of workers; by default one per core that this process may use.
+    /// Sets the number of workers. The default is one per core that this process may use.
     pub fn workers(mut self, n: usize) -> Self {
         self.n_workers = Some(n);
         self
     }
 
-    /// Where tasks run; by default in interpreters with their own GIL, and on a free-threaded Python on threads.
+    /// Sets where tasks run. The default is interpreters with their own GIL, and threads on a free-threaded Python.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
     }
 
-    /// The program that workers of [`Backend::Process`] are; by default this same one, whose `main` must
+    /// Sets the program to run for workers of [`Backend::Process`]. The default is this same program, whose `main` must
     /// begin with [`become_worker_if_asked`](crate::become_worker_if_asked).
     ///
-    /// The command `owngil` can be one, if it is of the same version of owngil.
+    /// The command `owngil` works too, if it has the same version of owngil.
     pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// How many submitted calls may wait in the queue before `submit` waits; by default 1024.
+    /// Sets how many submitted calls may wait in the queue before `submit` blocks. The default is 1024.
     pub fn queue_limit(mut self, n: usize) -> Self {
         self.queue_limit = n;
         self
     }
 
-    /// What becomes of the output of tasks; by default it goes to this process's own streams.
+    /// Sets what to do with the output of tasks. By default it goes to this process's own streams.
     pub fn output(mut self, policy: OutputPolicy) -> Self {
         self.output = policy;
         self
     }
 
-    /// Whether results whose class derives from a plain type come as the plain value, at any depth; by default
+    /// Sets whether results of a class derived from a plain type arrive as the plain value, at any depth. By default
     /// they stay objects of their class, which Rust can only hand on.
     ///
-    /// A `Counter`, a `defaultdict` and an `OrderedDict` become a dict, a named tuple becomes a tuple, and what
-    /// derives from list, str, int (`IntEnum`) or float becomes one of these: what `json.dumps` makes of them. Rust
-    /// can read that. What a class adds to its base is lost.
+    /// A `Counter`, a `defaultdict` and an `OrderedDict` become a dict. A named tuple becomes a tuple. Classes derived
+    /// from list, str, int (`IntEnum`) or float become one of these, as with `json.dumps`. Rust can read the result,
+    /// but what a class adds to its base is lost.
     pub fn plain_results(mut self, is_plain: bool) -> Self {
         self.is_plain = is_plain;
         self
     }
 
-    /// Whether each worker has a working directory and a umask of its own, which are put back after each call; by
-    /// default they are the process's, and `os.chdir` in one task moves all others.
+    /// Sets whether each worker has its own working directory and umask, which are restored after each call. By default
+    /// workers use those of the process, and `os.chdir` in one task affects all others.
     ///
-    /// What a module changes while it is loaded holds for all calls of that worker. Where the system refuses, such as
-    /// in some sandboxes, `os.chdir` and `os.umask` raise, and the backend [`Auto`](Backend::Auto) moves the function to
-    /// a worker process. What C code changes by itself is not put back.
+    /// Changes that a module makes while it loads apply to all calls of that worker. If the system refuses, as some
+    /// sandboxes do, `os.chdir` and `os.umask` raise, and the backend [`Auto`](Backend::Auto) moves the function to
+    /// a worker process. Changes that C code makes directly are not restored.
     pub fn own_directories(mut self, own: bool) -> Self {
         self.own_directories = own;
         self
     }
 
-    /// What becomes of extension modules that refuse interpreters with their own GIL; by default they stay
-    /// refused, on the backend [`Auto`](Backend::Auto) unless they are [`Tested`](Extensions::Tested).
+    /// Sets how to handle extension modules that refuse interpreters with their own GIL. By default they stay refused.
+    /// On the backend [`Auto`](Backend::Auto), the default is [`Tested`](Extensions::Tested).
     ///
-    /// On that backend a function that goes on without an extension module which was refused moves like one that
-    /// raises the refusal, and the interpreter, where modules may keep what they found then, is replaced.
+    /// On that backend, a function that goes on without a refused extension module moves, like one that raises the
+    /// refusal. The interpreter is replaced, as modules in it may keep what they found.
     ///
     /// With private copies and several workers, the environment variables `OPENBLAS_NUM_THREADS`,
-    /// `OMP_NUM_THREADS` and `MKL_NUM_THREADS` are set to 1 for the whole process, unless they are set
-    /// already: each worker would start as many threads as there are cores. A library that was loaded before
-    /// has read them before.
+    /// `OMP_NUM_THREADS` and `MKL_NUM_THREADS` are set to 1 for the whole process, unless they are already set.
+    /// Otherwise each worker would start as many threads as there are cores. A library that was loaded earlier
+    /// has already read them.
     ///
-    /// On the backend `thread` nothing refuses, and this changes nothing.
+    /// On the backend `thread` no module refuses, and this setting has no effect.
     pub fn extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = Some(extensions);
         self
     }
 
-    /// What counts as tested for [`Extensions::Tested`]; by default what ships with the library.
+    /// Sets what counts as tested for [`Extensions::Tested`]. The default is the list that ships with the library.
     ///
-    /// The command adds the user's own list to that; the library reads no file by itself.
+    /// The command also reads the user's own list. The library reads no file by itself.
     pub fn tested(mut self, list: List) -> Self {
         self.tested = list;
         self
     }
 
-    /// How long a cancelled or timed-out call may take to stop before its worker is replaced; 2 seconds by default.
+    /// Sets how long a cancelled or timed-out call may take to stop before its worker is replaced. The default is
+    /// 2 seconds.
     ///
-    /// A call is to stop when it is cancelled, when its time is up, and when its pool is dropped. Then
-    /// `KeyboardInterrupt` is raised in it, again and again if it goes on. When the grace is over, its
-    /// worker is set aside: another one takes its place, and when the call ends after all, it retires. A
-    /// worker process is killed instead.
+    /// A call must stop when it is cancelled, when its time is up, and when its pool is dropped. `KeyboardInterrupt` is
+    /// then raised in it, repeatedly if it goes on. When the grace is over, its worker is set aside, and another worker
+    /// takes its place. If the call ends after all, its worker retires. A worker process is killed instead.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
         self
     }
 
-    /// When each task must have its outcome, from its submission on; by default never. See
+    /// Sets how soon after its submission each task must have its outcome. By default there is no limit. See
     /// [`TaskBuilder::deadline`](super::TaskBuilder::deadline).
     ///
-    /// It does not hold for the calls of a map, whose inputs are taken when there is room; they have
+    /// It does not apply to the calls of a map, whose inputs are taken when there is room. For these, use
     /// [`time_limit`](PoolBuilder::time_limit) and [`Map::deadline`](super::Map::deadline).
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = Some(limit);
         self
     }
 
-    /// How long each call may run; by default as long as it takes. Then its outcome is
-    /// [`Error::TimedOut`], with the place where it stood.
+    /// Sets how long each call may run. By default there is no limit. When the time is up, the outcome is
+    /// [`Error::TimedOut`], with the place where the call stood.
     ///
-    /// The calls of a map travel one by one then, since what a batch of them would take is not known.
+    /// With a time limit, the calls of a map travel one by one, as the time for a batch is not known.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    /// How many workers may be lost, and not back, at once; by default 32.
+    /// Sets how many workers may be lost, and not back, at the same time. The default is 32.
     ///
-    /// Lost are those that were set aside (see [`grace`](PoolBuilder::grace)) and those that panicked in
-    /// the host's own code. Each of them costs a thread and an interpreter. A worker process that dies or is
-    /// killed costs nothing, and does not count. One more than that is not
-    /// replaced; when no worker is left, the pool fails with [`Error::WorkerLost`].
+    /// A worker is lost if it was set aside (see [`grace`](PoolBuilder::grace)), or panicked in the host's own code.
+    /// Each lost worker costs a thread and an interpreter. A worker process that dies or is killed costs nothing, and
+    /// does not count. Beyond the limit, workers are not replaced. When no worker is left, the pool fails with
+    /// [`Error::WorkerLost`].
     pub fn lost_limit(mut self, n: usize) -> Self {
         self.lost_limit = n;
         self
     }
 
-    /// Counts the bytes that each worker's interpreter has in use, for
-    /// [`Pool::stats`].
+    /// Counts the bytes that each worker's interpreter has in use, for [`Pool::stats`].
     ///
-    /// What Python's own allocators hand out is counted, to the byte; what extension modules and libraries
-    /// such as SQLite allocate by themselves is not. Not on the backend `thread`, and on Linux alone. A
-    /// worker process tells it at the end of each batch.
+    /// The count is exact for Python's own allocators. It does not include what extension modules and libraries such as
+    /// SQLite allocate themselves. Available on Linux only, and not on the backend `thread`. A worker process reports
+    /// its count at the end of each batch.
     pub fn count_memory(mut self) -> Self {
         if matches!(self.memory, MemorySetting::NotCounted) {
             self.memory = MemorySetting::Counted(None);
@@ -216,13 +215,13 @@ impl PoolBuilder {
         self
     }
 
-    /// How many bytes each worker's interpreter may have in use while a call runs; by default as many
-    /// as there are. It is [counted](PoolBuilder::count_memory) then.
+    /// Sets how many bytes each worker's interpreter may have in use while a call runs. By default there is no limit.
+    /// A limit turns on [counting](PoolBuilder::count_memory).
     ///
-    /// An allocation beyond it fails, and the call sees `MemoryError`. Its neighbours see nothing, and the
-    /// worker goes on with the next call, unless tasks have left so much behind that there is no
-    /// room for one: then another worker takes its place. The interpreter's own 3 MB count, and small
-    /// allocations may go 1 MiB beyond the limit, so that the exception can be dealt with.
+    /// An allocation beyond the limit fails, and the call sees `MemoryError`. Other workers are not affected. The
+    /// worker goes on with the next call, unless earlier tasks left too little room for one: then another worker takes
+    /// its place. The interpreter's own 3 MB count. Small allocations may exceed the limit by 1 MiB, so that code can
+    /// handle the exception.
     ///
     /// Code that swallows `MemoryError` and goes on for long at the limit can crash CPython; see
     /// `docs/compatibility.md`.
@@ -231,45 +230,45 @@ impl PoolBuilder {
         self
     }
 
-    /// About how many calls a worker makes before another one takes its place, with an interpreter of
-    /// its own; by default as many as there are. For code that leaks memory or leaves state behind.
+    /// Sets about how many calls a worker makes before another worker, with a new interpreter, takes its place. By
+    /// default there is no limit. Use it for code that leaks memory or leaves state behind.
     ///
-    /// Before 3.14 CPython itself does not give all memory of an interpreter back: each that ends costs
-    /// up to 2.5 MB (gh-110411, gh-113055). A batch is never cut, so that it may be some calls more.
+    /// Before 3.14, CPython itself does not return all memory of an interpreter: each one that ends costs up to 2.5 MB
+    /// (gh-110411, gh-113055). A batch is never cut, so a worker may make a few calls more.
     pub fn max_tasks_per_worker(mut self, n: u64) -> Self {
         self.max_tasks_per_worker = Some(n);
         self
     }
 
-    /// A function that every worker calls once, before its first task.
+    /// Sets a function that every worker calls once, before its first task.
     pub fn initializer<A: Serialize>(mut self, function: &Function, arguments: A) -> Self {
         self.initializer = Some(Batch::of_one(function, &arguments));
         self
     }
 
-    /// A function that every worker calls once, after its last task. What it raises is logged.
+    /// Sets a function that every worker calls once, after its last task. Exceptions that it raises are logged.
     ///
-    /// A worker that is lost does not call it.
+    /// A lost worker does not call it.
     pub fn exit_hook<A: Serialize>(mut self, function: &Function, arguments: A) -> Self {
         self.exit_hook = Some(Batch::of_one(function, &arguments));
         self
     }
 
-    /// Starts workers when there is work for them, not all at once.
+    /// Starts workers as there is work for them, instead of all at once.
     pub fn lazy(mut self) -> Self {
         self.is_lazy = true;
         self
     }
 
-    /// Called once for each function that moves from interpreters to worker processes, on any thread; only on the
-    /// backend [`Auto`](Backend::Auto).
+    /// Sets a callback for each function that moves from interpreters to worker processes. It is called once per
+    /// function, on any thread, and only on the backend [`Auto`](Backend::Auto).
     pub fn on_move(mut self, told: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
         self.on_move = Some(OnMove(Arc::new(told)));
         self
     }
 
-    /// Starts CPython if need be, and the workers, at once unless the pool is
-    /// [`lazy`](PoolBuilder::lazy); returns when all are ready.
+    /// Starts CPython, if it does not run yet, and the workers. Returns when all workers are ready. A
+    /// [`lazy`](PoolBuilder::lazy) pool starts its workers later.
     ///
     /// # Errors
     ///

@@ -25,13 +25,13 @@ use crate::task::Job;
 /// For how long a worker waits at a time for room in the fallback's queue.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A function that a pool has moved from interpreters to processes. See [`Pool::moved`].
+/// A function that a pool moved from interpreters to processes. See [`Pool::moved`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moved {
     /// The function.
     pub function: Function,
-    /// What it needs that interpreters do not have, in words.
+    /// What the function needs that interpreters do not have, in words.
     pub reason: String,
 }
 
@@ -184,8 +184,8 @@ impl Shared {
 }
 
 impl Pool {
-    /// The functions that have moved from interpreters to processes, in the order of their making, with the reasons; none unless the
-    /// backend is [`Backend::Auto`](crate::Backend::Auto).
+    /// Returns the functions that moved from interpreters to processes, and the reasons, in the order in which the
+    /// functions were made. Empty unless the backend is [`Backend::Auto`](crate::Backend::Auto).
     pub fn moved(&self) -> Vec<Moved> {
         let Some(fallback) = &self.shared.fallback else {
             return Vec::new();

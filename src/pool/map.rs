@@ -30,7 +30,7 @@ const IN_FLIGHT_PER_WORKER: usize = 8;
 const N_EARLY_MAX: usize = 1 << 17;
 const EARLY_BYTES_MAX: usize = 64 << 20;
 
-/// The values of a function over many inputs. See [`Pool::map`].
+/// An iterator over the values of a function for many inputs. See [`Pool::map`].
 pub struct Map<'p, I: Iterator, T> {
     pool: &'p Pool,
     function: Function,
@@ -67,7 +67,7 @@ pub struct Map<'p, I: Iterator, T> {
     value: PhantomData<fn() -> T>,
 }
 
-/// Cancels what is left of a map, from any thread. See [`Map::canceller`].
+/// Cancels the rest of a map, from any thread. See [`Map::canceller`].
 #[derive(Clone, Debug)]
 pub struct Canceller {
     cancelled: Arc<AtomicBool>,
@@ -77,15 +77,15 @@ pub struct Canceller {
 impl Canceller {
     /// Cancels the calls that have not begun, and takes no more inputs.
     ///
-    /// The map still yields an outcome for each input that it took, and then ends: values of what
-    /// had begun, [`Error::Cancelled`] for the rest. A map that waits for its channel of inputs sees
-    /// it with the next input or the channel's end.
+    /// The map still yields an outcome for each input that it took, and then ends. Calls that had begun yield their
+    /// values, the others [`Error::Cancelled`]. A map that waits for its channel of inputs notices the cancellation
+    /// with the next input, or at the channel's end.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// As [`cancel`](Canceller::cancel), and interrupts what has begun, as
-    /// [`Task::cancel`](crate::Task::cancel) does; short calls end by themselves.
+    /// Like [`cancel`](Canceller::cancel), but also interrupts calls that have begun, as
+    /// [`Task::cancel`](crate::Task::cancel) does. Short calls end by themselves.
     pub fn interrupt(&self) {
         self.cancel();
         self.cancel_target
@@ -158,7 +158,7 @@ where
         }
     }
 
-    /// What ends this map early while its values are still wanted.
+    /// Returns a handle that ends this map early while you still read its values.
     pub fn canceller(&self) -> Canceller {
         Canceller {
             cancelled: Arc::clone(&self.cancelled),
@@ -166,12 +166,11 @@ where
         }
     }
 
-    /// Ends the map when that much time has passed from now.
+    /// Ends the map after this time, counted from now.
     ///
-    /// No more inputs are taken then, what runs is interrupted, and each input that was taken and has
-    /// no outcome yet gets [`Error::TimedOut`]: short calls come back in batches, so that one which does
-    /// not stop can keep the values of some others from coming in time. An iterator of inputs that is waited for cannot be
-    /// interrupted.
+    /// Then the map takes no more inputs and interrupts the calls that run. Each input that was taken and has no
+    /// outcome yet gets [`Error::TimedOut`]. Short calls come back in batches, so one call that does not stop can keep
+    /// the values of others from arriving in time. The map cannot interrupt an iterator of inputs that blocks.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = Instant::now().checked_add(limit);
         self
@@ -195,7 +194,7 @@ where
         self
     }
 
-    /// Yields with each value the index of its input, and what the call printed.
+    /// Yields the index of the input and the call's output along with each value.
     pub fn completed(self) -> CompletedMap<'p, I, T> {
         CompletedMap(self)
     }
@@ -467,7 +466,7 @@ impl<I: Iterator, T> fmt::Debug for Map<'_, I, T> {
     }
 }
 
-/// The ends of calls over many inputs. See [`Map::completed`].
+/// An iterator over the completed calls for many inputs. See [`Map::completed`].
 #[derive(Debug)]
 pub struct CompletedMap<'p, I: Iterator, T>(Map<'p, I, T>);
 

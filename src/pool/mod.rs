@@ -56,28 +56,27 @@ pub use task::TaskBuilder;
 
 /// A set of workers that run Python functions in parallel.
 ///
-/// Each worker has an interpreter with its own GIL (on the default backend), so Python code runs on
-/// as many cores as there are workers. A pool is `Send` and `Sync`: share it by reference or in an
-/// `Arc`.
+/// On the default backend, each worker has an interpreter with its own GIL, so Python code runs on as many cores as
+/// there are workers. A pool is `Send` and `Sync`: share it by reference or in an `Arc`.
 ///
 /// # Arguments and values
 ///
-/// Arguments are any serde type: a tuple gives positional arguments, [`keywords`](crate::keywords)
+/// Arguments are any serde type. A tuple gives positional arguments, [`keywords`](crate::keywords)
 /// adds keyword arguments, `()` gives none, and anything else is one argument. Values come back as
-/// any serde type, as [`Value`](crate::Value) for a shape that is not known, or as
+/// any serde type, as [`Value`](crate::Value) if you do not know their shape, or as
 /// [`Payload`](crate::Payload) to hand on unread.
 ///
 /// # Dropping
 ///
-/// Dropping a pool cancels what is queued and interrupts what runs, and waits for that no longer than
+/// Dropping a pool cancels queued calls and interrupts running ones. It waits for them no longer than
 /// [`PoolBuilder::grace`]; a worker that does not end by then is left behind.
-/// [`shutdown`](Pool::shutdown) runs what was submitted first.
+/// To run all submitted calls first, use [`shutdown`](Pool::shutdown).
 ///
 /// # In async code
 ///
-/// A [`Task`] is a future, and [`submit_async`](Pool::submit_async) and
-/// [`call_async`](Pool::call_async) wait for a full queue; none of them blocks its thread, and any
-/// runtime will do. Starting a pool, shutting it down and dropping it do block.
+/// A [`Task`] is a future. [`submit_async`](Pool::submit_async) and [`call_async`](Pool::call_async) wait for
+/// room in the queue. None of them blocks its thread, and they work on any runtime. Starting a pool, shutting it down
+/// and dropping it do block.
 ///
 /// ```
 /// use owngil::{Function, Pool};
@@ -187,7 +186,7 @@ impl Shared {
 }
 
 impl Pool {
-    /// A pool with one worker per core, each with an interpreter of its own.
+    /// Starts a pool with one worker per core, each with its own interpreter.
     ///
     /// # Errors
     ///
@@ -196,7 +195,7 @@ impl Pool {
         Pool::builder().build()
     }
 
-    /// A builder, for a pool that is not the default one.
+    /// Returns a builder, for a pool with other settings.
     pub fn builder() -> PoolBuilder {
         PoolBuilder::default()
     }
@@ -206,7 +205,7 @@ impl Pool {
         self.shared.settings.n_workers
     }
 
-    /// Where its tasks run.
+    /// Where the pool's tasks run.
     pub fn backend(&self) -> Backend {
         self.shared.settings.worker.backend
     }
@@ -224,7 +223,7 @@ impl Pool {
         self.submit(function, arguments)?.wait()
     }
 
-    /// Submits a call, to be waited for later. Waits while the queue is full.
+    /// Submits a call, and returns a task to wait for. Blocks while the queue is full.
     ///
     /// # Errors
     ///
@@ -238,7 +237,7 @@ impl Pool {
         self.task(function).args(arguments).submit()
     }
 
-    /// As [`submit`](Pool::submit), but does not wait.
+    /// Like [`submit`](Pool::submit), but does not wait for room in the queue.
     ///
     /// # Errors
     ///
@@ -250,7 +249,7 @@ impl Pool {
         self.task(function).args(arguments).try_submit()
     }
 
-    /// As [`submit`](Pool::submit), but waits no longer than this for room in the queue.
+    /// Like [`submit`](Pool::submit), but waits at most `limit` for room in the queue.
     ///
     /// # Errors
     ///
@@ -267,10 +266,10 @@ impl Pool {
         self.task(function).args(arguments).submit_timeout(limit)
     }
 
-    /// As [`submit`](Pool::submit), for async code: waits for room in the queue without taking a
-    /// thread, on any runtime.
+    /// Like [`submit`](Pool::submit), for async code: waits for room in the queue without blocking a thread, on any
+    /// runtime.
     ///
-    /// The arguments are encoded at once; the call is submitted when the future is polled.
+    /// The arguments are encoded at once. The call is submitted when the future is polled.
     pub fn submit_async<T, A>(&self, function: &Function, arguments: A) -> Submission<'_, T>
     where
         A: Serialize,
@@ -278,8 +277,8 @@ impl Pool {
         self.task(function).args(arguments).submit_async()
     }
 
-    /// As [`call`](Pool::call), for async code: waits for room in the queue, and for the value,
-    /// without taking a thread, on any runtime. Dropping the future cancels the call.
+    /// Like [`call`](Pool::call), for async code: waits for room in the queue, and for the value, without
+    /// blocking a thread, on any runtime. Dropping the future cancels the call.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -301,19 +300,18 @@ impl Pool {
         Calling::new(self.submit_async(function, arguments))
     }
 
-    /// A call with settings of its own: a deadline, a time limit.
+    /// Prepares a call with its own settings, such as a deadline or a time limit.
     pub fn task(&self, function: &Function) -> TaskBuilder<'_, ()> {
         TaskBuilder::new(self, function)
     }
 
-    /// Calls a function once for each input, in parallel; yields the values in the inputs' order.
+    /// Calls a function once for each input, in parallel, and yields the values in the order of the inputs.
     ///
-    /// Lazy: inputs are taken, and calls made, as far as the values are asked for and a bounded
-    /// distance ahead, so that inputs without end work and memory does not grow. A call that fails
-    /// yields its error, and the others go on; only a function that cannot be loaded ends it all.
-    /// Dropping the iterator cancels the calls that have not begun.
+    /// A map is lazy. It takes inputs and makes calls as you ask for values, and a bounded distance ahead, so
+    /// endless inputs work and memory use stays bounded. A call that fails yields its error, and the others go on. Only
+    /// a function that cannot be loaded ends the map. Dropping the iterator cancels the calls that have not begun.
     ///
-    /// While an input is waited for, finished values wait too; for inputs that come slowly there is
+    /// Finished values wait while the map waits for an input. If inputs arrive slowly, use
     /// [`map_channel`](Pool::map_channel).
     pub fn map<T, I>(&self, function: &Function, inputs: I) -> Map<'_, I::IntoIter, T>
     where
@@ -323,9 +321,9 @@ impl Pool {
         Map::pulled(self, function, inputs.into_iter(), true)
     }
 
-    /// As [`map`](Pool::map), but yields each value as soon as it is there.
+    /// Like [`map`](Pool::map), but yields each value as soon as it arrives.
     ///
-    /// [`Map::completed`] tells which input it belongs to.
+    /// To know the input that a value belongs to, use [`Map::completed`].
     pub fn map_unordered<T, I>(&self, function: &Function, inputs: I) -> Map<'_, I::IntoIter, T>
     where
         T: DeserializeOwned,
@@ -334,8 +332,8 @@ impl Pool {
         Map::pulled(self, function, inputs.into_iter(), false)
     }
 
-    /// As [`map`](Pool::map), for inputs that arrive over a channel: values are yielded while it is
-    /// quiet. It ends when the channel's senders are gone.
+    /// Like [`map`](Pool::map), for inputs that arrive over a channel. Values are yielded even while the channel is
+    /// quiet. The map ends when all senders of the channel are gone.
     pub fn map_channel<T, A>(
         &self,
         function: &Function,
@@ -349,12 +347,12 @@ impl Pool {
         Map::arriving(self, function, inputs, ordered)
     }
 
-    /// As [`map`](Pool::map), for async code: a stream of the values, in the inputs' order.
+    /// Like [`map`](Pool::map), for async code: a stream of the values, in the order of the inputs.
     ///
-    /// No more than a few calls per worker are in flight, and as many values wait. Each input travels
-    /// alone, so that very short calls are quicker in a `map` on a thread of its own, which sends them
-    /// in batches. The pool's deadline for tasks holds for each call. A call that fails yields its error, and the others go on; a function that cannot be loaded
-    /// ends it.
+    /// At most a few calls per worker are in flight, and as many values wait. Each input travels alone, so very
+    /// short calls are faster in a `map` on its own thread, which sends them in batches. The pool's deadline for tasks
+    /// applies to each call. A call that fails yields its error, and the others go on; a function that cannot be loaded
+    /// ends the stream.
     #[cfg(feature = "stream")]
     pub fn map_async<T, I>(
         &self,
@@ -368,8 +366,8 @@ impl Pool {
         self.map_stream(function, Iterated::new(inputs.into_iter()))
     }
 
-    /// As [`map_async`](Pool::map_async), for inputs that are a stream: values are yielded while it
-    /// is waited for.
+    /// Like [`map_async`](Pool::map_async), for inputs that are a stream. Values are yielded even while the stream
+    /// of inputs is quiet.
     #[cfg(feature = "stream")]
     pub fn map_stream<T, S>(&self, function: &Function, inputs: S) -> MapStream<'_, S, T>
     where
@@ -379,10 +377,9 @@ impl Pool {
         MapStream::new(self, function, inputs)
     }
 
-    /// Calls a function once on every worker, and waits for all; one result per worker, in order.
+    /// Calls a function once on every worker, and waits for all of them. Returns one result per worker, in order.
     ///
-    /// A busy worker makes the call when it has finished what it runs. The pool's deadline and time limit
-    /// hold for each call.
+    /// A busy worker makes the call after its current job. The pool's deadline and time limit apply to each call.
     ///
     /// # Errors
     ///
@@ -398,7 +395,7 @@ impl Pool {
         Ok(tasks?.into_iter().map(Task::wait).collect())
     }
 
-    /// Loads a function on every worker, so that the first calls need not.
+    /// Loads a function on every worker, so that the first calls do not have to.
     ///
     /// # Errors
     ///

@@ -53,18 +53,18 @@ use crate::worker::Order;
 const SHORT: Duration = Duration::from_millis(20);
 
 impl Pool {
-    /// Takes no more calls, runs those that are queued, and ends the workers.
+    /// Stops accepting calls, runs those that are queued, and ends the workers.
     ///
-    /// It returns when the last call has ended, however long that takes; see
-    /// [`shutdown_within`](Pool::shutdown_within) for a limit, and [`cancel`](Pool::cancel) for none at
-    /// all. Interpreters get [`PoolBuilder::grace`](super::PoolBuilder::grace) to end.
+    /// It returns when the last call has ended, however long that takes. For a limit, use
+    /// [`shutdown_within`](Pool::shutdown_within); to drop the calls, use [`cancel`](Pool::cancel). Interpreters get
+    /// [`PoolBuilder::grace`](super::PoolBuilder::grace) to end.
     pub fn shutdown(&self) {
         self.shared.drain(None);
         self.shared.finish_all();
     }
 
-    /// As [`shutdown`](Pool::shutdown), but waits no longer than this for the calls; then it cancels
-    /// those that are left, as [`cancel`](Pool::cancel) does.
+    /// Like [`shutdown`](Pool::shutdown), but waits at most `limit` for the calls, and then cancels the rest, as
+    /// [`cancel`](Pool::cancel) does.
     ///
     /// # Errors
     ///
@@ -78,11 +78,10 @@ impl Pool {
         Err(Error::TimedOut(None))
     }
 
-    /// Takes no more calls, drops those that are queued, interrupts those that run, and ends the
-    /// workers.
+    /// Stops accepting calls, drops those that are queued, interrupts those that run, and ends the workers.
     ///
-    /// It returns within about twice [`PoolBuilder::grace`](super::PoolBuilder::grace). Calls that were
-    /// not done have the outcome [`Error::Cancelled`]; workers whose call does not stop are left behind.
+    /// It returns within about twice [`PoolBuilder::grace`](super::PoolBuilder::grace). Unfinished calls have the
+    /// outcome [`Error::Cancelled`]. Workers whose call does not stop are left behind.
     pub fn cancel(&self) {
         self.shared.parts().for_each(|part| part.stop());
         let now = Instant::now();

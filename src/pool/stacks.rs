@@ -10,9 +10,9 @@ use super::Pool;
 /// For how long [`Pool::stacks`] waits for interpreters that it cannot attach to.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Where the workers of a pool stand. See [`Pool::stacks`].
+/// A snapshot of where the workers of a pool stand. See [`Pool::stacks`].
 ///
-/// Its text has a part for each worker, with frames as in a Python traceback, the innermost last.
+/// Its text has a part for each worker, with frames as in a Python traceback, innermost last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stacks {
@@ -24,27 +24,26 @@ pub struct Stacks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStacks {
-    /// Which one, from 0.
+    /// The worker's number, counted from 0.
     pub worker: usize,
-    /// The function that it runs, and for how long: for a batch of a map, since the batch began.
+    /// The running function, and for how long it has run. For a batch of a map, the time since the batch began.
     pub running: Option<(String, Duration)>,
-    /// The number of its process, if it is one.
+    /// The process id, if the worker is a process.
     pub process: Option<u32>,
-    /// The Python stacks of its threads, the worker's own first. `None` where the interpreter could not
-    /// be attached to in time, since C code holds its GIL, or its process is gone.
+    /// The Python stacks of the worker's threads, its own first. `None` if its process is gone, or if the interpreter
+    /// could not be attached to in time, because C code holds its GIL.
     pub threads: Option<Vec<Stack>>,
 }
 
 impl Pool {
-    /// Where every worker stands: what it runs, and the Python stacks of its threads.
+    /// Returns where every worker stands: what it runs, and the Python stacks of its threads.
     ///
-    /// It may be called at any time. It runs no Python code, so it disturbs none, and it returns within
-    /// about a tenth of a second, also when a worker is stuck in C code that holds its GIL; that
-    /// worker is listed without a stack. On the backend `thread` all workers have the same threads, so each has its
-    /// own stack alone.
+    /// You can call it at any time. It runs no Python code, and so does not disturb any. It returns within about a
+    /// tenth of a second, even if a worker is stuck in C code that holds its GIL; that worker is listed without a
+    /// stack. On the backend `thread` all workers have the same threads, so each is listed with its own stack only.
     ///
-    /// On a free-threaded Python all threads of the process are stopped for a moment, which waits for one
-    /// that is in C code. So calls that are interrupted there do not tell by themselves where they stood.
+    /// On a free-threaded Python, all threads of the process stop for a moment, which has to wait for a thread that is
+    /// in C code. Calls interrupted there therefore do not report by themselves where they stood.
     pub fn stacks(&self) -> Stacks {
         let until = Instant::now() + PATIENCE;
         let asked: Vec<_> = self

@@ -12,72 +12,71 @@ use super::{Pool, Shared};
 use crate::monitor::{Histogram, WorkerCounters};
 use crate::worker::Backend;
 
-/// Numbers of a pool. See [`Pool::stats`]. Its text is a table for a person.
+/// Statistics of a pool. See [`Pool::stats`]. Its text is a table for people to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// In the workers' order; a lazy pool has those that were started.
+    /// In the workers' order. For a lazy pool, the workers that were started.
     pub workers: Vec<WorkerStats>,
-    /// Batches in the queue: a task is one, and a map sends many calls in one.
+    /// The number of batches in the queue. A task is one batch; a map sends many calls in one.
     pub queue_len: usize,
-    /// Workers that were lost and are not back.
+    /// The number of workers that were lost and are not back.
     pub n_lost: usize,
-    /// Interpreters of this process that were left in memory, since threads which tasks had started ran on when their
-    /// workers ended: daemon threads, and those of C code.
+    /// The number of interpreters of this process that were left in memory, because threads that tasks had started
+    /// (daemon threads, and those of C code) still ran when their workers ended.
     pub n_left_running: u64,
-    /// How long calls have waited, from their submission to the begin of their batch.
+    /// How long calls waited, from their submission to the start of their batch.
     pub wait: Percentiles,
-    /// How long calls have run, crossing included. Of calls that travelled in one batch each counts as
-    /// their mean.
+    /// How long calls ran, crossing included. Each call of a batch counts as the mean of its batch.
     pub run: Percentiles,
 }
 
-/// Numbers of one worker, and of those that had its place before.
+/// Statistics of one worker, and of its predecessors in the same place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStats {
-    /// Where it runs calls.
+    /// Where the worker runs calls.
     pub backend: Backend,
-    /// Calls that it has begun and that have their outcomes.
+    /// The number of calls that the worker began and that have their outcomes.
     pub n_tasks: u64,
-    /// Those of them that gave no value: they raised, were interrupted or timed out, or could not cross.
+    /// How many of those calls gave no value: they raised, were interrupted, timed out, or could not cross.
     pub n_failed: u64,
-    /// Whether it runs something right now.
+    /// Whether the worker runs something right now.
     pub is_busy: bool,
-    /// How long it has run calls, crossing included.
+    /// The total time spent running calls, crossing included.
     pub busy: Duration,
-    /// How long it has waited for calls.
+    /// The total time spent waiting for calls.
     pub waiting: Duration,
-    /// The time spent decoding arguments and encoding values. Estimated by sampling: one in 64 calls under 20 µs, one in
-    /// 512 under 1 µs. Correct on average; noisy for small samples or on busy cores.
+    /// The total time spent decoding arguments and encoding values. Estimated by sampling: one in 64 calls under 20 µs,
+    /// one in 512 under 1 µs. Correct on average; noisy for small samples or on busy cores.
     pub crossing: Duration,
-    /// The CPU time of its thread, the start of its interpreter included; `None` if the system does not
-    /// tell. Threads that Python code starts are not in it.
+    /// The CPU time of the worker's thread, including the start of its interpreter. `None` if the system does not
+    /// report it. Does not include threads that Python code starts.
     pub cpu: Option<Duration>,
-    /// The bytes that its interpreter has in use, if they are counted: see
+    /// The bytes that the worker's interpreter has in use, if they are counted: see
     /// [`PoolBuilder::count_memory`](super::PoolBuilder::count_memory).
     pub memory: Option<u64>,
-    /// How often a worker at this place was lost and replaced: it was set aside, or it panicked.
+    /// How often a worker in this place was lost and replaced, because it was set aside or panicked.
     pub n_restarts: u64,
 }
 
-/// How a length of time is distributed, to within 4 %; the mean and the maximum are exact.
+/// The distribution of a duration, accurate to 4 %. The mean and the maximum are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Percentiles {
-    /// How many there were.
+    /// The number of samples.
     pub n: u64,
-    /// Half took no longer.
+    /// Half of the samples took no longer.
     pub median: Duration,
-    /// 90 % took no longer.
+    /// 90 % of the samples took no longer.
     pub p90: Duration,
-    /// 99 % took no longer.
+    /// 99 % of the samples took no longer.
     pub p99: Duration,
-    /// 99.9 % took no longer.
+    /// 99.9 % of the samples took no longer.
     pub p999: Duration,
-    /// The longest.
+    /// The longest sample.
     pub max: Duration,
-    /// The mean.
+    /// The mean of the samples.
     pub mean: Duration,
 }
 
@@ -96,10 +95,10 @@ impl Percentiles {
 }
 
 impl Pool {
-    /// What its workers have done so far, how long calls wait and run, and how many are queued.
+    /// Returns what the workers have done so far, how long calls wait and run, and how many batches are queued.
     ///
-    /// It may be called at any time, and disturbs nobody: it waits for no call and no GIL. Numbers of
-    /// different workers are read one after the other, not at one moment.
+    /// You can call it at any time, and it disturbs no call: it waits for no call and no GIL. The workers' numbers are
+    /// read one after another, not at a single moment.
     pub fn stats(&self) -> Stats {
         let mut all = WorkerCounters::default();
         let (mut workers, mut queue_len, mut n_lost) = (Vec::new(), 0, 0);
@@ -146,7 +145,7 @@ impl Shared {
 }
 
 impl Pool {
-    /// The extension modules that each worker has loaded from private copies so far, in the workers' order;
+    /// Returns the extension modules that each worker has loaded from private copies so far, in the workers' order;
     /// see [`Extensions::Private`](crate::Extensions::Private).
     pub fn private_copies(&self) -> Vec<Vec<PrivateCopy>> {
         let monitors = self.shared.supervisor.monitors();

@@ -18,7 +18,7 @@ use crate::task::Task;
 /// Calls in flight for each worker: enough to keep it busy while the runtime does something else.
 const IN_FLIGHT_PER_WORKER: usize = 8;
 
-/// The values of a function over many inputs, as a stream. See [`Pool::map_async`].
+/// A stream of the values of a function for many inputs. See [`Pool::map_async`].
 ///
 /// Dropping it cancels the calls that have no outcome yet.
 #[must_use = "it calls nothing unless it is polled"]
@@ -118,7 +118,7 @@ impl<S, T> fmt::Debug for MapStream<'_, S, T> {
     }
 }
 
-/// An iterator's items as a stream, of which none is waited for.
+/// An iterator's items as a stream that is always ready.
 #[derive(Clone, Debug)]
 pub struct Iterated<I>(I);
 

@@ -17,11 +17,11 @@ use crate::error::{Error, Result};
 use crate::task::Task;
 use crate::worker::Ticket;
 
-/// A call that is to be submitted; a future of its [`Task`]. See [`Pool::submit_async`].
+/// A future that submits a call and resolves to its [`Task`]. See [`Pool::submit_async`].
 ///
-/// It is ready as soon as the call is in the queue: at its first poll, unless the queue is full. Those
-/// that wait get their places in the order in which they came, more or less. A deadline counts from where
-/// this was made; if it passes before there is room, the task is given with its outcome.
+/// It is ready as soon as the call is in the queue: at the first poll, unless the queue is full. Waiting submissions
+/// get their places in roughly the order in which they came. A deadline counts from the creation of this future. If it
+/// passes before there is room, the future resolves to a task that already has its outcome.
 ///
 /// Dropping it drops the call.
 ///
@@ -132,7 +132,7 @@ impl<T> fmt::Debug for Submission<'_, T> {
     }
 }
 
-/// A call that is submitted and awaited; a future of its value. See [`Pool::call_async`].
+/// A future that submits a call and resolves to its value. See [`Pool::call_async`].
 ///
 /// Dropping it cancels the call.
 ///

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::task::{Batch, Job, Recipient, Slot, Task};
 
-/// A call that is to be submitted. See [`Pool::task`].
+/// A call with its own settings, ready to be submitted. See [`Pool::task`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,7 +59,7 @@ impl<'p> TaskBuilder<'p, ()> {
 }
 
 impl<'p, A> TaskBuilder<'p, A> {
-    /// The arguments: a tuple gives positional ones; see [`Pool`](super::Pool#arguments-and-values).
+    /// Sets the arguments. A tuple gives positional ones; see [`Pool`](super::Pool#arguments-and-values).
     pub fn args<B>(self, arguments: B) -> TaskBuilder<'p, B> {
         TaskBuilder {
             pool: self.pool,
@@ -72,24 +72,24 @@ impl<'p, A> TaskBuilder<'p, A> {
         }
     }
 
-    /// When the outcome must be there, from the submission on: the time in the queue counts.
+    /// Sets how soon after its submission the call must have its outcome. The time in the queue counts.
     ///
-    /// After that the outcome is [`Error::TimedOut`], whatever the code does: a call that is queued
-    /// does not run, and one that runs is interrupted. By default the pool's.
+    /// After that the outcome is [`Error::TimedOut`], whatever the code does: a queued call does not run, and a running
+    /// one is interrupted. The default is the pool's deadline.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = Some(limit);
         self
     }
 
-    /// How long the call may run, the time in the queue not counted; as
-    /// [`deadline`](TaskBuilder::deadline) otherwise. By default the pool's.
+    /// Sets how long the call may run, not counting the time in the queue. Otherwise like
+    /// [`deadline`](TaskBuilder::deadline). The default is the pool's time limit.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    /// The index that an [`OutputSink`](crate::OutputSink) sees as [`Speaker::index`](crate::Speaker::index); a unique
-    /// number by default.
+    /// Sets the index that an [`OutputSink`](crate::OutputSink) sees as [`Speaker::index`](crate::Speaker::index). The
+    /// default is a unique number.
     pub fn index(mut self, index: u64) -> Self {
         self.index = Some(index);
         self
@@ -103,8 +103,8 @@ impl<'p, A> TaskBuilder<'p, A> {
 }
 
 impl<'p, A: Serialize> TaskBuilder<'p, A> {
-    /// Submits the call. Waits while the queue is full, until the deadline if there is one: then the task
-    /// is given with its outcome.
+    /// Submits the call. Blocks while the queue is full, until the deadline if there is one. If the deadline passes
+    /// first, the returned task already has its outcome.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         Ok(expect(made.home, made.slot, made.deadline))
     }
 
-    /// Submits the call, or does not if the queue is full.
+    /// Submits the call, unless the queue is full.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         }
     }
 
-    /// Submits the call. Waits while the queue is full, but no longer than this.
+    /// Submits the call. Waits at most `limit` for room in the queue.
     ///
     /// # Errors
     ///
@@ -145,8 +145,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         }
     }
 
-    /// Submits the call once there is room in the queue, without blocking the thread; see
-    /// [`Submission`].
+    /// Submits the call when there is room in the queue, without blocking the thread; see [`Submission`].
     pub fn submit_async<T>(self) -> Submission<'p, T> {
         Submission::new(self.made())
     }

@@ -27,13 +27,13 @@ pub(crate) use job::{Batch, Job, Promise, Recipient};
 pub(crate) use results::{Collecting, Items, Results};
 pub(crate) use slot::Slot;
 
-/// One call that has been submitted to a pool.
+/// A call that was submitted to a pool.
 ///
-/// Wait for it on a thread ([`wait`](Task::wait)), or `.await` it on any async runtime: it is a
-/// future, and waiting for it takes no thread.
+/// Wait for it on a thread ([`wait`](Task::wait)), or `.await` it on any async runtime. It is a future, and
+/// awaiting it occupies no thread.
 ///
-/// Dropping it before its outcome is there cancels it, as [`cancel`](Task::cancel) does, since nobody
-/// is left who wants to know; [`detach`](Task::detach) lets it run.
+/// Dropping a task before it has its outcome cancels the call, as [`cancel`](Task::cancel) does. To let the call
+/// run, use [`detach`](Task::detach).
 ///
 /// ```
 /// use owngil::{Function, Pool, Task};
@@ -54,15 +54,14 @@ pub struct Task<T> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Completed<T> {
-    /// The place of the call's input among the inputs, from 0.
+    /// The position of the call's input among the inputs, counted from 0.
     pub index: u64,
     /// The value, or why there is none.
     pub result: Result<T>,
     /// What the call printed, under [`OutputPolicy::Capture`](crate::OutputPolicy::Capture).
     pub output: Output,
-    /// When and where the call ran, where that was asked for ([`Map::timed`](crate::Map::timed),
-    /// [`TaskBuilder::timed`](crate::TaskBuilder::timed)); `None` for one that did
-    /// not, or of which that is not known.
+    /// When and where the call ran, if you asked for it with [`Map::timed`](crate::Map::timed) or
+    /// [`TaskBuilder::timed`](crate::TaskBuilder::timed). `None` if the call did not run, or if this is not known.
     pub timing: Option<Timing>,
 }
 
@@ -72,9 +71,9 @@ pub struct Completed<T> {
 pub struct Timing {
     /// The worker's number, as `owngil.worker_id()` gives it.
     pub worker: usize,
-    /// When it began.
+    /// When the call began.
     pub began: SystemTime,
-    /// How long it took, with its arguments' and its value's crossing.
+    /// How long the call took, including the crossing of its arguments and its value.
     pub elapsed: Duration,
 }
 
@@ -87,25 +86,23 @@ impl<T> Task<T> {
         }
     }
 
-    /// Whether the outcome is there.
+    /// Returns whether the call has its outcome.
     pub fn is_finished(&self) -> bool {
         self.slot.results().is_some()
     }
 
-    /// Drops the call if it is queued, and interrupts it if it runs: `KeyboardInterrupt` is raised in
-    /// it. Returns at once.
+    /// Drops the call if it is queued, and raises `KeyboardInterrupt` in it if it runs. Returns at once.
     ///
-    /// The outcome then is [`Error::Cancelled`](crate::Error::Cancelled), with the place where the
-    /// call stood, unless it came first. It is there within a tenth of a second, whatever the code
-    /// does; what becomes of a worker whose call does not stop is told at
-    /// [`PoolBuilder::grace`](crate::PoolBuilder::grace).
+    /// The outcome becomes [`Error::Cancelled`](crate::Error::Cancelled), with the place where the call stood, unless
+    /// the call ends first. It arrives within a tenth of a second, whatever the code does. For what happens to
+    /// a worker whose call does not stop, see [`PoolBuilder::grace`](crate::PoolBuilder::grace).
     pub fn cancel(&self) {
         if !self.is_finished() {
             self.slot.cancel_target().cancel(&self.slot);
         }
     }
 
-    /// Lets the call run, and drops its outcome.
+    /// Lets the call run, and discards its outcome.
     pub fn detach(mut self) {
         self.is_detached = true;
     }
@@ -121,7 +118,7 @@ impl<T: DeserializeOwned> Task<T> {
         self.slot.wait().only_result()
     }
 
-    /// Waits for the outcome, and gives what the call printed with it.
+    /// Waits for the outcome, and returns it with what the call printed.
     pub fn wait_completed(self) -> Completed<T> {
         let results = self.slot.wait();
         Completed {
@@ -132,7 +129,7 @@ impl<T: DeserializeOwned> Task<T> {
         }
     }
 
-    /// Waits for the outcome, but no longer than this; `None` if it has not come. The call goes on.
+    /// Waits at most `limit` for the outcome. Returns `None` if it has not arrived by then; the call goes on.
     ///
     /// # Errors
     ///

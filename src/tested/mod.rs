@@ -1,8 +1,8 @@
-//! Which packages were tried in private copies, and which run in processes, and why.
+//! Which packages were tried in private copies, which run in processes, and why.
 //!
-//! A copy that loads is not a copy that works. So [`Extensions::Tested`](crate::Extensions::Tested) makes
-//! private copies of what is on a list alone: packages by version and by minor version of Python, as published
-//! wheels have them. `packages.tsv` has what was tried and `processes.tsv` what cannot work; both ship with the
+//! A private copy that loads does not always work. So [`Extensions::Tested`](crate::Extensions::Tested) makes private
+//! copies only of packages on a list. The list goes by version and by minor version of Python, and covers packages as
+//! published in wheels. `packages.tsv` lists what was tried, and `processes.tsv` what cannot work. Both ship with the
 //! program.
 //!
 //! ```
@@ -40,7 +40,7 @@ fn built_in<T>(text: &str, parse: fn(&str) -> std::result::Result<T, String>) ->
     row::rows(text, parse).unwrap_or_default().into()
 }
 
-/// What is known of packages in private copies: the list that ships with the program, and what was added to it.
+/// The list of packages and private copies: the one that ships with the program, and any additions to it.
 #[derive(Clone, Debug)]
 pub struct List {
     shipped: Arc<[Package]>,
@@ -54,7 +54,7 @@ impl Default for List {
 }
 
 impl List {
-    /// The list that ships with the program.
+    /// Returns the list that ships with the program.
     pub fn shipped() -> List {
         List {
             shipped: Arc::clone(&SHIPPED),
@@ -62,8 +62,7 @@ impl List {
         }
     }
 
-    /// The same list and what is in that file, which has the columns of `packages.tsv`; a file that is not there
-    /// has nothing.
+    /// Adds the packages from a file, which has the columns of `packages.tsv`. A file that does not exist adds nothing.
     ///
     /// # Errors
     ///
@@ -82,12 +81,12 @@ impl List {
         })
     }
 
-    /// What was tried in private copies.
+    /// The packages that were tried in private copies.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
         self.shipped.iter().chain(self.own.iter())
     }
 
-    /// What runs in processes.
+    /// The packages that run in processes.
     pub fn in_processes(&self) -> impl Iterator<Item = &InProcesses> {
         IN_PROCESSES.iter()
     }
