@@ -56,7 +56,7 @@ pub struct WorkerStats {
     /// The bytes that the worker's interpreter has in use, if they are counted: see
     /// [`PoolBuilder::count_memory`](super::PoolBuilder::count_memory).
     pub memory: Option<u64>,
-    /// How often a worker in this place was lost and replaced, because it was set aside or panicked.
+    /// How often a worker in this place was lost and replaced: it was set aside, it panicked, or its process died.
     pub n_restarts: u64,
 }
 
