@@ -6,6 +6,7 @@ at hand starts; None where that is the process's own.
 """
 
 import _posixsubprocess
+import _thread
 import os
 import posix
 import sys
@@ -187,11 +188,12 @@ def catch(descriptor, write, environment, forked):
     _replace("write", caught_write)
     if environment is None:
         # The main interpreter's, which may fork.
-        targets = []
+        # By threads, each of which may do so.
+        targets, thread = {}, _thread.get_ident
         os.register_at_fork(
-            before=lambda: targets.append((own(1), own(2))),
-            after_in_parent=targets.pop,
-            after_in_child=lambda: (forked(), _print_to(targets[-1])),
+            before=lambda: targets.update({thread(): (own(1), own(2))}),
+            after_in_parent=lambda: targets.pop(thread()),
+            after_in_child=lambda: (forked(), _print_to(targets[thread()])),
         )
         _replace("closerange", _refuse_range)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
