@@ -33,7 +33,9 @@ def f(way):
         threading.Thread(target=os._exit, args=(0,)).start()
         time.sleep(60)
     if way == 6:
-        os.closerange(3, 1000)
+        for descriptor in os.listdir('/proc/self/fd'):
+            try: os.close(int(descriptor))
+            except OSError: pass
         time.sleep(60)
     if way == 7: os.execv('/bin/true', ['true'])
     if way == 8:
