@@ -115,11 +115,6 @@ const KNOWN: &[Known] = &[
         Some("it replaces standard streams of the process"),
     ),
     Known::process(
-        "any child cannot be waited for in an interpreter: others have children, too",
-        "wait for a child by its number, or run it in worker processes",
-        Some("it waits for any child process"),
-    ),
-    Known::process(
         "cannot be changed in an interpreter: it is the whole process's",
         "the system gives threads no working directory of their own; processes have one each",
         Some("it changes the working directory"),

@@ -327,7 +327,7 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
-    names = "fork forkpty dup2 close closerange chdir fchdir umask kill killpg wait wait3 wait4 waitid waitpid"
+    names = "fork forkpty dup2 close closerange chdir fchdir umask kill killpg"
     for name in names.split():
         if hasattr(posix, name):
             replace(name, noting_call(getattr(posix, name)), posix, os)

@@ -7,9 +7,11 @@ at hand starts; None where that is the process's own.
 
 import _posixsubprocess
 import _thread
+import errno
 import os
 import posix
 import sys
+import time
 
 # Places among the arguments of _posixsubprocess.fork_exec.
 _ENVIRONMENT, _STDIN, _STDOUT, _STDERR = 5, 6, 9, 11
@@ -48,6 +50,9 @@ def _ask_descriptors(own):
     _replace("get_terminal_size", lambda fd=1, /: terminal_size(own(fd)))
 
 
+# Those that this interpreter has started, and that have not been waited for by a wait for any.
+_children = set()
+
 # What they start serves all later calls, and ends with the process.
 _SERVERS = "multiprocessing.resource_tracker", "multiprocessing.forkserver"
 
@@ -71,6 +76,7 @@ def tell_of_children(started):
         def told(*arguments, **keywords):
             pid = call(*arguments, **keywords)
             if not _is_for_all(sys._getframe(1)):
+                _children.add(pid)
                 started(pid)
             return pid
 
@@ -227,36 +233,66 @@ def keep_directory(note, has_own):
 
 
 def keep_children():
-    """Refuses to wait for whatever child process ends next: it may be that of another task."""
-
-    def refuse(what):
-        raise RuntimeError(f"{what}: any child cannot be waited for in an interpreter: others have children, too")
-
+    """Has what waits for any child wait for those of the interpreter: others of the process have some, too."""
     waitpid, wait4, waitid = posix.waitpid, posix.wait4, posix.waitid
 
-    def kept_waitid(idtype, id, options, /):
-        if idtype in (os.P_ALL, os.P_PGID):
-            refuse("waitid")
-        return waitid(idtype, id, options)
+    def any_child(group, ask, found_none):
+        """What `ask(pid)` gives of the first child that has ended; of those in a process group, if there is one."""
+        for pid in sorted(_children):
+            try:
+                if group is not None and posix.getpgid(pid) != group:
+                    continue
+                ended = ask(pid)
+            except (ChildProcessError, ProcessLookupError):
+                # Somebody has waited for it by its number.
+                _children.discard(pid)
+                continue
+            if ended != found_none:
+                return ended
+        if not _children:
+            raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
+        return found_none
+
+    def wait_for_any(group, ask, found_none, options):
+        pause = 0.0005
+        while (ended := any_child(group, ask, found_none)) == found_none and not options & os.WNOHANG:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return ended
 
     def kept_waitpid(pid, options, /):
-        if pid <= 0:
-            refuse("waitpid")
-        return waitpid(pid, options)
+        if pid > 0:
+            return waitpid(pid, options)
+        group = None if pid == -1 else -pid or posix.getpgrp()
+        return wait_for_any(group, lambda child: waitpid(child, options | os.WNOHANG), (0, 0), options)
 
     def kept_wait4(pid, options):
-        if pid <= 0:
-            refuse("wait4")
-        return wait4(pid, options)
+        if pid > 0:
+            return wait4(pid, options)
+        group = None if pid == -1 else -pid or posix.getpgrp()
+        ended = wait_for_any(group, lambda child: _if_ended(wait4(child, options | os.WNOHANG)), None, options)
+        return ended or (0, 0, wait4_of_none())
 
-    def kept_wait():
-        refuse("wait")
+    def wait4_of_none():
+        import resource
 
-    def kept_wait3(options):
-        refuse("wait3")
+        return resource.struct_rusage((0,) * 16)
 
-    for kept in kept_wait, kept_wait3, kept_wait4, kept_waitid, kept_waitpid:
-        _replace(kept.__name__.removeprefix("kept_"), kept)
+    def kept_waitid(idtype, id, options, /):
+        if idtype not in (os.P_ALL, os.P_PGID):
+            return waitid(idtype, id, options)
+        group = (id or posix.getpgrp()) if idtype == os.P_PGID else None
+        return wait_for_any(group, lambda child: waitid(os.P_PID, child, options | os.WNOHANG), None, options)
+
+    _replace("waitpid", kept_waitpid)
+    _replace("wait4", kept_wait4)
+    _replace("waitid", kept_waitid)
+    _replace("wait", lambda: kept_waitpid(-1, 0))
+    _replace("wait3", lambda options: kept_wait4(-1, options))
+
+
+def _if_ended(waited):
+    return waited if waited[0] else None
 
 
 def _refuse_descriptor(fd):

@@ -50,9 +50,16 @@ else: print("parent", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         "waits_for_any_child",
         r#"
 import os, sys
-pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 3"], os.environ); print(os.wait() == (pid, 3 << 8))
+def start(): return os.posix_spawn("/bin/sh", ["sh", "-c", "sleep 0.05; exit 3"], os.environ)
+pid = start(); print(os.wait() == (pid, 3 << 8))
+pid = start(); print(os.waitpid(-1, os.WNOHANG), os.waitpid(0, 0) == (pid, 3 << 8))
+pid = start(); print(os.waitid(os.P_ALL, 0, os.WEXITED).si_pid == pid)
+pid = start(); print(os.wait3(0)[:2] == (pid, 3 << 8))
+pid = start(); os.waitpid(pid, 0)
+try: os.waitpid(-1, os.WNOHANG)
+except ChildProcessError as error: print(error)
 "#,
-        &["interpreter"],
+        &["thread"],
     ),
     (
         "leaves_processes",
