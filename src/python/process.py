@@ -1,6 +1,7 @@
 """Runs in the main interpreter of a worker process when it starts. The host gives `forked`, a function."""
 
 import _signal
+import _thread
 import os
 import sys
 
@@ -67,7 +68,18 @@ def _forking(fork):
     return quiet_fork
 
 
+_send, _worker = os.kill, _thread.get_ident()
+
+
+def kill(pid, signal, /):
+    # A signal to the process may be handled by any thread of it, later; alone, this one would have it at once.
+    if pid == os.getpid() and _thread.get_ident() == _worker:
+        return _signal.pthread_kill(_worker, signal)
+    return _send(pid, signal)
+
+
 _replaced = {
+    "kill": kill,
     "closerange": closerange,
     "dup2": _follow(os.dup2),
     "fork": _forking(os.fork),

@@ -4,7 +4,7 @@ use crate::plain::{BACKENDS, by_a_plain_loop, by_owngil};
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
-const SCRIPTS: [(&str, &str, &[&str]); 24] = [
+const SCRIPTS: [(&str, &str, &[&str]); 25] = [
     // Its status counts, and no exit function runs.
     (
         "exits_at_once",
@@ -220,6 +220,21 @@ def keeps_all(): pass
 kept = [Last(f"{sys.argv[1]}-{number}") for number in range(3)]
 "#,
         &[],
+    ),
+    (
+        "signals_itself",
+        r#"
+import os, signal, sys
+got = []; signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
+for n in range(500):
+    os.kill(os.getpid(), signal.SIGUSR1)
+    if len(got) != n + 1: print("late"); break
+print(len(got))
+for way in 999, "x":
+    try: os.kill(os.getpid(), way)
+    except Exception as error: print(type(error).__name__)
+"#,
+        &["interpreter", "thread"],
     ),
     (
         "closes_all_descriptors",
