@@ -203,8 +203,10 @@ class _Ending:
         """Those that `threading._register_atexit` was given, but for what stays loaded: its own."""
         exits = getattr(sys.modules.get("threading"), "_threading_atexits", [])
         for call in reversed(exits[:]):
-            called = [cell.cell_contents for cell in call.__closure__ or ()]
-            is_own = any(getattr(found, "__module__", "").startswith("concurrent.futures") for found in called)
+            # A functools.partial before 3.13, and a lambda since.
+            called = [cell.cell_contents for cell in getattr(call, "__closure__", None) or ()]
+            modules = [str(getattr(found, "__module__", "")) for found in [getattr(call, "func", None), *called]]
+            is_own = any(module.startswith("concurrent.futures") for module in modules)
             if call not in self._thread_exits and not is_own:
                 exits.remove(call)
                 _try(call)

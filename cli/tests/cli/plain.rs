@@ -260,6 +260,7 @@ fn is_refused(name: &str, backend: &str) -> bool {
             let shared = [
                 "variables",
                 "executor",
+                "executor_at_the_end",
                 "threads",
                 "names",
                 "spawned_pool",
