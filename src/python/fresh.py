@@ -62,10 +62,6 @@ def _is_of_package(name, module):
     return name.startswith(_MADE_IN_C)
 
 
-def _put_back_asyncio(events):
-    events._event_loop_policy = None
-
-
 def _put_back_csv(csv):
     csv.field_size_limit(128 * 1024)
     for name in csv.list_dialects():
@@ -106,7 +102,6 @@ def _put_back_urllib(request):
 # What scripts set in modules that stay loaded, as it is when a module is imported.
 _OF_MODULES = {
     "_csv": _put_back_csv,
-    "asyncio.events": _put_back_asyncio,
     "calendar": lambda calendar: calendar.setfirstweekday(calendar.MONDAY),
     "decimal": _put_back_decimal,
     "mimetypes": _put_back_mimetypes,
@@ -199,8 +194,8 @@ class _State:
         """Lets go of the modules that are the script's own, and of itself."""
         kept = self._modules
         if "asyncio.events" in sys.modules:
-            # An event loop that is set is left with the script.
-            _put_back_asyncio(sys.modules["asyncio.events"])
+            # An event loop that is set goes with the script.
+            sys.modules["asyncio.events"]._event_loop_policy = None
         if "__main__" in kept:
             sys.modules["__main__"] = kept["__main__"]
         if _differ(sys.modules, kept):

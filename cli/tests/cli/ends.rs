@@ -1,6 +1,6 @@
 //! How scripts end, and what one run leaves for the next: each beside plain Python, on every backend.
 
-use crate::plain::{BACKENDS, by_a_plain_loop, by_owngil};
+use crate::plain::{BACKENDS, Plain, compare_all};
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
@@ -277,20 +277,12 @@ os.waitpid(pid, 0); print("end")
 ];
 
 fn compare(backend: &str) {
-    let mut wrong = Vec::new();
-    for (name, source, not_for) in SCRIPTS {
-        if not_for.contains(&backend) {
-            continue;
-        }
-        let (plain, own) = (
-            by_a_plain_loop(name, source),
-            by_owngil(name, source, backend),
-        );
-        if plain != own {
-            wrong.push(format!("{name}:\nplain {plain:?}\nowngil {own:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "on {backend}: {}", wrong.join("\n"));
+    static PLAIN: Plain = Plain::new();
+    let scripts = SCRIPTS.map(|(name, source, _)| (name, source));
+    compare_all(&scripts, &PLAIN, backend, |script| {
+        let not_for = SCRIPTS.iter().find(|(name, ..)| *name == script);
+        not_for.is_some_and(|(_, _, backends)| backends.contains(&backend))
+    });
 }
 
 #[test]

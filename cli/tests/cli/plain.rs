@@ -190,7 +190,7 @@ fn prepare(name: &str, source: &str) -> (tempfile::TempDir, String) {
 
 const INPUTS: [&str; 5] = ["1", "2", "3", "4", "5"];
 
-pub(crate) fn by_a_plain_loop(name: &str, source: &str) -> Outcome {
+fn by_a_plain_loop(name: &str, source: &str) -> Outcome {
     let (folder, script) = prepare(name, source);
     let mut outcome = Outcome {
         stdout: String::new(),
@@ -211,18 +211,10 @@ pub(crate) fn by_a_plain_loop(name: &str, source: &str) -> Outcome {
     outcome
 }
 
-/// Those of all scripts.
-fn plain_outcomes() -> &'static BTreeMap<&'static str, Outcome> {
-    static OUTCOMES: OnceLock<BTreeMap<&str, Outcome>> = OnceLock::new();
-    OUTCOMES.get_or_init(|| {
-        let outcomes = SCRIPTS.iter();
-        outcomes
-            .map(|(name, source)| (*name, by_a_plain_loop(name, source)))
-            .collect()
-    })
-}
+/// What comes of scripts in plain Python, by their names: found out once for all backends.
+pub(crate) type Plain = OnceLock<BTreeMap<&'static str, Outcome>>;
 
-pub(crate) fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
+fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
     let (folder, script) = prepare(name, source);
     // Two workers, so that one runs several inputs, one after another.
     let words = ["run", "-k", "-j", "2", "--backend", backend];
@@ -272,18 +264,31 @@ fn is_refused(name: &str, backend: &str) -> bool {
     }
 }
 
-fn compare(backend: &str) {
+/// Compares scripts with plain Python, but for those that are left out.
+pub(crate) fn compare_all(
+    scripts: &[(&'static str, &'static str)],
+    plain: &Plain,
+    backend: &str,
+    is_left_out: impl Fn(&str) -> bool,
+) {
+    let plain = plain.get_or_init(|| {
+        let outcomes = scripts.iter();
+        let outcomes = outcomes.map(|(name, source)| (*name, by_a_plain_loop(name, source)));
+        outcomes.collect()
+    });
     let mut wrong = Vec::new();
-    for (name, source) in SCRIPTS {
-        if is_refused(name, backend) {
-            continue;
-        }
-        let (plain, own) = (&plain_outcomes()[name], by_owngil(name, source, backend));
+    for (name, source) in scripts.iter().filter(|(name, _)| !is_left_out(name)) {
+        let (plain, own) = (&plain[name], by_owngil(name, source, backend));
         if *plain != own {
             wrong.push(format!("{name}:\nplain {plain:?}\nowngil {own:?}"));
         }
     }
     assert!(wrong.is_empty(), "on {backend}: {}", wrong.join("\n"));
+}
+
+fn compare(backend: &str) {
+    static PLAIN: Plain = Plain::new();
+    compare_all(&SCRIPTS, &PLAIN, backend, |name| is_refused(name, backend));
 }
 
 #[test]
