@@ -2,8 +2,11 @@
 
 What is here moves calls and values. What a function is, how an exception looks and what a `Future` does is decided by
 the package around it. Values cross by owngil's own encoding, with `pickle` inside it for what that does not know; where
-the module `owngil._pickle` is loaded in an interpreter, its `dump(obj, file, protocol, *, buffer_callback)` is used there
+the module `owngil._pickling` is loaded in an interpreter, its `dump(obj, file, protocol, *, buffer_callback)` is used there
 in place of `pickle.dump`.
+
+In a worker, `sys.modules["_owngil_worker"]` has what belongs to that worker: the function `worker_id()` and the object
+`state`. It is absent elsewhere.
 
 Importing this module starts nothing. The first `Pool` prepares the interpreter that it is made in; call it from the
 main interpreter. No function here holds the GIL while it waits, and a wait on the main thread ends with what a signal
@@ -34,7 +37,7 @@ Kind: TypeAlias = Literal[
 Failure: TypeAlias = tuple[Kind, str, str, bytes | None]
 """Why a call gave no value: the kind; the message, with a `hint: ` line where there is one; for exceptions the text of
 the traceback as Python prints it, for calls that were stopped the stack where they stood, otherwise empty; and the
-exception object in a pickle, if there is one and `pickle` (or `owngil._pickle.dump`) can write it."""
+exception object in a pickle, if there is one and `pickle` (or `owngil._pickling.dump`) can write it."""
 
 Done: TypeAlias = tuple[int, bool, Any]
 """The end of a call: its ticket, whether it gave a value, and that value or a `Failure`."""
@@ -132,6 +135,7 @@ class Pool:
         own_directories: bool = False,
         initializer: Function | None = None,
         initargs: tuple[Any, ...] = (),
+        sys_path: Sequence[str] | None = None,
         worker_argv: Sequence[str] | None = None,
     ) -> Pool:
         """Makes a pool.
@@ -139,7 +143,7 @@ class Pool:
         `failure` makes the exception that `MapIterator` raises for a call without a value. `timeout` is how long a call
         may run, in seconds. `memory_limit` is for each worker's interpreter, in bytes. `grace` is how long a call that
         must stop has, before its worker is replaced. `initializer` is called with `initargs` once in each worker, before
-        its first call. `worker_argv` is the command that starts a worker process, without owngil's own last argument;
+        its first call. `sys_path` becomes `sys.path` of each worker before anything is imported there. `worker_argv` is the command that starts a worker process, without owngil's own last argument;
         the default is `[sys.executable, *flags, "-c", …]` with the interpreter's own flags, which imports this module
         and calls `worker_main`.
 
