@@ -7,7 +7,12 @@ needs no `if __name__ == "__main__"`.
 
 import os
 import sys
-from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+else:
+    ModuleType = type(sys)
 
 NAME = "__mp_main__"
 
@@ -75,7 +80,7 @@ def _run(deferred: ModuleType, kind: str, where: str) -> ModuleType:
     return main
 
 
-def _file_code(main: ModuleType, path: str) -> object:
+def _file_code(main: ModuleType, path: str) -> "CodeType":
     import io
 
     main.__file__ = path
@@ -83,7 +88,7 @@ def _file_code(main: ModuleType, path: str) -> object:
         return compile(file.read(), path, "exec", dont_inherit=True)
 
 
-def _module_code(main: ModuleType, name: str) -> object:
+def _module_code(main: ModuleType, name: str) -> "CodeType":
     from importlib.util import find_spec
 
     spec = find_spec(name)
@@ -91,4 +96,5 @@ def _module_code(main: ModuleType, name: str) -> object:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     main.__file__ = spec.origin
     main.__package__ = spec.parent
-    return spec.loader.get_code(name)  # type: ignore[attr-defined]
+    code: CodeType = spec.loader.get_code(name)  # type: ignore[attr-defined]
+    return code

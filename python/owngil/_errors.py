@@ -1,0 +1,93 @@
+"""How calls fail, besides by exceptions of their own."""
+
+import pickle
+from concurrent.futures import BrokenExecutor, CancelledError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from owngil._owngil import Failure
+
+
+class TimedOut(TimeoutError):
+    """A call's time was up, and it was stopped."""
+
+    stack: str = ""
+    """Where it stood, as text in the form of a traceback. Empty where that could not be seen."""
+
+
+class Interrupted(CancelledError):
+    """A call was stopped by `Future.interrupt`, or by the end of its executor."""
+
+    stack: str = ""
+    """Where it stood, as text in the form of a traceback. Empty where that could not be seen."""
+
+
+class WorkerLost(BrokenExecutor):
+    """The worker process that ran the call crashed or was killed. Other calls go on in a new one."""
+
+
+class BrokenPool(BrokenExecutor):
+    """No worker can start, for example because the initializer raised. The executor cannot be used any more."""
+
+
+class LoadError(ImportError):
+    """A worker could not find or import the function."""
+
+
+class RemoteError(RuntimeError):
+    """A call raised an exception that cannot be pickled. This has its text."""
+
+
+class RemoteTraceback(Exception):
+    """The traceback of an exception in the worker that raised it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.tb = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.tb}"""'
+
+
+def to_exception(failure: "Failure") -> BaseException:
+    """The exception that a call without a value raises."""
+    kind, message, text, pickled = failure
+    match kind:
+        case "timed_out":
+            timed_out = TimedOut(message)
+            timed_out.stack = text
+            return timed_out
+        case "cancelled":
+            interrupted = Interrupted(message)
+            interrupted.stack = text
+            return interrupted
+        case "worker_lost":
+            return WorkerLost(message)
+        case "shut_down":
+            return CancelledError(message)
+        case "broken":
+            return _caused_by(BrokenPool(message), text)
+        case "load":
+            return _caused_by(LoadError(message), text)
+        case "value":
+            error = _unpickled(pickled) or pickle.PicklingError(message)
+        case _:
+            error = _unpickled(pickled) or RemoteError(message)
+    return _caused_by(error, text)
+
+
+def _unpickled(pickled: bytes | None) -> BaseException | None:
+    if pickled is None:
+        return None
+    try:
+        error = pickle.loads(pickled)
+    except Exception:
+        # Its text is all that is left of it.
+        return None
+    return error if isinstance(error, BaseException) else None
+
+
+def _caused_by(error: BaseException, text: str) -> BaseException:
+    if text:
+        error.__cause__ = RemoteTraceback(text)
+    return error

@@ -1,0 +1,362 @@
+"""`Executor`: what `concurrent.futures` asks of one, and what owngil can do beyond that."""
+
+import concurrent.futures
+import itertools
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+
+from owngil import _functions, _main_module, _pickling, _worker
+from owngil._delivery import Delivery
+from owngil._errors import BrokenPool, to_exception
+from owngil._future import Future
+from owngil._owngil import Function, Pool
+
+if TYPE_CHECKING:
+    from owngil._owngil import MapIterator, Stats
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Backend = Literal["auto", "interpreter", "process", "thread"]
+Extensions = Literal["strict", "tested", "private"]
+
+
+class Executor(concurrent.futures.Executor):
+    """Runs calls in parallel: in interpreters with their own GIL, and in processes where they cannot run there.
+
+    >>> import owngil
+    >>> with owngil.Executor() as executor:
+    ...     executor.submit(pow, 2, 10).result()
+    ...     list(executor.map(abs, [-1, 2, -3]))
+    1024
+    [1, 2, 3]
+
+    - `max_workers`: how many calls run at a time; one for each core, if it is not given.
+    - `initializer`, `initargs`: called in each worker before its first call.
+    - `backend`: `"auto"`, `"interpreter"`, `"process"` or `"thread"`.
+    - `timeout`: how many seconds a call may run; its future then raises `TimedOut`.
+    - `memory_limit`: how many bytes a worker may use; a call that wants more gets a `MemoryError`.
+    - `extensions`: what becomes of extension modules that refuse to load in interpreters: they stay refused
+      (`"strict"`), those that were tested are loaded in private copies (`"tested"`), or all are (`"private"`).
+    - `grace`: how many seconds a call that is to stop has, before its worker is replaced.
+    - `max_tasks_per_child`: after so many calls, a worker is replaced.
+    - `daemon`: the end of the program stops the calls, as with daemon threads, instead of waiting for them.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        backend: Backend = "auto",
+        timeout: float | None = None,
+        memory_limit: int | None = None,
+        extensions: Extensions | None = None,
+        grace: float = 2.0,
+        max_tasks_per_child: int | None = None,
+        daemon: bool = False,
+    ) -> None:
+        if max_workers is not None and max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        _refuse_in_main_of_worker()
+        self._pool = Pool(
+            to_exception,
+            workers=max_workers,
+            backend=backend,
+            extensions=extensions,
+            timeout=timeout,
+            memory_limit=memory_limit,
+            grace=grace,
+            max_tasks_per_worker=max_tasks_per_child,
+            initializer=Function("owngil._worker", "prepare"),
+            initargs=_preparation(initializer, initargs),
+            sys_path=_search_path(),
+        )
+        self._max_workers = self._pool.n_workers
+        self._delivery = Delivery(self._pool)
+        self._maps: weakref.WeakSet[_Map] = weakref.WeakSet()
+        self._is_shut_down = False
+        self._daemon = daemon
+        _open.add(self)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Runs `fn(*args, **kwargs)` in a worker, and returns its future."""
+        return self._submit(None, fn, args, kwargs)
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """The results of `map(fn, *iterables)`, in order. The calls run at the same time, and start at once.
+
+        `timeout` is how many seconds all of it may take from now on. `chunksize` is how many calls travel together;
+        without it, that follows from how long they take. With `buffersize`, no more inputs are taken before their
+        results are asked for, so that they may be endless.
+        """
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        inputs, star = _inputs(iterables)
+        return self._start_map(fn, inputs, star, True, timeout, chunksize, buffersize).results()
+
+    def map_unordered(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """Like `map`, but each result comes as soon as it is there.
+
+        >>> import owngil
+        >>> with owngil.Executor() as executor:
+        ...     sorted(executor.map_unordered(len, ["a", "bcd", "ef"]))
+        [1, 2, 3]
+        """
+        inputs, star = _inputs(iterables)
+        return self._start_map(fn, inputs, star, False, timeout, chunksize, buffersize).results()
+
+    def starmap(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Iterable[Any]],
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """Like `map`, with the arguments of each call in a tuple, as `itertools.starmap` takes them.
+
+        >>> import owngil
+        >>> with owngil.Executor() as executor:
+        ...     list(executor.starmap(pow, [(2, 3), (3, 2)]))
+        [8, 9]
+        """
+        return self._start_map(fn, map(tuple, iterable), True, True, timeout, chunksize, buffersize).results()
+
+    def with_options(self, *, timeout: float | None = None) -> "Options":
+        """This executor with other limits for the calls that are submitted through what is returned.
+
+        >>> import owngil, time
+        >>> with owngil.Executor() as executor:
+        ...     hurried = executor.with_options(timeout=0.1)
+        ...     hurried.submit(time.sleep, 60).exception()
+        TimedOut(...)
+        """
+        return Options(self, timeout)
+
+    def stacks(self) -> str:
+        """Where each worker stands, as text in the form of tracebacks. Disturbs no call."""
+        return self._pool.stacks()
+
+    def stats(self) -> "Stats":
+        """What the workers have done so far."""
+        return self._pool.stats()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Takes no more calls, and waits until the last has ended, unless `wait` is false."""
+        self._is_shut_down = True
+        if cancel_futures:
+            self._cancel()
+        self._pool.shutdown(False)
+        if wait:
+            # First the outcomes: this wait ends with a signal.
+            self._delivery.join()
+            self._pool.shutdown(True)
+
+    def kill_workers(self) -> None:
+        """Takes no more calls, and stops those that run at once: their futures raise `Interrupted`."""
+        self._is_shut_down = True
+        self._cancel()
+        self._pool.terminate()
+        self._delivery.join()
+
+    terminate_workers = kill_workers
+
+    def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> Literal[False]:
+        # Ctrl-C asks for the end, and not only of what waits.
+        if isinstance(exc_type, type) and issubclass(exc_type, KeyboardInterrupt):
+            self.kill_workers()
+        else:
+            self.shutdown(wait=True)
+        return False
+
+    def __del__(self) -> None:
+        # As with the executors of the standard library, what was submitted still runs.
+        if not getattr(self, "_is_shut_down", True):
+            self._pool.shutdown(False)
+
+    @property
+    def _broken(self) -> BaseException | None:
+        return self._delivery.broken
+
+    def _submit(
+        self, timeout: float | None, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[T]:
+        self._refuse_if_over()
+        future: Future[T] = Future()
+        try:
+            function, before = _functions.resolve(fn, "call")
+            ticket = self._pool.submit(function, before + args if before else args, kwargs or None, timeout)
+        except Exception as error:
+            # Another thread may have ended it meanwhile.
+            self._refuse_if_over()
+            future.set_exception(error)
+            return future
+        self._delivery.expect(ticket, future)
+        self._delivery.start()
+        return future
+
+    def _start_map(
+        self,
+        fn: Callable[..., Any],
+        inputs: Iterable[Any],
+        star: bool,
+        ordered: bool,
+        timeout: float | None,
+        chunksize: int | None,
+        ahead: int | None,
+    ) -> "_Map":
+        self._refuse_if_over()
+        if chunksize is not None and chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        function, before = _functions.resolve(fn, "call_kept")
+        if before:
+            inputs = (before + one for one in inputs) if star else zip(itertools.repeat(before[0]), inputs)
+            star = True
+        calls = self._pool.map(
+            function, inputs, star=star, ordered=ordered, chunksize=chunksize, ahead=ahead, timeout=timeout
+        )
+        started = _Map(calls)
+        self._maps.add(started)
+        return started
+
+    def _refuse_if_over(self) -> None:
+        if self._delivery.broken is not None:
+            raise self._delivery.broken
+        if self._is_shut_down:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if _is_ending:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    def _cancel(self) -> None:
+        self._delivery.cancel()
+        for started in list(self._maps):
+            started.cancel()
+
+
+class Options:
+    """An executor with other limits; see `Executor.with_options`."""
+
+    def __init__(self, executor: Executor, timeout: float | None) -> None:
+        self._executor = executor
+        self._timeout = timeout
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Runs `fn(*args, **kwargs)` in a worker, and returns its future."""
+        return self._executor._submit(self._timeout, fn, args, kwargs)
+
+
+class _Map:
+    """The calls of a map."""
+
+    def __init__(self, calls: "MapIterator") -> None:
+        self._calls = calls
+        self._is_cancelled = False
+
+    def results(self) -> Iterator[Any]:
+        """The results. The first call that fails ends them, as in `concurrent.futures`."""
+        try:
+            yield from self._calls
+            if self._is_cancelled:
+                raise concurrent.futures.CancelledError
+        finally:
+            self._calls.close()
+
+    def outcomes(self) -> Iterator[Any]:
+        """The results, and the exceptions of those that failed among them."""
+        try:
+            while True:
+                try:
+                    result = next(self._calls)
+                except StopIteration:
+                    return
+                except BrokenPool:
+                    raise
+                except (Exception, SystemExit) as error:
+                    yield error
+                else:
+                    yield result
+                    del result
+        finally:
+            self._calls.close()
+
+    def cancel(self) -> None:
+        """Drops the calls that have not begun."""
+        self._is_cancelled = True
+        self._calls.close()
+
+
+def _inputs(iterables: Sequence[Iterable[Any]]) -> tuple[Iterable[Any], bool]:
+    """The inputs, and whether each is a tuple of arguments."""
+    return (iterables[0], False) if len(iterables) == 1 else (zip(*iterables), True)
+
+
+def _preparation(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What `owngil._worker.prepare` is called with."""
+    _worker.in_program = True
+    main = _main_module.describe()
+    _main_module.name_in_host()
+    _pickling.main_by_value = main is None
+    pickled = None if initializer is None else _pickling.dumps((initializer, initargs))
+    return main, list(sys.argv), pickled
+
+
+def _search_path() -> list[str]:
+    import os
+
+    # The program's own folder may be named by an empty text, which means another one after `os.chdir`.
+    return [folder or os.getcwd() for folder in sys.path]
+
+
+def _refuse_in_main_of_worker() -> None:
+    if _main_module.is_running():
+        raise RuntimeError(
+            "a worker imports the program's main module, which starts workers itself\n"
+            'hint: put what starts them under `if __name__ == "__main__":`'
+        )
+
+
+# The executors that the end of the program shuts down.
+_open: weakref.WeakSet[Executor] = weakref.WeakSet()
+_is_ending = False
+
+
+def _end() -> None:
+    """Shuts all executors down before the program waits for its threads, as those of `concurrent.futures` do."""
+    global _is_ending
+    _is_ending = True
+    # A program that Ctrl-C ends does not wait for calls.
+    is_interrupted = isinstance(getattr(sys, "last_exc", None), KeyboardInterrupt)
+    for executor in list(_open):
+        if executor._daemon or is_interrupted:
+            executor.kill_workers()
+        else:
+            executor.shutdown(wait=False)
+    for executor in list(_open):
+        executor.shutdown(wait=True)
+
+
+threading._register_atexit(_end)  # type: ignore[attr-defined]

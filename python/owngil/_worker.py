@@ -1,0 +1,54 @@
+"""What runs in a worker besides the functions of the program.
+
+Each worker imports this once, so it imports nothing that costs time.
+"""
+
+import sys
+
+from owngil import _main_module, _pickling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# Set in the program itself, which is where the workers of the backend `thread` run.
+in_program = False
+
+# The functions of maps that crossed by value, by their pickles. The oldest goes when there are more than these.
+_KEPT = 16
+_kept: "dict[bytes, Callable[..., Any]]" = {}
+
+
+def prepare(main: "tuple[str, str] | None", argv: list[str], initializer: bytes | None) -> None:
+    """Makes a worker one of its program: its arguments, its `__main__`, and what its initializer does."""
+    if not in_program:
+        sys.argv = argv
+        _pickling.main_by_value = main is None
+        if main is not None:
+            _main_module.stand_in(main)
+    if initializer is not None:
+        function, arguments = _loads(initializer)
+        function(*arguments)
+
+
+def call(pickled: bytes, /, *args: "Any", **kwargs: "Any") -> "Any":
+    """Calls a function that crossed by value. Each call has a copy of its own, as with `multiprocessing`."""
+    return _loads(pickled)(*args, **kwargs)
+
+
+def call_kept(pickled: bytes, /, *args: "Any") -> "Any":
+    """Calls a function that crossed by value, and keeps it for the calls that follow in its map."""
+    function = _kept.get(pickled)
+    if function is None:
+        function = _loads(pickled)
+        if len(_kept) >= _KEPT:
+            _kept.pop(next(iter(_kept)), None)
+        _kept[pickled] = function
+    return function(*args)
+
+
+def _loads(pickled: bytes) -> "Any":
+    from _pickle import loads
+
+    return loads(pickled)

@@ -1,0 +1,143 @@
+"""CPython's own tests of executors, as far as this Python ships them, with a mixin that makes ours.
+
+Not applicable, and left out:
+
+- `ExecutorTest.test_no_stale_references`, `test_free_reference` on interpreters and processes: a weak reference to
+  an object of the program says nothing about its copies. (Both run, and pass, where they hold all the same.)
+- `ThreadPoolExecutorTest`, `ThreadPoolShutdownTest` and `ProcessPoolShutdownTest` look into `_threads` and `_processes`.
+- `ProcessPoolExecutorTest` needs `multiprocessing`'s contexts; `test_killed_child` wants one lost worker to break the
+  pool, where owngil replaces it.
+- `FutureTests` does not use an executor.
+"""
+
+import importlib
+import os
+import sys
+import unittest
+from concurrent.futures import BrokenExecutor
+
+import owngil
+
+PLACE = "test.test_concurrent_futures."
+
+
+def _module(name):
+    try:
+        return importlib.import_module(PLACE + name)
+    except ImportError:
+        return None
+
+
+class OwngilExecutor(owngil.Executor):
+    """Takes the argument that CPython's tests give to process pools."""
+
+    def __init__(self, max_workers=None, *, mp_context=None, **options):
+        super().__init__(max_workers, **options)
+
+
+class ProcessExecutor(OwngilExecutor):
+    """Has processes alone."""
+
+    def __init__(self, max_workers=None, **options):
+        super().__init__(max_workers, backend="process", **options)
+
+
+util = _module("util")
+if util is None:
+    raise unittest.SkipTest("this Python ships no tests of concurrent.futures")
+
+
+class AutoMixin(util.ExecutorMixin):
+    executor_type = OwngilExecutor
+
+
+class ProcessMixin(util.ExecutorMixin):
+    executor_type = ProcessExecutor
+
+
+MIXINS = AutoMixin, ProcessMixin
+
+
+def _stamp(name, *bases, mixins=MIXINS, **attributes):
+    for mixin in mixins:
+        kind = mixin.__name__.removesuffix("Mixin")
+        attributes["__module__"] = __name__
+        globals()[kind + name] = type(kind + name, (*bases, mixin, util.BaseTestCase), attributes)
+
+
+_stamp("ExecutorTest", _module("executor").ExecutorTest)
+_stamp("AsCompletedTests", _module("test_as_completed").AsCompletedTests)
+_stamp("WaitTests", _module("test_wait").WaitTests)
+_stamp("InitializerTest", _module("test_init").InitializerMixin)
+_stamp("FailingInitializerTest", _module("test_init").FailingInitializerMixin)
+
+
+shutdown = _module("test_shutdown")
+
+
+def _run_with_ours(flag, code, assert_python_ok=shutdown.assert_python_ok):
+    for executor in OwngilExecutor, ProcessExecutor:
+        code = code.replace(f"from concurrent.futures import {executor.__name__}", f"from {__name__} import {executor.__name__}")
+    path = os.pathsep.join([os.path.dirname(__file__), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    return assert_python_ok(flag, code, PYTHONPATH=path)
+
+
+shutdown.assert_python_ok = _run_with_ours
+_stamp("ShutdownTest", shutdown.ExecutorShutdownTest)
+
+
+deadlock = _module("test_deadlock")
+# What CPython's executor breaks by, ours fails one call by.
+deadlock.BrokenProcessPool = BrokenExecutor
+
+
+class _Deadlocks(deadlock.ExecutorDeadlockTest):
+    TIMEOUT = 30
+
+    def get_context(self):
+        return None
+
+    def _fail_on_deadlock(self, executor):
+        executor.kill_workers()
+        self.fail("executor deadlock")
+
+    # Arguments and results that cannot be read fail their call with what reading them raised; the pool stays whole.
+
+    def test_error_at_task_unpickle(self):
+        self.addCleanup(setattr, sys, "stderr", sys.stderr)
+        self._check_crash(deadlock.pickle_error, id, deadlock.ErrorAtUnpickle())
+
+    def test_error_during_result_unpickle_in_result_handler(self):
+        self.addCleanup(setattr, sys, "stderr", sys.stderr)
+        self._check_crash(deadlock.pickle_error, deadlock._return_instance, deadlock.ErrorAtUnpickle)
+
+    def test_exit_at_task_unpickle(self):
+        self._check_crash(SystemExit, id, deadlock.ExitAtUnpickle())
+
+    def test_exit_during_result_unpickle_in_result_handler(self):
+        self._check_crash(SystemExit, deadlock._return_instance, deadlock.ExitAtUnpickle)
+
+    # They look into the executor's threads and pipes.
+    test_shutdown_deadlock_pickle = None
+    test_gh105829_should_not_deadlock_if_wakeup_pipe_full = None
+
+
+from pickle import UnpicklingError  # noqa: E402
+
+deadlock.pickle_error = UnpicklingError
+# A crash in an interpreter ends the program, so crashes are for processes alone.
+_stamp("DeadlockTest", _Deadlocks, mixins=[ProcessMixin])
+AutoDeadlockTest = type(
+    "AutoDeadlockTest",
+    (_Deadlocks, AutoMixin, util.BaseTestCase),
+    {name: None for name in dir(_Deadlocks) if name.startswith("test") and "crash" in name}
+    | {"test_shutdown_deadlock": None, "__module__": __name__},
+)
+
+
+def setUpModule():
+    util.setup_module()
+
+
+if __name__ == "__main__":
+    unittest.main()
