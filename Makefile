@@ -33,7 +33,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite wheel test-wheel packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -55,6 +55,12 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 	@echo "suite: $$('$(python)' --version), $(python)"
 	$(cargo) test --workspace --all-features
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
+
+wheel: ## dist/owngil-….whl, for Python 3.12 to 3.15: needs none of them, but PyPI; VERSIONS='3.13 3.14' builds only those
+	tools/build-wheel $(VERSIONS)
+
+test-wheel: ## the wheel in fresh environments of each Python; PYTHONS='python3.14' names those
+	tools/test-wheel $(or $(PYTHONS),$(shell for version in $$(tools/find-python --minors); do tools/find-python $$version; done))
 
 packages: ## real packages in four workers at once, and the examples with packages; needs pip and a registry
 	$(cargo) build --workspace --bins --examples

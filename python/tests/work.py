@@ -1,0 +1,131 @@
+"""Functions that the tests call in workers."""
+
+import os
+import sys
+import time
+import warnings
+
+
+def double(x):
+    return 2 * x
+
+
+def add(x, y=0, *rest, **more):
+    return x + y + sum(rest) + sum(more.values())
+
+
+def fail(kind, *arguments):
+    raise kind(*arguments)
+
+
+def fail_deep(x):
+    def inner():
+        raise LookupError(x)  # where it happened
+
+    inner()
+
+
+def spin():
+    while True:
+        pass
+
+
+def swallow():
+    """Takes no interrupt for an answer."""
+    while True:
+        try:
+            while True:
+                pass
+        except KeyboardInterrupt:
+            pass
+
+
+def exit_process(status):
+    os.kill(os.getpid(), 9) if status is None else os._exit(status)
+
+
+def whoami():
+    import owngil
+
+    return owngil.worker_id(), os.getpid()
+
+
+def count():
+    """How often this worker was asked."""
+    import owngil
+
+    owngil.state.count = getattr(owngil.state, "count", 0) + 1
+    return owngil.state.count
+
+
+def initialize(value):
+    global initialized
+    initialized = value
+
+
+def get_initialized():
+    return initialized
+
+
+def fail_to_initialize():
+    raise ValueError("no worker for you")
+
+
+def hoard(n):
+    return len([bytearray(1_000_000) for _ in range(n)])
+
+
+def argv():
+    return sys.argv
+
+
+def warn(text):
+    warnings.warn(text, stacklevel=1)
+    return list(sys.warnoptions)
+
+
+def touch(path):
+    with open(path, "a"):
+        pass
+    return path
+
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+class Unpicklable(Exception):
+    """Cannot cross as itself."""
+
+    def __reduce__(self):
+        raise TypeError("not me")
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __eq__(self, other):
+        return (self.x, self.y) == (other.x, other.y)
+
+    __hash__ = None
+
+    def moved(self, by):
+        return Point(self.x + by, self.y + by)
+
+    @classmethod
+    def origin(cls):
+        return cls(0, 0)
+
+    @staticmethod
+    def norm(x, y):
+        return (x * x + y * y) ** 0.5
+
+
+def mirrored(point):
+    return Point(point.y, point.x)
+
+
+def call(function):
+    return function()
