@@ -1,0 +1,109 @@
+"""A backend for joblib: `import owngil.joblib`, then `joblib.parallel_config(backend="owngil")`.
+
+>>> import joblib, owngil.joblib
+>>> with joblib.parallel_config(backend="owngil", n_jobs=2):
+...     joblib.Parallel()(joblib.delayed(pow)(i, 2) for i in range(4))
+[0, 1, 4, 9]
+
+Further keywords of `parallel_config` go to `owngil.Executor`. The workers stay for the next call that wants the same.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from joblib import cpu_count, register_parallel_backend
+from joblib.parallel import AutoBatchingMixin, ParallelBackendBase, SequentialBackend
+from joblib.parallel import FallbackToBackend
+
+from owngil import worker_id
+from owngil._executor import Executor
+from owngil._future import Future
+
+# What joblib says to each backend, for processes that get arrays in files. Here buffers cross beside the pickle.
+_OF_OTHER_BACKENDS = {"context", "max_nbytes", "mmap_mode", "temp_folder", "verbose"}
+
+_kept: tuple[dict[str, Any], Executor] | None = None
+_making = threading.Lock()
+
+
+def _executor(**options: Any) -> Executor:
+    """An executor of these options; that of the last call, if it had the same."""
+    global _kept
+    with _making:
+        if _kept is not None:
+            if _kept[0] == options and not _kept[1]._is_shut_down and _kept[1]._broken is None:
+                return _kept[1]
+            # Calls of another thread may still run there.
+            _kept[1].shutdown(wait=False)
+        executor = Executor(**options, daemon=True)
+        _kept = options, executor
+        return executor
+
+
+class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
+    """Runs the calls of `joblib.Parallel` on an `owngil.Executor`."""
+
+    supports_retrieve_callback = True
+
+    _workers: Executor | None = None
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """How many calls run at a time. A worker has no workers of its own."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        if n_jobs is None or worker_id() is not None:
+            return 1
+        return n_jobs if n_jobs > 0 else max(int(cpu_count()) + 1 + n_jobs, 1)
+
+    def configure(
+        self, n_jobs: int = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any
+    ) -> int:
+        """Has as many workers as there are jobs."""
+        n_jobs = self.effective_n_jobs(n_jobs)
+        if n_jobs == 1:
+            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        self.parallel = parallel
+        own = {name: value for name, value in options.items() if name not in _OF_OTHER_BACKENDS}
+        self._workers = _executor(max_workers=n_jobs, **{**self.backend_kwargs, **own})
+        return n_jobs
+
+    def submit(self, func: Callable[[], Any], callback: Callable[[Any], Any] | None = None) -> Future[Any]:
+        """Gives a batch of calls to a worker."""
+        assert self._workers is not None, "joblib configures a backend first"
+        future = self._workers.submit(_Batch(func))
+        if callback is not None:
+            future.add_done_callback(callback)
+        return future
+
+    def retrieve_result_callback(self, out: Future[Any]) -> Any:
+        """The results of a batch."""
+        return out.result()
+
+    def terminate(self) -> None:
+        """The workers stay for the next call."""
+        self._workers = None
+        self.reset_batch_stats()
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Stops what runs."""
+        if self._workers is not None:
+            self._workers.kill_workers()
+            self._workers = None
+        if ensure_ready:
+            self.configure(self.parallel.n_jobs, self.parallel, **self.parallel._backend_kwargs)
+
+
+class _Batch:
+    """A batch of joblib's. What is known of its function, such as that it needs a process, goes by `func`."""
+
+    def __init__(self, batch: Any) -> None:
+        items = getattr(batch, "items", None)
+        self.func = items[0][0] if items else batch
+        self._batch = batch
+
+    def __call__(self) -> Any:
+        return self._batch()
+
+
+register_parallel_backend("owngil", OwngilBackend)
