@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import itertools
+import os
 import sys
 import threading
 import weakref
@@ -81,7 +82,7 @@ class Executor(concurrent.futures.Executor):
         self._max_workers = self._pool.n_workers
         self._delivery = Delivery(self._pool)
         self._maps: weakref.WeakSet[_Map] = weakref.WeakSet()
-        self._is_shut_down = False
+        self._refusal: str | None = None
         self._daemon = daemon
         _open.add(self)
 
@@ -167,7 +168,7 @@ class Executor(concurrent.futures.Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more calls, and waits until the last has ended, unless `wait` is false."""
-        self._is_shut_down = True
+        self._refusal = self._refusal or _SHUT_DOWN
         if cancel_futures:
             self._cancel()
         self._pool.shutdown(False)
@@ -178,7 +179,7 @@ class Executor(concurrent.futures.Executor):
 
     def kill_workers(self) -> None:
         """Takes no more calls, and stops those that run at once: their futures raise `Interrupted`."""
-        self._is_shut_down = True
+        self._refusal = self._refusal or _SHUT_DOWN
         self._cancel()
         self._pool.terminate()
         self._delivery.join()
@@ -195,8 +196,12 @@ class Executor(concurrent.futures.Executor):
 
     def __del__(self) -> None:
         # As with the executors of the standard library, what was submitted still runs.
-        if not getattr(self, "_is_shut_down", True):
+        if getattr(self, "_refusal", "") is None:
             self._pool.shutdown(False)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._refusal is not None or self._broken is not None
 
     @property
     def _broken(self) -> BaseException | None:
@@ -246,10 +251,9 @@ class Executor(concurrent.futures.Executor):
     def _refuse_if_over(self) -> None:
         if self._delivery.broken is not None:
             raise self._delivery.broken
-        if self._is_shut_down:
-            raise RuntimeError("cannot schedule new futures after shutdown")
-        if _is_ending:
-            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        refusal = self._refusal or _refusal
+        if refusal is not None:
+            raise RuntimeError(f"cannot schedule new futures {refusal}")
 
     def _cancel(self) -> None:
         self._delivery.cancel()
@@ -325,8 +329,6 @@ def _preparation(initializer: Callable[..., object] | None, initargs: tuple[Any,
 
 
 def _search_path() -> list[str]:
-    import os
-
     # The program's own folder may be named by an empty text, which means another one after `os.chdir`.
     return [folder or os.getcwd() for folder in sys.path]
 
@@ -339,15 +341,19 @@ def _refuse_in_main_of_worker() -> None:
         )
 
 
+_SHUT_DOWN = "after shutdown"
+
 # The executors that the end of the program shuts down.
 _open: weakref.WeakSet[Executor] = weakref.WeakSet()
-_is_ending = False
+
+# Why no executor takes calls any more.
+_refusal: str | None = None
 
 
 def _end() -> None:
     """Shuts all executors down before the program waits for its threads, as those of `concurrent.futures` do."""
-    global _is_ending
-    _is_ending = True
+    global _refusal
+    _refusal = "after interpreter shutdown"
     # A program that Ctrl-C ends does not wait for calls.
     is_interrupted = isinstance(getattr(sys, "last_exc", None), KeyboardInterrupt)
     for executor in list(_open):
@@ -359,4 +365,12 @@ def _end() -> None:
         executor.shutdown(wait=True)
 
 
+def _forget_in_child() -> None:
+    """Workers stay with the process that started them: what was forked off has none."""
+    for executor in list(_open):
+        executor._refusal = "in a process that was forked off"
+    _open.clear()
+
+
 threading._register_atexit(_end)  # type: ignore[attr-defined]
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -21,7 +21,7 @@ def shared_executor() -> Executor:
     """The executor of calls that name none. Its workers stay until the program ends, and then stop at once."""
     global _shared
     with _making:
-        if _shared is None or _shared._broken is not None or _shared._is_shut_down:
+        if _shared is None or _shared._is_over:
             _shared = Executor(daemon=True)
         return _shared
 

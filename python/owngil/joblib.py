@@ -32,7 +32,7 @@ def _executor(**options: Any) -> Executor:
     global _kept
     with _making:
         if _kept is not None:
-            if _kept[0] == options and not _kept[1]._is_shut_down and _kept[1]._broken is None:
+            if _kept[0] == options and not _kept[1]._is_over:
                 return _kept[1]
             # Calls of another thread may still run there.
             _kept[1].shutdown(wait=False)

@@ -1,0 +1,144 @@
+"""The program around the executor: how it ends, forks, and is warned."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import unittest
+
+import owngil
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([os.path.dirname(owngil.__path__[0]), os.environ.get("PYTHONPATH", "")]),
+}
+
+
+def run(program):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=ENVIRONMENT,
+        cwd=os.path.dirname(__file__),
+    )
+
+
+class Host(unittest.TestCase):
+    def assert_prints(self, program, lines, status=0):
+        ended = run(program)
+        self.assertEqual((ended.returncode, ended.stdout.split(), ended.stderr), (status, lines.split(), ""))
+
+    def test_import_is_light(self):
+        program = """
+            import sys
+            before = set(sys.modules)
+            import owngil
+            print(*sorted(set(sys.modules) - before))
+        """
+        self.assert_prints(program, "owngil")
+
+    def test_end_of_the_program_waits_for_its_calls(self):
+        program = """
+            import os, owngil, work
+            executor = owngil.Executor(1)
+            executor.submit(work.nap, 0.5).add_done_callback(lambda future: print("done", flush=True))
+        """
+        self.assert_prints(program, "done")
+
+    def test_end_of_the_program_stops_the_calls_of_a_daemon(self):
+        for backend in "interpreter", "process":
+            with self.subTest(backend):
+                program = f"""
+                    import sys, time, owngil, work
+                    executor = owngil.Executor(1, backend={backend!r}, daemon=True)
+                    future = executor.submit(work.spin)
+                    while not future.running(): time.sleep(0.01)
+                    print("bye")
+                    sys.exit(3)
+                """
+                self.assert_prints(program, "bye", 3)
+
+    def test_waiting_threads_of_the_program_end_with_it(self):
+        program = """
+            import threading, owngil, work
+            executor = owngil.Executor(1)
+            def wait():
+                print(executor.submit(work.nap, 0.3).result())
+            threading.Thread(target=wait).start()
+        """
+        self.assert_prints(program, "0.3")
+
+    def test_uncaught_exception_keeps_its_status(self):
+        ended = run("""
+            import owngil, work
+            executor = owngil.Executor(1)
+            executor.submit(work.double, 1).result()
+            raise LookupError("uncaught")
+        """)
+        self.assertEqual(ended.returncode, 1)
+        self.assertTrue(ended.stderr.endswith("LookupError: uncaught\n"), ended.stderr)
+
+    def test_child_that_is_forked_off_has_no_workers_and_may_start_some(self):
+        program = """
+            import os, sys, owngil
+            executor = owngil.Executor(1)
+            executor.submit(len, "a").result()
+            child = os.fork()
+            if child == 0:
+                try:
+                    executor.submit(len, "a")
+                except RuntimeError as error:
+                    print("refused", flush=True)
+                with owngil.Executor(1) as own:
+                    print(own.submit(len, "ab").result(), flush=True)
+                sys.exit(5)
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status), executor.submit(len, "abc").result())
+        """
+        self.assert_prints(program, "refused 2 5 3")
+
+    def test_processes_of_multiprocessing_may_be_forked_off_beside_workers(self):
+        program = """
+            import multiprocessing, warnings, owngil
+            warnings.simplefilter("ignore")
+            executor = owngil.Executor(1)
+            executor.submit(len, "a").result()
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                print(*pool.map(abs, [-1, -2]))
+            print(executor.submit(len, "abc").result())
+        """
+        self.assert_prints(program, "1 2 3")
+
+    def test_subprocesses_start_beside_workers(self):
+        program = """
+            import subprocess, sys, owngil
+            executor = owngil.Executor(1)
+            executor.submit(len, "a").result()
+            subprocess.run([sys.executable, "-c", "print(1)"], check=True)
+            subprocess.run([sys.executable, "-c", "print(2)"], check=True, preexec_fn=lambda: None)
+        """
+        self.assert_prints(program, "1 2")
+
+    def test_warnings_of_calls_are_shown_as_in_processes(self):
+        for backend in "interpreter", "process":
+            with self.subTest(backend):
+                ended = run(f"""
+                    import owngil, work
+                    with owngil.Executor(1, backend={backend!r}) as executor:
+                        executor.submit(work.warn, "beware").result()
+                """)
+                self.assertIn("UserWarning: beware", ended.stderr)
+
+    def test_output_of_calls_is_that_of_the_program(self):
+        program = """
+            import owngil
+            with owngil.Executor(1) as executor:
+                executor.submit(print, "hello").result()
+        """
+        self.assert_prints(program, "hello")
+
+
+if __name__ == "__main__":
+    unittest.main()
