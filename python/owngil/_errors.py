@@ -1,5 +1,6 @@
 """How calls fail, besides by exceptions of their own."""
 
+import contextlib
 import pickle
 from concurrent.futures import BrokenExecutor, CancelledError
 from typing import TYPE_CHECKING
@@ -70,21 +71,19 @@ def to_exception(failure: "Failure") -> BaseException:
         case "load":
             return _caused_by(LoadError(message), text)
         case "value":
-            error = _unpickled(pickled) or pickle.PicklingError(message)
+            return _caused_by(_unpickled(pickled, pickle.PicklingError(message)), text)
         case _:
-            error = _unpickled(pickled) or RemoteError(message)
-    return _caused_by(error, text)
+            return _caused_by(_unpickled(pickled, RemoteError(message)), text)
 
 
-def _unpickled(pickled: bytes | None) -> BaseException | None:
-    if pickled is None:
-        return None
-    try:
-        error = pickle.loads(pickled)
-    except Exception:
-        # Its text is all that is left of it.
-        return None
-    return error if isinstance(error, BaseException) else None
+def _unpickled(pickled: bytes | None, otherwise: BaseException) -> BaseException:
+    if pickled is not None:
+        # One that cannot be read leaves its text.
+        with contextlib.suppress(Exception):
+            error = pickle.loads(pickled)
+            if isinstance(error, BaseException):
+                return error
+    return otherwise
 
 
 def _caused_by(error: BaseException, text: str) -> BaseException:
