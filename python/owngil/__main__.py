@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Runs the command with the arguments of this process, and ends the process."""
-    from owngil._owngil import main
+    from owngil._native import main
 
     sys.exit(main(["owngil", *sys.argv[1:]]))
 

@@ -9,7 +9,7 @@ from owngil._errors import to_exception
 from owngil._future import Future
 
 if TYPE_CHECKING:
-    from owngil._owngil import Done, Pool
+    from owngil._native import Done, Pool
 
 # How many outcomes are taken at once, at most: other threads of the program wait for the GIL meanwhile.
 _BATCH = 256

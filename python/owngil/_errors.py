@@ -6,7 +6,7 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from owngil._owngil import Failure
+    from owngil._native import Failure
 
 
 class TimedOut(TimeoutError):

@@ -13,10 +13,10 @@ from owngil import _functions, _main_module, _pickling, _worker
 from owngil._delivery import Delivery
 from owngil._errors import BrokenPool, to_exception
 from owngil._future import Future
-from owngil._owngil import Function, Pool
+from owngil._native import Function, Pool
 
 if TYPE_CHECKING:
-    from owngil._owngil import MapIterator, Stats
+    from owngil._native import MapIterator, Stats
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from owngil import _main_module, _pickling
-from owngil._owngil import Function
+from owngil._native import Function
 
 _by_name: dict[tuple[str, str], Function] = {}
 

@@ -4,7 +4,7 @@ import concurrent.futures
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from owngil._owngil import Pool
+    from owngil._native import Pool
 
 T = TypeVar("T")
 
