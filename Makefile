@@ -15,6 +15,9 @@ cargo = PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)' cargo
 # `make test` repeats the suite on these; with OWNGIL_TEST_ONE_PYTHON=1 on none.
 other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(version),$(shell tools/find-python --minors)))
 
+# How `make python` builds: dev is quicker to build.
+PROFILE ?= release
+
 # How often `make stress` runs.
 RUNS ?= 20
 
@@ -33,7 +36,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite wheel test-wheel packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite python wheel test-wheel packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -55,6 +58,10 @@ suite: ## the test suite alone, on one Python: unit, integration and documentati
 	@echo "suite: $$('$(python)' --version), $(python)"
 	$(cargo) test --workspace --all-features
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
+
+python: ## the package in python/, with a module for this Python, to be tried from there: PYTHONPATH=python
+	PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)/python' cargo build --profile $(PROFILE) -p owngil-python
+	cp '$(target)/python/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/lib_owngil.so' "python/owngil/_owngil$$('$(python)' -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')"
 
 wheel: ## dist/owngil-….whl, for Python 3.12 to 3.15: needs none of them, but PyPI; VERSIONS='3.13 3.14' builds only those
 	tools/build-wheel $(VERSIONS)

@@ -178,52 +178,73 @@ impl From<LoadError> for Error {
 /// It holds everything that Python would print, even if the exception cannot be pickled or its
 /// `__str__` raises.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PythonError(Box<Exception>);
+pub struct PythonError {
+    exception: Box<Exception>,
+    /// The object in a pickle, for a pool that keeps it.
+    pickle: Option<Box<[u8]>>,
+}
 
 impl PythonError {
     pub(crate) fn new(exception: Exception) -> Self {
-        PythonError(Box::new(exception))
+        PythonError {
+            exception: Box::new(exception),
+            pickle: None,
+        }
+    }
+
+    pub(crate) fn with_pickle(mut self, pickle: Option<Vec<u8>>) -> Self {
+        self.pickle = pickle.map(Vec::into_boxed_slice);
+        self
+    }
+
+    /// The exception object in a pickle, if it is kept.
+    pub(crate) fn pickle(&self) -> Option<&[u8]> {
+        self.pickle.as_deref()
     }
 
     /// The exception's kind, among those that a host may want to handle differently.
     pub fn kind(&self) -> ExceptionKind {
-        self.0.kind
+        self.exception.kind
     }
 
     /// The qualified type name: `ValueError`, `json.decoder.JSONDecodeError`.
     pub fn type_name(&self) -> &str {
-        &self.0.type_name
+        &self.exception.type_name
     }
 
     /// `str(exception)`
     pub fn message(&self) -> &str {
-        &self.0.message
+        &self.exception.message
     }
 
     /// The traceback of the whole chain, as Python prints it, starting at the user's first frame.
     pub fn traceback(&self) -> &str {
-        &self.0.traceback
+        &self.exception.traceback
     }
 
     /// The notes added by `add_note` (PEP 678).
     pub fn notes(&self) -> &[String] {
-        &self.0.notes
+        &self.exception.notes
     }
 
     /// Adds a note, as `add_note` would have.
     pub(crate) fn add_note(&mut self, note: &str) {
-        self.0.notes.push(note.to_owned());
-        if !self.0.traceback.ends_with('\n') {
-            self.0.traceback.push('\n');
+        self.exception.notes.push(note.to_owned());
+        if !self.exception.traceback.ends_with('\n') {
+            self.exception.traceback.push('\n');
         }
-        self.0.traceback.push_str(note);
-        self.0.traceback.push('\n');
+        self.exception.traceback.push_str(note);
+        self.exception.traceback.push('\n');
     }
 
     /// The type and message of `__cause__`, or else of the `__context__` that Python would show.
     pub fn cause(&self) -> Option<PythonError> {
-        let cause = self.0.cause.as_ref().or(self.0.context.as_ref());
-        cause.map(|cause| PythonError(cause.clone()))
+        let cause = self
+            .exception
+            .cause
+            .as_ref()
+            .or(self.exception.context.as_ref());
+        cause.map(|cause| PythonError::new((**cause).clone()))
     }
 
     /// The refusal that raised this exception, if an interpreter with its own GIL refused something. It is recognized
@@ -234,23 +255,23 @@ impl PythonError {
 
     /// For `SystemExit`: the status that the process would have exited with.
     pub fn exit_status(&self) -> Option<i32> {
-        self.0.exit_status
+        self.exception.exit_status
     }
 
     pub(crate) fn exception(&self) -> &Exception {
-        &self.0
+        &self.exception
     }
 }
 
 impl fmt::Display for PythonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.exception.fmt(f)
     }
 }
 
 impl fmt::Debug for PythonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.exception.fmt(f)
     }
 }
 

@@ -36,8 +36,13 @@ pub(crate) enum Place {
         module: String,
         name: String,
     },
-    /// `name`, dotted, of the module that `import module` gives.
-    Module { module: String, name: String },
+    /// `name`, dotted, of the module that `import module` gives. A label tells functions apart that go through the same
+    /// one.
+    Module {
+        module: String,
+        name: String,
+        label: Option<String>,
+    },
     /// `name`, dotted, of what the text defines.
     Source {
         text: String,
@@ -112,6 +117,7 @@ impl Function {
                     false if is_dotted_name(place) => Place::Module {
                         module: place.to_owned(),
                         name: name.to_owned(),
+                        label: None,
                     },
                     false => malformed(),
                 }
@@ -189,6 +195,15 @@ impl Function {
         })
     }
 
+    /// The function `name`, dotted, of a module; `label` tells it from others that go through the same one.
+    pub(crate) fn labelled(module: &str, name: &str, label: Option<&str>) -> Function {
+        Function::new(Place::Module {
+            module: module.to_owned(),
+            name: name.to_owned(),
+            label: label.map(str::to_owned),
+        })
+    }
+
     /// What is at that place, which another process has told.
     pub(crate) fn of_place(place: Place) -> Function {
         Function::new(place)
@@ -241,7 +256,10 @@ impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place() {
             Place::File { path, name, .. } => write!(f, "{}:{name}", path.display()),
-            Place::Module { module, name } => write!(f, "{module}:{name}"),
+            Place::Module {
+                label: Some(label), ..
+            } => f.write_str(label),
+            Place::Module { module, name, .. } => write!(f, "{module}:{name}"),
             Place::Source { name, .. } => write!(f, "<source>:{name}"),
             Place::Script { shown, .. } => f.write_str(shown),
             Place::Malformed { reference } => write!(f, "{reference:?}"),
@@ -333,7 +351,8 @@ mod tests {
             place("package.module:name"),
             Place::Module {
                 module: "package.module".into(),
-                name: "name".into()
+                name: "name".into(),
+                label: None
             }
         );
         for malformed in [

@@ -47,6 +47,7 @@ pub(crate) use copies::Copying;
 use gil_yield::GilSlice;
 use raised::{python_error, result_error};
 use refusals::Refusals;
+pub(crate) use state::codec_of_host;
 use state::{Making, State};
 
 /// One interpreter with its own GIL, on the thread that made it.
@@ -170,6 +171,12 @@ impl Interpreter {
     pub(crate) fn give_plain(&mut self) {
         let state = self.state.as_mut().expect("it is there until drop");
         state.codec.write_plain();
+    }
+
+    /// From now on exceptions that calls raise are kept as objects, too.
+    pub(crate) fn keep_exceptions(&mut self) {
+        let state = self.state.as_mut().expect("it is there until drop");
+        state.codec.keep_exceptions();
     }
 
     /// A thread of the main interpreter, which has one GIL for all of them, for a worker.

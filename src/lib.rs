@@ -91,6 +91,9 @@ mod worker;
 
 mod pool;
 
+#[doc(hidden)]
+pub mod hosted;
+
 #[cfg(doctest)]
 mod compile_fail;
 

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use owngil_ffi::{Config, Runtime, StartError};
+use owngil_ffi::{Config, Runtime, StartError, hosted};
 
 use crate::error::Result;
 
@@ -73,6 +73,9 @@ pub(crate) fn start() -> Result<&'static Runtime> {
     if let Some(runtime) = Runtime::running() {
         return Ok(runtime);
     }
+    if hosted::is_hosted() {
+        return adopt();
+    }
     let python = std::env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty());
     let started = Runtime::start(&Config {
         python: python.map(PathBuf::from),
@@ -95,7 +98,17 @@ pub(crate) fn limit_native_threads() -> Result<()> {
     Ok(limited??)
 }
 
+/// The host's CPython.
+fn adopt() -> Result<&'static Runtime> {
+    let runtime = hosted::adopt()?;
+    warn(runtime);
+    Ok(runtime)
+}
+
 fn start_with(config: &Config) -> Result<RuntimeInfo> {
+    if hosted::is_hosted() {
+        return info(adopt()?);
+    }
     let started = Runtime::start(config)?;
     warn(started);
     info(started)

@@ -53,6 +53,8 @@ pub(crate) enum Failure {
         timed_out: bool,
         stack: Option<StackRecord>,
     },
+    /// It raised, and the exception is kept in a pickle.
+    Pickled(Vec<Link>, Vec<u8>),
 }
 
 /// A thread's Python stack.
@@ -132,7 +134,10 @@ impl std::fmt::Display for WireError {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Python(error) => Failure::Python(links(error.exception())),
+            Error::Python(error) => match error.pickle() {
+                None => Failure::Python(links(error.exception())),
+                Some(pickle) => Failure::Pickled(links(error.exception()), pickle.to_vec()),
+            },
             Error::Load(error) => Failure::Load {
                 kind: LOAD_KINDS
                     .iter()
@@ -168,6 +173,10 @@ impl From<Failure> for Error {
         match failure {
             Failure::Python(links) => match exception(links) {
                 Some(exception) => Error::Python(PythonError::new(exception)),
+                None => Error::WorkerLost("its exception was unreadable".to_owned()),
+            },
+            Failure::Pickled(links, pickle) => match exception(links) {
+                Some(exception) => PythonError::new(exception).with_pickle(Some(pickle)).into(),
                 None => Error::WorkerLost("its exception was unreadable".to_owned()),
             },
             Failure::Load {

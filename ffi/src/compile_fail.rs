@@ -25,16 +25,11 @@
 //! }
 //! ```
 //!
-//! Nor do objects, kept or not, and exceptions that are objects:
+//! Nor do objects, and exceptions that are objects:
 //!
 //! ```compile_fail,E0277
 //! fn is_send<T: Send>() {}
 //! is_send::<owngil_ffi::Object<'static>>();
-//! ```
-//!
-//! ```compile_fail,E0277
-//! fn is_send<T: Send>() {}
-//! is_send::<owngil_ffi::Kept>();
 //! ```
 //!
 //! ```compile_fail,E0277
@@ -89,7 +84,7 @@
 //! A callback's closure takes nothing along that belongs to one thread:
 //!
 //! ```compile_fail,E0277
-//! fn capture(attached: owngil_ffi::Attached<'static>, kept: owngil_ffi::Kept) {
-//!     let _ = attached.callback(move |attached, _| Ok(kept.get(attached)));
+//! fn capture(attached: owngil_ffi::Attached<'static>, object: owngil_ffi::Object<'static>) {
+//!     let _ = attached.callback(move |attached, _| Ok(attached.int(object.len() as i64)?));
 //! }
 //! ```

@@ -228,6 +228,19 @@ impl<'a> Attached<'a> {
         self.raise(unsafe { raw::PyExc_RuntimeError }, message)
     }
 
+    /// Raises this exception; `TypeError` for an object that is none.
+    pub fn raise_instance(self, exception: Object<'a>) -> Raised<'a> {
+        // SAFETY: reads a pointer that CPython sets once, at its start.
+        let base = unsafe { raw::PyExc_BaseException };
+        // SAFETY: attached: `self` exists, and the object is alive.
+        let class = unsafe { raw::Py_TYPE(exception.as_ptr()) };
+        // SAFETY: attached; both are types that are alive.
+        match unsafe { raw::PyErr_GivenExceptionMatches(class.cast(), base) } {
+            0 => self.raise_type_error("exceptions must derive from BaseException"),
+            _ => Raised { value: exception },
+        }
+    }
+
     fn raise(self, class: *mut raw::PyObject, message: &str) -> Raised<'a> {
         let message = std::ffi::CString::new(message.replace('\0', "\\0")).unwrap_or_default();
         // SAFETY: attached; `class` is one of the static exception types, `message` a C string.

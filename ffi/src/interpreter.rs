@@ -18,6 +18,7 @@ use std::thread::{self, ThreadId};
 
 use crate::attach::{self, Attached, Guard, Home};
 use crate::error::StartError;
+use crate::hosted;
 use crate::loan::Loans;
 use crate::memory::{Memory, Owner};
 use crate::object::Object;
@@ -395,11 +396,13 @@ impl Interpreter {
         match kind {
             Kind::Lent => {}
             Kind::OwnGil => {
+                let _ending = hosted::ending();
                 // SAFETY: `state` is attached on this thread, which created it, with no Python
                 // frame on it: a guard is never made inside a callback of its own interpreter,
                 // since that is attached already. No other thread state is left: counted above,
                 // after all Python code that could start one, and with no visitor let in.
                 unsafe { raw::Py_EndInterpreter(state) };
+                hosted::forget_thread();
                 if let Some(memory) = &memory {
                     memory.unregister(id);
                 }
@@ -468,6 +471,8 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
             exception: Box::new(raised.describe()),
         })
     })?;
+    // Before the GIL, which is waited for by those that hold it.
+    let creating = hosted::creating();
     let guard = entrance.guard();
     // SAFETY: attached to the main interpreter, by the guard; the next call copies its settings.
     unsafe { site::give_to_new(false) };
@@ -500,7 +505,10 @@ fn create(mut entrance: Interpreter) -> Result<NonNull<raw::PyThreadState>, Star
     unsafe { raw::PyThreadState_Clear(main) };
     // SAFETY: the attached state was cleared in the line above.
     unsafe { raw::PyThreadState_DeleteCurrent() };
+    drop(creating);
     let state = made?;
+    hosted::note_thread();
+    hosted::put_main_first();
     // SAFETY: `state` was detached by the swap above; nothing is attached any more.
     unsafe { raw::PyEval_RestoreThread(state.as_ptr()) };
     Ok(state)

@@ -90,6 +90,7 @@ mod description;
 mod directory;
 mod edit;
 mod foreign;
+pub mod hosted;
 mod memory_copy;
 mod private_copy;
 mod shared_copy;

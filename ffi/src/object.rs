@@ -320,7 +320,6 @@ impl<'a> Object<'a> {
         Kept {
             object: ManuallyDrop::new(self.clone()).pointer,
             interpreter: self.attached().id(),
-            not_send: PhantomData,
         }
     }
 
@@ -407,15 +406,20 @@ impl fmt::Debug for Borrowed<'_> {
 ///
 /// # Invariant
 ///
-/// It owns one reference to a live object of interpreter `interpreter`. It is not `Send`. The
-/// object is reached only through [`get`](Kept::get), which checks the interpreter's id (ids are
-/// never used twice). Dropped while attached to that interpreter it gives its reference up;
+/// It owns one reference to a live object of interpreter `interpreter`. The object is reached only
+/// through [`get`](Kept::get), which checks the interpreter's id (ids are never used twice), on whichever
+/// thread is attached to that interpreter. Dropped while attached to that interpreter it gives its reference up;
 /// dropped at any other moment it leaks it, since there is no way to give it up.
 pub struct Kept {
     object: NonNull<raw::PyObject>,
     interpreter: i64,
-    not_send: PhantomData<*mut ()>,
 }
+
+// SAFETY: by the invariant: the object is used under an attachment to its interpreter alone, which any thread may have;
+// the reference is given up under one, or not at all.
+unsafe impl Send for Kept {}
+// SAFETY: as above; references are counted under the GIL, or atomically where there is none.
+unsafe impl Sync for Kept {}
 
 impl Kept {
     /// Returns whether this is a reference to that object.

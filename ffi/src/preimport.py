@@ -13,8 +13,8 @@ import _signal
 # The table of signal handlers is one for the process, but its objects have the main interpreter's reference
 # counts: getsignal(SIGINT), which asyncio.run calls, would count on default_int_handler from all interpreters
 # at once, until it is freed (Modules/signalmodule.c). SIG_DFL is an immortal int. The host puts the
-# disposition back afterwards.
-if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+# disposition back afterwards. In a process that is another's, its handler stays: `hosted/handlers.rs` sees to it.
+if not is_hosted and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
@@ -60,4 +60,12 @@ def preimport():
     "\xe9".encode("ascii", "namereplace")
 
 
-preimport()
+if is_hosted:
+    # What is deprecated is no news of the host's.
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        preimport()
+else:
+    preimport()

@@ -12,33 +12,34 @@ pub(crate) use pyo3_ffi::{
     Py_False, Py_FatalError, Py_INCREF, Py_InitializeFromConfig, Py_IsInitialized,
     Py_MOD_PER_INTERPRETER_GIL_SUPPORTED, Py_NewInterpreterFromConfig, Py_None, Py_REFCNT,
     Py_TPFLAGS_DEFAULT, Py_TPFLAGS_DISALLOW_INSTANTIATION, Py_TPFLAGS_IMMUTABLETYPE, Py_TYPE,
-    Py_True, Py_Version, Py_bf_getbuffer, Py_buffer, Py_eval_input, Py_file_input,
+    Py_True, Py_Version, Py_bf_getbuffer, Py_buffer, Py_eval_input, Py_file_input, Py_mod_exec,
     Py_mod_multiple_interpreters, Py_ssize_t, Py_tp_dealloc, PyBUF_SIMPLE, PyBUF_WRITABLE,
     PyBool_Type, PyBuffer_FillInfo, PyBuffer_Release, PyByteArray_FromStringAndSize,
     PyByteArray_Type, PyBytes_AsString, PyBytes_FromStringAndSize, PyBytes_Size, PyBytes_Type,
     PyCFunction_NewEx, PyCapsule_GetPointer, PyCapsule_New, PyConfig, PyConfig_Clear,
     PyConfig_InitPythonConfig, PyConfig_SetBytesString, PyDict_Copy, PyDict_New, PyDict_Next,
-    PyDict_SetItem, PyDict_Size, PyDict_Type, PyErr_GetRaisedException,
+    PyDict_SetItem, PyDict_Size, PyDict_Type, PyErr_CheckSignals, PyErr_GetRaisedException,
     PyErr_GivenExceptionMatches, PyErr_SetRaisedException, PyErr_SetString, PyEval_EvalCode,
-    PyEval_RestoreThread, PyEval_SaveThread, PyExc_ImportError, PyExc_KeyboardInterrupt,
-    PyExc_MemoryError, PyExc_OSError, PyExc_RecursionError, PyExc_RuntimeError, PyExc_SyntaxError,
-    PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AS_DOUBLE,
-    PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type, PyGILState_Ensure,
-    PyGILState_GetThisThreadState, PyGILState_Release, PyGILState_STATE, PyImport_ImportModule,
-    PyInterpreterConfig, PyInterpreterConfig_OWN_GIL, PyInterpreterState, PyInterpreterState_Get,
-    PyInterpreterState_GetDict, PyInterpreterState_GetID, PyInterpreterState_Main,
-    PyInterpreterState_ThreadHead, PyIter_Next, PyList_New, PyList_SetItem, PyList_Size,
-    PyList_Type, PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_Type,
-    PyMem_GetAllocator, PyMem_SetAllocator, PyMemAllocatorDomain, PyMemAllocatorEx,
+    PyEval_RestoreThread, PyEval_SaveThread, PyExc_BaseException, PyExc_ImportError,
+    PyExc_KeyboardInterrupt, PyExc_MemoryError, PyExc_OSError, PyExc_RecursionError,
+    PyExc_RuntimeError, PyExc_SyntaxError, PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError,
+    PyExc_ValueError, PyFloat_AS_DOUBLE, PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New,
+    PyFrozenSet_Type, PyGILState_Ensure, PyGILState_GetThisThreadState, PyGILState_Release,
+    PyGILState_STATE, PyImport_ImportModule, PyInterpreterConfig, PyInterpreterConfig_OWN_GIL,
+    PyInterpreterState, PyInterpreterState_Get, PyInterpreterState_GetDict,
+    PyInterpreterState_GetID, PyInterpreterState_Head, PyInterpreterState_Main,
+    PyInterpreterState_Next, PyInterpreterState_ThreadHead, PyIter_Next, PyList_New,
+    PyList_SetItem, PyList_Size, PyList_Type, PyLong_AsLongLongAndOverflow, PyLong_FromLongLong,
+    PyLong_Type, PyMem_GetAllocator, PyMem_SetAllocator, PyMemAllocatorDomain, PyMemAllocatorEx,
     PyMemoryView_FromObject, PyMemoryView_Type, PyMethodDef, PyMethodDefPointer,
-    PyModule_FromDefAndSpec2, PyModule_GetDef, PyModule_Type, PyModuleDef, PyModuleDef_Slot,
-    PyModuleDef_Type, PyObject, PyObject_Call, PyObject_Free, PyObject_GetArenaAllocator,
-    PyObject_GetAttr, PyObject_GetBuffer, PyObject_GetIter, PyObject_IsTrue, PyObject_Malloc,
-    PyObject_SetArenaAllocator, PyObject_SetAttr, PyObject_Str, PyObject_TypeCheck,
-    PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New, PySet_Size, PySet_Type,
-    PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception, PyStatus_Ok,
-    PyStructSequence_SetItem, PyThread_get_thread_ident, PyThreadState, PyThreadState_Clear,
-    PyThreadState_DeleteCurrent, PyThreadState_Get, PyThreadState_GetFrame,
+    PyModule_FromDefAndSpec2, PyModule_GetDef, PyModule_Type, PyModuleDef, PyModuleDef_HEAD_INIT,
+    PyModuleDef_Init, PyModuleDef_Slot, PyModuleDef_Type, PyObject_Call, PyObject_Free,
+    PyObject_GetArenaAllocator, PyObject_GetAttr, PyObject_GetBuffer, PyObject_GetIter,
+    PyObject_IsTrue, PyObject_Malloc, PyObject_SetArenaAllocator, PyObject_SetAttr, PyObject_Str,
+    PyObject_TypeCheck, PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New,
+    PySet_Size, PySet_Type, PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception,
+    PyStatus_Ok, PyStructSequence_SetItem, PyThread_get_thread_ident, PyThreadState,
+    PyThreadState_Clear, PyThreadState_DeleteCurrent, PyThreadState_Get, PyThreadState_GetFrame,
     PyThreadState_GetInterpreter, PyThreadState_New, PyThreadState_Next, PyThreadState_SetAsyncExc,
     PyThreadState_Swap, PyTuple_GET_ITEM, PyTuple_GetItem, PyTuple_New, PyTuple_SetItem,
     PyTuple_Size, PyTuple_Type, PyType_FromSpec, PyType_GenericAlloc, PyType_Slot, PyType_Spec,
@@ -46,6 +47,9 @@ pub(crate) use pyo3_ffi::{
     PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace, PyUnicode_Type,
     getbufferproc,
 };
+
+// A host's module is made of pointers to it.
+pub use pyo3_ffi::PyObject;
 
 // Before 3.13 it is `_PyThreadState_UncheckedGet`.
 pub(crate) use pyo3_ffi::compat::PyThreadState_GetUnchecked;
@@ -91,4 +95,12 @@ pub(crate) use pyo3_ffi::PyType_Type;
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 unsafe extern "C" {
     pub(crate) fn PyUnstable_Type_AssignVersionTag(class: *mut PyTypeObject) -> std::ffi::c_int;
+}
+
+#[cfg(Py_3_13)]
+pub(crate) use pyo3_ffi::{Py_MOD_GIL_NOT_USED, Py_mod_gil};
+
+// CPython's own state, exported by each version. Only its list of interpreters is looked at: see `hosted/list.rs`.
+unsafe extern "C" {
+    pub(crate) static _PyRuntime: [usize; 8];
 }

@@ -41,7 +41,7 @@ pub struct Config {
     pub hash_seed: Option<u32>,
 }
 
-enum MainTask {
+pub(crate) enum MainTask {
     /// Runs attached.
     Attached(Box<dyn for<'a> FnOnce(Attached<'a>) + Send>),
     /// Has the main thread's own state to attach by.
@@ -60,7 +60,7 @@ pub struct Runtime {
     main: Mutex<Sender<MainTask>>,
 }
 
-static RUNTIME: OnceLock<Result<Runtime, StartError>> = OnceLock::new();
+pub(crate) static RUNTIME: OnceLock<Result<Runtime, StartError>> = OnceLock::new();
 
 impl Runtime {
     /// Starts CPython, or returns the running one: once per process, from any thread.
@@ -278,6 +278,22 @@ fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime
     })
 }
 
+impl Runtime {
+    /// A CPython that others have started, whose main interpreter's work goes through `main`.
+    pub(crate) fn of_host(main: Sender<MainTask>) -> Runtime {
+        Runtime {
+            config: Config::default(),
+            warnings: warnings(),
+            main: Mutex::new(main),
+        }
+    }
+
+    /// Has the main interpreter's work go through `main` from now on.
+    pub(crate) fn set_main(&self, main: Sender<MainTask>) {
+        *self.main.lock().unwrap_or_else(PoisonError::into_inner) = main;
+    }
+}
+
 fn warnings() -> Vec<String> {
     let (running, built) = (Version::running(), Version::built_for());
     let mut warnings = Vec::new();
@@ -293,7 +309,7 @@ fn warnings() -> Vec<String> {
 }
 
 /// The life of Python's main thread: detached, except while it runs a task.
-fn serve(home: &Rc<Home>, tasks: &Receiver<MainTask>) {
+pub(crate) fn serve(home: &Rc<Home>, tasks: &Receiver<MainTask>) {
     for task in tasks {
         // A task that panics has no receiver to tell; the thread must go on for the others.
         let _ = match task {
@@ -326,7 +342,11 @@ fn initialize(python: Option<PathBuf>, hash_seed: Option<u32>) -> Result<Home, S
     let imported = {
         // SAFETY: `home` is the main thread state, this is its thread, and nobody else has it.
         let guard = unsafe { Guard::attach(&home, 0, Some(&memory)) };
-        guard.map_or(Ok(()), |guard| preimport(guard.attached()))
+        guard.map_or(Ok(()), |guard| {
+            let attached = guard.attached();
+            preimport(attached, false)?;
+            run_site(attached)
+        })
     };
     // Importing `signal` in the main interpreter replaces a default disposition of SIGINT by a
     // handler that only sets a flag, which nobody would read.
@@ -403,14 +423,13 @@ pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
     })
 }
 
-/// Imports C extensions in the main interpreter, before any other interpreter can, and runs the module `site`.
-fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
+/// Imports C extensions in the main interpreter, before any other interpreter can. A host keeps its handler of SIGINT.
+pub(crate) fn preimport(attached: Attached<'_>, is_hosted: bool) -> Result<(), StartError> {
     let run = || -> PyResult<'_, ()> {
         attached.interpreter_dict()?;
         let globals = attached.dict()?;
+        globals.insert(&attached.str("is_hosted")?, &attached.bool(is_hosted))?;
         attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)?;
-        #[cfg(Py_3_13)]
-        crate::siblings::keep_apart(attached)?;
         #[cfg(target_os = "linux")]
         crate::library::note_started();
         #[cfg(all(
@@ -419,15 +438,27 @@ fn preimport(attached: Attached<'_>) -> Result<(), StartError> {
             not(any(Py_3_14, Py_GIL_DISABLED))
         ))]
         crate::immortal::keep(attached)?;
-        // SAFETY: attached.
-        unsafe { site::give_to_new(true) };
-        site::run_in_main(attached)?;
         #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
         crate::version_tag::use_up(attached)?;
         Ok(())
     };
     run().map_err(|raised| StartError::Raised {
-        doing: "importing the standard library's extensions and site",
+        doing: "importing the standard library's extensions",
+        exception: Box::new(raised.describe()),
+    })
+}
+
+/// Runs the module `site`, which the start has left out.
+fn run_site(attached: Attached<'_>) -> Result<(), StartError> {
+    let run = || -> PyResult<'_, ()> {
+        #[cfg(Py_3_13)]
+        crate::siblings::keep_apart(attached)?;
+        // SAFETY: attached.
+        unsafe { site::give_to_new(true) };
+        site::run_in_main(attached)
+    };
+    run().map_err(|raised| StartError::Raised {
+        doing: "importing site",
         exception: Box::new(raised.describe()),
     })
 }

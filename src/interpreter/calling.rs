@@ -110,7 +110,7 @@ impl<'a> Callee<'_, 'a> {
     #[inline]
     fn held(self, work: impl FnOnce() -> PyResult<'a, Object<'a>>) -> Result<Object<'a>> {
         let called = self.budget.hold(work);
-        called.map_err(|raised| python_error(&raised))
+        called.map_err(|raised| self.codec.error_of(self.attached, &raised))
     }
 
     #[inline]

@@ -140,7 +140,7 @@ impl Functions {
             Place::File { path, module, name } => {
                 (&loaders.file, vec![path_of(path), word(module), word(name)])
             }
-            Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
+            Place::Module { module, name, .. } => (&loaders.module, vec![word(module), word(name)]),
             Place::Source { text, module, name } => {
                 let execute = attached.callback(execute);
                 let arguments = vec![word(text), word(module), word(name), execute];

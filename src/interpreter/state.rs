@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Kept, Loans, PyResult, Views};
+use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Views, hosted};
 
 use super::alone::Progress;
 use super::budget::Budget;
@@ -78,7 +78,8 @@ impl State {
             Some(worker) => attached.int(worker as i64)?,
             None => attached.none(),
         };
-        function("install_module")?.call(&[worker, attached.bool(is_alone)])?;
+        let is_hosted = attached.bool(hosted::is_hosted());
+        function("install_module")?.call(&[worker, attached.bool(is_alone), is_hosted])?;
         function("let_threads_be_waited_for")?.call(&[])?;
         if attached.id() != 0 || is_worker {
             let is_process = attached.id() == 0 && is_alone;
@@ -103,11 +104,7 @@ impl State {
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {
-            codec: Codec::new(
-                Pickling::new(attached, &function, loans.clone())?,
-                Lending::new(Views::new(attached)?, loans),
-                function("plain")?.keep(),
-            ),
+            codec: codec(attached, &bootstrap, loans)?,
             functions: Functions::new(attached, &bootstrap)?,
             collecting: Collecting::default(),
             refused: None,
@@ -223,6 +220,29 @@ impl State {
         };
         (self.collecting.finish(), ran)
     }
+}
+
+/// A codec by the functions of bootstrap.py; `loans` is for what it may lend.
+fn codec<'a>(
+    attached: Attached<'a>,
+    bootstrap: &Object<'a>,
+    loans: Option<Loans>,
+) -> PyResult<'a, Codec> {
+    let function = |name: &str| named(attached, bootstrap, name);
+    Ok(Codec::new(
+        Pickling::new(attached, &function, loans.clone())?,
+        Lending::new(Views::new(attached)?, loans),
+        function("plain")?.keep(),
+        function("pickle_exception")?.keep(),
+    ))
+}
+
+/// A codec of the main interpreter of a host.
+pub(crate) fn codec_of_host(attached: Attached<'_>) -> PyResult<'_, Codec> {
+    let bootstrap = attached.dict()?;
+    bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
+    BOOTSTRAP.run(attached, &bootstrap)?;
+    codec(attached, &bootstrap, None)
 }
 
 /// Runs a program of owngil's own, and then these functions of it.

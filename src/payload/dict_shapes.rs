@@ -5,7 +5,7 @@
 //! which dicts these are; they are foreseen by the first key, and each key is compared.
 //! It does not read values.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use owngil_ffi::{Attached, Kept, Object, PyResult};
 
@@ -22,7 +22,7 @@ const MOST_KEYS: usize = 32;
 /// The shapes of the dicts that one interpreter made last, each in the slot of its first key.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
-    slots: [Option<Rc<Shape>>; N_SHAPES],
+    slots: [Option<Arc<Shape>>; N_SHAPES],
 }
 
 /// The keys of a dict, in their order.
@@ -76,9 +76,9 @@ impl Shapes {
     /// The shape of the dict that follows in `bytes`, as far as its number of keys and the start of
     /// the first can tell.
     #[inline]
-    pub(super) fn foresee(&self, bytes: &[u8], n_keys: usize) -> Option<Rc<Shape>> {
+    pub(super) fn foresee(&self, bytes: &[u8], n_keys: usize) -> Option<Arc<Shape>> {
         let shape = self.slots[slot(bytes, n_keys)].as_ref()?;
-        (shape.spans.len() == n_keys && shape.objects.is_some()).then(|| Rc::clone(shape))
+        (shape.spans.len() == n_keys && shape.objects.is_some()).then(|| Arc::clone(shape))
     }
 
     /// Takes note of the encoded keys of a dict that was made without a shape.
@@ -100,7 +100,7 @@ impl Shapes {
         if is_again {
             shape.objects = Objects::of(attached, &shape)?;
         }
-        *slot = Some(Rc::new(shape));
+        *slot = Some(Arc::new(shape));
         Ok(())
     }
 }

@@ -48,10 +48,10 @@ pub use value::{Opaque, Value};
 pub(crate) use call::encode_call;
 pub(crate) use decode::decode_value;
 pub(crate) use encoding::Encoding;
-pub(crate) use format::{Reader, write_tagged};
+pub(crate) use format::{Reader, write_tagged, write_varint};
 pub(crate) use pickle::Pickling;
 pub(crate) use python_encode::Codec;
-pub(crate) use skip::skip_call;
+pub(crate) use skip::{skip_call, skip_value};
 pub(crate) use zero_copy::Lending;
 
 use std::fmt;

@@ -30,6 +30,7 @@ use super::limits::MAX_DEPTH;
 use super::pickle::{self, Pickling};
 use super::python_decode::{Make, read_usual};
 use super::zero_copy::{LENT_FROM, Lending};
+use crate::error::{Error, PythonError};
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ pub(crate) struct Codec {
     plain: Kept,
     /// Whether that is to be written.
     is_plain: bool,
+    /// Gives an exception in a pickle.
+    exception: Kept,
+    /// Whether exceptions that calls raise are kept.
+    keeps_exceptions: bool,
     /// The keys of the dicts that were made last.
     shapes: RefCell<Shapes>,
     /// The keys of the dicts that were written last; not there during a walk.
@@ -47,13 +52,16 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    /// `plain` gives the plain value of an object whose class derives from a plain type.
-    pub(crate) fn new(pickling: Pickling, lending: Lending, plain: Kept) -> Self {
+    /// `plain` gives the plain value of an object whose class derives from a plain type, `exception` an exception in a
+    /// pickle.
+    pub(crate) fn new(pickling: Pickling, lending: Lending, plain: Kept, exception: Kept) -> Self {
         Codec {
             pickling,
             lending,
             plain,
             is_plain: false,
+            exception,
+            keeps_exceptions: false,
             shapes: RefCell::default(),
             written: RefCell::default(),
         }
@@ -62,6 +70,28 @@ impl Codec {
     /// From now on objects whose class derives from a plain type are written as the plain value.
     pub(crate) fn write_plain(&mut self) {
         self.is_plain = true;
+    }
+
+    /// From now on exceptions that calls raise are kept as objects, too.
+    pub(crate) fn keep_exceptions(&mut self) {
+        self.keeps_exceptions = true;
+    }
+
+    /// The error of a call that raised; a description of the exception, and the object if that is to be kept.
+    #[cold]
+    pub(crate) fn error_of(&self, attached: Attached<'_>, raised: &Raised<'_>) -> Error {
+        let error = PythonError::new(raised.describe());
+        if !self.keeps_exceptions {
+            return error.into();
+        }
+        let pickled = self
+            .exception
+            .get(attached)
+            .call(std::slice::from_ref(raised.value()));
+        let bytes = pickled
+            .ok()
+            .and_then(|pickled| pickled.as_bytes().map(<[u8]>::to_vec));
+        error.with_pickle(bytes).into()
     }
 
     fn plain(&self) -> Option<&Kept> {

@@ -29,6 +29,10 @@ pub(super) enum State {
 
 impl Admission {
     /// The state, which stays for as long as the guard is held.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(*self.state(), State::Failed(_))
+    }
+
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

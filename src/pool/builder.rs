@@ -47,6 +47,7 @@ pub struct PoolBuilder {
     extensions: Option<Extensions>,
     tested: List,
     is_plain: bool,
+    keeps_exceptions: bool,
     own_directories: bool,
     max_tasks_per_worker: Option<u64>,
     initializer: Option<Result<Batch>>,
@@ -71,6 +72,7 @@ impl Default for PoolBuilder {
             extensions: None,
             tested: List::shipped(),
             is_plain: false,
+            keeps_exceptions: false,
             own_directories: false,
             max_tasks_per_worker: None,
             initializer: None,
@@ -123,6 +125,18 @@ impl PoolBuilder {
     /// but what a class adds to its base is lost.
     pub fn plain_results(mut self, is_plain: bool) -> Self {
         self.is_plain = is_plain;
+        self
+    }
+
+    /// Has exceptions that calls raise kept as objects, for a host that is Python itself.
+    pub(crate) fn keep_exceptions(mut self) -> Self {
+        self.keeps_exceptions = true;
+        self
+    }
+
+    /// The function that every worker calls before its first task, and its encoded arguments.
+    pub(crate) fn initializer_batch(mut self, batch: Batch) -> Self {
+        self.initializer = Some(Ok(batch));
         self
     }
 
@@ -337,6 +351,7 @@ impl PoolBuilder {
                 memory: self.memory,
                 copying,
                 is_plain: self.is_plain,
+                keeps_exceptions: self.keeps_exceptions,
                 inherited: Arc::new(inherited),
                 program: self.program,
                 grace: self.grace,

@@ -8,6 +8,7 @@ mod admission;
 mod builder;
 mod chunk;
 mod fallback;
+mod handover;
 mod map;
 mod reorder;
 mod settings;
@@ -20,6 +21,7 @@ mod submission;
 mod supervisor;
 mod task;
 mod watchdog;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -53,6 +55,7 @@ pub use stats::{Percentiles, Stats, WorkerStats};
 pub use stream::{Iterated, MapStream};
 pub use submission::{Calling, Submission};
 pub use task::TaskBuilder;
+pub(crate) use window::Window;
 
 /// A set of workers that run Python functions in parallel.
 ///

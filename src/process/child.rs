@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use owngil_ffi::Runtime;
 
+use super::command;
 use super::frame::{Ended, JobHead, News, PlaceRecord, Setup, Shape, Word};
 use super::life::{Control, Life, told};
 use super::link::{self, Read, Reader, Writer, malformed};
@@ -43,6 +44,8 @@ pub(crate) struct Settings<'s> {
     pub(crate) memory: MemorySetting,
     /// Whether results whose class derives from a plain type come as the plain value.
     pub(crate) is_plain: bool,
+    /// Whether exceptions that calls raise are kept as objects.
+    pub(crate) keeps_exceptions: bool,
     pub(crate) inherited: &'s Inherited,
     /// Output is kept with its task.
     pub(crate) handover: Option<Handover>,
@@ -83,11 +86,7 @@ impl Child {
     /// [`Error::Config`] for a program that cannot be started or does not become a worker, and what keeps
     /// Python from starting there.
     pub(crate) fn start(settings: Settings<'_>) -> Result<Child> {
-        let program = match settings.program {
-            Some(program) => program.to_owned(),
-            None => PathBuf::from("/proc/self/exe"),
-        };
-        let connected = Child::connect(&program, settings);
+        let connected = Child::connect(settings);
         let child = connected.map_err(|error| {
             Error::Config(format!(
                 "the worker program {} could not be started: {error}",
@@ -104,12 +103,12 @@ impl Child {
         Ok(child)
     }
 
-    fn connect(program: &Path, settings: Settings<'_>) -> io::Result<Child> {
+    fn connect(settings: Settings<'_>) -> io::Result<Child> {
         let (ours, theirs) = link::pair()?;
         let (control, their_control) = link::pair()?;
         let (turn, board) = Turn::create()?;
         let seen = Turn::open(&board)?;
-        let mut command = Command::new(program);
+        let mut command = command::of_worker(settings.program);
         // Not in the terminal's group: Ctrl-C is for the pool's process, which ends its workers.
         command.arg(ARGUMENT).process_group(0);
         // As they were when the pool started, whatever tasks of this process have done to them.
@@ -128,9 +127,6 @@ impl Child {
                     None => command.env_remove(&change.name),
                 };
             }
-        }
-        if let (None, Some(name)) = (settings.program, std::env::args_os().next()) {
-            command.arg0(name);
         }
         let pipes = match settings.catches_descriptors {
             true => Some(connect_output(&mut command)?),
@@ -155,6 +151,7 @@ impl Child {
             counts_memory: memory,
             memory_limit: limit.map(|limit| limit as u64),
             is_plain: settings.is_plain,
+            keeps_exceptions: settings.keeps_exceptions,
             handover: settings.handover,
             has_pipes: pipes.is_some(),
             umask: settings.inherited.directory.as_ref().map(Directory::umask),

@@ -29,6 +29,8 @@ pub(super) struct Setup {
     pub(super) memory_limit: Option<u64>,
     /// Whether results whose class derives from a plain type are told as the plain value.
     pub(super) is_plain: bool,
+    /// Whether exceptions that calls raise are told as objects, too.
+    pub(super) keeps_exceptions: bool,
     /// When output is handed on; `None` where it is kept with its task.
     pub(super) handover: Option<Handover>,
     /// Its descriptors 1 and 2 are pipes, of which it gets the ends that are read.
@@ -170,6 +172,7 @@ pub(super) enum PlaceRecord {
     Module {
         module: String,
         name: String,
+        label: Option<String>,
     },
     Source {
         text: String,
@@ -194,7 +197,15 @@ impl From<&Place> for PlaceRecord {
                 module,
                 name,
             },
-            Place::Module { module, name } => PlaceRecord::Module { module, name },
+            Place::Module {
+                module,
+                name,
+                label,
+            } => PlaceRecord::Module {
+                module,
+                name,
+                label,
+            },
             Place::Source { text, module, name } => PlaceRecord::Source { text, module, name },
             Place::Script { script, shown } => PlaceRecord::Script { script, shown },
             Place::Malformed { reference } => PlaceRecord::Malformed { reference },
@@ -210,7 +221,15 @@ impl From<PlaceRecord> for Place {
                 module,
                 name,
             },
-            PlaceRecord::Module { module, name } => Place::Module { module, name },
+            PlaceRecord::Module {
+                module,
+                name,
+                label,
+            } => Place::Module {
+                module,
+                name,
+                label,
+            },
             PlaceRecord::Source { text, module, name } => Place::Source { text, module, name },
             PlaceRecord::Script { script, shown } => Place::Script { script, shown },
             PlaceRecord::Malformed { reference } => Place::Malformed { reference },

@@ -9,6 +9,7 @@
 //! pool's.
 
 mod child;
+mod command;
 mod frame;
 mod life;
 mod link;
@@ -17,6 +18,7 @@ mod turn;
 mod values;
 
 pub(crate) use child::{Child, Event, Settings};
+pub(crate) use command::set_own as set_own_command;
 pub(crate) use link::Read;
 pub use role::become_worker_if_asked;
-pub(crate) use role::has_forgotten;
+pub(crate) use role::{become_worker_of_host, has_forgotten};

@@ -75,6 +75,28 @@ pub fn become_worker_if_asked() {
     }
 }
 
+/// Makes this process, in which a host's Python runs, a worker of the pool that has started it. It calls `serve` with
+/// what is to be begun when the main thread is ready to run jobs.
+///
+/// # Errors
+///
+/// Where no pool has started it.
+pub(crate) fn become_worker_of_host(serve: impl FnOnce(Box<dyn FnOnce() + Send>)) -> Result<()> {
+    let (role, asked) = Role::take_up().map_err(|error| {
+        Error::Config(format!(
+            "this process was not started by a pool to be its worker: {error}"
+        ))
+    })?;
+    serve(Box::new(move || {
+        let life = thread::Builder::new().name("owngil-listener".to_owned());
+        if let Err(error) = life.spawn(|| role.live(asked)) {
+            eprintln!("error: the system gave no thread for a worker: {error}");
+            leave(1);
+        }
+    }));
+    Ok(())
+}
+
 /// Whether this process was started to be a worker and is none: its `main` lacks the line.
 pub(crate) fn has_forgotten() -> bool {
     is_asked() && !IS_WORKER.load(Ordering::Relaxed)
@@ -227,6 +249,9 @@ impl Role {
             Interpreter::on_main_alone(thread, monitor, memory, &Arc::new(inherited))?;
         if self.setup.is_plain {
             interpreter.give_plain();
+        }
+        if self.setup.keeps_exceptions {
+            interpreter.keep_exceptions();
         }
         let capture = Arc::clone(monitor.capture());
         interpreter.stand_alone(move || {

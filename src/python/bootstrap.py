@@ -181,12 +181,17 @@ def install_streams(write, descriptor, keeps_stdin):
         sys._owngil_streams = sys.stdin, sys.stdout, sys.stderr
 
 
-def install_module(number, is_alone):
-    """Gives tasks the module `owngil`: whose they are, and a place for what a worker keeps from task to task."""
+def install_module(number, is_alone, is_hosted):
+    """Gives tasks the module `owngil`: whose they are, and a place for what a worker keeps from task to task.
+
+    A host has a package of that name, which finds the same in `_owngil_worker`.
+    """
     with _loading:
-        here = sys.modules.get("owngil")
+        here = sys.modules.get("_owngil_worker")
         if here is None:
-            here = sys.modules["owngil"] = type(sys)("owngil", "The worker that runs this.")
+            here = sys.modules["_owngil_worker"] = type(sys)("owngil", "The worker that runs this.")
+            if not is_hosted:
+                sys.modules["owngil"] = here
             # Workers that share the main interpreter are told apart by their threads.
             here.state = type(sys.implementation)() if is_alone else _thread._local()
             own = type(sys.implementation)() if is_alone else _thread._local()
@@ -246,7 +251,7 @@ def keep_process(is_alone):
     process, worker, end = posix.getpid(), _thread.get_ident(), posix._exit
 
     def _exit(status):
-        is_script = _thread.get_ident() == worker and getattr(sys.modules["owngil"]._own, "runs_script", False)
+        is_script = _thread.get_ident() == worker and getattr(sys.modules["_owngil_worker"]._own, "runs_script", False)
         if not isinstance(status, int) or posix.getpid() != process or (is_alone and not is_script):
             # What is forked off ends by it, as anywhere.
             end(status)
@@ -518,6 +523,20 @@ def plain(value):
     return value
 
 
+_pickle_dump = None
+
+
+def _dump():
+    """The function that pickles: `pickle.dump`, unless the package that hosts this has one of its own."""
+    global _pickle_dump
+    own = sys.modules.get("owngil._pickling")
+    if own is not None:
+        return own.dump
+    if _pickle_dump is None:
+        from _pickle import dump as _pickle_dump
+    return _pickle_dump
+
+
 class _File:
     """What pickle takes for a file: its methods are Rust functions."""
 
@@ -526,14 +545,10 @@ def pickler(write):
     """A function that pickles to `write`, and gives the buffers that are not in the pickle."""
     file = _File()
     file.write = write
-    dump = None
 
     def pickle(leaves):
-        nonlocal dump
-        if dump is None:
-            from _pickle import dump
         buffers = []
-        dump(leaves, file, 5, buffer_callback=buffers.append)
+        _dump()(leaves, file, 5, buffer_callback=buffers.append)
         return buffers
 
     return pickle
@@ -554,6 +569,16 @@ def unpickler(read, readinto):
         return load(file, buffers=buffers)
 
     return unpickle
+
+
+def pickle_exception(exception):
+    """The exception in a pickle, None where it cannot be pickled."""
+    file = io.BytesIO()
+    try:
+        _dump()(exception, file, 5)
+    except Exception:
+        return None
+    return file.getvalue()
 
 
 def loads(data):

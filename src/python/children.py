@@ -18,7 +18,7 @@ _ENVIRONMENT, _STDIN, _STDOUT, _STDERR = 5, 6, 9, 11
 
 
 def _replace(name, function):
-    sys.modules["owngil"]._replace(name, function, posix, os)
+    sys.modules["_owngil_worker"]._replace(name, function, posix, os)
 
 
 def _replace_fork_exec(function):
@@ -69,7 +69,7 @@ def _is_for_all(frame):
 
 def tell_of_children(started):
     """Has `started(pid)` called with each child process."""
-    if not sys.modules["owngil"]._is_first("tells_of_children"):
+    if not sys.modules["_owngil_worker"]._is_first("tells_of_children"):
         return
 
     def telling(call):
@@ -119,14 +119,14 @@ def catch(descriptor, write, environment, forked):
 
     `forked()` is called in what is forked off, which only the main interpreter may do.
     """
-    if not sys.modules["owngil"]._is_first("catches_children"):
+    if not sys.modules["_owngil_worker"]._is_first("catches_children"):
         return
 
     def own(number):
         if number == 1 or number == 2:
             target = descriptor(number)
             return number if target is None else target
-        return getattr(sys.modules["owngil"]._own, "stdin", 0) if number == 0 else number
+        return getattr(sys.modules["_owngil_worker"]._own, "stdin", 0) if number == 0 else number
 
     def listed():
         return None if environment is None else [name + b"=" + value for name, value in environment.items()]
@@ -139,7 +139,7 @@ def catch(descriptor, write, environment, forked):
             arguments[_ENVIRONMENT] = listed()
         if arguments[_STDIN] in (-1, 0):
             # That of a script that has some.
-            arguments[_STDIN] = getattr(sys.modules["owngil"]._own, "stdin", arguments[_STDIN])
+            arguments[_STDIN] = getattr(sys.modules["_owngil_worker"]._own, "stdin", arguments[_STDIN])
         for place, number in (_STDOUT, 1), (_STDERR, 2):
             # -1: the child inherits it. That of subprocess.STDOUT may be a number of sys.stdout's.
             wanted = number if arguments[place] == -1 else arguments[place]
@@ -155,7 +155,7 @@ def catch(descriptor, write, environment, forked):
             if env is None:
                 env = environment
             first = []
-            stdin = getattr(sys.modules["owngil"]._own, "stdin", -1)
+            stdin = getattr(sys.modules["_owngil_worker"]._own, "stdin", -1)
             if stdin >= 0:
                 first.append((posix.POSIX_SPAWN_DUP2, stdin, 0))
             for number in 1, 2:
@@ -214,7 +214,7 @@ def _print_to(descriptors):
 
 def keep_directory(note, has_own):
     """Has `note()` called where the working directory or the umask is changed, which are put back after the call."""
-    if not sys.modules["owngil"]._is_first("keeps_directory"):
+    if not sys.modules["_owngil_worker"]._is_first("keeps_directory"):
         return
 
     def noting(call):

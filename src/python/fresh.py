@@ -133,7 +133,7 @@ class _State:
         self._logging = _Logging(logging) if logging else None
         # Those of `warnings` too, which may not have been imported yet.
         self._filters = list(_warnings.filters)
-        owngil = sys.modules["owngil"]
+        owngil = sys.modules["_owngil_worker"]
         self._of_host = dict(getattr(owngil, "_handlers", ()))
         handles_signals = getattr(owngil._own, "handles_signals", False)
         self._handlers = _handlers() if handles_signals else None
@@ -161,7 +161,7 @@ class _State:
 
     def _put_back_streams(self):
         io.open = self._builtins["open"]
-        own = sys.modules["owngil"]._own
+        own = sys.modules["_owngil_worker"]._own
         if hasattr(own, "stdin"):
             del own.stdin
         for stream, errors in zip(sys._owngil_streams[1:], self._errors):
@@ -268,7 +268,7 @@ class _State:
         warnings.formatwarning = getattr(warnings, "_formatwarning_orig", warnings.formatwarning)
 
     def _put_back_signals(self):
-        owngil = sys.modules["owngil"]
+        owngil = sys.modules["_owngil_worker"]
         if self._of_host:
             owngil._handlers.update(self._of_host)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
@@ -293,7 +293,7 @@ class _OfFunctions:
         self._script = _thread.get_ident()
 
     def find_spec(self, name, path=None, target=None):
-        if sys.modules["owngil"].worker_id() is not None and _thread.get_ident() != self._script:
+        if sys.modules["_owngil_worker"].worker_id() is not None and _thread.get_ident() != self._script:
             modules, _ = _of_functions
             modules.add(name)
         return None

@@ -77,6 +77,6 @@ def hold():
             raise ValueError("unrecognized lockf argument")
         operate(fd, fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
 
-    replace = sys.modules["owngil"]._replace
+    replace = sys.modules["_owngil_worker"]._replace
     replace("fcntl", fcntl_, fcntl)
     replace("lockf", lockf, fcntl)

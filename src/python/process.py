@@ -10,10 +10,10 @@ if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 # Its own, which scripts may replace or close.
-sys.modules["owngil"]._own.streams = os.dup(1), os.dup(2)
+sys.modules["_owngil_worker"]._own.streams = os.dup(1), os.dup(2)
 
 # It may handle signals, which scripts leave to the next one otherwise.
-sys.modules["owngil"]._own.handles_signals = True
+sys.modules["_owngil_worker"]._own.handles_signals = True
 # What is forked off here is no worker.
 os.register_at_fork(after_in_child=forked)
 
@@ -46,7 +46,7 @@ def _follow(change):
         try:
             return change(*arguments, **keywords)
         finally:
-            streams = zip((1, 2), sys._owngil_streams[1:], sys.modules["owngil"]._own.streams)
+            streams = zip((1, 2), sys._owngil_streams[1:], sys.modules["_owngil_worker"]._own.streams)
             for number, stream, kept in streams:
                 stream.send_to(None if _same_file(number, kept) else number)
 
@@ -86,4 +86,4 @@ _replaced = {
     "forkpty": _forking(os.forkpty),
 }
 for name, made in _replaced.items():
-    sys.modules["owngil"]._replace(name, made, sys.modules["posix"], os)
+    sys.modules["_owngil_worker"]._replace(name, made, sys.modules["posix"], os)

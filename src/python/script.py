@@ -87,7 +87,7 @@ class _Script:
 
     def __call__(self, *arguments, stdin=None, slot=None):
         if slot is not None:
-            number = str(sys.modules["owngil"].worker_id() + 1)
+            number = str(sys.modules["_owngil_worker"].worker_id() + 1)
             arguments = [argument.replace(slot, number) for argument in arguments]
         with _script_turn:
             return self._run(arguments, stdin)
@@ -107,7 +107,7 @@ class _Script:
             sys.stdin = _standard_input(stdin)
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin()
-        own, main, raised, is_abrupt = sys.modules["owngil"]._own, None, None, False
+        own, main, raised, is_abrupt = sys.modules["_owngil_worker"]._own, None, None, False
         own.runs_script = True
         try:
             main, code, sys.argv[0] = self._main()
@@ -285,7 +285,7 @@ def _standard_input(data):
 
 def _give_descriptor(descriptor):
     """Has descriptor 0 be the script's standard input: for open(0), for os.read(0, n), and for child processes."""
-    own = sys.modules["owngil"]._own
+    own = sys.modules["_owngil_worker"]._own
     if getattr(own, "handles_signals", False):
         # A process of its own.
         os.dup2(descriptor, 0)

@@ -22,7 +22,7 @@ def leave_to_host():
     """Has default and ignored signals be accepted without an effect, and nothing end or wake the process with the tasks
     of others.
     """
-    owngil = sys.modules["owngil"]
+    owngil = sys.modules["_owngil_worker"]
     if not owngil._is_first("leaves_signals"):
         return
     set_handler, get_handler, replace = _signal.signal, _signal.getsignal, owngil._replace

@@ -8,7 +8,7 @@ use super::{Batch, Completed, Timing};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::output::Output;
-use crate::payload::{self, Encoding, Reader};
+use crate::payload::{self, CrossingError, Encoding, Reader};
 use crate::wire::{self, Failure};
 
 /// The tag of a failed call in a stream of results; no value starts with it.
@@ -171,6 +171,21 @@ impl Results {
         }
     }
 
+    /// Whether the first call was cancelled.
+    #[cold]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let reader = self.bytes.reader();
+        reader.peek() == Ok(FAILED) && matches!(failure(reader).0, Error::Cancelled(_))
+    }
+
+    /// The end of a batch of one call, whose value `decode` reads.
+    pub(crate) fn only_result_by<R>(
+        &self,
+        decode: impl FnOnce(&mut Reader<'_>) -> std::result::Result<R, CrossingError>,
+    ) -> Result<R> {
+        read_by(&mut self.bytes.reader(), decode)
+    }
+
     /// The end of a batch of one call.
     pub(super) fn only_result<T: DeserializeOwned>(&self) -> Result<T> {
         debug_assert_eq!(self.n, 1, "a task is a batch of one call");
@@ -287,12 +302,21 @@ impl Items {
     /// The next call's end without what it printed; `None` after the last.
     #[inline]
     pub(crate) fn next_result<T: DeserializeOwned>(&mut self) -> Option<Result<T>> {
+        self.next_result_by(|reader| payload::decode_value(reader))
+    }
+
+    /// The same, where `decode` reads the value. When that fails it has left the reader behind the value.
+    #[inline]
+    pub(crate) fn next_result_by<R>(
+        &mut self,
+        decode: impl FnOnce(&mut Reader<'_>) -> std::result::Result<R, CrossingError>,
+    ) -> Option<Result<R>> {
         if self.at == self.n {
             return None;
         }
         let mut reader = self.bytes.reader();
         reader.seek(self.position);
-        let result = read_result(&mut reader);
+        let result = read_by(&mut reader, decode);
         self.position = reader.position();
         self.at += 1;
         Some(match result {
@@ -327,13 +351,21 @@ fn take_at<T>(items: &mut std::vec::IntoIter<(u32, T)>, at: u32) -> Option<T> {
 
 #[inline]
 fn read_result<T: DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T> {
+    read_by(reader, |reader| payload::decode_value(reader))
+}
+
+#[inline]
+fn read_by<R>(
+    reader: &mut Reader<'_>,
+    decode: impl FnOnce(&mut Reader<'_>) -> std::result::Result<R, CrossingError>,
+) -> Result<R> {
     match reader.peek() {
         Ok(FAILED) => {
             let (error, position) = failure(*reader);
             reader.seek(position);
             Err(error)
         }
-        _ => payload::decode_value(reader).map_err(|error| Error::Value(error.root("result"))),
+        _ => decode(reader).map_err(|error| Error::Value(error.root("result"))),
     }
 }
 

@@ -159,6 +159,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) copying: Copying,
     /// Whether results whose class derives from a plain type come as the plain value.
     pub(crate) is_plain: bool,
+    /// Whether exceptions that calls raise are kept as objects.
+    pub(crate) keeps_exceptions: bool,
     pub(crate) inherited: Arc<Inherited>,
     /// The program that worker processes run; this one by default.
     pub(crate) program: Option<PathBuf>,
@@ -184,6 +186,9 @@ pub(crate) fn start(
     };
     if settings.is_plain {
         worker.interpreter.give_plain();
+    }
+    if settings.keeps_exceptions {
+        worker.interpreter.keep_exceptions();
     }
     let (orders, thread) = (orders.clone(), std::thread::current());
     worker.interpreter.loans().on_return(move || {

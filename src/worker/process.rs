@@ -42,6 +42,7 @@ pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Resu
         worker: monitor.worker(),
         memory: settings.memory,
         is_plain: settings.is_plain,
+        keeps_exceptions: settings.keeps_exceptions,
         inherited: &settings.inherited,
         handover: monitor.capture().handover(),
         catches_descriptors: monitor.capture().catches_descriptors(),

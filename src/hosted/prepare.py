@@ -1,0 +1,17 @@
+"""Runs in each worker of a host's pool before its first call: the host's search path, and its initializer."""
+
+import sys
+
+
+def prepare(path, module, name, arguments):
+    if path is not None:
+        sys.path[:] = path
+    if module is None:
+        return
+    import pickle
+
+    __import__(module)
+    function = sys.modules[module]
+    for part in name.split("."):
+        function = getattr(function, part)
+    function(*pickle.loads(arguments))

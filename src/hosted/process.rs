@@ -1,0 +1,96 @@
+//! Process: what a library in somebody else's process has to do about its end, its forks and its own processes.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+
+use owngil_ffi::{Attached, Borrowed, Object, PyResult, hosted};
+
+use super::pool::HostPool;
+use super::wait::wait;
+use super::{add, raised};
+use crate::process::{become_worker_of_host, set_own_command};
+
+/// The pools of this process, as far as they are there.
+static POOLS: Mutex<Vec<Weak<HostPool>>> = Mutex::new(Vec::new());
+
+/// Notes a pool that the end of the process has to end.
+pub(super) fn note(pool: &Arc<HostPool>) {
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    pools.retain(|pool| pool.strong_count() > 0);
+    pools.push(Arc::downgrade(pool));
+}
+
+/// Adds the functions that `_native.py` uses for the life of the process.
+pub(super) fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyResult<'a, ()> {
+    add(attached, module, "set_worker_argv", set_worker_argv)?;
+    add(attached, module, "worker_main", worker_main)?;
+    add(attached, module, "stop_all", stop_all)?;
+    add(attached, module, "before_fork", |attached, _| {
+        attached.detach(hosted::hide_before_fork);
+        Ok(attached.none())
+    })?;
+    add(attached, module, "after_fork_in_parent", |attached, _| {
+        hosted::show_after_fork(false);
+        Ok(attached.none())
+    })?;
+    add(attached, module, "after_fork_in_child", |attached, _| {
+        hosted::show_after_fork(true);
+        let restarted = attached.detach(hosted::restart_service);
+        restarted.map_err(|error| raised(attached, &error.into()))?;
+        Ok(attached.none())
+    })?;
+    add(attached, module, "leave_interpreters", |attached, _| {
+        Ok(attached.bool(attached.detach(hosted::leave_interpreters)))
+    })
+}
+
+/// `set_worker_argv(words)`: how this program is started as a worker process; its own argument follows.
+fn set_worker_argv<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+) -> PyResult<'a, Object<'a>> {
+    let [words] = arguments else {
+        return Err(attached.raise_type_error("set_worker_argv takes a list of bytes"));
+    };
+    let mut found = Vec::new();
+    while let Some(word) = words.item(found.len()) {
+        let Some(bytes) = word.as_bytes() else {
+            return Err(attached.raise_type_error("set_worker_argv takes a list of bytes"));
+        };
+        found.push(OsString::from_vec(bytes.to_vec()));
+    }
+    set_own_command(found);
+    Ok(attached.none())
+}
+
+/// `worker_main()`: becomes a worker of the pool that has started this process, and never returns then.
+fn worker_main<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
+    let mut served = Ok(());
+    let became = become_worker_of_host(|begin| {
+        served = hosted::serve_host(attached, begin);
+    });
+    became.map_err(|error| raised(attached, &error))?;
+    served.map_err(|error| raised(attached, &error.into()))?;
+    Ok(attached.none())
+}
+
+/// `stop_all()`: ends all pools, in parallel; how many interpreters are left behind.
+fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
+    let pools = std::mem::take(&mut *POOLS.lock().unwrap_or_else(PoisonError::into_inner));
+    let ending: Vec<_> = pools
+        .iter()
+        .filter_map(Weak::upgrade)
+        .filter(|pool| pool.is_of_this_process())
+        .map(|pool| thread::spawn(move || pool.end()))
+        .collect();
+    let mut ending = ending.into_iter();
+    wait(attached, None, move |_| {
+        for thread in ending.by_ref() {
+            let _ = thread.join();
+        }
+        Some(())
+    })?;
+    attached.int(hosted::n_interpreters() as i64)
+}

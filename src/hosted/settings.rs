@@ -1,0 +1,129 @@
+//! Settings: the builder of a pool, from Python values.
+
+use std::time::Duration;
+
+use owngil_ffi::{Attached, Borrowed, Object, PyResult};
+
+use super::{codec, raised};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
+use crate::extensions::Extensions;
+use crate::function::Function;
+use crate::payload::Encoding;
+use crate::pool::{Pool, PoolBuilder};
+use crate::task::Batch;
+use crate::worker::Backend;
+
+/// Runs in each worker before anything else does.
+const PREPARE: &str = include_str!("prepare.py");
+
+/// The builder that these arguments describe: workers, backend, extensions, timeout, memory limit, grace, calls per
+/// worker, whether workers have directories of their own, and what [`initializer`] takes.
+///
+/// # Errors
+///
+/// `ValueError` and `TypeError` for settings that are none.
+pub(super) fn builder<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+) -> PyResult<'a, PoolBuilder> {
+    let [
+        workers,
+        backend,
+        extensions,
+        timeout,
+        memory_limit,
+        grace,
+        n_calls,
+        own_directories,
+        initializer @ ..,
+    ] = arguments
+    else {
+        return Err(attached.raise_type_error("too few settings of a pool"));
+    };
+    let config = |result: Result<PoolBuilder>| result.map_err(|error| raised(attached, &error));
+    let mut builder = Pool::builder().keep_exceptions().lazy();
+    let backend_name = backend.text()?;
+    let named = backend_name.parse::<Backend>();
+    builder = config(named.map(|backend| builder.backend(backend)))?;
+    if !extensions.is_none() {
+        let named = extensions.text()?.parse::<Extensions>();
+        builder = config(named.map(|extensions| builder.extensions(extensions)))?;
+    }
+    if let Some(workers) = count(workers, "workers")? {
+        builder = builder.workers(workers);
+    }
+    if let Some(limit) = seconds(timeout, "timeout")? {
+        builder = builder.time_limit(limit);
+    }
+    if let Some(limit) = count(memory_limit, "memory_limit")? {
+        builder = builder.memory_limit(limit);
+    }
+    if let Some(grace) = seconds(grace, "grace")? {
+        builder = builder.grace(grace);
+    }
+    if let Some(n_calls) = count(n_calls, "max_tasks_per_worker")? {
+        builder = builder.max_tasks_per_worker(n_calls as u64);
+    }
+    if own_directories.is_true()? {
+        builder = builder.own_directories(true);
+    }
+    if backend_name == "thread" && !owngil_ffi::Runtime::IS_FREE_THREADED {
+        let error = Error::Config(
+            "the backend thread has one GIL for all, the host's: use concurrent.futures.ThreadPoolExecutor".to_owned(),
+        );
+        return Err(raised(attached, &error));
+    }
+    match initializer_batch(attached, initializer)? {
+        Some(batch) => Ok(builder.initializer_batch(batch)),
+        None => Ok(builder),
+    }
+}
+
+/// `sys.path` of workers, and the function that each calls first, with the pickle of its arguments.
+fn initializer_batch<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+) -> PyResult<'a, Option<Batch>> {
+    let [path, module, name, pickle] = arguments else {
+        return Err(attached.raise_type_error("too few or many settings of a pool"));
+    };
+    if path.is_none() && module.is_none() {
+        return Ok(None);
+    }
+    let values = [path, module, name, pickle].map(|value| Object::clone(value));
+    let call = attached.tuple(values)?;
+    let mut encoding = Encoding::default();
+    let encoded = codec::with_codec(attached, |codec| {
+        codec::encode_call(codec, attached, &call, None, &mut encoding)
+    })?;
+    encoded.map_err(|error| raised(attached, &error.into()))?;
+    let calls = Bytes::take_from(&mut encoding);
+    let function = Function::source(PREPARE, "prepare");
+    Ok(Some(Batch::of_encoded(&function, calls, 1, None)))
+}
+
+/// A number that may be left out.
+pub(super) fn count<'a>(value: &Object<'a>, name: &str) -> PyResult<'a, Option<usize>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let number = value.as_i64().and_then(|n| usize::try_from(n).ok());
+    number.map(Some).ok_or_else(|| {
+        let message = format!("{name} must be a number that is not negative");
+        value.attached().raise_value_error(&message)
+    })
+}
+
+/// A time in seconds that may be left out.
+pub(super) fn seconds<'a>(value: &Object<'a>, name: &str) -> PyResult<'a, Option<Duration>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let number = value.as_f64().or(value.as_i64().map(|n| n as f64));
+    let time = number.and_then(|n| Duration::try_from_secs_f64(n).ok());
+    time.map(Some).ok_or_else(|| {
+        let message = format!("{name} must be a number of seconds that is not negative");
+        value.attached().raise_value_error(&message)
+    })
+}

@@ -1,0 +1,34 @@
+//! Command: what is started as a worker process.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The words that start this program anew, where it is not what `/proc/self/exe` leads to.
+static OWN: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Says how this program is started: in a host it is a Python, which is told what to run.
+pub(crate) fn set_own(words: Vec<OsString>) {
+    let _ = OWN.set(words);
+}
+
+/// The command of a worker process, without the argument that says so: a program that was named, or this one.
+pub(super) fn of_worker(program: Option<&Path>) -> Command {
+    match (program, OWN.get().map(Vec::as_slice)) {
+        (Some(program), _) => Command::new(program),
+        (None, Some([program, words @ ..])) => {
+            let mut command = Command::new(program);
+            command.args(words);
+            command
+        }
+        (None, _) => {
+            let mut command = Command::new("/proc/self/exe");
+            if let Some(name) = std::env::args_os().next() {
+                command.arg0(name);
+            }
+            command
+        }
+    }
+}
