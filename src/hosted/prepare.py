@@ -8,10 +8,10 @@ def prepare(path, module, name, arguments):
         sys.path[:] = path
     if module is None:
         return
-    import pickle
+    from _pickle import loads
 
     __import__(module)
     function = sys.modules[module]
     for part in name.split("."):
         function = getattr(function, part)
-    function(*pickle.loads(arguments))
+    function(*loads(arguments))

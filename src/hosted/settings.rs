@@ -6,7 +6,7 @@ use owngil_ffi::{Attached, Borrowed, Object, PyResult};
 
 use super::{codec, raised};
 use crate::bytes::Bytes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::payload::Encoding;
@@ -43,8 +43,7 @@ pub(super) fn builder<'a>(
     };
     let config = |result: Result<PoolBuilder>| result.map_err(|error| raised(attached, &error));
     let mut builder = Pool::builder().keep_exceptions().lazy();
-    let backend_name = backend.text()?;
-    let named = backend_name.parse::<Backend>();
+    let named = backend.text()?.parse::<Backend>();
     builder = config(named.map(|backend| builder.backend(backend)))?;
     if !extensions.is_none() {
         let named = extensions.text()?.parse::<Extensions>();
@@ -67,12 +66,6 @@ pub(super) fn builder<'a>(
     }
     if own_directories.is_true()? {
         builder = builder.own_directories(true);
-    }
-    if backend_name == "thread" && !owngil_ffi::Runtime::IS_FREE_THREADED {
-        let error = Error::Config(
-            "the backend thread has one GIL for all, the host's: use concurrent.futures.ThreadPoolExecutor".to_owned(),
-        );
-        return Err(raised(attached, &error));
     }
     match initializer_batch(attached, initializer)? {
         Some(batch) => Ok(builder.initializer_batch(batch)),

@@ -72,14 +72,21 @@ impl State {
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         BOOTSTRAP.run(attached, &bootstrap)?;
         let function = |name: &str| named(attached, &bootstrap, name);
-        let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
+        let is_hosted = hosted::is_hosted();
+        // Threads of a host's main interpreter, which stays as it is.
+        let is_guest = is_hosted && attached.id() == 0 && !is_alone;
         let is_worker = worker.is_some();
         let worker = match worker {
             Some(worker) => attached.int(worker as i64)?,
             None => attached.none(),
         };
-        let is_hosted = attached.bool(hosted::is_hosted());
-        function("install_module")?.call(&[worker, attached.bool(is_alone), is_hosted])?;
+        let around = [worker, attached.bool(is_alone), attached.bool(is_hosted)];
+        if is_guest {
+            function("install_module")?.call(&around)?;
+            return State::of(attached, &bootstrap, loans, None, None);
+        }
+        let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
+        function("install_module")?.call(&around)?;
         function("let_threads_be_waited_for")?.call(&[])?;
         if attached.id() != 0 || is_worker {
             let is_process = attached.id() == 0 && is_alone;
@@ -101,11 +108,21 @@ impl State {
         if attached.id() != 0 {
             site::run(attached, refusals.as_ref())?;
         }
+        State::of(attached, &bootstrap, loans, refusals, directory)
+    }
+
+    fn of<'a>(
+        attached: Attached<'a>,
+        bootstrap: &Object<'a>,
+        loans: Option<Loans>,
+        refusals: Option<Refusals>,
+        directory: Option<OwnDirectory>,
+    ) -> PyResult<'a, State> {
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(State {
-            codec: codec(attached, &bootstrap, loans)?,
-            functions: Functions::new(attached, &bootstrap)?,
+            codec: codec(attached, bootstrap, loans)?,
+            functions: Functions::new(attached, bootstrap)?,
             collecting: Collecting::default(),
             refused: None,
             refusals,

@@ -271,7 +271,10 @@ impl Shared {
         }
         let n_empty = self.supervisor.n_empty.fetch_add(1, Ordering::SeqCst) + 1;
         if n_empty == self.settings.n_workers {
-            let reason = format!("no worker is left in the pool: {error}");
+            let mut reason = format!("no worker is left in the pool: {error}");
+            if let Some(cause) = std::error::Error::source(&error) {
+                reason.push_str(&format!("\ncaused by: {cause}"));
+            }
             self.admission.fail(&self.queue, Error::WorkerLost(reason));
         }
     }
