@@ -43,110 +43,52 @@
 mod raw;
 
 mod address;
-mod board;
-mod c_stdout;
-mod clock;
-mod crash;
-mod mapping;
+mod description;
+mod error;
 mod panic;
 mod version;
 
-mod error;
-mod executable;
-mod extension;
-mod search;
-mod shared_object;
+mod process;
 
-mod allocator;
 mod memory;
 
-mod attach;
+mod thread;
+
 mod object;
 
-mod container;
-mod scalar;
-
-mod exception;
-
-mod callback;
-
-mod buffer;
-mod loan;
-
-#[cfg(any(Py_GIL_DISABLED, test))]
-mod dump;
-#[cfg(Py_3_15)]
-mod nudge;
-mod stack;
-#[cfg(Py_GIL_DISABLED)]
-mod turn;
 mod visit;
-#[cfg(not(Py_GIL_DISABLED))]
-mod walk;
 
-mod copies;
-mod definition;
-mod description;
-mod directory;
-mod edit;
-mod foreign;
-mod memory_copy;
-mod private_copy;
-mod shared_copy;
-#[cfg(Py_3_15)]
-mod slots;
+mod shared_object;
 
-#[cfg(all(
-    target_os = "linux",
-    target_pointer_width = "64",
-    not(any(Py_3_14, Py_GIL_DISABLED))
-))]
-mod immortal;
-mod interpreter;
-#[cfg(not(Py_3_13))]
-mod isolate;
-#[cfg(target_os = "linux")]
-mod library;
-mod room;
 mod runtime;
-mod session;
-#[cfg(Py_3_13)]
-mod siblings;
-mod signals;
-mod site;
-#[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
-mod version_tag;
+
+mod interpreter;
+
+mod extension;
 
 #[cfg(doctest)]
 mod compile_fail;
 
-pub use attach::Attached;
-pub use board::Board;
-pub use buffer::{Owner, Views};
-pub use c_stdout::catch_c_stdout;
-pub use callback::Body;
-pub use clock::{ProcessClock, ThreadClock};
-pub use container::{Inside, Items, Pairs};
-pub use crash::{Place, Running, tell_of_crashes};
 pub use description::{Exception, ExceptionKind};
-pub use directory::{close_descriptor, unshare_directory};
 pub use error::StartError;
-pub use exception::Raised;
-pub use executable::find as find_python;
-pub use extension::{Extension, ExtensionError, Initialization, Library};
-pub use interpreter::{Ended, Interpreter};
 #[cfg(target_os = "linux")]
-pub use library::Libraries;
-pub use loan::{Lent, Loans};
-pub use mapping::Mapping;
-pub use memory::Memory;
-pub use object::{Borrowed, Kept, Kind, Object, PyResult};
+pub use extension::Libraries;
+pub use extension::{
+    Admission, Extension, Initialization, Library, Policy, PrivateCopies, PrivateCopy,
+};
+pub use interpreter::{Ended, Interpreter};
+pub use memory::{Board, Mapping, Memory};
+pub use object::{
+    Body, Borrowed, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner, Pairs, PyResult, Raised,
+    Views,
+};
 pub use panic::{catch, discard};
-pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
-pub use room::STACK_SIZE;
-pub use runtime::{Config, MainThread, Runtime, exit, leave};
-pub use session::session_of;
-pub use signals::{block_signals, describe_signal, unblock_signals};
-pub use site::SiteChange;
+pub use process::{
+    Place, ProcessClock, Running, ThreadClock, block_signals, catch_c_stdout, close_descriptor,
+    describe_signal, session_of, tell_of_crashes, unblock_signals, unshare_directory,
+};
+pub use runtime::{Config, MainThread, Runtime, SiteChange, exit, find_python, leave};
+pub use shared_object::ExtensionError;
+pub use thread::{Attached, STACK_SIZE};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

@@ -243,7 +243,7 @@ fn no_list_or_tuple_is_ever_seen_with_an_empty_place() {
 }
 
 #[test]
-fn exceptions_are_told_apart_and_copied_out_whole() {
+fn exceptions_are_distinguished_and_copied_out_whole() {
     in_interpreter(|attached| {
         let raise = |source: &str| {
             let globals = attached.dict().unwrap();
@@ -384,7 +384,7 @@ fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads(
     );
 }
 
-/// Makes an interpreter when it is dropped, and tells whether that went well.
+/// Makes an interpreter when it is dropped, and records whether that succeeded.
 struct Attaching(Arc<AtomicUsize>);
 
 impl Drop for Attaching {
