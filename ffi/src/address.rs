@@ -1,4 +1,4 @@
-//! Address: where something is, for any thread to know and few to follow.
+//! Address: a pointer that any thread may hold, and that is dereferenced only with a reason.
 
 use std::fmt;
 use std::ptr::NonNull;

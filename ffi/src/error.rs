@@ -1,4 +1,4 @@
-//! StartError: why CPython, or an interpreter of it, could not be started.
+//! StartError: why CPython, or one of its interpreters, could not be started.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,21 +1,22 @@
 //! The unsafe part of owngil: CPython sub-interpreters with their own GIL, behind safe types.
 //!
-//! This crate is the only one in owngil with `unsafe` in it. It knows CPython and knows nothing of
-//! pools, tasks or payloads. In reading order:
+//! This is the only crate of owngil with `unsafe` code. It knows CPython, and nothing about pools, tasks or payloads.
+//! In reading order:
 //!
 //! - [`Runtime`]: CPython in this process, started once.
-//! - [`Interpreter`]: one interpreter with its own GIL, on the OS thread that made it.
+//! - [`Interpreter`]: one interpreter with its own GIL, on the OS thread that created it.
 //! - [`Attached`]: the proof that this thread may touch that interpreter's objects.
-//! - [`Object`], [`Kept`]: references to Python objects, for the length of an attachment and
-//!   beyond it.
+//! - [`Object`], [`Kept`]: references to Python objects, for one attachment and beyond it.
 //! - [`Raised`], [`Exception`]: exceptions, as objects and as plain text.
 //! - [`Attached::callback`]: Python functions whose body is a Rust closure.
-//! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without
-//!   a copy.
-//! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to
-//!   interrupt it. [`ThreadClock`]: the CPU time of another thread.
-//! - [`Memory`]: the bytes that an interpreter has in use, and a limit to them.
-//! - [`Mapping`], [`Board`]: memory that is shared with worker processes. [`ProcessClock`]: their CPU time.
+//! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without a copy.
+//! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to interrupt it.
+//!   [`ThreadClock`]: the CPU time of another thread.
+//! - [`Memory`]: how many bytes an interpreter uses, and a limit.
+//! - [`PrivateCopies`]: extension modules, loaded once per interpreter.
+//! - [`Mapping`], [`Board`]: memory shared with worker processes. [`ProcessClock`]: their CPU time.
+//!
+//! The modules below stand in order: each uses only those above it.
 //!
 //! # What callers may rely on
 //!
@@ -43,10 +44,14 @@
 mod raw;
 
 mod address;
-mod description;
-mod error;
+
 mod panic;
+
+mod description;
+
 mod version;
+
+mod error;
 
 mod process;
 

@@ -1,4 +1,4 @@
-//! Version: which CPython runs, and what is known of it.
+//! Version: which CPython runs, and which defects of it are known.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! Copies: the shared objects of one interpreter, each loaded from a copy, with the libraries that they bring.
+//! Copies: the shared objects of one interpreter, each loaded from a copy, together with the libraries they need.
 //!
-//! A library of a package is as much a part of it as the extension is: what it keeps in variables belongs to one
-//! interpreter. So it gets a copy as well, under a name of its own, by which the loader finds it for those that
-//! need it. Libraries that keep nothing, or that are known to be made for several threads, are loaded once.
+//! A package's libraries belong to it as much as its extension does: their variables must belong to one interpreter.
+//! So each library is copied, too, under a name of its own by which the loader finds it for the objects that need it.
+//! Libraries without state, and those known to be safe for several threads, are loaded once.
 
 use std::collections::HashMap;
 use std::fs;

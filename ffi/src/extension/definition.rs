@@ -1,4 +1,4 @@
-//! Definition: a module of an extension, made by calling its `PyInit_…` ourselves.
+//! Definition: makes a module of an extension by calling its `PyInit_…` function.
 
 use std::ffi::{c_int, c_void};
 use std::mem;

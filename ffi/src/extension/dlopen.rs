@@ -1,13 +1,13 @@
-//! Libraries: shared libraries that Python code loads by itself, by `ctypes` or by cffi's `dlopen`.
+//! Libraries: the shared libraries that Python code loads itself, through `ctypes` or cffi's `dlopen`.
 //!
-//! Such a library is one for the whole process, while its author counts on one GIL, or on a lock in Python code of
-//! which each interpreter has its own. So an interpreter with its own GIL loads only what the process had when
-//! CPython started, and what is known to be made for several threads.
+//! The process has one copy of such a library, but its author counts on a single GIL, or on a lock in Python code
+//! that exists once per interpreter. So an interpreter with its own GIL loads only what the process had loaded when
+//! CPython started, and what is known to be safe for several threads.
 //!
-//! The loader is asked what a name stands for: before anything is loaded (`RTLD_NOLOAD`), and once more after that,
-//! since it searches for each caller in other folders. `ctypes` is held at its one function that loads, in each
-//! interpreter: an audit hook would be called for every event of the process, and makes `id` twice and
-//! `sys._getframe` three times as slow.
+//! The loader is asked what a name means: before anything is loaded (`RTLD_NOLOAD`), and again afterwards, because it
+//! searches different folders for each caller. In each interpreter, `ctypes` is checked at its one function that
+//! loads. An audit hook would be called for every event of the process: it makes `id` two and `sys._getframe` three
+//! times slower.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

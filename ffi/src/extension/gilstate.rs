@@ -1,13 +1,13 @@
-//! Foreign: threads that Python does not know, and that call into Python out of a private copy.
+//! Replacements of the `PyGILState_*` functions, for threads that a private copy's native code starts.
 //!
-//! A library's own threads attach by `PyGILState_Ensure`, which knows the main interpreter only: they would
-//! touch one interpreter's objects under another's GIL. A private copy belongs to one interpreter, so what
-//! it gets instead attaches to that one. It takes no arguments and cannot see its caller otherwise, so each
-//! interpreter with copies has functions of its own.
+//! Such threads attach by `PyGILState_Ensure`, which knows only the main interpreter: they would touch one
+//! interpreter's objects under another's GIL. A private copy belongs to one interpreter, so its replacement attaches
+//! to that one. The function takes no arguments and cannot see its caller otherwise, so each interpreter with copies
+//! has functions of its own.
 //!
-//! A thread that has a state of that interpreter gets CPython's own functions, which know it. For one that has
-//! none, a state is made, as they would make it for the main interpreter. From then on it is CPython's count
-//! in the state that says when it ends: extensions write to that by themselves (cffi before 2.1).
+//! A thread that already has a state of that interpreter gets CPython's own functions, which know it. For any other
+//! thread a state is made, as CPython would make it for the main interpreter. From then on CPython's count in the
+//! state says when it ends: some extensions write that count themselves (cffi before 2.1).
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};

@@ -1,7 +1,7 @@
 //! Extension: what the file of an extension module says about itself, without loading it.
 //!
-//! An extension shows CPython how it is made by the functions that it calls, and those are in its
-//! dynamic symbol table. Nothing of the file runs here, so a broken one is an error and no crash.
+//! The CPython functions that an extension calls show how it is initialized, and they are listed in its dynamic
+//! symbol table. No code of the file runs here, so a broken file is an error, not a crash.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

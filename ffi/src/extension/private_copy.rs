@@ -1,12 +1,11 @@
-//! PrivateCopies: extension modules, each loaded from a copy that is this interpreter's own.
+//! PrivateCopies: extension modules, each loaded from a copy that belongs to one interpreter.
 //!
-//! Most extensions refuse interpreters with their own GIL, since their variables are the process's, and two
-//! GILs would not protect them. In a copy they are this interpreter's, and its GIL protects them: the
-//! interpreter is to the module what the only one of a process would be. What that does not cover is in
-//! `docs/private-copies.md`.
+//! Most extensions refuse interpreters with their own GIL: their variables belong to the process, and two GILs do not
+//! protect them. In a copy the variables belong to the interpreter, and its GIL protects them, as the only GIL of a
+//! process would. `docs/private-copies.md` lists what that does not cover.
 //!
-//! Extensions that do not refuse get copies as well. Some of them say that they may be shared and keep
-//! pointers into numpy's, one for each interpreter (scipy 1.18's `_lbfgsb`).
+//! Extensions that do not refuse get copies as well. Some of them claim to be shareable and yet keep pointers into
+//! numpy's variables, which each interpreter has its own copy of (scipy 1.18's `_lbfgsb`).
 
 #[cfg(Py_3_15)]
 use std::ffi::c_void;

@@ -1,4 +1,4 @@
-//! Slots: a module of an extension, made of the slots that its `PyModExport_…` gives (PEP 793).
+//! Slots: makes a module of an extension from the slots that its `PyModExport_…` returns (PEP 793).
 
 use std::ffi::{c_int, c_void};
 use std::mem;

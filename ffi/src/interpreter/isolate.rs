@@ -1,4 +1,4 @@
-//! What 3.12 needs in each interpreter with its own GIL before other code runs there: see isolate.py.
+//! Isolation on 3.12: what each interpreter with its own GIL needs before other code runs there (see isolate.py).
 
 use std::sync::OnceLock;
 

@@ -1,9 +1,8 @@
-//! Interpreter: one CPython interpreter with its own GIL, on the OS thread that made it.
+//! Interpreter: one CPython interpreter with its own GIL, on the OS thread that created it.
 //!
-//! Created, used and ended on one thread: a thread state's identity and, from 3.14 on, the bounds of
-//! its C stack are fixed when it is created, and 3.12 deadlocks when another thread ends it.
-//! The type is not `Send`, so the compiler holds the rule; what code with its own `unsafe` gets
-//! past the compiler is checked at run time.
+//! It is created, used and ended on one thread: a thread state's identity and, from 3.14 on, the bounds of its C
+//! stack are fixed at creation, and 3.12 deadlocks when another thread ends it. The type is not `Send`, so the
+//! compiler enforces the rule; a run-time check catches code that gets past the compiler with its own `unsafe`.
 
 use std::cell::Cell;
 use std::ffi::c_int;

@@ -1,8 +1,8 @@
-//! Memory: how many bytes an interpreter has in use, and a limit to them.
+//! Memory: how many bytes an interpreter has in use, and its limit.
 //!
-//! An interpreter with a GIL of its own has arenas of its own, and all else that Python allocates is
-//! allocated on a thread that works for one interpreter. So each thread knows whose memory it is that it
-//! allocates (its *owner*), and CPython's allocators count it there; see `allocator.rs`.
+//! An interpreter with its own GIL has its own arenas, and everything else that Python allocates is allocated on a
+//! thread that works for one interpreter. So each thread knows the *owner* of the memory it allocates, and CPython's
+//! allocators count the memory there (see `allocator.rs`).
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,9 +1,9 @@
-//! Allocator: CPython's two sources of memory, with a look at whose it is.
+//! Allocator: CPython's two sources of memory, wrapped so that each owner's use is counted.
 //!
-//! Objects of up to 512 bytes live in arenas; all else comes from the raw allocator, which is the
-//! system's `malloc`. Both are replaced before there is any interpreter, by functions that pass each
-//! request on, and where the thread's owner has an account, count it there and refuse what is beyond its
-//! limit. A block is the same with and without them, so what one has allocated the other may free.
+//! Objects of up to 512 bytes live in arenas; everything else comes from the raw allocator, which is the system's
+//! `malloc`. Both are replaced before there is any interpreter, by functions that forward each request. If the
+//! thread's owner has an account, they count the bytes there and refuse requests beyond its limit. Blocks look the
+//! same with and without them, so each version can free what the other allocated.
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;

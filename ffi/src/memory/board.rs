@@ -1,8 +1,8 @@
-//! Board: a few numbers and some bytes that two processes both see, also when one of them is gone.
+//! Board: a few numbers and some bytes that two processes share, and that outlive either one.
 //!
-//! The numbers are atomics. The bytes are written by one side and read by the other when the writer has
-//! ended; they are copied in and out, one by one, so that a writer that still runs causes an error, not a fault. What
-//! is read deserves no more trust than anything else that another process says.
+//! The numbers are atomics. One side writes the bytes, and the other reads them after the writer has ended; they are
+//! copied one by one, so that a writer that still runs causes an error, not a fault. Trust what is read no more than
+//! anything else that another process says.
 
 use std::fmt;
 use std::io;

@@ -1,8 +1,8 @@
-//! Mapping: memory that a process filled once and others read, and that cannot change again.
+//! Mapping: memory that one process fills once and others read, and that cannot change afterwards.
 //!
-//! It is a memory file (`memfd_create`) that was sealed: from then on the system refuses to write to it,
-//! to shorten it and to take the seals off, for any process (fcntl(2), `F_ADD_SEALS`). So the bytes may be lent
-//! as a slice, whatever the process does that they came from.
+//! It is a sealed memory file (`memfd_create`): the system refuses to write to it, shorten it or remove the seals,
+//! for every process (fcntl(2), `F_ADD_SEALS`). So the bytes can be borrowed as a slice, whatever the process that
+//! wrote them does.
 
 use std::fmt;
 use std::io;

@@ -1,9 +1,9 @@
-//! Buffers: memory that Rust owns, which Python sees as a read-only `memoryview`, without a copy.
+//! Buffers: memory that Rust owns and Python sees as a read-only `memoryview`, without a copy.
 //!
-//! Under such a view is an object of a heap type that each interpreter has of its own. It keeps the
-//! memory's owner alive for as long as Python keeps the view, or anything made of it.
+//! Each view refers to an object of a heap type that every interpreter has its own copy of. That object keeps the
+//! owner of the memory alive for as long as Python keeps the view, or anything made from it.
 //!
-//! The other way, memory of Python's objects, is copied here, and lent in `loan`.
+//! In the other direction, the memory of Python's objects is copied here, or lent by `loan`.
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::fmt;

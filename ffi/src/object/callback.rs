@@ -1,7 +1,7 @@
 //! Callbacks: Python functions whose body is a Rust closure.
 //!
-//! Python may call one from any thread of its interpreter, so the closure is `Send + Sync`. A panic
-//! in it never reaches C: it becomes a `RuntimeError` that names the panic.
+//! Python may call one from any thread of its interpreter, so the closure is `Send + Sync`. A panic never reaches C:
+//! it becomes a `RuntimeError` that names the panic.
 
 use std::any::Any;
 use std::ffi::{CStr, c_void};

@@ -1,13 +1,12 @@
-//! Containers: made whole from their items, and walked.
+//! Containers: lists, tuples, dicts and sets, built from their items and iterated.
 //!
-//! A list or tuple is filled in one go, from items that exist already, so that no Python code (a
-//! finalizer, `gc.get_objects`) can ever see one with empty places. They stand in a `Vec`: any other
-//! iterator may run Python code, or give fewer items than it says.
+//! A list or tuple is filled in one step from items that already exist, so that no Python code (a finalizer,
+//! `gc.get_objects`) ever sees one with empty places. The items come in a `Vec`: any other iterator may run Python
+//! code, or yield fewer items than it claims.
 //!
-//! On a free-threaded build other threads change a container between any two looks at it. Each look is
-//! sound by itself there: it takes a reference of its own, by a call or under a lock of CPython's that
-//! keep the container as it is meanwhile. A walk that is to see one state of it takes a copy first
-//! ([`Object::steady`]).
+//! On a free-threaded build, other threads can change a container at any time. Each access is sound by itself: it
+//! takes its own reference, through a call or under a lock of CPython's that keeps the container unchanged meanwhile.
+//! To iterate over one consistent state, take a copy first ([`Object::steady`]).
 
 use std::ptr::{self, NonNull};
 use std::vec::Drain;

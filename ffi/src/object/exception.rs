@@ -1,8 +1,8 @@
 //! Exceptions: caught as objects, and copied out as plain text.
 //!
-//! An exception never leaves its interpreter. What leaves is an [`Exception`]: type, message, full
-//! traceback, notes and cause as text, also where the exception cannot be pickled and where its
-//! `__str__` raises. The text is made by Python's own `traceback` module, from `exception.py`.
+//! An exception never leaves its interpreter. What leaves is an [`Exception`]: type, message, full traceback, notes
+//! and cause as text, even if the exception cannot be pickled or its `__str__` raises. Python's own `traceback`
+//! module makes the text, in `exception.py`.
 
 use std::fmt;
 

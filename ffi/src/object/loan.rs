@@ -1,9 +1,8 @@
 //! Loans: bytes of Python objects that are read outside of their interpreter, without a copy.
 //!
-//! A `bytes` never changes, so any thread may read it for as long as a reference is held. What
-//! only the interpreter can do is to give that reference up. So a [`Lent`] that is dropped elsewhere
-//! puts its reference into a queue, which the interpreter's own thread empties
-//! ([`Loans::take_back`]), and an interpreter does not end while anything is lent.
+//! A `bytes` never changes, so any thread may read it for as long as a reference is held. Only the interpreter can
+//! release that reference. So a [`Lent`] that is dropped elsewhere puts its reference into a queue, which the
+//! interpreter's own thread empties ([`Loans::take_back`]), and an interpreter does not end while anything is lent.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,7 +1,7 @@
 //! Object: one owned reference to a Python object, tied to the attachment it was made under.
 //!
-//! Here are identity, attributes, calls and references that outlive an attachment ([`Kept`]).
-//! What is inside numbers and texts is in `scalar`, what is inside containers in `container`.
+//! This file has identity, attributes, calls and references that outlive an attachment ([`Kept`]). The contents of
+//! numbers and texts are in `scalar`, those of containers in `container`.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! Numbers, texts and bytes: made from Rust values, and read into them.
+//! Scalars: numbers, texts and bytes, made from Rust values and read into them.
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr::NonNull;

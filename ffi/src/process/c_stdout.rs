@@ -1,4 +1,4 @@
-//! C stdout: what C code prints by `printf`, `puts` and the like, which is buffered once for the whole process.
+//! C stdout: catches what C code prints by `printf`, `puts` and the like, which C buffers once per process.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::io;

@@ -1,4 +1,4 @@
-//! Clock: the CPU time of a thread or of a process, to be read by others.
+//! Clocks: the CPU time of a thread or process, readable by others.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;

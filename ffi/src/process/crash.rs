@@ -1,4 +1,4 @@
-//! Crash: a last word from a process that C code ends, on what it was doing.
+//! Crash report: when C code ends the process, says on standard error what each worker was running.
 
 use std::fmt::{self, Write};
 use std::mem::MaybeUninit;

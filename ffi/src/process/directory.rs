@@ -1,4 +1,4 @@
-//! Directory: a working directory for one thread alone, and closing descriptors that no owner is left for.
+//! Directory: gives one thread a working directory of its own, and closes descriptors by number.
 
 use std::io;
 

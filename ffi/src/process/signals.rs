@@ -1,4 +1,4 @@
-//! Signals: which thread of the process gets them, and what those are that end a process.
+//! Signals: which threads receive them, and names for those that end a process.
 
 use std::mem::MaybeUninit;
 use std::ptr;

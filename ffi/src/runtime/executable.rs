@@ -1,8 +1,7 @@
-//! Executable: which `python` the runtime takes itself for, hence its packages.
+//! Executable: the `python` that CPython takes itself for, which decides where its packages are.
 //!
-//! CPython finds its standard library and a virtual environment's packages from the path of its own
-//! executable. In another program there is none, so we name one. `VIRTUAL_ENV` alone means nothing
-//! to libpython.
+//! CPython finds its standard library and a virtual environment's packages from the path of its own executable. In
+//! another program there is none, so this file names one. libpython ignores `VIRTUAL_ENV`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,17 @@
-//! Immortal: what all interpreters share is never freed, however its references are counted.
+//! Immortal objects: keeps objects that all interpreters share from ever being freed.
 //!
-//! None, small integers, CPython's own texts and its types are one for the process. Before 3.14 their count is 2^32 - 1,
-//! which code leaves alone that was compiled for 3.12 or later. Extensions in the stable ABI of an older Python count
-//! them like any object (gh-118997, gh-121528). That does no harm under one GIL. Under several it happens without a
-//! lock: one counts 2^32 down to 2^32 - 1 while another writes 1 to the low half, as 3.12 and 3.13 count up, and a
-//! count of 1 is left. The next code that gives a reference up frees a piece of libpython; with a soak it was the number 0.
+//! None, small integers, CPython's own texts and its types exist once per process. Before 3.14 their reference count
+//! is 2^32 - 1, and code compiled for 3.12 or later leaves it alone. Extensions built against the stable ABI of an
+//! older Python count them like any object (gh-118997, gh-121528). Under one GIL that does no harm. Under several it
+//! happens without a lock: one thread counts 2^32 down to 2^32 - 1 while another writes 1 to the low half, as 3.12
+//! and 3.13 do when they count up, and a count of 1 is left. The next release then frees a piece of libpython; in a
+//! soak test it was the number 0.
 //!
-//! So the high half of these counts is set, where there is one interpreter only. The low one alone says that an object
-//! is immortal (Include/object.h, `_Py_IsImmortal` and `Py_INCREF`), and a whole count is compared with nothing but 0,
-//! which is out of reach: each race loses or wins one of 2^30 at most.
+//! So the high half of these counts is set while there is only one interpreter. The low half alone says that an
+//! object is immortal (Include/object.h, `_Py_IsImmortal` and `Py_INCREF`), and the whole count is compared only with
+//! 0, which is out of reach: each race loses or wins at most one of 2^30.
 //!
-//! From 3.14 on counts begin in the middle of what is immortal, 2^30 from both its ends.
+//! From 3.14 on, counts begin in the middle of the immortal range, 2^30 from both ends.
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::ops::Range;

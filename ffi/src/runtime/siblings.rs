@@ -1,4 +1,4 @@
-//! What keeps Python code to the interpreters that it has made: see siblings.py.
+//! Siblings: keeps Python code from entering or ending interpreters that it did not create (see siblings.py).
 
 use crate::object::PyResult;
 use crate::thread::Attached;

@@ -1,7 +1,7 @@
-//! Site: the module by which `.pth` files and `sitecustomize` are run.
+//! Site: the module that runs `.pth` files and `sitecustomize`.
 //!
-//! CPython imports it in each new interpreter before the host can say how extension modules are to be loaded there.
-//! So it is left out at first, and [`Attached::site`] gives it once that is said.
+//! CPython imports it in each new interpreter before the host can choose how extension modules are loaded there. So
+//! it is left out at first, and [`Attached::site`] imports it after that choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsString, c_int};

@@ -1,11 +1,11 @@
 //! Runtime: CPython in this process, started once and never finalized.
 //!
-//! A thread of its own starts CPython, detaches at once, and lives as long as the process. It is
-//! what Python calls the main thread: were it to end, the system could give its identity to another
-//! thread, which CPython would then take for the main thread.
+//! A dedicated thread starts CPython, detaches at once, and lives as long as the process. Python calls it the main
+//! thread: if it ended, the system could give its identity to another thread, which CPython would then take for the
+//! main thread.
 //!
-//! There is no finalizing: `Py_FinalizeEx` aborts on 3.12 where an interpreter is left, and over a
-//! busy one it hangs, or frees what that one uses, on every version. [`exit`] flushes and leaves.
+//! CPython is not finalized: `Py_FinalizeEx` aborts on 3.12 if an interpreter is left, and on every version it hangs
+//! on a busy interpreter, or frees what that interpreter uses. [`exit`](crate::exit) flushes and ends the process.
 
 use std::ffi::CString;
 use std::fmt;

@@ -1,13 +1,13 @@
-//! Version tags: numbers by which CPython's caches know a type, and which two types must not share.
+//! Version tags: the numbers that identify types in CPython's caches, and that no two types may share.
 //!
-//! Types that cannot be changed (those of `_io`, `re` and `collections`, and numpy's) take theirs from one counter for
-//! the whole process, which is counted up without a lock before 3.14 (gh-116909, gh-129824). Each interpreter has
-//! such types of its own, so two that count at once give one number twice, and a type of one of them then finds
-//! the methods of another: `BytesIO` had those of `BufferedWriter`. So the numbers are used up before there is a
-//! second interpreter. CPython's own static types have theirs by then; the others do without the caches.
+//! Immutable types (those of `_io`, `re` and `collections`, and numpy's) take theirs from one counter for the whole
+//! process, which has no lock before 3.14 (gh-116909, gh-129824). Each interpreter has its own such types, so two
+//! that count at once can hand out one number twice, and one type then finds the methods of another: `BytesIO` had
+//! those of `BufferedWriter`. So the numbers are used up before there is a second interpreter. CPython's own static
+//! types have theirs by then; the others do without the caches.
 //!
-//! On 3.13 alone: 3.12 specializes code for a type without a number, and then takes any other such type for that one
-//! (`type_get_version` in Python/specialize.c is new in 3.13).
+//! This is for 3.13 alone: 3.12 specializes code for a type without a number, and then takes any other such type for
+//! that one (`type_get_version` in Python/specialize.c is new in 3.13).
 
 use std::ffi::{c_int, c_uint};
 

@@ -1,6 +1,6 @@
-//! Edits: what is different in the copy of a shared object.
+//! Edits: the differences between a shared object and its copy.
 //!
-//! Each is a few bytes that take the place of as many others, so that nothing in the file moves.
+//! Each edit replaces some bytes by as many others, so that nothing in the file moves.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

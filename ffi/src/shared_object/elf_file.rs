@@ -1,6 +1,6 @@
 //! SharedObject: what the file of a shared object says about itself, without loading it.
 //!
-//! Nothing of the file runs here, so a broken one is an error and no crash.
+//! No code of the file runs here, so a broken file is an error, not a crash.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};

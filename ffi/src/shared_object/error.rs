@@ -1,4 +1,4 @@
-//! ExtensionError: why a file is no extension module that this process could load.
+//! ExtensionError: why this process cannot load a file as an extension module.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! Loader: what the system's dynamic loader has loaded, and what it loads for a name.
+//! Loader: safe calls of the system's dynamic loader.
 
 use std::ffi::{CStr, CString, c_int, c_void};
 #[cfg(target_os = "linux")]

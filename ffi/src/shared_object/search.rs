@@ -1,7 +1,7 @@
-//! Search: where the libraries that came with an extension are.
+//! Search: finds the libraries that came with an extension.
 //!
-//! A copy lies nowhere, so `$ORIGIN` means nothing to the loader, and what a copy needs is looked for here, by the
-//! loader's own rules (ld.so(8)). What is found nowhere is left to the loader, which has folders of its own.
+//! A copy has no folder, so `$ORIGIN` means nothing to the loader. This file looks for what a copy needs, by the
+//! loader's own rules (ld.so(8)), and leaves what it does not find to the loader, which has folders of its own.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

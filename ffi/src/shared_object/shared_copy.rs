@@ -1,7 +1,7 @@
-//! SharedCopy: a shared object of its own, loaded from a copy of a file in memory.
+//! SharedCopy: a shared object loaded from a copy of its file in memory.
 //!
-//! The system's loader identifies shared objects by device and inode, so the same bytes in another inode
-//! are another object, with variables of its own.
+//! The system's loader identifies shared objects by device and inode, so the same bytes in another inode are another
+//! object, with variables of its own.
 
 use std::ffi::{CString, c_void};
 use std::ptr::NonNull;

@@ -1,10 +1,10 @@
 //! Attached: the proof that this OS thread holds an interpreter's GIL.
 //!
-//! CPython's term since 3.13: a thread state is *attached* to its OS thread while it may touch that
-//! interpreter's objects. Everything that touches an object asks for an [`Attached`], by reference
-//! or through the lifetime of an [`Object`](crate::Object).
+//! The term is CPython's, since 3.13: a thread state is *attached* to its OS thread while it may touch that
+//! interpreter's objects. Everything that touches an object requires an [`Attached`], by reference or through the
+//! lifetime of an [`Object`](crate::Object).
 //!
-//! It does not create or end interpreters; see [`Interpreter`](crate::Interpreter).
+//! Creating and ending interpreters is elsewhere; see [`Interpreter`](crate::Interpreter).
 
 use std::cell::Cell;
 use std::fmt;

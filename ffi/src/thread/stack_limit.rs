@@ -1,7 +1,7 @@
-//! Room: how much of this thread's stack is left, for a Python that does not look.
+//! Stack limit: refuses threads whose stack is too small for versions of Python that do not check it.
 //!
-//! Before 3.14 CPython counts C calls against a fixed number, whatever the stack, and overflows a small one at
-//! once: on 2 MiB `sorted(key=…)` that calls itself is enough. 3.14 goes by the real bounds.
+//! Before 3.14, CPython counts C calls against a fixed number, whatever the size of the stack, and overflows a small
+//! one quickly: on 2 MiB a recursive `sorted(key=…)` is enough. 3.14 checks the real bounds.
 
 use crate::error::StartError;
 

@@ -1,9 +1,9 @@
 //! StateLock: held to name the thread states of an OS thread, or to end one, on a free-threaded build.
 //!
-//! `PyThreadState_SetAsyncExc` finds a state by its thread's number under CPython's lock on the list of
-//! states, and marks it after releasing that lock. On a build with a GIL nothing ends the state between
-//! the two, since that takes the GIL. Here a lock of ours takes its place: one for each OS thread, held by
-//! the code that names its states, and while one of its states is deleted.
+//! `PyThreadState_SetAsyncExc` finds a state by its thread's number under CPython's lock on the list of states, and
+//! marks it after releasing that lock. On a build with a GIL nothing ends the state in between, since that takes the
+//! GIL. Here a lock of our own takes its place: one for each OS thread, held while its states are named and while one
+//! is deleted.
 
 use std::cell::UnsafeCell;
 use std::fmt;

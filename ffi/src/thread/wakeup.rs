@@ -1,8 +1,8 @@
 //! Wakeup: a signal that makes the blocking system call of one thread return.
 //!
-//! Python's own functions call `PyErr_CheckSignals` when a system call was interrupted, which from
-//! 3.15 on raises an interrupt that waits (gh-144748), and go on waiting if there is none. The signal
-//! is SIGURG: nothing happens at it by default, and Go's runtime uses it the same way.
+//! When a system call is interrupted, Python's own functions call `PyErr_CheckSignals`, which from 3.15 on raises a
+//! pending interrupt (gh-144748); if there is none, they wait again. The signal is SIGURG: its default action is to
+//! do nothing, and Go's runtime uses it for the same purpose.
 
 use std::cell::OnceCell;
 use std::mem::MaybeUninit;
@@ -22,17 +22,17 @@ struct Thread {
 }
 
 /// What a thread does at its end.
-struct Farewell(Wakeup);
+struct AtThreadEnd(Wakeup);
 
 thread_local! {
-    static HERE: OnceCell<Farewell> = const { OnceCell::new() };
+    static HERE: OnceCell<AtThreadEnd> = const { OnceCell::new() };
 }
 
 impl Wakeup {
     /// This thread; `None` when it is ending.
     pub(crate) fn here() -> Option<Wakeup> {
         let made = || {
-            Farewell(Wakeup(Arc::new(Thread {
+            AtThreadEnd(Wakeup(Arc::new(Thread {
                 alive: Mutex::new(true),
                 // SAFETY: may be called on any thread.
                 thread: unsafe { libc::pthread_self() },
@@ -53,7 +53,7 @@ impl Wakeup {
     }
 }
 
-impl Drop for Farewell {
+impl Drop for AtThreadEnd {
     fn drop(&mut self) {
         let thread = &self.0.0;
         *thread.alive.lock().unwrap_or_else(PoisonError::into_inner) = false;

@@ -1,8 +1,8 @@
 //! Dump: the stacks of threads on a free-threaded build, where no GIL holds them still.
 //!
-//! A frame that another thread runs must not be read: it may be gone between two looks. CPython's own
-//! `faulthandler.dump_traceback` stops all threads of the interpreter, and writes their stacks to a file
-//! before they go on (gh-128400). The file is one in memory, so that no thread waits for a reader meanwhile.
+//! A frame that another thread runs must not be read: it may be freed between two reads. CPython's own
+//! `faulthandler.dump_traceback` stops all threads of the interpreter and writes their stacks to a file before they
+//! continue (gh-128400). The file is in memory, so that no thread waits for a reader meanwhile.
 
 use super::visits::Frame;
 

@@ -1,4 +1,4 @@
-//! Stack: how the stack of a thread is shown.
+//! Stack: how a thread's stack is displayed.
 
 use std::fmt;
 

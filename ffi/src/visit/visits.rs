@@ -1,13 +1,12 @@
-//! Visits: other threads attach to an interpreter for a moment, to see what it runs and to interrupt
-//! it.
+//! Visits: another thread attaches to an interpreter for a moment, to see what it runs and to interrupt it.
 //!
-//! A visitor has a thread state of its own. It holds the interpreter's GIL for the length of the visit. What
-//! a visit does releases it only where it frees objects, whose finalizers are Python code. An interpreter that
-//! ends admits no more visitors and waits for those inside.
+//! A visitor has its own thread state and holds the interpreter's GIL during the visit. It releases the GIL only
+//! where it frees objects, whose finalizers are Python code. An interpreter that ends admits no more visitors and
+//! waits for those inside.
 //!
-//! On a free-threaded build a visit keeps no thread from running. One thread has one visitor at a time
-//! (see `state_lock`), and code that interrupts only what it finds running needs a lock for that, which the
-//! interpreter's thread takes as well when it notes what it runs.
+//! On a free-threaded build, threads keep running during a visit. A thread has one visitor at a time (see
+//! `state_lock`). To interrupt only what you found running, you need a lock that the interpreter's thread takes, too,
+//! when it notes what it runs.
 
 use std::ffi::{c_long, c_ulong};
 use std::fmt;
@@ -25,13 +24,13 @@ use crate::thread::attach::{self, Attached, Entered};
 
 /// Lets other threads attach to one interpreter for a moment. A clone refers to the same interpreter.
 #[derive(Clone)]
-pub struct Visits(Arc<Gate>);
+pub struct Visits(Arc<Shared>);
 
 /// # Invariant
 ///
 /// While `state.open` is true or `state.n_inside` is not zero, the interpreter has not ended, nor has
 /// the thread state `home`; and `state_lock` is that of the thread which has that state.
-struct Gate {
+struct Shared {
     id: i64,
     interpreter: Address<raw::PyInterpreterState>,
     #[cfg(not(Py_GIL_DISABLED))]
@@ -64,7 +63,7 @@ pub(crate) static ADDING: Mutex<()> = Mutex::new(());
 #[derive(Clone, Copy)]
 pub struct Visit<'a> {
     attached: Attached<'a>,
-    gate: &'a Gate,
+    shared: &'a Shared,
 }
 
 /// Where one thread of an interpreter stands.
@@ -125,7 +124,7 @@ impl Visits {
         #[cfg_attr(Py_GIL_DISABLED, expect(unused_variables))] home: NonNull<raw::PyThreadState>,
         memory: Option<Memory>,
     ) -> Visits {
-        Visits(Arc::new(Gate {
+        Visits(Arc::new(Shared {
             id,
             interpreter: Address(interpreter),
             #[cfg(not(Py_GIL_DISABLED))]
@@ -168,7 +167,7 @@ impl Visits {
         let _locked = self.0.state_lock.take(attached);
         Some(work(Visit {
             attached,
-            gate: &self.0,
+            shared: &self.0,
         }))
     }
 
@@ -208,7 +207,7 @@ impl Visits {
     }
 }
 
-impl Gate {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,16 +220,16 @@ fn this_thread() -> c_ulong {
 }
 
 /// A visitor that is counted: its interpreter does not end.
-struct Inside<'g>(&'g Gate);
+struct Inside<'g>(&'g Shared);
 
 impl<'g> Inside<'g> {
-    fn enter(gate: &'g Gate) -> Option<Self> {
-        let mut state = gate.lock();
+    fn enter(shared: &'g Shared) -> Option<Self> {
+        let mut state = shared.lock();
         if !state.open {
             return None;
         }
         state.n_inside += 1;
-        Some(Inside(gate))
+        Some(Inside(shared))
     }
 }
 
@@ -261,17 +260,17 @@ struct Presence<'g> {
 
 impl<'g> Presence<'g> {
     fn attach(inside: &'g Inside<'g>) -> Option<Self> {
-        let gate = inside.0;
-        let owner = Owner::visiting(gate.memory.as_ref());
+        let shared = inside.0;
+        let owner = Owner::visiting(shared.memory.as_ref());
         // SAFETY: the interpreter has not ended: `inside` is counted.
-        let state = NonNull::new(unsafe { new_state(gate.interpreter.0.as_ptr()) })?;
+        let state = NonNull::new(unsafe { new_state(shared.interpreter.0.as_ptr()) })?;
         // SAFETY: a new state, made on this thread, on which nothing is attached: `visit` has
         // checked.
         unsafe { raw::PyEval_RestoreThread(state.as_ptr()) };
         Some(Presence {
             state,
-            id: gate.id,
-            _mark: Entered::new(gate.id),
+            id: shared.id,
+            _mark: Entered::new(shared.id),
             _owner: owner,
             _inside: inside,
         })
@@ -306,7 +305,7 @@ impl Visit<'_> {
     ///
     /// If the interpreter's own thread visits itself, there is no thread to interrupt.
     pub fn interrupt(&self) -> bool {
-        let thread = self.gate.thread;
+        let thread = self.shared.thread;
         // The number would name the state of this visit.
         if thread == this_thread() {
             return false;
@@ -319,7 +318,7 @@ impl Visit<'_> {
         let n_reached = unsafe { raw::PyThreadState_SetAsyncExc(thread as c_long, exception) };
         #[cfg(Py_3_15)]
         if n_reached > 0
-            && let Some(wakeup) = &self.gate.wakeup
+            && let Some(wakeup) = &self.shared.wakeup
         {
             wakeup.send();
         }
@@ -350,18 +349,18 @@ impl Visit<'_> {
     /// The thread state of the interpreter's own thread.
     #[cfg(not(Py_GIL_DISABLED))]
     pub(crate) fn home(&self) -> NonNull<raw::PyThreadState> {
-        self.gate.home.0
+        self.shared.home.0
     }
 
     #[cfg(not(Py_GIL_DISABLED))]
     pub(crate) fn interpreter(&self) -> *mut raw::PyInterpreterState {
-        self.gate.interpreter.0.as_ptr()
+        self.shared.interpreter.0.as_ptr()
     }
 
     /// CPython's number for the interpreter's own thread.
     #[cfg(Py_GIL_DISABLED)]
     pub(crate) fn thread(&self) -> c_ulong {
-        self.gate.thread
+        self.shared.thread
     }
 }
 
@@ -391,6 +390,6 @@ impl fmt::Debug for Visits {
 
 impl fmt::Debug for Visit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Visit(interpreter {})", self.gate.id)
+        write!(f, "Visit(interpreter {})", self.shared.id)
     }
 }
