@@ -58,7 +58,7 @@ pub(crate) unsafe fn initialize<'a>(
         // The definition never went through PyModuleDef_Init, so its type was never set: it cannot be
         // counted either.
         mem::forget(made);
-        return Err(attached.raise_runtime_error("its PyInit_… returned what is no object"));
+        return Err(attached.raise_runtime_error("its PyInit_… did not return an object"));
     }
     if is_a(&made, &raw mut raw::PyModuleDef_Type) {
         // Definitions are never freed; CPython takes no part in their count either.
@@ -71,7 +71,7 @@ pub(crate) unsafe fn initialize<'a>(
     if is_a(&made, &raw mut raw::PyModule_Type) {
         return Ok(Made::Module(made));
     }
-    Err(attached.raise_type_error("its PyInit_… returned what is no module"))
+    Err(attached.raise_type_error("its PyInit_… did not return a module"))
 }
 
 fn is_a(object: &Object<'_>, class: *mut raw::PyTypeObject) -> bool {

@@ -64,7 +64,7 @@ impl Libraries {
     ///
     /// # Errors
     ///
-    /// [`StartError::Raised`], and [`StartError::Failed`] in the main interpreter, which loads what it likes.
+    /// [`StartError::Raised`], and [`StartError::Failed`] in the main interpreter, which may load any library.
     ///
     /// # Panics
     ///
@@ -77,7 +77,7 @@ impl Libraries {
         if !interpreter.has_own_gil() {
             return Err(StartError::Failed {
                 doing: DOING,
-                message: "the main interpreter loads what it likes".to_owned(),
+                message: "the main interpreter may load any library".to_owned(),
             });
         }
         let on_refusal = OnceLock::new();

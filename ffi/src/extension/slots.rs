@@ -46,7 +46,7 @@ impl Slots {
         let slots = NonNull::new(slots);
         slots
             .map(Slots)
-            .ok_or_else(|| attached.raise_runtime_error("its PyModExport_… gave nothing"))
+            .ok_or_else(|| attached.raise_runtime_error("its PyModExport_… returned nothing"))
     }
 
     /// Whether they declare that the module supports an own GIL.

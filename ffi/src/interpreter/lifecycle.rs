@@ -17,8 +17,7 @@ use std::thread::{self, ThreadId};
 
 use crate::error::StartError;
 use crate::memory::{Memory, Owner};
-use crate::object::Loans;
-use crate::object::Object;
+use crate::object::{Loans, Object, PyResult};
 use crate::raw;
 use crate::runtime::{FINALIZE, MainThread, Runtime, site, start};
 use crate::thread::STACK_SIZE;
@@ -561,7 +560,7 @@ impl<'a> Attached<'a> {
     ///
     /// CPython makes it at the first call in each interpreter, without a lock. So that is made while there
     /// is one thread in it: when CPython starts, and when an interpreter is made.
-    pub(crate) fn interpreter_dict(self) -> crate::PyResult<'a, Object<'a>> {
+    pub(crate) fn interpreter_dict(self) -> PyResult<'a, Object<'a>> {
         // SAFETY: attached: `self` exists.
         let interpreter = unsafe { raw::PyInterpreterState_Get() };
         // SAFETY: the interpreter of the attached thread state.

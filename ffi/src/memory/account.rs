@@ -78,7 +78,9 @@ impl Memory {
             return Err(StartError::Failed {
                 doing: "counting an interpreter's memory",
                 message: match IS_FREE_THREADED {
-                    true => "a free-threaded Python takes its memory where it cannot be counted",
+                    true => {
+                        "a free-threaded Python allocates memory in ways that cannot be counted"
+                    }
                     false => {
                         "Python's allocators cannot be counted: it is done on Linux, and not with \
                          PYTHONMALLOC or PYTHONDEVMODE"

@@ -114,7 +114,7 @@ fn ask(executable: &Path) -> Result<(PathBuf, Version), StartError> {
         _ => {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.lines().last().unwrap_or("it said nothing").to_owned();
-            Err(failed(format!("it is no usable Python: {said}")))
+            Err(failed(format!("it is not a usable Python: {said}")))
         }
     }
 }

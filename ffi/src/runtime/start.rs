@@ -21,13 +21,11 @@ use std::time::Duration;
 use super::executable;
 use super::site::{self, SiteChange};
 use crate::error::StartError;
-use crate::memory::allocator;
-use crate::memory::{Memory, Owner};
+use crate::memory::{Memory, Owner, allocator};
 use crate::object::PyResult;
 use crate::panic::catch;
 use crate::raw;
-use crate::thread::STACK_SIZE;
-use crate::thread::{Attached, Guard, Home};
+use crate::thread::{Attached, Guard, Home, STACK_SIZE};
 use crate::version::Version;
 
 /// The settings for starting CPython.
@@ -286,7 +284,7 @@ fn warnings() -> Vec<String> {
     }
     if running < built {
         warnings.push(format!(
-            "this program was built for Python {built} and runs on {running}: fixes that it counts on may be missing"
+            "this program was built for Python {built} and runs on {running}: fixes that it relies on may be missing"
         ));
     }
     warnings

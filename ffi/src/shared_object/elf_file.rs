@@ -125,7 +125,7 @@ impl SharedObject {
             reason,
         };
         if !metadata.is_file() || metadata.len() > LARGEST {
-            return Err(not_elf("it is no file of code".to_owned()));
+            return Err(not_elf("it is not a regular file, or too large".to_owned()));
         }
         let file = File::open(path).map_err(unreadable)?;
         let whole = file.try_clone().map_err(unreadable)?;
@@ -142,7 +142,7 @@ impl SharedObject {
             return Err(ExtensionError::OtherMachine { path, machine });
         }
         if elf.ehdr.e_type != abi::ET_DYN {
-            return Err(not_elf("it is no shared object".to_owned()));
+            return Err(not_elf("it is not a shared object".to_owned()));
         }
         SharedObject::parse(&mut elf, &whole, path).map_err(|error| not_elf(error.to_string()))
     }
