@@ -55,6 +55,10 @@ fn found(config: &InterpreterConfig) -> String {
 /// The version down to the patch, for comparison with what is loaded at run time; only the minor
 /// where the executable cannot be run.
 fn full_version(config: &InterpreterConfig) -> String {
+    if config.executable().is_none() {
+        // A file describes a Python that need not be here.
+        return config.version().to_string();
+    }
     let script = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
     match config.run_python_script(script) {
         Ok(version) => version.trim().to_owned(),

@@ -11,15 +11,16 @@ use std::thread;
 
 use super::{handlers, module};
 use crate::address::Address;
-use crate::allocator;
-use crate::attach::{self, Attached, Guard, Home};
+use crate::memory::allocator;
+use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::error::StartError;
 use crate::raw;
-use crate::room::STACK_SIZE;
-use crate::runtime::{self, MainTask, RUNTIME, Runtime};
-use crate::signals::block_signals;
+use crate::thread::STACK_SIZE;
+use crate::runtime::Runtime;
+use crate::runtime::start::{self as runtime, MainTask, RUNTIME};
+use crate::process::block_signals;
 use crate::version::Version;
-use crate::visit;
+use crate::visit::visits;
 
 /// Whether this crate was loaded by a Python, whose process it is.
 pub fn is_hosted() -> bool {
@@ -112,7 +113,7 @@ fn start_service() -> Result<Sender<MainTask>, StartError> {
         // SAFETY: CPython runs, since it has loaded this crate.
         let main = unsafe { raw::PyInterpreterState_Main() };
         // SAFETY: the main interpreter lives as long as CPython.
-        let state = unsafe { visit::new_state(main) };
+        let state = unsafe { visits::new_state(main) };
         let home: Home = Cell::new(NonNull::new(state));
         let prepared = {
             // SAFETY: the state was made in the line above, for this thread, and nobody else has it.

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use super::list;
 use crate::address::Address;
 use crate::raw;
-use crate::signals::block_signals;
-use crate::visit;
+use crate::process::block_signals;
+use crate::visit::visits;
 
 /// How long code may take to come to a point where its GIL can be taken.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -80,7 +80,7 @@ fn hold(interpreters: &[NonNull<raw::PyInterpreterState>]) {
             block_signals();
             let Address(interpreter) = { interpreter };
             // SAFETY: it is alive: interpreters end while the list is held for reading alone, which is now held for ever.
-            let state = unsafe { visit::new_state(interpreter.as_ptr()) };
+            let state = unsafe { visits::new_state(interpreter.as_ptr()) };
             if state.is_null() {
                 return;
             }

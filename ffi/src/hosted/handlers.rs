@@ -1,6 +1,6 @@
 //! Handlers: the host's signal handlers, and waits that end when one of them raises.
 
-use crate::attach::Attached;
+use crate::thread::Attached;
 use crate::object::{Object, PyResult};
 use crate::raw;
 

@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::attach::{Attached, Entered};
+use crate::thread::{Attached, Entered};
 use crate::object::{Object, PyResult};
 use crate::raw;
 use crate::version::Version;
