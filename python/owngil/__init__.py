@@ -80,8 +80,7 @@ def __dir__() -> list[str]:
 
 def _state() -> object:
     """What a worker keeps from call to call: an object for attributes of your own."""
-    worker = sys.modules.get("_owngil_worker")
-    if worker is None:
+    if worker_id() is None:
         raise AttributeError("owngil.state is there in workers alone")
-    state: object = worker.state
+    state: object = sys.modules["_owngil_worker"].state
     return state

@@ -16,7 +16,7 @@ from owngil._future import Future
 from owngil._native import Function, Pool
 
 if TYPE_CHECKING:
-    from owngil._native import MapIterator, Stats
+    from owngil._native import MapCalls, Stats
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -276,35 +276,29 @@ class Options:
 class _Map:
     """The calls of a map."""
 
-    def __init__(self, calls: "MapIterator") -> None:
+    def __init__(self, calls: "MapCalls") -> None:
         self._calls = calls
         self._is_cancelled = False
 
-    def results(self) -> Iterator[Any]:
-        """The results. The first call that fails ends them, as in `concurrent.futures`."""
+    def results(self, return_exceptions: bool = False) -> Iterator[Any]:
+        """The results. The first call that fails ends them, unless its exception is to be one of them."""
+        error = None
         try:
-            yield from self._calls
+            while (taken := self._calls.take()) is not None:
+                values, error = taken
+                # From the end, so that what has been yielded is held no longer.
+                values.reverse()
+                while values:
+                    yield values.pop()
+                if error is not None:
+                    if not return_exceptions or isinstance(error, BrokenPool):
+                        raise error
+                    yield error
             if self._is_cancelled:
                 raise concurrent.futures.CancelledError
         finally:
-            self._calls.close()
-
-    def outcomes(self) -> Iterator[Any]:
-        """The results, and the exceptions of those that failed among them."""
-        try:
-            while True:
-                try:
-                    result = next(self._calls)
-                except StopIteration:
-                    return
-                except BrokenPool:
-                    raise
-                except (Exception, SystemExit) as error:
-                    yield error
-                else:
-                    yield result
-                    del result
-        finally:
+            # Else the exception and this frame hold each other.
+            del error
             self._calls.close()
 
     def cancel(self) -> None:

@@ -94,7 +94,7 @@ def _results(
 ) -> Iterator[Any]:
     executor = executor or shared_executor()
     started = executor._start_map(function, inputs, False, ordered, timeout, chunksize, 0)
-    yield from started.outcomes() if return_exceptions else started.results()
+    yield from started.results(return_exceptions)
 
 
 def _with_progress(results: Iterator[Any], inputs: Iterable[Any]) -> Iterator[Any]:

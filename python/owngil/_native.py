@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import os
 import sys
+from _pickle import PicklingError
 
-from owngil import _owngil
+from owngil import _owngil, _pickling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,9 +109,27 @@ class Pool:
     """
 
     __slots__ = (
-        "__weakref__", "_backend", "_cancel", "_failure", "_interrupt", "_is_running", "_map", "_n_workers",
-        "_shutdown", "_stacks", "_stats", "_submit", "_take_done", "_terminate", "_wake",
+        "__weakref__", "_cancel", "_failure", "_interrupt", "_is_running", "_map", "_shutdown", "_stacks", "_stats",
+        "_submit", "_take_done", "_terminate", "_wake", "backend", "n_workers",
     )  # fmt: skip
+
+    n_workers: int
+    """How many workers the pool may have."""
+
+    backend: str
+    """Where calls run, `auto` included."""
+
+    _submit: Callable[[int, tuple[Any, ...], dict[str, Any] | None, float | None], int]
+    _take_done: Callable[[int, float | None], list[Done]]
+    _wake: Callable[[], None]
+    _cancel: Callable[[int], bool]
+    _is_running: Callable[[int], bool]
+    _interrupt: Callable[[int], bool]
+    _map: Callable[..., tuple[Callable[..., Any], ...]]
+    _stacks: Callable[[], str]
+    _stats: Callable[[], Stats]
+    _shutdown: Callable[[bool], None]
+    _terminate: Callable[[], None]
 
     def __init__(
         self,
@@ -131,7 +150,7 @@ class Pool:
     ) -> None:
         """Makes a pool.
 
-        `failure` makes the exception that `MapIterator` raises for a call without a value. `timeout` is how long a call
+        `failure` makes the exception that `MapCalls` has for a call without a value. `timeout` is how long a call
         may run, in seconds. `memory_limit` is for each worker's interpreter, in bytes. `grace` is how long a call that
         must stop has, before its worker is replaced. `initializer` is called with `initargs` once in each worker, before
         its first call. `sys_path` becomes `sys.path` of each worker before anything is imported there.
@@ -158,8 +177,8 @@ class Pool:
             self._stats,
             self._shutdown,
             self._terminate,
-            self._n_workers,
-            self._backend,
+            n_workers,
+            backend_in_use,
         ) = _owngil.open_pool(
             workers,
             backend,
@@ -174,16 +193,8 @@ class Pool:
             name,
             pickled,
         )
-
-    @property
-    def n_workers(self) -> int:
-        """How many workers the pool may have."""
-        return self._n_workers()
-
-    @property
-    def backend(self) -> str:
-        """Where calls run, `auto` included."""
-        return self._backend()
+        self.n_workers = n_workers()
+        self.backend = backend_in_use()
 
     def submit(
         self,
@@ -195,11 +206,20 @@ class Pool:
     ) -> int:
         """Gives the pool a call, and returns its ticket. Does not wait: any number of calls may be queued.
 
-        Tickets count from 1. `timeout` is how long this call may run, in place of the pool's. Raises
-        `pickle.PicklingError` where an argument cannot be pickled, and `RuntimeError` when the pool is shut down or
-        broken.
+        Tickets count from 1. `timeout` is how long this call may run, in place of the pool's. Raises what `pickle`
+        raises where an argument cannot be pickled, and `RuntimeError` when the pool is shut down or broken.
         """
-        return self._submit(function._number, args, kwargs, timeout)
+        try:
+            return self._submit(function._number, args, kwargs, timeout)
+        except PicklingError as error:
+            place = str(error)
+        # It says where, and pickle itself what.
+        try:
+            _pickling.dumps((args, kwargs))
+        except Exception as error:
+            error.add_note(place)
+            raise
+        raise PicklingError(place)
 
     def take_done(self, max: int, timeout: float | None = None, /) -> list[Done]:
         """Waits until at least one call has ended, and returns up to `max` that have, in the order in which they ended.
@@ -237,7 +257,7 @@ class Pool:
         chunksize: int | None = None,
         ahead: int | None = None,
         timeout: float | None = None,
-    ) -> MapIterator:
+    ) -> MapCalls:
         """Calls a function once for each input, many calls at a time.
 
         With `star` each input is a tuple of the positional arguments, otherwise it is the only argument. `ahead` is how
@@ -247,7 +267,7 @@ class Pool:
         default finds out. After `timeout` seconds, counted from here, a result that is not there raises `TimeoutError`.
         """
         functions = self._map(function._number, inputs, star, ordered, chunksize, ahead, timeout)
-        return MapIterator(functions, self._failure)
+        return MapCalls(functions, self._failure)
 
     def stacks(self) -> str:
         """Where each worker stands, as text in the form of tracebacks. Disturbs no call."""
@@ -267,50 +287,33 @@ class Pool:
         self._terminate()
 
 
-class MapIterator:
-    """The results of `Pool.map`. One thread at a time may use it."""
+class MapCalls:
+    """The calls of `Pool.map`. One thread at a time may use them."""
 
-    __slots__ = ("_close", "_failed", "_failure", "_interrupt", "_length_hint", "_take", "_values")
+    __slots__ = ("_close", "_failure", "_interrupt", "_take", "__weakref__")
 
     def __init__(
         self, functions: tuple[Callable[..., Any], ...], failure: Callable[[Failure], BaseException], /
     ) -> None:
-        self._take, self._close, self._interrupt, self._length_hint = functions
+        self._take, self._close, self._interrupt, _ = functions
         self._failure = failure
-        self._failed: Failure | None = None
-        self._values: Iterator[Any] = iter(())
 
-    def __iter__(self) -> MapIterator:
-        return self
-
-    def __next__(self) -> Any:
-        """The next result; for a call without a value raises what the pool's `failure` makes, and can go on
-        afterwards."""
-        while True:
-            for value in self._values:
-                return value
-            if self._failed is not None:
-                failed, self._failed = self._failed, None
-                raise self._failure(failed)
-            taken = self._take()
-            if taken is None:
-                raise StopIteration
-            values, self._failed = taken
-            self._values = iter(values)
-
-    def __length_hint__(self) -> int:
-        """How many results are known to come."""
-        return self._length_hint() + self._values.__length_hint__()
+    def take(self) -> tuple[list[Any], BaseException | None] | None:
+        """The next values, one at least unless there is an exception: that of the call after them. None at the end."""
+        taken: tuple[list[Any], Failure | None] | None = self._take()
+        if taken is None:
+            return None
+        values, failure = taken
+        return values, None if failure is None else self._failure(failure)
 
     def close(self) -> None:
         """Drops the calls that have not begun, and forgets the others."""
-        self._values, self._failed = iter(()), None
         self._close()
 
     def interrupt(self) -> None:
         """Like `close`, and interrupts the calls that run."""
         self._interrupt()
-        self.close()
+        self._close()
 
 
 def main(argv: Sequence[str], /) -> NoReturn:
@@ -318,10 +321,10 @@ def main(argv: Sequence[str], /) -> NoReturn:
 
     It owns the process: standard input and output, and the handling of SIGINT. Call it on the main thread.
     """
-    import _signal
+    import signal
 
     # Its own handler calls the one before it, which must not be Python's.
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _set_worker_argv()
     _owngil.main([os.fsencode(word) for word in argv])
     raise SystemError("the command did not end the process")

@@ -272,8 +272,6 @@ class Workers(unittest.TestCase):
             self.assertEqual((number, process), (0, os.getpid()))
             self.assertEqual([executor.submit(work.count).result() for _ in range(3)], [1, 2, 3])
         self.assertIsNone(owngil.worker_id())
-        with self.assertRaises(AttributeError):
-            owngil.state
 
     def test_worker_processes_are_others(self):
         with owngil.Executor(1, backend="process") as executor:

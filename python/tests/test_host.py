@@ -16,7 +16,8 @@ ENVIRONMENT = {
 
 def run(program):
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
+        # CPython warns of each fork beside threads.
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -38,6 +39,13 @@ class Host(unittest.TestCase):
             print(*sorted(set(sys.modules) - before))
         """
         self.assert_prints(program, "owngil")
+
+    def test_program_itself_is_no_worker(self):
+        program = """
+            import owngil
+            print(owngil.worker_id(), hasattr(owngil, "state"))
+        """
+        self.assert_prints(program, "None False")
 
     def test_end_of_the_program_waits_for_its_calls(self):
         program = """

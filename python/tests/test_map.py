@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import gc
+import importlib.util
 import itertools
 import os
 import tempfile
@@ -26,6 +27,7 @@ class ExecutorMap(unittest.TestCase):
     def test_several_iterables_end_with_the_shortest(self):
         self.assertEqual(list(self.executor.map(work.add, [1, 2, 3], itertools.count(10))), [11, 13, 15])
 
+    @unittest.skipUnless(importlib.util.find_spec("cloudpickle"), "needs cloudpickle")
     def test_functions_by_value_take_several_iterables(self):
         self.assertEqual(list(self.executor.map(lambda x, y: x - y, [5, 6], [1, 2])), [4, 4])
 

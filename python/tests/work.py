@@ -129,3 +129,19 @@ def mirrored(point):
 
 def call(function):
     return function()
+
+
+def nap_for_ever():
+    """Takes no interrupt for an answer, and asks for its GIL all the time."""
+    while True:
+        try:
+            while True:
+                time.sleep(0.0005)
+        except KeyboardInterrupt:
+            pass
+
+
+def leave_a_daemon():
+    import threading
+
+    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
