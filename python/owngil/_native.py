@@ -379,6 +379,7 @@ def _prepare_process() -> None:
 def _end_process() -> None:
     """CPython's end crashes over interpreters that are left. So none are, or it does not see them."""
     if _owngil.stop_all() == 0 or _owngil.leave_interpreters():
+        _note_interrupt()
         return
     try:
         sys.stdout.flush()
@@ -386,3 +387,15 @@ def _end_process() -> None:
         sys.stderr.flush()
     finally:
         os._exit(1)
+
+
+def _note_interrupt() -> None:
+    """Has Python end by SIGINT where KeyboardInterrupt ended the program.
+
+    That it did is noted in one variable for all interpreters, which each of them resets when it runs source text.
+    """
+    if isinstance(getattr(sys, "last_exc", None), KeyboardInterrupt):
+        try:
+            exec("raise KeyboardInterrupt")
+        except KeyboardInterrupt:
+            pass

@@ -89,7 +89,7 @@ def end(state: str, ending: str, holder: str) -> "str | None":
     start = time.monotonic()
     try:
         ended = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30, check=False
+            [sys.executable, "-W", "error::RuntimeWarning", "-c", program], capture_output=True, text=True, timeout=30, check=False
         )
     except subprocess.TimeoutExpired:
         return "hangs"
@@ -107,6 +107,8 @@ def end(state: str, ending: str, holder: str) -> "str | None":
 
 
 class Exit(unittest.TestCase):
+    maxDiff = None
+
     def test_program_ends_with_its_status_and_all_of_its_output(self) -> None:
         # A `with` waits for its calls, which these never end.
         endless = {"busy", "napping", "stuck"}

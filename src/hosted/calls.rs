@@ -89,6 +89,23 @@ impl Calls {
         self.changed.notify_all();
     }
 
+    /// Waits until it is closed; `None` when the time is up before.
+    pub(super) fn await_closed(&self, limit: Option<Duration>) -> Option<()> {
+        let is_open = |state: &mut State| !state.is_closed;
+        let state = self.lock();
+        let state = match limit {
+            None => self
+                .changed
+                .wait_while(state, is_open)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let waited = self.changed.wait_timeout_while(state, limit, is_open);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.is_closed.then_some(())
+    }
+
     /// Waits until there are outcomes and takes up to `max`; `None` when the time is up before.
     pub(super) fn take(&self, max: usize, limit: Option<Duration>) -> Option<Taken> {
         let mut state = self.lock();

@@ -1,8 +1,8 @@
 //! Pool: a pool as a host sees it, whose calls have tickets.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 
 use owngil_ffi::{Attached, Borrowed, Object, PyResult};
@@ -307,29 +307,13 @@ fn stats<'a>(
     report::stats(attached, &stats, &moved)
 }
 
-/// Runs `work` on a thread of its own, and waits for its end if that is asked for.
-fn on_thread<'a>(
-    attached: Attached<'a>,
-    waits: bool,
-    work: impl FnOnce() + Send + 'static,
-) -> PyResult<'a, Object<'a>> {
-    let (done, ended) = mpsc::sync_channel::<()>(1);
+/// Runs `work` on a thread of its own.
+fn on_thread<'a>(attached: Attached<'a>, work: impl FnOnce() + Send + 'static) -> PyResult<'a, ()> {
     let thread = thread::Builder::new().name("owngil-shutdown".to_owned());
-    let started = thread.spawn(move || {
-        work();
-        drop(done);
-    });
-    started.map_err(|error| attached.raise_os_error(&error.to_string()))?;
-    if waits {
-        wait(attached, None, move |slice| match slice {
-            None => ended.recv().err().map(drop),
-            Some(slice) => match ended.recv_timeout(slice) {
-                Err(mpsc::RecvTimeoutError::Timeout) => None,
-                _ => Some(()),
-            },
-        })?;
-    }
-    Ok(attached.none())
+    let started = thread.spawn(work);
+    started
+        .map(drop)
+        .map_err(|error| attached.raise_os_error(&error.to_string()))
 }
 
 fn shutdown<'a>(
@@ -341,9 +325,15 @@ fn shutdown<'a>(
         Some(waits) => waits.is_true()?,
         None => true,
     };
-    pool.is_closed.store(true, Ordering::Relaxed);
-    let drained = Arc::clone(pool);
-    on_thread(attached, waits, move || drained.drain())
+    if !pool.is_closed.swap(true, Ordering::SeqCst) {
+        let drained = Arc::clone(pool);
+        on_thread(attached, move || drained.drain())?;
+    }
+    if waits {
+        // Not for the thread: what is terminated meanwhile may never end.
+        wait(attached, None, |slice| pool.calls.await_closed(slice))?;
+    }
+    Ok(attached.none())
 }
 
 fn terminate<'a>(
@@ -351,9 +341,11 @@ fn terminate<'a>(
     attached: Attached<'a>,
     _: &[Borrowed<'a>],
 ) -> PyResult<'a, Object<'a>> {
-    pool.is_closed.store(true, Ordering::Relaxed);
+    pool.is_closed.store(true, Ordering::SeqCst);
     let ended = Arc::clone(pool);
-    on_thread(attached, true, move || ended.end())
+    on_thread(attached, move || ended.end())?;
+    wait(attached, None, |slice| pool.calls.await_closed(slice))?;
+    Ok(attached.none())
 }
 
 fn n_workers<'a>(

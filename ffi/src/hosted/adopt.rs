@@ -11,14 +11,14 @@ use std::thread;
 
 use super::{handlers, module};
 use crate::address::Address;
-use crate::memory::allocator;
-use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::error::StartError;
+use crate::memory::allocator;
+use crate::process::block_signals;
 use crate::raw;
-use crate::thread::STACK_SIZE;
 use crate::runtime::Runtime;
 use crate::runtime::start::{self as runtime, MainTask, RUNTIME};
-use crate::process::block_signals;
+use crate::thread::STACK_SIZE;
+use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::version::Version;
 use crate::visit::visits;
 

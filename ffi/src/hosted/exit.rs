@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::list;
 use crate::address::Address;
-use crate::raw;
 use crate::process::block_signals;
+use crate::raw;
 use crate::visit::visits;
 
 /// How long code may take to come to a point where its GIL can be taken.

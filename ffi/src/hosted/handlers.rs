@@ -1,8 +1,8 @@
 //! Handlers: the host's signal handlers, and waits that end when one of them raises.
 
-use crate::thread::Attached;
 use crate::object::{Object, PyResult};
 use crate::raw;
+use crate::thread::Attached;
 
 /// Keeps the handlers alive that are installed now.
 ///

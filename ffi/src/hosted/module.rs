@@ -7,9 +7,9 @@ use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::thread::{Attached, Entered};
 use crate::object::{Object, PyResult};
 use crate::raw;
+use crate::thread::{Attached, Entered};
 use crate::version::Version;
 
 /// Gives a new module its content.
