@@ -231,7 +231,7 @@ fn all_else_moves_and_says_which_package_and_why() {
             "unrecorded",
             "unrecorded._fast belongs to no installed package",
         ),
-        ("apsw", "apsw 1.5 brings an SQLite of its own"),
+        ("apsw", "apsw 1.5 bundles its own SQLite"),
         ("sharing", "sharing 1.0 is not among"),
         ("single", "single.single belongs to no installed package"),
     ] {
