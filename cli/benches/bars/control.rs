@@ -1,5 +1,5 @@
-//! Control: how long after its deadline the outcome of a stuck call is delivered, how long its worker is missing, and what
-//! a time limit costs.
+//! Control: how long after its deadline the outcome of a stuck call arrives, how long its worker is missing, and what a
+//! time limit costs.
 
 use std::time::{Duration, Instant};
 
