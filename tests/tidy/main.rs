@@ -5,6 +5,7 @@
 
 mod circles;
 mod source;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
