@@ -31,12 +31,11 @@ const HOUSE_WORDS: [&str; 20] = [
 ];
 
 /// Turns of phrase that make a document hard to read.
-const TURNS: [&str; 14] = [
+const TURNS: [&str; 13] = [
     "are to be",
     "beside that",
     "beside this",
     "for ever",
-    "in place of",
     "is to be",
     "of which",
     "of whom",

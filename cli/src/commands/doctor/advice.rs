@@ -22,7 +22,7 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
             "they work"
         };
         sentences.push(format!(
-            "Mend or install {} first: {they} in no Python.",
+            "Fix or install {} first: {they} in no Python.",
             listed(&stopped)
         ));
     }
