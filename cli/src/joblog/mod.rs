@@ -70,9 +70,9 @@ impl Joblog {
         let cannot = |error: io::Error| cannot(path, error);
         let mut file = open(path).map_err(cannot)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let message = format!("another run writes to {}", path.display());
+            let message = format!("another run is writing to {}", path.display());
             return Err(
-                Fatal::new(Exit::Usage, message).hint("wait for its end, or name another file")
+                Fatal::new(Exit::Usage, message).hint("wait until it ends, or name another file")
             );
         }
         let again = args.again();
@@ -156,7 +156,7 @@ impl Joblog {
         Some(
             Fatal::new(Exit::Failed, message)
                 .cause(error)
-                .hint("what it does not account for is run again with --resume"),
+                .hint("--resume runs inputs that it does not record again"),
         )
     }
 
@@ -184,20 +184,20 @@ fn read(path: &Path, file: &mut File, goes_on: bool) -> Result<Contents, Fatal> 
     let is_file = file.metadata().map(|metadata| metadata.is_file());
     if !is_file.map_err(|error| cannot(path, error))? {
         let message = format!("cannot use {} as a joblog", path.display());
-        return Err(Fatal::new(Exit::Usage, message).cause("it is no regular file"));
+        return Err(Fatal::new(Exit::Usage, message).cause("it is not a regular file"));
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)
         .map_err(|error| cannot(path, error))?;
     let contents = Contents::read(&text).map_err(|problem| {
-        let message = format!("{} is no joblog", path.display());
+        let message = format!("{} is not a joblog", path.display());
         Fatal::new(Exit::Usage, message).cause(problem)
     })?;
     match contents.records.len() {
         n if n > 0 && !goes_on => {
             let n = grouped(n as u64);
-            let message = format!("{} has an account of {n} inputs already", path.display());
-            let hint = "--resume goes on with that run; else remove the file, or name another one";
+            let message = format!("{} already records {n} inputs", path.display());
+            let hint = "resume that run with --resume, or remove the file, or name another one";
             Err(Fatal::new(Exit::Usage, message).hint(hint))
         }
         _ => Ok(contents),
@@ -214,7 +214,7 @@ fn cannot(path: &Path, error: io::Error) -> Fatal {
 fn other(path: &Path, n: usize) -> Fatal {
     let plural = if n == 1 { "" } else { "s" };
     let message = format!(
-        "standard output is not the file with the results of {} input{plural} that {} accounts for",
+        "standard output is not the file that holds the results of {} input{plural} recorded in {}",
         grouped(n as u64),
         path.display()
     );

@@ -114,7 +114,7 @@ impl ShardArg {
         };
         let read = |name: &str, text: &str| {
             let number = text.trim().parse::<u64>();
-            number.map_err(|_| format!("{name} is {text:?}, which is no number"))
+            number.map_err(|_| format!("{name} is {text:?}, which is not a number"))
         };
         let known = |name: Option<&'static str>| match name
             .and_then(|name| Some((name, variable(name)?)))
@@ -131,7 +131,7 @@ impl ShardArg {
             Some(n) => n,
             None => {
                 return Err(format!(
-                    "{} does not tell how many tasks there are: write auto/N",
+                    "{} does not report the number of tasks: write auto/N",
                     scheduler.name
                 ));
             }

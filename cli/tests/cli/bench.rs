@@ -218,7 +218,7 @@ fn what_cannot_be_is_found_before_anything_is_measured() {
     fails(
         &ended,
         2,
-        &["error: the picture cannot go", "hint: --svg FILE"],
+        &["error: the chart cannot go", "hint: use --svg FILE"],
     );
     for seconds in ["0", "-1", "x", "nan", "1e9"] {
         let ended = run(&mut owngil([
