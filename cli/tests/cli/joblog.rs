@@ -538,13 +538,13 @@ fn ctrl_c_prints_the_command_that_goes_on() {
     }
     running.signal("INT");
     let ended = running.end();
-    let hint = "hint: to go on: owngil map --resume going_on.py:sleeping -i inputs --joblog 'a log' -j 2 >> 'an out'";
+    let hint = "hint: to resume: owngil map --resume going_on.py:sleeping -i inputs --joblog 'a log' -j 2 >> 'an out'";
     assert_eq!(ended.check(130).last_words(), hint);
     let n_before = place.read("a log").lines().count() - 1;
     assert!(n_before < 100);
     assert_eq!(place.read("an out").lines().count(), n_before);
     place
-        .shell(hint.strip_prefix("hint: to go on: ").unwrap())
+        .shell(hint.strip_prefix("hint: to resume: ").unwrap())
         .check(0);
     assert_eq!(place.read("an out").lines().count(), 100);
     assert_eq!(place.read("a log").lines().count(), 101);
