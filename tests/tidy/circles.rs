@@ -1,6 +1,6 @@
 //! Which files use one another in a circle, within each crate.
 //!
-//! A file that defines a name uses nobody by that; one that imports a name through another's `pub use` uses the file
+//! A file that defines a name uses no other file by that; one that imports a name through another's `pub use` uses the file
 //! that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
