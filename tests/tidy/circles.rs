@@ -1,7 +1,7 @@
 //! Which files use one another in a circle, within each crate.
 //!
-//! A file that defines a name uses no other file by that; one that imports a name through another's `pub use` uses the file
-//! that defines it.
+//! A file that defines a name uses no other file by that; one that imports a name through another's `pub use` uses the
+//! file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
