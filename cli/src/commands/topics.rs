@@ -12,9 +12,10 @@ use crate::terminal::screen::{Screen, wrapped};
 const PAGE: &str = include_str!("../../docs/cli.md");
 
 /// What people call topics whose names have no such word.
-const ALSO: [(&str, &str); 4] = [
+const ALSO: [(&str, &str); 5] = [
     ("config", "settings-in-pyproject-toml"),
     ("joblog", "resuming"),
+    ("resume", "resuming"),
     ("retries", "running"),
     ("stacks", "inspecting-a-run"),
 ];

@@ -330,7 +330,7 @@ mod tests {
                 "[bench]\nsecond = 2",
                 ["no option bench.second\n", "did you mean seconds?"],
             ),
-            ("xyz = 1", ["no option xyz\n", "long name of an option"]),
+            ("xyz = 1", ["no option xyz\n", "an option's long name"]),
             (
                 "keep-order = 1",
                 ["keep-order: it must be true or false", "--no-config"],

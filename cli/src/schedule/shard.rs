@@ -215,7 +215,7 @@ mod tests {
         assert!(error("auto", &[("SGE_TASK_ID", "undefined")]).contains("none of"));
         assert!(error("auto", &[("JOB_COMPLETION_INDEX", "1")]).contains("auto/N"));
         assert!(error("auto/2", &[("JOB_COMPLETION_INDEX", "2")]).contains("none of 2 tasks"));
-        assert!(error("auto/2", &[("JOB_COMPLETION_INDEX", "x")]).contains("no number"));
+        assert!(error("auto/2", &[("JOB_COMPLETION_INDEX", "x")]).contains("not a number"));
         for text in [
             "", "1", "0/2", "3/2", "1/0", "a/b", "auto/", "auto/0", "1/2/3",
         ] {
