@@ -1,9 +1,18 @@
 //! The cfgs of the Python version, what it was called when we were built, and a clear stop when it
-//! is too old: own-GIL interpreters came with CPython 3.12 (PEP 684).
+//! is too old: own-GIL interpreters came with CPython 3.12 (PEP 684). The same stop elsewhere than on
+//! Linux.
+
+use std::env;
 
 use pyo3_build_config::{InterpreterConfig, PythonImplementation};
 
 fn main() {
+    let system = env::var("CARGO_CFG_TARGET_OS").expect("cargo sets it");
+    if system != "linux" {
+        eprintln!("\nerror: owngil cannot be built for {system}");
+        eprintln!("caused by: it uses memory files and /proc, which only Linux has\n");
+        std::process::exit(1);
+    }
     let config = pyo3_build_config::get();
     if let Err(reason) = check(config) {
         eprintln!("\nerror: owngil cannot be built with this Python: {reason}\n");
