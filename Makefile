@@ -33,7 +33,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
+.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -92,11 +92,12 @@ lint: ## formatting and clippy
 	cargo fmt --all --check
 	$(cargo) clippy --workspace --all-targets --all-features -- -D warnings
 
+.PHONY: release-check
+release-check: ## packages, the oldest Rust, docs.rs, licences, words, links, workflows; QUICK=1 leaves out what takes longer
+	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)
+
 fmt: ## format the code
 	cargo fmt --all
 
 docs: ## the documentation of all crates, without a warning
 	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features
-
-release-check: ## what must hold before a release: packages, oldest Rust, docs.rs, licences, words, links; QUICK=1 takes minutes
-	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)
