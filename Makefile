@@ -92,6 +92,10 @@ lint: ## check formatting and run clippy
 	cargo fmt --all --check
 	$(cargo) clippy --workspace --all-targets --all-features -- -D warnings
 
+.PHONY: release-check
+release-check: ## packages, the oldest Rust, docs.rs, licences, words, links, workflows; QUICK=1 leaves out what takes longer
+	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)
+
 fmt: ## format the code
 	cargo fmt --all
 
