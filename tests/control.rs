@@ -7,28 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stack, Task};
-use support::{BACKENDS, MEET, STUCK, f};
+use support::{BACKENDS, MEET, STUCK, builder, f, soon};
 
 /// How much longer than it should anything may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(20);
 
 const GRACE: Duration = Duration::from_millis(300);
 
+/// A pool that interrupts soon, and waits a moment for what does not end.
 fn pool(backend: Backend, n_workers: usize) -> Pool {
-    let builder = Pool::builder()
-        .worker_program(support::WORKER)
-        .backend(backend)
-        .workers(n_workers);
-    builder.grace(GRACE).build().unwrap()
-}
-
-/// Waits until something holds, which it does at once unless the machine is busy.
-fn eventually(holds: impl Fn() -> bool) {
-    let until = Instant::now() + SLACK;
-    while !holds() {
-        assert!(Instant::now() < until, "it never came");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let builder = builder(backend, n_workers).grace(GRACE);
+    builder.build().unwrap()
 }
 
 /// The place where a call stood when it ended, which has a function `f` in it. A busy machine may take too
@@ -314,8 +303,7 @@ def f():
             "round {round}"
         );
         assert_eq!(pool.call(&add, 1), Ok(2), "round {round}");
-        // It is back by then.
-        std::thread::sleep(Duration::from_millis(1500));
+        soon("back", || pool.stats().n_lost == 0);
     }
 }
 
@@ -379,7 +367,7 @@ fn what_a_stuck_task_printed_is_not_lost() {
         .unwrap();
     assert!(matches!(task.wait(), Err(Error::TimedOut(_))));
     // On a busy machine the outcome may come first.
-    eventually(|| *printed.lock().unwrap() == b"before\n");
+    soon("printed", || *printed.lock().unwrap() == b"before\n");
 }
 
 #[test]

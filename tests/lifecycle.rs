@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, Interpreter, OutputPolicy, Pool, StartError, Task};
-use support::{BACKENDS, STUCK, f, pool};
+use support::{BACKENDS, STUCK, builder, f, pool};
 
 const STORY: &str = "OWNGIL_STORY";
 
@@ -78,10 +78,7 @@ fn story(test: &str, tell: impl FnOnce()) -> Ending {
 
 /// A pool with a worker that will never be done.
 fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
-    let pool = Pool::builder()
-        .backend(backend)
-        .worker_program(support::WORKER)
-        .workers(2)
+    let pool = builder(backend, 2)
         .grace(Duration::from_millis(50))
         .build()
         .unwrap();
@@ -136,11 +133,7 @@ fn exit_functions_run_in_every_interpreter_and_print() {
         for backend in BACKENDS {
             // There is no task to keep the last words with.
             for policy in [OutputPolicy::Inherit, OutputPolicy::Capture] {
-                let pool = Pool::builder()
-                    .worker_program(support::WORKER)
-                    .backend(backend)
-                    .workers(2)
-                    .output(policy);
+                let pool = builder(backend, 2).output(policy);
                 for result in pool
                     .build()
                     .unwrap()
