@@ -85,9 +85,12 @@ fn a_time_limit_counts_from_the_begin_of_the_call() {
     let limit = Duration::from_millis(150);
     let builder = Pool::builder().workers(1).time_limit(limit);
     let pool = builder.build().unwrap();
-    let spin = f(
-        "import time\ndef f(x):\n    until = time.monotonic() + x\n    while time.monotonic() < until: pass\n    return x",
-    );
+    let spin = f("
+import time
+def f(x):
+    until = time.monotonic() + x
+    while time.monotonic() < until: pass
+    return x");
     // Together they take longer than the limit.
     let tasks: Vec<Task<f64>> = (0..6).map(|_| pool.submit(&spin, 0.05).unwrap()).collect();
     for task in tasks {
@@ -173,7 +176,11 @@ fn a_map_that_is_dropped_frees_its_workers() {
 #[test]
 fn a_map_ends_at_its_deadline_with_an_outcome_for_each_input() {
     let pool = pool(support::PARALLEL, 2);
-    let source = "import time\ndef f(x):\n    if x > 20: time.sleep(60)\n    return x";
+    let source = "
+import time
+def f(x):
+    if x > 20: time.sleep(60)
+    return x";
     let start = Instant::now();
     let map = pool.map::<u64, _>(&f(source), 0..1_000_000);
     let results: Vec<_> = map.deadline(Duration::from_millis(400)).collect();
@@ -337,7 +344,13 @@ fn a_pool_without_workers_says_so() {
 
 #[test]
 fn what_a_stuck_task_printed_is_not_lost() {
-    let source = "def f():\n    print('before')\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass";
+    let source = "
+def f():
+    print('before')
+    while True:
+        try:
+            while True: pass
+        except BaseException: pass";
     let kept = Pool::builder()
         .workers(1)
         .grace(GRACE)

@@ -85,7 +85,13 @@ fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
     let folder = tempfile::tempdir().unwrap();
     let begun = folder.path().join("begun");
     let stuck = Function::source(
-        format!("{STUBBORN}\ndef g(path):\n    open(path, 'w').close()\n    f()"),
+        format!(
+            "
+{STUBBORN}
+def g(path):
+    open(path, 'w').close()
+    f()"
+        ),
         "g",
     );
     let task = pool.submit(&stuck, begun.to_str().unwrap()).unwrap();
@@ -100,9 +106,11 @@ fn output_is_written_and_the_status_kept_at_exit() {
     let end = story("output_is_written_and_the_status_kept_at_exit", || {
         for backend in BACKENDS {
             let pool = pool(backend, 2);
-            let print = f(
-                "import sys\ndef f(x):\n    print('out', x)\n    print('err', x, end='', file=sys.stderr)",
-            );
+            let print = f("
+import sys
+def f(x):
+    print('out', x)
+    print('err', x, end='', file=sys.stderr)");
             let _: Vec<owngil::Result<()>> = pool.map(&print, 0..3).collect();
         }
         owngil::exit(5);
@@ -313,9 +321,11 @@ fn threads_that_a_task_leaves_do_not_keep_the_pool_from_ending() {
                 .build()
                 .unwrap();
             // One that CPython joins, without a limit, and one that it does not know.
-            let leave = f("import threading, _thread, time\ndef f(which):\n    \
-                       if which: threading.Thread(target=time.sleep, args=(1000,)).start()\n    \
-                       else: _thread.start_new_thread(time.sleep, (1000,))");
+            let leave = f("
+import threading, _thread, time
+def f(which):
+    if which: threading.Thread(target=time.sleep, args=(1000,)).start()
+    else: _thread.start_new_thread(time.sleep, (1000,))");
             for which in [0, 1] {
                 let _: Option<()> = pool.call(&leave, which).unwrap();
             }

@@ -31,7 +31,12 @@ fn folder() -> &'static Path {
 fn function(body: &str) -> Function {
     let here = folder().display();
     f(&format!(
-        "import os\nHERE = '{here}/'\ndef f(x):\n    import ctypes, threading\n{body}"
+        "
+import os
+HERE = '{here}/'
+def f(x):
+    import ctypes, threading
+{body}"
     ))
 }
 

@@ -24,8 +24,13 @@ fn folder() -> &'static Path {
         write("pack/__init__.py", "");
         write("copies.py", include_str!("copies.py"));
         // As packages do that have a slow version of everything.
-        let fallback = "try:\n    from pack.late import Thing\n    kind = 'native'\n\
-                        except ImportError:\n    kind = 'slow'\n";
+        let fallback = "
+try:
+    from pack.late import Thing
+    kind = 'native'
+except ImportError:
+    kind = 'slow'
+";
         write("pack/fallback.py", fallback);
         let include = Interpreter::scope(|python| {
             python.exec("import sysconfig")?;

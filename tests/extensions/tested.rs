@@ -85,7 +85,12 @@ fn site() -> &'static Path {
             write(
                 &format!("soft_{name}.py"),
                 &format!(
-                    "try:\n    from {name} import kind\nexcept ImportError:\n    kind = 'slow'\n"
+                    "
+try:
+    from {name} import kind
+except ImportError:
+    kind = 'slow'
+"
                 ),
             );
             let flags = ["-DNAME=PyInit__fast", says];
@@ -131,7 +136,12 @@ fn site() -> &'static Path {
         compile("lonely", "lonely", "single.c", &[name]);
         write(
             "soft_single.py",
-            "try:\n    from single import kind\nexcept ImportError:\n    kind = 'slow'\n",
+            "
+try:
+    from single import kind
+except ImportError:
+    kind = 'slow'
+",
         );
         write("tested.tsv", &list);
         write(
@@ -245,18 +255,37 @@ fn a_refusal_that_is_swallowed_moves_as_one_that_is_raised() {
         let pool = auto(Pool::builder().extensions(extensions));
         let lazy = function(
             "lazy",
-            "import os\ndef f():\n    import soft_unlisted as soft\n    return soft.kind, os.getpid()\n",
+            "
+import os
+def f():
+    import soft_unlisted as soft
+    return soft.kind, os.getpid()
+",
         );
         let other = function(
             "other_error",
-            "import os, soft_newer\nassert soft_newer.kind == 'native', 'it is slow'\n\
-             def f(): return soft_newer.kind, os.getpid()\n",
+            "
+import os, soft_newer
+assert soft_newer.kind == 'native', 'it is slow'
+def f(): return soft_newer.kind, os.getpid()
+",
         );
         let threaded = function(
             "threaded",
-            "import os, threading\ndef f():\n    def work():\n        import soft_sharing\n        found.append(soft_sharing.kind)\n\
-             \n    found = []\n    thread = threading.Thread(target=work)\n    thread.start()\n    thread.join()\n\
-             \n    return found[0], os.getpid()\n",
+            "
+import os, threading
+def f():
+    def work():
+        import soft_sharing
+        found.append(soft_sharing.kind)
+
+    found = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    return found[0], os.getpid()
+",
         );
         for function in [
             importing("soft_unlisted"),
@@ -286,7 +315,12 @@ fn what_went_on_without_a_module_serves_no_other_function() {
     // One that is raised leaves nothing behind, and the interpreter stays.
     let count = function(
         "count",
-        "from owngil import state\ndef f():\n    state.n = getattr(state, 'n', 0) + 1\n    return state.n\n",
+        "
+from owngil import state
+def f():
+    state.n = getattr(state, 'n', 0) + 1
+    return state.n
+",
     );
     let counted = || pool.call::<u32, _>(&count, ()).unwrap();
     assert_eq!(counted(), 1);
@@ -295,7 +329,14 @@ fn what_went_on_without_a_module_serves_no_other_function() {
     // Nor one that a package would have taken for a module that is not installed.
     placed(&pool, &importing("soft_newer"));
     assert_eq!(counted(), 3);
-    let swallows = "try:\n    import newer\nexcept:\n    pass\nimport os\ndef f(): return newer.kind, os.getpid()\n";
+    let swallows = "
+try:
+    import newer
+except:
+    pass
+import os
+def f(): return newer.kind, os.getpid()
+";
     let (kind, reason) = placed(&pool, &function("swallows", swallows));
     assert_eq!((&*kind, reason.is_some()), ("native", true));
     assert_eq!(counted(), 1);
@@ -310,7 +351,16 @@ fn loading_and_initializers_hear_of_what_is_swallowed() {
     let pool = auto(Pool::builder().initializer(&function, ()));
     assert_eq!(pool.backend(), Backend::Process);
     // It has returned a value before anybody knows.
-    let swallows = "kind = None\ndef f():\n    global kind\n    try:\n        from newer import kind\n    except:\n        kind = 'slow'\n    return kind\n";
+    let swallows = "
+kind = None
+def f():
+    global kind
+    try:
+        from newer import kind
+    except:
+        kind = 'slow'
+    return kind
+";
     let function = self::function("initializes", swallows);
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let telling = std::sync::Arc::clone(&told);
@@ -326,14 +376,33 @@ fn what_is_refused_on_another_thread_is_handed_on_to_who_waits() {
     let pool = auto(Pool::builder());
     let threads = function(
         "threads",
-        "from multiprocessing.pool import ThreadPool\nimport os\ndef job(n):\n    import newer\n    return newer.kind\ndef f():\n    \
-         with ThreadPool(2) as pool: return pool.map(job, range(3))[2], os.getpid()\n",
+        "
+from multiprocessing.pool import ThreadPool
+import os
+def job(n):
+    import newer
+    return newer.kind
+def f():
+    with ThreadPool(2) as pool: return pool.map(job, range(3))[2], os.getpid()
+",
     );
     let queue = function(
         "queue_of_one",
-        "import os, queue, threading\ndef f():\n    jobs = queue.Queue()\n    def load():\n        try:\n            import newer\n            \
-         jobs.put(newer.kind)\n        except Exception as error:\n            jobs.put(error)\n    threading.Thread(target=load).start()\n    \
-         found = jobs.get()\n    if isinstance(found, Exception): raise found\n    return found, os.getpid()\n",
+        "
+import os, queue, threading
+def f():
+    jobs = queue.Queue()
+    def load():
+        try:
+            import newer
+            jobs.put(newer.kind)
+        except Exception as error:
+            jobs.put(error)
+    threading.Thread(target=load).start()
+    found = jobs.get()
+    if isinstance(found, Exception): raise found
+    return found, os.getpid()
+",
     );
     for function in [threads, queue] {
         let (kind, reason) = placed(&pool, &function);
@@ -344,8 +413,16 @@ fn what_is_refused_on_another_thread_is_handed_on_to_who_waits() {
 #[test]
 fn a_call_that_waits_for_a_thread_that_was_refused_ends() {
     let pool = auto(Pool::builder().grace(Duration::from_millis(200)));
-    let wait = "import os, queue, threading\ndef f():\n    jobs = queue.Queue()\n    def load():\n        import newer\n        \
-                jobs.put(newer.kind)\n    threading.Thread(target=load).start()\n    return jobs.get(), os.getpid()\n";
+    let wait = "
+import os, queue, threading
+def f():
+    jobs = queue.Queue()
+    def load():
+        import newer
+        jobs.put(newer.kind)
+    threading.Thread(target=load).start()
+    return jobs.get(), os.getpid()
+";
     let task = pool
         .submit::<(String, u32), _>(&function("waits", wait), ())
         .unwrap();
@@ -400,7 +477,13 @@ fn of_a_batch_the_calls_before_a_swallowed_refusal_are_not_made_again() {
     let path = site().join("halfway.py");
     fs::write(
         &path,
-        "import os\ndef f(x):\n    if x == 7:\n        import soft_unlisted\n    return x, os.getpid()\n",
+        "
+import os
+def f(x):
+    if x == 7:
+        import soft_unlisted
+    return x, os.getpid()
+",
     )
     .unwrap();
     let function = Function::at(format!("{}:f", path.display()));

@@ -99,10 +99,11 @@ fn an_error_inside_a_scope_is_the_scopes() {
 fn types_that_cannot_be_changed_share_no_version_tags() {
     let tags: Vec<i32> = Interpreter::scope(|python| {
         python.exec(
-            "import collections, ctypes, decimal, io, re, struct\n\
-             assign = ctypes.pythonapi.PyUnstable_Type_AssignVersionTag\n\
-             fresh = io.BytesIO, io.BufferedWriter, re.Pattern, struct.Struct, decimal.Context\n\
-             own = type('Own', (), {})",
+            "
+import collections, ctypes, decimal, io, re, struct
+assign = ctypes.pythonapi.PyUnstable_Type_AssignVersionTag
+fresh = io.BytesIO, io.BufferedWriter, re.Pattern, struct.Struct, decimal.Context
+own = type('Own', (), {})",
         )?;
         python.eval("[assign(ctypes.py_object(one)) for one in (*fresh, own)]")
     })
@@ -119,15 +120,16 @@ fn what_all_interpreters_share_has_a_count_that_is_far_from_zero() {
     for _ in 0..3 {
         let near: Vec<String> = Interpreter::scope(|python| {
             python.exec(
-                "import sys\n\
-                 def subclasses(of):\n    \
-                     for one in type.__subclasses__(of):\n        \
-                         yield one\n        \
-                         yield from subclasses(one)\n\
-                 classes = [one for one in {object, *subclasses(object)} if not one.__flags__ & 1 << 9]\n\
-                 assert len(classes) > 100\n\
-                 shared = [None, True, False, ..., NotImplemented, (), b'', b'a', '', 'a', chr(233), '__init__', 'self']\n\
-                 shared += [*range(-5, 257), *classes, *(one.__mro__ for one in classes)]",
+                "
+import sys
+def subclasses(of):
+    for one in type.__subclasses__(of):
+        yield one
+        yield from subclasses(one)
+classes = [one for one in {object, *subclasses(object)} if not one.__flags__ & 1 << 9]
+assert len(classes) > 100
+shared = [None, True, False, ..., NotImplemented, (), b'', b'a', '', 'a', chr(233), '__init__', 'self']
+shared += [*range(-5, 257), *classes, *(one.__mro__ for one in classes)]",
             )?;
             python.eval("[str(one)[:50] for one in shared if sys.getrefcount(one) >> 32 != 1 << 30]")
         })

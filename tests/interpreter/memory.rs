@@ -35,7 +35,11 @@ const HOGS: [(&str, &str); 9] = [
     ),
     (
         "a regular expression",
-        "import re\ndef f():\n    text = 'ab' * (5 << 20)\n    return re.findall('(a)(b)', text)",
+        "
+import re
+def f():
+    text = 'ab' * (5 << 20)
+    return re.findall('(a)(b)', text)",
     ),
     (
         "threads",
@@ -62,7 +66,13 @@ def f():
     ),
     (
         "a cycle",
-        "def f():\n    last = []\n    while True:\n        new = [last, bytearray(10_000)]\n        last.append(new)\n        last = new",
+        "
+def f():
+    last = []
+    while True:
+        new = [last, bytearray(10_000)]
+        last.append(new)
+        last = new",
     ),
 ];
 
@@ -70,7 +80,11 @@ def f():
 fn hogs_end_in_memory_error_and_their_worker_goes_on() {
     let pool = limited(1);
     // It stays the same interpreter all the while.
-    let id = f("import sys\ndef f():\n    sys.n = getattr(sys, 'n', 0) + 1\n    return sys.n");
+    let id = f("
+import sys
+def f():
+    sys.n = getattr(sys, 'n', 0) + 1
+    return sys.n");
     assert_eq!(pool.call(&id, ()), Ok(1));
     for (n, (name, source)) in HOGS.iter().enumerate() {
         let outcome = pool.call::<owngil::Payload, _>(&f(source), ());
@@ -151,7 +165,11 @@ def hog():
 #[test]
 fn a_worker_whose_memory_is_full_is_replaced() {
     let pool = limited(1);
-    let keep = f("import sys\ndef f(n):\n    sys.kept = bytearray(n)\n    return id(sys)");
+    let keep = f("
+import sys
+def f(n):
+    sys.kept = bytearray(n)
+    return id(sys)");
     let again = f("import sys\ndef f(): return hasattr(sys, 'kept')");
     // There is room beside it: the interpreter stays.
     pool.call::<u64, _>(&keep, 20 << 20).unwrap();

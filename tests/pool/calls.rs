@@ -47,7 +47,11 @@ fn a_call_takes_any_arguments_and_gives_any_value() {
 
 #[test]
 fn ten_thousand_tasks_give_each_result_once_in_order() {
-    let source = "import threading\ndef f(x):\n    return x, threading.get_native_id()\n";
+    let source = "
+import threading
+def f(x):
+    return x, threading.get_native_id()
+";
     for backend in BACKENDS {
         for n_workers in [1, 2, 5] {
             let pool = pool(backend, n_workers);
@@ -80,11 +84,14 @@ fn ten_thousand_tasks_give_each_result_once_in_order() {
 #[test]
 #[cfg_attr(not(Py_3_13), ignore = "3.12: `_xxsubinterpreters` is refused")]
 fn each_worker_has_an_interpreter_of_its_own_or_shares_the_main_one() {
-    let id = f(
-        "def f():\n    try:\n        import _interpreters as i\n    except ImportError:\n        \
-                import _xxsubinterpreters as i\n    found = i.get_current()\n    \
-                return int(found[0] if isinstance(found, tuple) else found)",
-    );
+    let id = f("
+def f():
+    try:
+        import _interpreters as i
+    except ImportError:
+        import _xxsubinterpreters as i
+    found = i.get_current()
+    return int(found[0] if isinstance(found, tuple) else found)");
     for backend in support::HERE {
         let n_distinct = if backend == Backend::Thread { 1 } else { 3 };
         let ids: Vec<i64> = pool(backend, 3)
@@ -107,13 +114,21 @@ fn interpreters_run_python_code_at_the_same_time_and_threads_of_one_gil_do_not()
     if alone("interpreters_run_python_code_at_the_same_time_and_threads_of_one_gil_do_not") {
         return;
     }
-    let interval = f(
-        "import sys\ndef f(seconds):\n    before = sys.getswitchinterval()\n    sys.setswitchinterval(seconds)\n    return before",
-    );
-    let meet = f("import mmap\ndef f(path, me, other, rounds):\n    \
-         with open(path, 'r+b') as file, mmap.mmap(file.fileno(), 2) as seen:\n        \
-         seen[me] = 1\n        for _ in range(rounds):\n            \
-         if seen[other]:\n                return True\n    return False");
+    let interval = f("
+import sys
+def f(seconds):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    return before");
+    let meet = f("
+import mmap
+def f(path, me, other, rounds):
+    with open(path, 'r+b') as file, mmap.mmap(file.fileno(), 2) as seen:
+        seen[me] = 1
+        for _ in range(rounds):
+            if seen[other]:
+                return True
+    return False");
     for backend in support::HERE {
         let meets = backend == support::PARALLEL;
         let pool = pool(backend, 2);
@@ -140,11 +155,15 @@ fn interpreters_run_python_code_at_the_same_time_and_threads_of_one_gil_do_not()
 #[test]
 fn all_workers_are_used_at_once() {
     // Nobody returns before all have come, however busy the machine is.
-    let source = "import os, threading, time\ndef f(path, n):\n    \
-        with open(path, 'ab', 0) as file: file.write(b'.')\n    \
-        end = time.monotonic() + 60\n    while os.path.getsize(path) % n:\n        \
-        if time.monotonic() > end: raise TimeoutError('somebody never came')\n        \
-        time.sleep(0.001)\n    return threading.get_native_id()";
+    let source = "
+import os, threading, time
+def f(path, n):
+    with open(path, 'ab', 0) as file: file.write(b'.')
+    end = time.monotonic() + 60
+    while os.path.getsize(path) % n:
+        if time.monotonic() > end: raise TimeoutError('somebody never came')
+        time.sleep(0.001)
+    return threading.get_native_id()";
     let folder = tempfile::tempdir().unwrap();
     for backend in BACKENDS {
         for n_workers in [2_usize, 5] {
@@ -170,13 +189,22 @@ fn all_workers_are_used_at_once() {
 
 #[test]
 fn exceptions_come_back_whole_and_the_pool_goes_on() {
-    let raise = f("import sys\nclass Odd(Exception):\n    \
-        def __init__(self, a, b): super().__init__(a); self.b = b\n    \
-        def __str__(self): return 'odd one'\ndef f(kind):\n    \
-        if kind == 'odd':\n        try:\n            {}['missing']\n        except KeyError as error:\n            \
-        problem = Odd(1, 2); problem.add_note('a note'); raise problem from error\n    \
-        if kind == 'exit': sys.exit(3)\n    if kind == 'interrupt': raise KeyboardInterrupt\n    \
-        if kind == 'memory': return [0] * (1 << 60)\n    if kind == 'deep': return f(kind)\n    return kind");
+    let raise = f("
+import sys
+class Odd(Exception):
+    def __init__(self, a, b): super().__init__(a); self.b = b
+    def __str__(self): return 'odd one'
+def f(kind):
+    if kind == 'odd':
+        try:
+            {}['missing']
+        except KeyError as error:
+            problem = Odd(1, 2); problem.add_note('a note'); raise problem from error
+    if kind == 'exit': sys.exit(3)
+    if kind == 'interrupt': raise KeyboardInterrupt
+    if kind == 'memory': return [0] * (1 << 60)
+    if kind == 'deep': return f(kind)
+    return kind");
     for backend in BACKENDS {
         let pool = pool(backend, 2);
         let error = |kind: &str| match pool.call::<String, _>(&raise, kind) {
@@ -284,11 +312,13 @@ fn a_cancelled_map_yields_what_had_begun_and_an_outcome_for_all_that_it_took() {
     for ordered in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let (begun, go_on) = (folder.path().join("begun"), folder.path().join("go_on"));
-        let wait = f("import os, time\n\
-             def f(begun, go_on):\n    \
-             open(begun, 'w').close()\n    \
-             while not os.path.exists(go_on): time.sleep(0.001)\n    \
-             return 'done'\n");
+        let wait = f("
+import os, time
+def f(begun, go_on):
+    open(begun, 'w').close()
+    while not os.path.exists(go_on): time.sleep(0.001)
+    return 'done'
+");
         let pool = pool(support::PARALLEL, 1);
         let paths = (begun.to_str().unwrap(), go_on.to_str().unwrap());
         let map = match ordered {
@@ -365,9 +395,11 @@ fn a_wait_has_a_limit_and_the_task_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
     let pool = pool(support::PARALLEL, 1);
-    let wait = f(
-        "import os, time\ndef f(path):\n    while not os.path.exists(path): time.sleep(0.001)\n    return 7",
-    );
+    let wait = f("
+import os, time
+def f(path):
+    while not os.path.exists(path): time.sleep(0.001)
+    return 7");
     let task: Task<i32> = pool.submit(&wait, gate.to_str().unwrap()).unwrap();
     assert_eq!(task.wait_timeout(Duration::from_millis(5)), None);
     assert!(!task.is_finished());
@@ -401,10 +433,12 @@ fn shutting_down_runs_what_is_queued_and_dropping_cancels_it() {
 
         let folder = tempfile::tempdir().unwrap();
         let gate = folder.path().join("gate");
-        let wait = f(
-            "import os, time\ndef f(path):\n    open(path + '.begun', 'w').close()\n    \
-             while not os.path.exists(path): time.sleep(0.001)\n    return 1",
-        );
+        let wait = f("
+import os, time
+def f(path):
+    open(path + '.begun', 'w').close()
+    while not os.path.exists(path): time.sleep(0.001)
+    return 1");
         let pool = self::pool(backend, 1);
         let running: Task<u32> = pool.submit(&wait, gate.to_str().unwrap()).unwrap();
         while !gate.with_extension("begun").exists() {
@@ -473,8 +507,12 @@ fn a_result_may_come_as_the_plain_value_that_its_class_derives_from() {
 
 #[test]
 fn a_timed_map_tells_when_and_where_each_call_ran() {
-    let sleep = f("import time, owngil\n\
-                   def f(ms):\n    time.sleep(ms / 1000)\n    if ms == 7: 1 / 0\n    return owngil.worker_id()");
+    let sleep = f("
+import time, owngil
+def f(ms):
+    time.sleep(ms / 1000)
+    if ms == 7: 1 / 0
+    return owngil.worker_id()");
     for backend in BACKENDS {
         let pool = pool(backend, 2);
         let began = SystemTime::now();
@@ -495,7 +533,11 @@ fn a_timed_map_tells_when_and_where_each_call_ran() {
 
 #[test]
 fn a_call_that_is_interrupted_or_lost_has_its_time_too() {
-    let wait = f("import os, time\ndef f(how):\n    if how: os._exit(1)\n    time.sleep(60)");
+    let wait = f("
+import os, time
+def f(how):
+    if how: os._exit(1)
+    time.sleep(60)");
     for backend in BACKENDS {
         let limit = Duration::from_millis(50);
         let pool = builder(backend, 1).time_limit(limit).build().unwrap();

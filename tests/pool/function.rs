@@ -80,8 +80,16 @@ fn a_module_is_imported_once_per_worker_and_finds_its_neighbours() {
     let path = folder.path().join("counted_mod.py");
     std::fs::write(
         &path,
-        "import neighbour_mod\nn_calls = 0\nclass Tools:\n    @staticmethod\n    def count(x):\n        \
-         global n_calls\n        n_calls += 1\n        return n_calls, neighbour_mod.twice(x), __name__\n",
+        "
+import neighbour_mod
+n_calls = 0
+class Tools:
+    @staticmethod
+    def count(x):
+        global n_calls
+        n_calls += 1
+        return n_calls, neighbour_mod.twice(x), __name__
+",
     )
     .unwrap();
     let pool = pool(support::PARALLEL, 1);
@@ -96,7 +104,12 @@ fn a_module_is_imported_once_per_worker_and_finds_its_neighbours() {
 fn workers_that_share_an_interpreter_import_a_module_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("slow_mod.py");
-    let source = "import time\ntime.sleep(0.05)\nmark = object()\ndef f(): return id(mark)\n";
+    let source = "
+import time
+time.sleep(0.05)
+mark = object()
+def f(): return id(mark)
+";
     std::fs::write(&path, source).unwrap();
     let pool = pool(Backend::Thread, 4);
     pool.load(&Function::file(&path, "f")).unwrap();
@@ -111,8 +124,14 @@ fn workers_that_share_an_interpreter_import_a_module_once() {
 
 #[test]
 fn an_initializer_runs_once_on_every_worker_and_its_failure_is_the_pools() {
-    let source = "ready = []\ndef start(x):\n    ready.append(x)\n    if x < 0: raise ValueError('negative')\n\
-                  def state():\n    return ready\n";
+    let source = "
+ready = []
+def start(x):
+    ready.append(x)
+    if x < 0: raise ValueError('negative')
+def state():
+    return ready
+";
     let (start, state) = (
         Function::source(source, "start"),
         Function::source(source, "state"),
@@ -153,14 +172,20 @@ fn an_initializer_runs_once_on_every_worker_and_its_failure_is_the_pools() {
 fn a_script_runs_as_main_with_its_arguments_in_a_fresh_namespace() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script_one.py");
-    let source = "import sys, threading, time\nassert __name__ == '__main__'\n\
-        assert sys.modules['__main__'].__dict__ is globals()\n\
-        assert 'seen' not in globals()\nseen = True\nprint(sys.argv[1:], __file__ == sys.argv[0])\n\
-        def late():\n    time.sleep(0.02); print('late')\n\
-        threading.Thread(target=late).start()\n\
-        if sys.argv[1] == 'exit': sys.exit(int(sys.argv[2]))\n\
-        if sys.argv[1] == 'say': sys.exit('last words')\n\
-        if sys.argv[1] == 'raise': raise ValueError('no')\n";
+    let source = "
+import sys, threading, time
+assert __name__ == '__main__'
+assert sys.modules['__main__'].__dict__ is globals()
+assert 'seen' not in globals()
+seen = True
+print(sys.argv[1:], __file__ == sys.argv[0])
+def late():
+    time.sleep(0.02); print('late')
+threading.Thread(target=late).start()
+if sys.argv[1] == 'exit': sys.exit(int(sys.argv[2]))
+if sys.argv[1] == 'say': sys.exit('last words')
+if sys.argv[1] == 'raise': raise ValueError('no')
+";
     std::fs::write(&path, source).unwrap();
     for backend in BACKENDS {
         let pool = builder(backend, 2)
@@ -197,7 +222,12 @@ fn a_script_runs_as_main_with_its_arguments_in_a_fresh_namespace() {
         // Two at a time, also where they share an interpreter, each has its own arguments.
         std::fs::write(
             folder.path().join("own_args.py"),
-            "import sys, time\nbefore = sys.argv[1]\ntime.sleep(0.002)\nassert sys.argv[1] == before\nprint(before)",
+            "
+import sys, time
+before = sys.argv[1]
+time.sleep(0.002)
+assert sys.argv[1] == before
+print(before)",
         )
         .unwrap();
         let script = Function::script(folder.path().join("own_args.py"));
@@ -253,14 +283,22 @@ fn what_functions_import_while_a_script_runs_in_their_interpreter_outlives_it() 
         std::fs::write(&path, text).unwrap();
         path
     };
-    let waits = "import os, sys, time\n\
-        open(sys.argv[1] + '/runs', 'w').close()\n\
-        while not os.path.exists(sys.argv[1] + '/go'): time.sleep(0.001)\n\
-        import of_the_script\n";
+    let waits = "
+import os, sys, time
+open(sys.argv[1] + '/runs', 'w').close()
+while not os.path.exists(sys.argv[1] + '/go'): time.sleep(0.001)
+import of_the_script
+";
     let script = Function::script(file("waits.py", waits));
-    let keeper = "import importlib, sys, late_mod\nmark = object()\n\
-        def f(name):\n    importlib.import_module(name)\n    return id(mark)\n\
-        def imported(name):\n    return name in sys.modules\n";
+    let keeper = "
+import importlib, sys, late_mod
+mark = object()
+def f(name):
+    importlib.import_module(name)
+    return id(mark)
+def imported(name):
+    return name in sys.modules
+";
     for name in ["of_the_script", "late_mod", "later_mod", "last_mod"] {
         file(&format!("{name}.py"), "");
     }

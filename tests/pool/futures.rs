@@ -141,7 +141,11 @@ fn ten_thousand_are_awaited_at_once_over_a_short_queue() {
 fn a_submission_waits_for_room_in_its_turn() {
     let mut gate = Gate::new();
     let (pool, tasks) = full_pool(2, &gate);
-    let echo = f("seen = []\ndef f(x):\n    seen.append(x)\n    return list(seen)");
+    let echo = f("
+seen = []
+def f(x):
+    seen.append(x)
+    return list(seen)");
     runtime().block_on(async {
         let mut first = pool.submit_async::<Vec<i32>, _>(&echo, 1);
         let mut gone = pool.submit_async::<Vec<i32>, _>(&echo, 2);
@@ -294,7 +298,11 @@ mod stream {
     #[test]
     fn values_come_in_order_and_inputs_are_taken_as_they_are_needed() {
         let pool = Pool::builder().workers(2).queue_limit(3).build().unwrap();
-        let late = f("import time\ndef f(x):\n    time.sleep((x % 3) / 1000)\n    return -x");
+        let late = f("
+import time
+def f(x):
+    time.sleep((x % 3) / 1000)
+    return -x");
         runtime().block_on(async {
             let n_taken = Cell::new(0);
             let inputs = (0..).inspect(|_| n_taken.set(n_taken.get() + 1));

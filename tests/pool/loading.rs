@@ -56,19 +56,31 @@ fn a_script_waits_for_its_threads_and_executors_and_ends() {
     );
     let executors = file(
         "executors.py",
-        "import time\nfrom concurrent.futures import ThreadPoolExecutor\nimport kept_executor\n\
-         def late(text):\n    time.sleep(0.1)\n    print(text)\n\
-         own = ThreadPoolExecutor(2)\n\
-         for executor in (own, kept_executor.executor):\n    \
-         print(executor.submit(pow, 2, 3).result())\n    \
-         for _ in range(3): executor.submit(late, 'late')\n",
+        "
+import time
+from concurrent.futures import ThreadPoolExecutor
+import kept_executor
+def late(text):
+    time.sleep(0.1)
+    print(text)
+own = ThreadPoolExecutor(2)
+for executor in (own, kept_executor.executor):
+    print(executor.submit(pow, 2, 3).result())
+    for _ in range(3): executor.submit(late, 'late')
+",
     );
     let threads = file(
         "threads.py",
-        "import threading, time\n\
-         def second():\n    time.sleep(0.1)\n    print('second')\n\
-         def first():\n    time.sleep(0.1)\n    threading.Thread(target=second).start()\n\
-         threading.Thread(target=first).start()\n",
+        "
+import threading, time
+def second():
+    time.sleep(0.1)
+    print('second')
+def first():
+    time.sleep(0.1)
+    threading.Thread(target=second).start()
+threading.Thread(target=first).start()
+",
     );
     let pool = Pool::builder()
         .workers(1)

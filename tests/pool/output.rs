@@ -19,11 +19,14 @@ fn keeping(backend: Backend, n_workers: usize) -> Pool {
 
 #[test]
 fn the_output_of_a_task_belongs_to_that_task() {
-    let print = f(
-        "import sys\ndef f(n):\n    for line in range(n % 7):\n        \
-                   print(f'task {n} line {line}')\n        print(f'oops {n}', file=sys.stderr)\n    \
-                   sys.stdout.buffer.write(b'bytes\\n')\n    return n",
-    );
+    let print = f(r"
+import sys
+def f(n):
+    for line in range(n % 7):
+        print(f'task {n} line {line}')
+        print(f'oops {n}', file=sys.stderr)
+    sys.stdout.buffer.write(b'bytes\n')
+    return n");
     for backend in BACKENDS {
         let pool = keeping(backend, 3);
         let mut n_seen = 0;
@@ -50,7 +53,11 @@ fn the_output_of_a_task_belongs_to_that_task() {
 
 #[test]
 fn a_sink_gets_whole_lines_of_one_task_at_a_time() {
-    let print = f("def f(n):\n    for _ in range(n):\n        print(n, end=' ')\n        print(n)");
+    let print = f("
+def f(n):
+    for _ in range(n):
+        print(n, end=' ')
+        print(n)");
     for backend in BACKENDS {
         let text = Arc::new(Mutex::new(Vec::new()));
         let inside = Arc::clone(&text);
@@ -175,12 +182,15 @@ fn a_sink_that_panics_while_a_worker_is_made_ready_is_the_pools_error() {
 fn what_is_printed_counts_towards_what_a_map_keeps_early() {
     // The first call waits until the others have stopped coming.
     let folder = tempfile::tempdir().unwrap();
-    let print = f(
-        "import os, time\ndef f(n, folder):\n    if n == 0:\n        seen = -1\n        \
-                   while seen != len(os.listdir(folder)):\n            \
-                   seen = len(os.listdir(folder)); time.sleep(0.5)\n        return seen\n    \
-                   open(f'{folder}/{n}', 'w').close(); print('x' * (4 << 20))",
-    );
+    let print = f("
+import os, time
+def f(n, folder):
+    if n == 0:
+        seen = -1
+        while seen != len(os.listdir(folder)):
+            seen = len(os.listdir(folder)); time.sleep(0.5)
+        return seen
+    open(f'{folder}/{n}', 'w').close(); print('x' * (4 << 20))");
     let pool = Pool::builder()
         .workers(2)
         .output(OutputPolicy::Capture)
@@ -221,7 +231,11 @@ fn listened(backend: Backend, handover: Handover) -> (Pool, Arc<Listener>) {
 
 #[test]
 fn a_sink_is_told_which_call_prints_before_the_call_is_yielded() {
-    let print = f("def f(n):\n    if n % 3 == 0:\n        print(n)\n        print('x' * (n % 7))");
+    let print = f("
+def f(n):
+    if n % 3 == 0:
+        print(n)
+        print('x' * (n % 7))");
     for backend in BACKENDS {
         let (pool, listener) = listened(backend, Handover::Blocks);
         for completed in pool.map_unordered::<(), _>(&print, 0..3000u64).completed() {
@@ -240,10 +254,12 @@ fn a_sink_is_told_which_call_prints_before_the_call_is_yielded() {
 
 #[test]
 fn a_sink_may_have_lines_and_pieces_while_the_call_runs() {
-    let print = f(
-        "import sys\ndef f(n):\n    print('a', n)\n    sys.stdout.write('b')\n    \
-                   sys.stdout.write('c\\nd')",
-    );
+    let print = f(r"
+import sys
+def f(n):
+    print('a', n)
+    sys.stdout.write('b')
+    sys.stdout.write('c\nd')");
     let expected = [
         (Handover::Lines, vec!["a 0\n", "bc\n", "d"]),
         (Handover::Pieces, vec!["a", " ", "0", "\n", "b", "c\nd"]),
@@ -337,7 +353,11 @@ def f(n):
 
 #[test]
 fn a_flood_of_a_child_process_is_kept_as_far_as_there_is_room_and_says_so() {
-    let source = "import subprocess\ndef f():\n    subprocess.run('yes | head -c 70000000', shell=True)\n    return 1";
+    let source = "
+import subprocess
+def f():
+    subprocess.run('yes | head -c 70000000', shell=True)
+    return 1";
     let pool = keeping(Backend::Interpreter, 1);
     let completed = pool.map::<u64, _>(&f(source), [(); 2]).completed();
     for completed in completed {

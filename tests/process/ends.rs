@@ -252,7 +252,12 @@ fn a_call_that_is_cancelled_prints_what_it_had_to_say() {
         .output(OutputPolicy::Capture)
         .build()
         .unwrap();
-    let talk = f("def spin():\n    while True: pass\ndef f():\n    print('so far')\n    spin()");
+    let talk = f("
+def spin():
+    while True: pass
+def f():
+    print('so far')
+    spin()");
     // Each time both its end and the answer of who interrupts it are on their way at once.
     let n_in_time = (0..30)
         .filter(|_| {
@@ -339,9 +344,12 @@ def f():
 #[test]
 fn exceptions_and_exits_are_told_as_anywhere() {
     let pool = pool(Backend::Process, 1);
-    let raises = f(
-        "def f():\n    try:\n        1 / 0\n    except ZeroDivisionError as e:\n        raise ValueError('no') from e",
-    );
+    let raises = f("
+def f():
+    try:
+        1 / 0
+    except ZeroDivisionError as e:
+        raise ValueError('no') from e");
     let error = pool.call::<(), _>(&raises, ()).unwrap_err();
     let python = error.python().unwrap();
     assert_eq!((python.type_name(), python.message()), ("ValueError", "no"));
@@ -458,9 +466,11 @@ fn nobody_becomes_a_worker_by_hand() {
 #[test]
 fn stats_and_stacks_are_those_of_the_process() {
     let pool = pool(Backend::Process, 1);
-    let busy = f(
-        "import time\ndef f():\n    end = time.process_time() + 0.2\n    while time.process_time() < end: pass",
-    );
+    let busy = f("
+import time
+def f():
+    end = time.process_time() + 0.2
+    while time.process_time() < end: pass");
     pool.call::<(), _>(&busy, ()).unwrap();
     let stats = pool.stats();
     assert!(

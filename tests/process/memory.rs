@@ -33,8 +33,11 @@ fn the_memory_of_a_worker_is_counted_and_limited() {
     let pid = f("import os\ndef f(): return os.getpid()");
     let before: u32 = pool.call(&pid, ()).unwrap();
     // Linked, since a list that grows asks for a large one, which fails below the limit.
-    let fill =
-        f("kept = None\ndef f():\n    global kept\n    while True: kept = kept, bytes(1000)");
+    let fill = f("
+kept = None
+def f():
+    global kept
+    while True: kept = kept, bytes(1000)");
     pool.call::<(), _>(&fill, ()).unwrap_err();
     assert_eq!(pool.call::<usize, _>(&large, 1 << 20), Ok(1 << 20));
     assert_ne!(pool.call::<u32, _>(&pid, ()), Ok(before));

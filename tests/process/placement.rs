@@ -126,7 +126,13 @@ def f():
         "try:\n        with multiprocessing.get_context('fork').Pool(1) as pool: return pool.map(abs, [-3])\n    except Exception: return [0]",
     ] {
         let (pool, _) = auto(Pool::builder());
-        let source = format!("import multiprocessing, os, subprocess\ndef f():\n    {body}\n");
+        let source = format!(
+            "
+import multiprocessing, os, subprocess
+def f():
+    {body}
+"
+        );
         assert_eq!(
             pool.call::<Vec<i32>, _>(&f(&source), ()),
             Ok(vec![3]),

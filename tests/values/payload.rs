@@ -203,9 +203,12 @@ fn integers_of_any_size_cross_and_those_that_do_not_fit_say_so() {
 fn subclasses_keep_their_type() {
     let pool = pool(PARALLEL, 1);
     let make = f(
-        "import collections, enum, http\nP = collections.namedtuple('P', 'x y')\n\
-         class S(str): pass\ndef f():\n    \
-         return [http.HTTPStatus.OK, collections.OrderedDict(a=1), collections.Counter('x'), 1j, range(3)]",
+        "
+import collections, enum, http
+P = collections.namedtuple('P', 'x y')
+class S(str): pass
+def f():
+    return [http.HTTPStatus.OK, collections.OrderedDict(a=1), collections.Counter('x'), 1j, range(3)]",
     );
     let Value::List(items) = pool.call(&make, ()).unwrap() else {
         panic!("a list")
@@ -247,10 +250,16 @@ fn made_text(pool: &Pool, expression: &str) -> String {
 #[test]
 fn what_occurs_twice_stays_one_object() {
     let pool = pool(PARALLEL, 1);
-    let make = f("def f():\n    row = [1, 2]\n    key = ('k',)\n    \
-                  return {'a': row, 'b': row, 'deep': [[row]], key: {'again': key}}");
-    let check = f("def f(x):\n    row = x['a']\n    row.append(3)\n    \
-                   return x['b'] is row and x['deep'][0][0] is row, x[('k',)]['again'], x['b']");
+    let make = f("
+def f():
+    row = [1, 2]
+    key = ('k',)
+    return {'a': row, 'b': row, 'deep': [[row]], key: {'again': key}}");
+    let check = f("
+def f(x):
+    row = x['a']
+    row.append(3)
+    return x['b'] is row and x['deep'][0][0] is row, x[('k',)]['again'], x['b']");
     let payload: Payload = pool.call(&make, ()).unwrap();
     let (same, key, row): (bool, (String,), Vec<i32>) =
         pool.call(&check, (payload.clone(),)).unwrap();
@@ -277,13 +286,21 @@ fn what_occurs_twice_stays_one_object() {
 #[test]
 fn doubling_lists_stay_small_for_python_and_are_an_error_for_rust() {
     let pool = pool(PARALLEL, 1);
-    let make =
-        f("def f():\n    x = []\n    for _ in range(100):\n        x = [x, x]\n    return x");
+    let make = f("
+def f():
+    x = []
+    for _ in range(100):
+        x = [x, x]
+    return x");
     let payload: Payload = pool.call(&make, ()).unwrap();
     assert!(payload.as_bytes().len() < 1000);
-    let depth = f(
-        "def f(x):\n    n = 0\n    while x:\n        assert x[0] is x[1]\n        x = x[0]; n += 1\n    return n",
-    );
+    let depth = f("
+def f(x):
+    n = 0
+    while x:
+        assert x[0] is x[1]
+        x = x[0]; n += 1
+    return n");
     assert_eq!(pool.call::<u32, _>(&depth, (payload.clone(),)), Ok(100));
     assert!(payload.decode::<Value>().is_err());
 }
@@ -291,7 +308,11 @@ fn doubling_lists_stay_small_for_python_and_are_an_error_for_rust() {
 #[test]
 fn cycles_and_deep_nesting_cross_between_interpreters_unread() {
     let pool = pool(PARALLEL, 1);
-    let cycle = f("def f():\n    x = [1]\n    x.append({'me': x})\n    return x");
+    let cycle = f("
+def f():
+    x = [1]
+    x.append({'me': x})
+    return x");
     let payload: Payload = pool.call(&cycle, ()).unwrap();
     assert!(payload.is_opaque());
     assert_eq!(payload.type_name(), "list");
@@ -299,14 +320,25 @@ fn cycles_and_deep_nesting_cross_between_interpreters_unread() {
     assert_eq!(pool.call::<bool, _>(&check, (payload,)), Ok(true));
     // pickle of 3.12 itself goes no deeper than some 780 levels.
     for (depth, is_opaque) in [(500, false), (501, true), (700, true)] {
-        let nest = f("def f(n):\n    x = None\n    for _ in range(n): x = [x]\n    return x");
+        let nest = f("
+def f(n):
+    x = None
+    for _ in range(n): x = [x]
+    return x");
         let payload: Payload = pool.call(&nest, depth).unwrap();
         assert_eq!(payload.is_opaque(), is_opaque, "{depth}");
-        let measure =
-            f("def f(x):\n    n = 0\n    while x is not None: x = x[0]; n += 1\n    return n");
+        let measure = f("
+def f(x):
+    n = 0
+    while x is not None: x = x[0]; n += 1
+    return n");
         assert_eq!(pool.call::<u32, _>(&measure, (payload,)), Ok(depth));
     }
-    let bottomless = f("def f():\n    x = None\n    for _ in range(10**6): x = [x]\n    return x");
+    let bottomless = f("
+def f():
+    x = None
+    for _ in range(10**6): x = [x]
+    return x");
     let error = pool.call::<Payload, _>(&bottomless, ()).unwrap_err();
     assert!(matches!(error, Error::Value(_)), "{error:?}");
     assert_eq!(pool.call::<u32, _>(&f("def f(): return 1"), ()), Ok(1));
@@ -368,9 +400,18 @@ fn what_is_pickled_may_be_of_the_functions_own_module() {
     let path = folder.path().join("shapes_mod.py");
     std::fs::write(
         &path,
-        "import dataclasses\n@dataclasses.dataclass\nclass Point:\n    x: int\n    y: int\n\
-         def make(n):\n    origin = Point(0, 0)\n    return [Point(i, i) for i in range(n)] + [origin, origin]\n\
-         def add(points):\n    return sum(p.x for p in points), points[-1] is points[-2]\n",
+        "
+import dataclasses
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+def make(n):
+    origin = Point(0, 0)
+    return [Point(i, i) for i in range(n)] + [origin, origin]
+def add(points):
+    return sum(p.x for p in points), points[-1] is points[-2]
+",
     )
     .unwrap();
     let pool = pool(PARALLEL, 4);
@@ -385,12 +426,16 @@ fn what_is_pickled_may_be_of_the_functions_own_module() {
 #[test]
 fn a_value_that_changes_while_it_is_read_is_an_error() {
     let pool = pool(PARALLEL, 1);
-    let function = f(
-        "rows = []\nclass Meta(type):\n    def __getattribute__(cls, name):\n        \
-         if name == '__qualname__': rows.append(1)\n        \
-         return super().__getattribute__(name)\nclass Odd(metaclass=Meta): pass\n\
-         def f():\n    rows[:] = [Odd(), 2]\n    return rows",
-    );
+    let function = f("
+rows = []
+class Meta(type):
+    def __getattribute__(cls, name):
+        if name == '__qualname__': rows.append(1)
+        return super().__getattribute__(name)
+class Odd(metaclass=Meta): pass
+def f():
+    rows[:] = [Odd(), 2]
+    return rows");
     let read = pool.call::<Payload, _>(&function, ());
     match PARALLEL {
         // There other threads may change it at any time, so what is read is a copy.
@@ -406,7 +451,12 @@ fn a_value_that_changes_while_it_is_read_is_an_error() {
 #[test]
 fn an_argument_that_cannot_be_made_leaves_the_rest_of_its_batch_alone() {
     let pool = pool(PARALLEL, 1);
-    let source = "class Cursed:\n    def __reduce__(self):\n        return int, ('x',)\ndef f():\n    return Cursed()";
+    let source = "
+class Cursed:
+    def __reduce__(self):
+        return int, ('x',)
+def f():
+    return Cursed()";
     let cursed: Value = pool.call(&f(source), ()).unwrap();
     let inputs = (0..3000_i64).map(|number| match number % 3 {
         0 => (Value::Int(number), cursed.clone(), Value::Int(-number)),
@@ -490,8 +540,11 @@ fn a_call_that_has_not_run_is_told_with_what_runs_it() {
 
 #[test]
 fn plain_results_tell_the_method_that_makes_plain_data() {
-    let source = "class A:\n    def model_dump(self): return {}\nclass B: pass\n\
-                  def f(*given): return given or [A(), B()]";
+    let source = "
+class A:
+    def model_dump(self): return {}
+class B: pass
+def f(*given): return given or [A(), B()]";
     for is_plain in [true, false] {
         let pool = Pool::builder().workers(1).plain_results(is_plain);
         let pool = pool.build().unwrap();
