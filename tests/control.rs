@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stack, Task};
-use support::{BACKENDS, MEET, STUCK, builder, f, soon};
+use support::{BACKENDS, MEET, STUCK, builder, f, rows, soon};
 
 /// How much longer than it should anything may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(20);
@@ -116,7 +116,7 @@ def f(x):
 
 #[test]
 fn a_task_can_be_cancelled_at_any_time() {
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 1);
         let spin = f("def f():\n    while True: pass");
         let add = f("def f(x): return x + 1");
@@ -403,7 +403,7 @@ fn a_load_that_hangs_is_ended_and_can_be_tried_again() {
 
 #[test]
 fn dropping_a_pool_interrupts_what_runs() {
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let spin = f("def f():\n    while True: pass");
         let tasks: Vec<Task<()>> = (0..3).map(|_| pool.submit(&spin, ()).unwrap()).collect();

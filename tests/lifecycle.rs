@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, Interpreter, OutputPolicy, Pool, StartError, Task};
-use support::{BACKENDS, STUCK, builder, f, pool};
+use support::{BACKENDS, STUCK, builder, f, pool, rows};
 
 const STORY: &str = "OWNGIL_STORY";
 
@@ -104,7 +104,7 @@ def g(path):
 #[test]
 fn output_is_written_and_the_status_kept_at_exit() {
     let end = story("output_is_written_and_the_status_kept_at_exit", || {
-        for backend in BACKENDS {
+        for backend in rows(BACKENDS) {
             let pool = pool(backend, 2);
             let print = f("
 import sys
@@ -138,7 +138,7 @@ def f(x):
 fn exit_functions_run_in_every_interpreter_and_print() {
     let end = story("exit_functions_run_in_every_interpreter_and_print", || {
         let register = f("import atexit\ndef f(): atexit.register(print, 'goodbye'); return None");
-        for backend in BACKENDS {
+        for backend in rows(BACKENDS) {
             // There is no task to keep the last words with.
             for policy in [OutputPolicy::Inherit, OutputPolicy::Capture] {
                 let pool = builder(backend, 2).output(policy);
@@ -164,7 +164,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
     let end = story(
         "a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends",
         || {
-            for backend in BACKENDS {
+            for backend in rows(BACKENDS) {
                 let (pool, task) = stuck_pool(backend);
                 drop(pool);
                 assert!(matches!(task.wait(), Err(Error::Cancelled(_))));
@@ -174,7 +174,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
         },
     );
     assert_eq!(end.status, Some(7), "{}", end.stderr);
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let dropped = format!("dropped {backend}");
         assert!(end.stdout.contains(&dropped), "{}", end.stdout);
     }
@@ -433,7 +433,7 @@ fn a_virtual_environment_gives_its_packages_and_its_executable() {
                 panic!("{refused}");
             };
             assert!(matches!(*reason, StartError::AlreadyStarted { .. }));
-            for backend in BACKENDS {
+            for backend in rows(BACKENDS) {
                 let pool = pool(backend, 2);
                 assert_eq!(
                     pool.call::<i32, _>(&Function::at("only_in_venv:answer"), ()),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{self, BACKENDS, alone, builder, f, pool};
+use crate::support::{self, BACKENDS, alone, builder, f, pool, rows};
 use owngil::{Backend, Error, ExceptionKind, Payload, Pool, Task, Value, keywords};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ fn a_call_takes_any_arguments_and_gives_any_value() {
         name: String,
         age: Option<u8>,
     }
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let describe = f("def f(*args, **kwargs):\n    return repr((args, kwargs))");
         let text = |value: Result<String, Error>| value.unwrap();
@@ -52,7 +52,7 @@ import threading
 def f(x):
     return x, threading.get_native_id()
 ";
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         for n_workers in [1, 2, 5] {
             let pool = pool(backend, n_workers);
             let results: Vec<(u32, u64)> = pool
@@ -92,7 +92,7 @@ def f():
         import _xxsubinterpreters as i
     found = i.get_current()
     return int(found[0] if isinstance(found, tuple) else found)");
-    for backend in support::HERE {
+    for backend in rows(support::HERE) {
         let n_distinct = if backend == Backend::Thread { 1 } else { 3 };
         let ids: Vec<i64> = pool(backend, 3)
             .broadcast(&id, ())
@@ -129,7 +129,7 @@ def f(path, me, other, rounds):
             if seen[other]:
                 return True
     return False");
-    for backend in support::HERE {
+    for backend in rows(support::HERE) {
         let meets = backend == support::PARALLEL;
         let pool = pool(backend, 2);
         let before: Vec<f64> = pool
@@ -165,7 +165,7 @@ def f(path, n):
         time.sleep(0.001)
     return threading.get_native_id()";
     let folder = tempfile::tempdir().unwrap();
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         for n_workers in [2_usize, 5] {
             let pool = pool(backend, n_workers);
             let name = |round: usize| {
@@ -205,7 +205,7 @@ def f(kind):
     if kind == 'memory': return [0] * (1 << 60)
     if kind == 'deep': return f(kind)
     return kind");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let error = |kind: &str| match pool.call::<String, _>(&raise, kind) {
             Err(Error::Python(error)) => error,
@@ -241,7 +241,7 @@ def f(kind):
 #[test]
 fn a_failing_input_fails_alone() {
     let function = f("def f(x):\n    return 10 // x");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let results: Vec<_> = pool.map::<i64, _>(&function, -500..500).collect();
         assert_eq!(results.len(), 1000);
@@ -410,7 +410,7 @@ def f(path):
 
 #[test]
 fn shutting_down_runs_what_is_queued_and_dropping_cancels_it() {
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 1);
         let tasks: Vec<Task<u32>> = (0..100)
             .map(|x| pool.submit(&f(IDENTITY), x).unwrap())
@@ -491,7 +491,7 @@ fn a_payload_is_handed_on_unread() {
 #[test]
 fn a_result_may_come_as_the_plain_value_that_its_class_derives_from() {
     let count = f("import collections\ndef f(text): return collections.Counter(text)");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let plain = builder(backend, 1).plain_results(true);
         let pool = plain.build().unwrap();
         let counts: HashMap<String, u32> = pool.call(&count, "see").unwrap();
@@ -513,7 +513,7 @@ def f(ms):
     time.sleep(ms / 1000)
     if ms == 7: 1 / 0
     return owngil.worker_id()");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let began = SystemTime::now();
         let inputs = (0..10u64).chain(vec![0; 500]);
@@ -538,7 +538,7 @@ import os, time
 def f(how):
     if how: os._exit(1)
     time.sleep(60)");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let limit = Duration::from_millis(50);
         let pool = builder(backend, 1).time_limit(limit).build().unwrap();
         let ways = [false, true];
@@ -556,7 +556,7 @@ def f(how):
 
 #[test]
 fn a_chunk_that_is_given_goes_to_one_worker_as_a_whole() {
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let identity = f(IDENTITY);
         let map = pool.map_unordered::<usize, _>(&identity, 0..210);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::support::{self, BACKENDS, builder, f, pool};
+use crate::support::{self, BACKENDS, builder, f, pool, rows};
 use owngil::{Backend, Error, Function, LoadErrorKind, OutputPolicy, Pool, Value};
 use serde::Serialize;
 
@@ -40,9 +40,9 @@ fn a_function_that_cannot_be_loaded_says_what_is_wrong() {
         ),
         ("nonsense".to_owned(), LoadErrorKind::Reference, "FILE.py"),
     ];
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
-        for (reference, kind, hint) in &cases {
+        for (reference, kind, hint) in rows(&cases) {
             let function = Function::at(reference);
             let Err(Error::Load(error)) = pool.load(&function) else {
                 panic!("{reference}")
@@ -187,7 +187,7 @@ if sys.argv[1] == 'say': sys.exit('last words')
 if sys.argv[1] == 'raise': raise ValueError('no')
 ";
     std::fs::write(&path, source).unwrap();
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = builder(backend, 2)
             .output(OutputPolicy::Capture)
             .build()

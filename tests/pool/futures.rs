@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::support::{self, DEAF, HERE, f};
+use crate::support::{self, DEAF, HERE, f, rows};
 use owngil::{Error, Function, Pool, Task};
 use tokio::task::JoinSet;
 
@@ -79,7 +79,7 @@ async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[test]
 fn the_runtime_goes_on_while_a_call_is_awaited() {
-    for backend in HERE {
+    for backend in rows(HERE) {
         let pool = support::pool(backend, 1);
         let mut gate = Gate::new();
         runtime().block_on(async {
@@ -100,7 +100,7 @@ fn the_runtime_goes_on_while_a_call_is_awaited() {
 
 #[test]
 fn a_future_that_loses_a_race_is_cancelled() {
-    for backend in HERE {
+    for backend in rows(HERE) {
         let pool = support::pool(backend, 1);
         let (mut noted, notes) = pipe().unwrap();
         let noted = runtime().block_on(async {

@@ -1,6 +1,6 @@
 //! Files of any name, modules that play with themselves, and scripts that leave threads.
 
-use crate::support::{self, BACKENDS, f, pool};
+use crate::support::{self, BACKENDS, f, pool, rows};
 use owngil::{Error, Function, OutputPolicy, Pool, Task};
 
 #[test]
@@ -16,7 +16,7 @@ fn files_of_any_name_are_loaded() {
         "gr\u{fc}\u{df}e.py".as_bytes(),
         b"no text \xff.py",
     ];
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 1);
         for name in names {
             let path = folder.path().join(std::ffi::OsStr::from_bytes(name));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::{BACKENDS, builder, f, pool};
+use crate::support::{BACKENDS, builder, f, pool, rows};
 use owngil::{Backend, Error, Handover, OutputPolicy, OutputSink, Pool, Speaker, Stream, Task};
 
 const IDENTITY: &str = "def f(x):\n    return x\n";
@@ -27,7 +27,7 @@ def f(n):
         print(f'oops {n}', file=sys.stderr)
     sys.stdout.buffer.write(b'bytes\n')
     return n");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = keeping(backend, 3);
         let mut n_seen = 0;
         for completed in pool.map::<u64, _>(&print, 0..500u64).completed() {
@@ -58,7 +58,7 @@ def f(n):
     for _ in range(n):
         print(n, end=' ')
         print(n)");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let text = Arc::new(Mutex::new(Vec::new()));
         let inside = Arc::clone(&text);
         let sink = move |stream: Stream, piece: &[u8]| {
@@ -115,7 +115,7 @@ fn pools_that_start_disturb_no_task_that_prints() {
 fn standard_input_is_empty() {
     let read = f("import sys\ndef f():\n    return sys.stdin.read(), list(sys.stdin.buffer)");
     let ask = f("def f():\n    return input('name? ')");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         assert_eq!(
             pool.call::<(String, Vec<u8>), _>(&read, ()),
@@ -236,7 +236,7 @@ def f(n):
     if n % 3 == 0:
         print(n)
         print('x' * (n % 7))");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let (pool, listener) = listened(backend, Handover::Blocks);
         for completed in pool.map_unordered::<(), _>(&print, 0..3000u64).completed() {
             let n = completed.index;
@@ -264,7 +264,7 @@ def f(n):
         (Handover::Lines, vec!["a 0\n", "bc\n", "d"]),
         (Handover::Pieces, vec!["a", " ", "0", "\n", "b", "c\nd"]),
     ];
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         for (handover, expected) in &expected {
             let (pool, listener) = listened(backend, *handover);
             assert_eq!(pool.map::<(), _>(&print, [0]).count(), 1);
@@ -298,7 +298,7 @@ impl OutputSink for Stuck {
 #[test]
 fn a_sink_that_waits_without_end_holds_up_no_deadline_no_look_and_no_end() {
     let limit = Duration::from_secs(60);
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let (arrived, is_there) = std::sync::mpsc::channel();
         let pool = builder(backend, 2)
             .grace(Duration::from_millis(300))
@@ -337,7 +337,7 @@ def f(n):
     os.system(f'echo shell {n}; echo error {n} >&2')
     print('after')
     return n";
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = keeping(backend, 2);
         for completed in pool.map::<u64, _>(&f(source), 0..20u64).completed() {
             let n = completed.index;

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{self, BACKENDS, DEAF, builder, f};
+use crate::support::{self, BACKENDS, DEAF, builder, f, rows};
 use owngil::{Error, Pool, Stats, Task, WorkerStats};
 
 const RECIPROCAL: &str = "def f(x): return 1 // x";
@@ -31,7 +31,7 @@ fn at_rest(pool: &Pool) -> Stats {
 
 #[test]
 fn each_call_is_counted_once_however_it_travelled() {
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let init = f("def f(): pass");
         let builder = builder(backend, 2);
         let pool = builder.initializer(&init, ()).build().unwrap();

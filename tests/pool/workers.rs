@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::{self, BACKENDS, MEET, builder, f};
+use crate::support::{self, BACKENDS, MEET, builder, f, rows};
 use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stream, Task};
 
 /// Notes what is printed.
@@ -29,7 +29,7 @@ def begin(greeting, *, mark):
 def end(word): print(word, owngil.state.text)
 def f(): return owngil.state.text";
     let at = |name: &str| Function::source(source, name);
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let (output, noted) = noting();
         let arguments = owngil::keywords(("hello",), HashMap::from([("mark", "!")]));
         let builder = builder(backend, 3).output(output);

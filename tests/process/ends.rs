@@ -71,30 +71,30 @@ fn lost(outcome: owngil::Result<usize>) -> String {
 fn each_way_to_die_ends_one_task_and_says_how() {
     let pool = pool(Backend::Process, 2);
     let die = f(DIE);
-    let parts = [
-        "signal 11 (SIGSEGV",
-        "status 3",
-        "signal 6 (SIGABRT",
-        "signal 9 (SIGKILL",
-        "signal 15",
-        "status 0",
-        "closed its connection",
-        "status 0",
-        "signal 9",
-        "status 7",
+    let ways = [
+        ("a fault", "signal 11 (SIGSEGV"),
+        ("os._exit", "status 3"),
+        ("abort", "signal 6 (SIGABRT"),
+        ("SIGKILL", "signal 9 (SIGKILL"),
+        ("SIGTERM", "signal 15"),
+        ("os._exit on another thread", "status 0"),
+        ("all descriptors closed", "closed its connection"),
+        ("exec", "status 0"),
+        ("a limit on CPU time", "signal 9"),
+        ("C's exit", "status 7"),
     ];
-    for (way, part) in parts.iter().enumerate() {
+    for (way, (name, part)) in ways.iter().enumerate() {
         let task: Task<usize> = pool.submit(&die, way).unwrap();
         let other: Task<usize> = pool.submit(&die, 100 + way).unwrap();
         let reason = lost(task.wait());
-        assert!(reason.contains(part), "{way}: {reason}");
-        assert!(reason.contains("process "), "{way}: {reason}");
-        assert_eq!(other.wait(), Ok(100 + way));
+        assert!(reason.contains(part), "{name}: {reason}");
+        assert!(reason.contains("process "), "{name}: {reason}");
+        assert_eq!(other.wait(), Ok(100 + way), "{name}");
     }
     let stats = pool.stats();
     assert_eq!(stats.n_lost, 0);
     let n_restarts: u64 = stats.workers.iter().map(|worker| worker.n_restarts).sum();
-    assert_eq!(n_restarts, parts.len() as u64);
+    assert_eq!(n_restarts, ways.len() as u64);
 }
 
 /// What this process holds of worker processes.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::fmt::Debug;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,11 @@ pub(crate) fn pool(backend: Backend, n_workers: usize) -> Pool {
 pub(crate) fn builder(backend: Backend, n_workers: usize) -> PoolBuilder {
     let builder = Pool::builder().backend(backend).workers(n_workers);
     builder.worker_program(WORKER)
+}
+
+/// The rows of a table in turn. A test that fails shows which was the last: what it prints is shown then.
+pub(crate) fn rows<T: Debug>(rows: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    rows.into_iter().inspect(|row| println!("row: {row:?}"))
 }
 
 /// Waits until it holds, which it does at once unless the machine is busy.

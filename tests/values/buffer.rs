@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{BACKENDS, HERE, PARALLEL, pool, resident_kib, soon};
+use crate::support::{self, BACKENDS, HERE, PARALLEL, pool, resident_kib, rows, soon};
 use owngil::{
     Backend, Buffer, Error, Function, Interpreter, OutputPolicy, Payload, Pool, Stream, Value,
     keywords,
@@ -40,7 +40,7 @@ impl Drop for Counted {
 
 #[test]
 fn an_argument_is_a_read_only_view_of_the_very_memory() {
-    for backend in HERE {
+    for backend in rows(HERE) {
         let pool = pool(backend, 1);
         let look = Function::source(
             "def look(view):
@@ -226,7 +226,7 @@ fn other_formats_see_bytes() {
 #[test]
 fn memory_lives_as_long_as_python_keeps_a_view_and_no_longer() {
     let alive = Arc::new(AtomicUsize::new(0));
-    for backend in HERE {
+    for backend in rows(HERE) {
         let pool = pool(backend, 1);
         let keep = Function::source(
             "kept = []
@@ -280,7 +280,11 @@ fn arguments_that_never_arrive_give_their_memory_back() {
         assert_eq!(task.wait(), Err(Error::Cancelled(None)));
     }
     let failing = (Counted::buffer(10, &alive), f64::NAN, Failing);
-    assert!(pool(PARALLEL, 1).call::<(), _>(&nap, failing).is_err());
+    assert!(
+        support::pool(PARALLEL, 1)
+            .call::<(), _>(&nap, failing)
+            .is_err()
+    );
     assert_eq!(alive.load(Ordering::SeqCst), 0);
 }
 
@@ -309,7 +313,7 @@ fn an_idle_worker_gives_lent_memory_back_by_itself() {
 
 #[test]
 fn results_outlive_their_pool_which_waits_for_nobody() {
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 1);
         let make = Function::source(
             "import atexit, sys
@@ -349,7 +353,7 @@ def make(n, path):
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
         assert_eq!(*task.wait().unwrap(), [1; 100_000]);
-        let other = pool(PARALLEL, 1);
+        let other = support::pool(PARALLEL, 1);
         let seen: (Buffer, u8) = other
             .call(
                 &Function::source("def f(view): return view, view[-1]", "f"),
@@ -504,7 +508,7 @@ fn objects_cross_with_their_large_parts_beside_the_pickle() {
         Function::source(OBJECTS, "make"),
         Function::source(OBJECTS, "check"),
     );
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pools = [pool(backend, 1), pool(PARALLEL, 1)];
         for n in [256, 32 * 1024, 64 * 1024, 256 * 1024] {
             let payload: Payload = pools[0].call(&make, (n,)).unwrap();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::support::{f, pool};
-use owngil::{Backend, Error, Pool, Task, Value};
+use owngil::{Backend, Error, Task, Value};
 use serde::Deserialize;
 
 /// For how long each test goes on.
