@@ -113,10 +113,7 @@ fn include() -> &'static str {
 }
 
 fn function(name: &str) -> Function {
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/scripts/bundled_libraries.py"
-    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bundled_libraries.py");
     Function::at(format!("{script}:{name}"))
 }
 
