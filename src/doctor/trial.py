@@ -1,7 +1,7 @@
 """Runs in a process that may end at any moment: imports something, and tells all that happens.
 
-Each line that is told is a record: its fields are divided by tabs. They go to what was standard output, which
-nobody else writes to from then on. Nothing is imported here that could be what the trial is about.
+Each line of the report is a record: its fields are divided by tabs. They go to what was standard output, to which
+no other code writes from then on. Nothing is imported here that could be what the trial is about.
 """
 
 import os

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Ending, Outcome, Run, records, told};
+use super::outcome::{Ending, Outcome, Run, records, reported};
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 
@@ -105,7 +105,7 @@ impl Children<'_> {
         };
         command.args(words);
         let n_imports = 1 + way.n_rounds() * way.n_at_once();
-        Ok(told(&run(command, self.time_limit)?, n_imports))
+        Ok(reported(&run(command, self.time_limit)?, n_imports))
     }
 
     /// Has each file's way of refusing found out: pairs of a module's name and its file. What is not
@@ -134,17 +134,17 @@ impl Children<'_> {
                     _ => {}
                 }
             }
-            let n_told = found.len() - n_before;
-            if n_told == rest.len() {
+            let n_reported = found.len() - n_before;
+            if n_reported == rest.len() {
                 break;
             }
-            // The one after those that were told ended the child; a child that told nothing at all
+            // The one after those that were reported ended the child; a child that reported nothing at all
             // would not tell more the next time.
-            if at.is_empty() || n_told > rest.len() {
+            if at.is_empty() || n_reported > rest.len() {
                 break;
             }
             found.push((at, Probed::Ended(run.ending())));
-            rest = &rest[n_told + 1..];
+            rest = &rest[n_reported + 1..];
         }
         Ok(found)
     }
