@@ -22,7 +22,6 @@ mod loaded;
 mod native;
 mod outcome;
 mod report;
-mod role;
 mod subject;
 mod survey;
 mod trial;
@@ -44,8 +43,8 @@ use trial::{Children, Way};
 
 pub use attempt::Attempt;
 pub use report::{Import, NativeModule, Need, Report};
-pub use role::run_trial_if_asked;
 pub use subject::Subject;
+pub use trial::run_trial_if_asked;
 
 /// How long one trial may take, by default.
 const TIME_LIMIT: Duration = Duration::from_secs(60);

@@ -16,8 +16,7 @@ use crate::payload::format::limits::MAX_DEPTH;
 use crate::payload::format::{ContainerKind, Reader, Token, tag};
 use crate::payload::format::{leaf_name, skip};
 use crate::payload::pickle::Leaves;
-use crate::payload::value::Value;
-use crate::payload::{BigInt, bigint, stack};
+use crate::payload::{BigInt, Value, bigint, stack};
 
 /// How much may be visited again through REFs in one value, in items.
 ///

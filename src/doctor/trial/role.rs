@@ -11,7 +11,7 @@ use std::thread;
 use owngil_ffi::STACK_SIZE;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::trial::{MARK, TRIAL, Way};
+use super::{MARK, TRIAL, Way};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::interpreter::Interpreter;

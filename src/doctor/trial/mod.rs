@@ -3,6 +3,8 @@
 //! The child is a plain Python, or a program of owngil's own that makes interpreters. It tells each
 //! step before it takes it, so that of a crash too is known where it came from.
 
+mod role;
+
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,9 +15,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Ending, Outcome, Run, records, reported};
+use crate::doctor::outcome::{Ending, Outcome, Run, records, reported};
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
+
+pub use role::run_trial_if_asked;
 
 pub(super) const TRIAL: &str = include_str!("trial.py");
 
