@@ -54,11 +54,6 @@ fn site() -> &'static Path {
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tested");
         let _ = fs::remove_dir_all(&folder);
-        let write = |path: &str, text: &str| {
-            let path = folder.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
         let (include, version) = Interpreter::scope(|python| {
             python.exec("import sys, sysconfig")?;
             python.eval::<(String, String)>(
@@ -66,90 +61,96 @@ fn site() -> &'static Path {
             )
         })
         .unwrap();
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-        let compile = |package: &str, name: &str, source: &str, arguments: &[&str]| {
-            let mut cc = Command::new("cc");
-            cc.args(["-shared", "-fPIC", "-O1", "-o"])
-                .arg(folder.join(package).join(name).with_extension("so"))
-                .arg(format!("-I{include}"))
-                .arg(sources.join(source));
-            assert!(cc.args(arguments).status().unwrap().success(), "{package}");
-        };
+        let site = Site { folder, include };
         let mut list = "# of this test\n".to_owned();
         for &(name, version_of, says, installed) in PACKAGES {
-            write(
-                &format!("{name}/__init__.py"),
-                &format!("from {name} import _fast\nkind = 'native'\n"),
-            );
-            // As packages do that have a slow version of everything.
-            write(
-                &format!("soft_{name}.py"),
-                &format!(
-                    "
-try:
-    from {name} import kind
-except ImportError:
-    kind = 'slow'
-"
-                ),
-            );
-            let flags = ["-DNAME=PyInit__fast", says];
-            compile(
-                name,
-                "_fast",
-                "multi.c",
-                &flags[..if says.is_empty() { 1 } else { 2 }],
-            );
-            let info = format!("{name}-{version_of}.dist-info");
-            let file = if installed == WithoutFile {
-                "_other.so"
-            } else {
-                "_fast.so"
-            };
-            let size = fs::metadata(folder.join(name).join("_fast.so"))
-                .unwrap()
-                .len();
-            write(
-                &format!("{info}/RECORD"),
-                &format!("{name}/{file},sha256=x,{size}\n"),
-            );
-            if installed != WithoutTags {
-                write(
-                    &format!("{info}/WHEEL"),
-                    "Tag: cp3-abi3-manylinux_2_17_x86_64\n",
-                );
-            }
+            site.install(name, version_of, says, installed);
             if !["unlisted", "willing", "sharing"].contains(&name) {
                 list += &format!("{name}\t{name}\t{version}\t1.0\t2.0\tsoaked\n");
             }
         }
-        write(
+        site.write(
             "single/__init__.py",
             "from single import single\nkind = 'native'\n",
         );
-        compile("single", "single", "single.c", &[]);
-        write(
+        site.compile("single", "single", "single.c", &[]);
+        site.write(
             "lonely/__init__.py",
             "from lonely import lonely\nkind = 'native'\n",
         );
         let name = "-DPyInit_single=PyInit_lonely";
-        compile("lonely", "lonely", "single.c", &[name]);
-        write(
-            "soft_single.py",
-            "
-try:
-    from single import kind
-except ImportError:
-    kind = 'slow'
-",
-        );
-        write("tested.tsv", &list);
-        write(
+        site.compile("lonely", "lonely", "single.c", &[name]);
+        site.write_soft("single");
+        site.write("tested.tsv", &list);
+        site.write(
             "bare.py",
             "import os\ndef f(): return 'native', os.getpid()\n",
         );
-        folder
+        site.folder
     })
+}
+
+/// A folder of packages in the making.
+struct Site {
+    folder: PathBuf,
+    /// Python's headers.
+    include: String,
+}
+
+impl Site {
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn compile(&self, package: &str, name: &str, source: &str, arguments: &[&str]) {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(self.folder.join(package).join(name).with_extension("so"))
+            .arg(format!("-I{}", self.include))
+            .arg(sources.join(source));
+        assert!(cc.args(arguments).status().unwrap().success(), "{package}");
+    }
+
+    /// A module that has a slow version of everything, as packages do.
+    fn write_soft(&self, name: &str) {
+        self.write(
+            &format!("soft_{name}.py"),
+            &format!("try:\n    from {name} import kind\nexcept ImportError:\n    kind = 'slow'\n"),
+        );
+    }
+
+    /// A package with an extension module, and the distribution that it belongs to.
+    fn install(&self, name: &str, version: &str, says: &str, installed: Installed) {
+        self.write(
+            &format!("{name}/__init__.py"),
+            &format!("from {name} import _fast\nkind = 'native'\n"),
+        );
+        self.write_soft(name);
+        let flags = ["-DNAME=PyInit__fast", says];
+        let n_flags = if says.is_empty() { 1 } else { 2 };
+        self.compile(name, "_fast", "multi.c", &flags[..n_flags]);
+        let info = format!("{name}-{version}.dist-info");
+        let file = if installed == WithoutFile {
+            "_other.so"
+        } else {
+            "_fast.so"
+        };
+        let path = self.folder.join(name).join("_fast.so");
+        let size = fs::metadata(path).unwrap().len();
+        self.write(
+            &format!("{info}/RECORD"),
+            &format!("{name}/{file},sha256=x,{size}\n"),
+        );
+        if installed != WithoutTags {
+            self.write(
+                &format!("{info}/WHEEL"),
+                "Tag: cp3-abi3-manylinux_2_17_x86_64\n",
+            );
+        }
+    }
 }
 
 fn list() -> List {
