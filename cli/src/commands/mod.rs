@@ -20,7 +20,7 @@ use crate::options::args::{Args, Command, ScriptArg};
 use crate::options::config::Config;
 use crate::options::plan::{CallsPlan, RunPlan};
 use crate::options::suggest::nearest;
-use crate::output::{self, Values};
+use crate::output::Values;
 use crate::session::Session;
 use crate::terminal::{self, stdin::Stdin};
 use bench::BenchPlan;
@@ -163,7 +163,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
         _ => None,
     };
     if inputs.is_some_and(|inputs| inputs.allow_nan) {
-        output::json::allow_nan();
+        crate::json::allow_nan();
     }
     match command {
         Command::Map(mut args) => {

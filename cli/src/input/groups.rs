@@ -1,8 +1,7 @@
 //! Groups: several sources of inputs, of which each combination is one input, or which go side by side.
 
-use super::Blocks;
-use super::block::{Block, Columns, Entry, Format};
 use crate::fatal::Fatal;
+use crate::input::block::{Block, Blocks, Columns, Entry, Format};
 
 /// How much goes into one block.
 const BLOCK_SIZE: usize = 64 << 10;

@@ -6,7 +6,6 @@
 //! memory has a limit: the reader waits until blocks whose calls have all ended give theirs back. Up to
 //! there it is ahead of the calls, and so knows early how many inputs there are, if they are no more.
 
-use crate::terminal::total::NInputs;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,8 +13,10 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{Block, Blocks, Input};
 use crate::fatal::Fatal;
+use crate::input::block::{Block, Blocks};
+use crate::input::call::input::Input;
+use crate::terminal::total::NInputs;
 
 /// How much text may be in memory: so much, and as much again for each worker.
 pub(crate) const TEXT_MAX: usize = 4 << 20;

@@ -11,7 +11,7 @@ use owngil::Function;
 use super::args::{Args, CallsArgs, RunArgs, ScriptArg};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::binding::Binding;
+use crate::input::call::binding::Binding;
 use crate::input::{self, Blocks, Fields, GivenArg, Inputs, Listed, Shape, WordGroup};
 use crate::terminal::stdin::Stdin;
 

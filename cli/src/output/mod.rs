@@ -7,7 +7,6 @@
 pub(crate) mod args;
 pub(crate) mod csv;
 pub(crate) mod folder;
-pub(crate) mod json;
 pub(crate) mod replay;
 pub(crate) mod spool;
 pub(crate) mod tag;

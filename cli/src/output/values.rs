@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use owngil::{Error, Value};
 
-use super::args::{FormatArg, ValueArgs};
-use super::csv::{Table, row};
-use super::json;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fatal::Fatal;
+use crate::json;
+
+use super::args::{FormatArg, ValueArgs};
+use super::csv::{Table, row};
 
 /// The fields of an envelope, in their order.
 const FIELDS: [&str; 10] = [

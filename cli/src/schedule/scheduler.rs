@@ -21,7 +21,7 @@ use super::timeout::Limit;
 use super::{Ending, Schedule};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::material::Material;
+use crate::input::call::material::Material;
 use crate::joblog::{Joblog, Outcome, Past, Row};
 use crate::options::size;
 use crate::output::TaskOutput;

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, RecvError, TryRecvError};
 use fastrand::Rng;
 
 use super::shard::Shard;
-use crate::input::material::Material;
+use crate::input::call::material::Material;
 use crate::joblog::{Known, Past};
 
 /// The inputs, in the order in which they are to begin.

@@ -1,7 +1,7 @@
 //! Progress: how far a run is, while it runs: lines below the messages on a terminal, or JSON for machines.
 //!
-//! Not by a crate: messages, these lines and what ends the process share one lock, which must be left
-//! alone where somebody waits for a pipe that nobody reads (see `stderr`).
+//! `indicatif` does not serve: it writes under a lock of its own, and the end of the process must not wait for the
+//! lock of a thread that is blocked on a full pipe (see `stderr`).
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use owngil::{Pool, WorkerStacks};
 use serde_json::json;
 
-use super::screen::{EIGHTHS, Screen};
+use super::screen::{EIGHTHS, Screen, columns, split_at_column};
 use super::stderr::Stderr;
 use super::units::percent;
 use crate::terminal::total::NInputs;
@@ -312,7 +312,7 @@ impl Moment {
         }
         // A line that fills the last column may be broken there.
         let width = window.n_columns.saturating_sub(1);
-        let room = width.saturating_sub(head.len() + tail.chars().count() + 1);
+        let room = width.saturating_sub(columns(&head) + columns(&tail) + 1);
         let bar = match self.n_inputs() {
             Some(total) if total > 0 && room >= *BAR.start() => {
                 let part = self.n_ended as f64 / total as f64;
@@ -386,10 +386,8 @@ fn bar(part: f64, n_columns: usize, is_utf8: bool) -> String {
 
 /// The line, as far as it has room. What moves the cursor would disturb the other lines.
 fn cut(line: &str, width: usize) -> String {
-    line.chars()
-        .filter(|c| !c.is_control())
-        .take(width)
-        .collect()
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    split_at_column(&line, width).0.to_owned()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::environment::Environment;
 use crate::place::Place;
-use crate::trial::MOVED;
+use crate::runs::trial::MOVED;
 
 /// How long a trial may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);

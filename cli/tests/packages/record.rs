@@ -148,19 +148,15 @@ impl Record {
 }
 
 fn file(version: &str) -> PathBuf {
-    scripts().join(format!("seen-{version}.jsonl"))
+    scripts().join(format!("seen/{version}.jsonl"))
 }
 
 /// The Pythons of which something is known.
 pub(crate) fn versions() -> Result<Vec<String>> {
     let mut versions = Vec::new();
-    for file in fs::read_dir(scripts())? {
+    for file in fs::read_dir(scripts().join("seen"))? {
         let name = file?.file_name().to_string_lossy().into_owned();
-        let rest = name.strip_prefix("seen-");
-        versions.extend(
-            rest.and_then(|rest| rest.strip_suffix(".jsonl"))
-                .map(str::to_owned),
-        );
+        versions.extend(name.strip_suffix(".jsonl").map(str::to_owned));
     }
     versions.sort();
     Ok(versions)

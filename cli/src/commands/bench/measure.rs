@@ -14,7 +14,7 @@ use super::{BenchPlan, Progress};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::input::Input;
-use crate::input::binding::Binding;
+use crate::input::call::binding::Binding;
 use crate::options::jobs::n_cores;
 use crate::options::plan::no_inputs;
 use crate::session::Session;

@@ -12,6 +12,7 @@ mod figures;
 mod inputs;
 mod measure;
 mod pools;
+mod svg;
 mod table;
 
 use std::ffi::OsStr;

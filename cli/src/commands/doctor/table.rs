@@ -3,7 +3,7 @@
 use owngil::doctor::{Import, Need, Report, Subject};
 
 use super::advice::advise;
-use crate::terminal::screen::{Color, Screen, wrapped};
+use crate::terminal::screen::{self, Color, Screen, padded, wrapped};
 
 /// The fewest columns that reasons may have beside the rest.
 const WHY_MIN: usize = 36;
@@ -25,7 +25,7 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
     let widest =
         |of: fn(&Row) -> usize, head: &str| rows.iter().map(of).max().unwrap_or(0).max(head.len());
     let columns = [
-        widest(|row| row.name.chars().count(), HEAD[0]),
+        widest(|row| screen::columns(&row.name), HEAD[0]),
         widest(|row| row.need.as_str().len(), HEAD[1]),
         widest(|row| row.native.len(), HEAD[2]),
     ];
@@ -39,8 +39,9 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
         let word = screen.paint(color(row.need), row.need.as_str());
         let pad = " ".repeat(need - row.need.as_str().len());
         text.push_str(&format!(
-            "{:name$}  {word}{pad}  {:>native$}",
-            row.name, row.native
+            "{}  {word}{pad}  {:>native$}",
+            padded(&row.name, name),
+            row.native
         ));
         // Beside it where there is room, else below.
         let (start, width) = match screen.width.checked_sub(indent) {
