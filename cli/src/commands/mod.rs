@@ -32,14 +32,14 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     match read(words).and_then(|read| read.map_or_else(Ok, execute)) {
         Ok(exit) => exit,
         Err(fatal) => {
-            // Nobody may be reading.
+            // The pipe may be closed.
             let _ = write!(io::stderr(), "{fatal}");
             fatal.exit
         }
     }
 }
 
-/// What the words say, with the defaults of the project; or, where that has been told already, how to end.
+/// What the words say, with the defaults of the project; or, where an error has been written already, how to end.
 fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
     let mut command = Args::command();
     command.build();

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_told() {
+    fn what_is_no_pattern_is_reported() {
         let Err(fatal) = Names::find(&["a[".to_owned()], STRICT) else {
             panic!("it is none")
         };

@@ -91,7 +91,7 @@ impl Feed {
             .take();
     }
 
-    /// Reads until the end, or until nobody wants any more.
+    /// Reads until the end, or until the run takes no more.
     fn read(&self, blocks: Blocks, read: &Sender<Result<Block, Fatal>>) {
         let mut n = 0;
         for block in blocks {
@@ -158,7 +158,7 @@ enum Note {
     Trouble(Box<Fatal>),
 }
 
-/// Shared with whoever looks an input up while it runs.
+/// Locks what is shared with the threads that look an input up while it runs.
 pub(crate) fn lock(pending: &Mutex<PendingInputs>) -> MutexGuard<'_, PendingInputs> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_hold_is_told_with_its_place() {
+    fn what_json_cannot_hold_is_reported_with_its_place() {
         let bytes = Value::Bytes(vec![1]);
         let rows = Value::List(vec![Value::Int(1), bytes.clone()]);
         let unfit = write(&Value::Dict(vec![("rows".into(), rows)]), &mut Vec::new()).unwrap_err();
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_ends_too_early_is_told_from_one_that_is_wrong() {
+    fn a_text_that_ends_too_early_is_distinguished_from_one_that_is_wrong() {
         for text in ["[", "{", "[1,", "{\"a\":", "[{\"a\": [", "[\"a", "", " "] {
             assert!(is_unfinished(text.as_bytes()), "{text}");
         }
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_with_its_column() {
+    fn what_is_no_json_is_reported_with_its_column() {
         for text in ["", "{", "[1,]", "nul", "1 2", "{\"a\" 1}", "NaN", "'x'"] {
             let error = read(text.as_bytes()).unwrap_err();
             assert!(error.contains("at column"), "{text}: {error}");

@@ -1,4 +1,4 @@
-//! Loose: JSON text as Python's `json` module reads it, where `serde_json` is stricter.
+//! Python: JSON text as Python's `json` module reads it, where `serde_json` is stricter.
 //!
 //! Numbers may be too large for a float (`1E400` is inf), `-0` is an int, escapes may be lone surrogates, and arrays may
 //! nest deeply. `NaN` and `Infinity` are read where that is asked for.

@@ -183,7 +183,7 @@ fn script_of(name: &OsStr) -> Result<Function, Fatal> {
     };
     match read {
         Ok(text) => Ok(Function::script_text((name != "-").then_some(path), text)),
-        // Where it is loaded it is told what is there instead.
+        // Loading it reports what is there instead.
         Err(_) if name != "-" => Ok(Function::script(path)),
         Err(error) => Err(Fatal::new(Exit::Usage, format!("standard input: {error}"))),
     }

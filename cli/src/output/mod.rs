@@ -15,5 +15,5 @@ pub(crate) mod values;
 
 pub(crate) use args::{OutputArgs, ValueArgs};
 pub(crate) use folder::TaskSummary;
-pub(crate) use task_output::{Place, Remaining, TaskOutput};
-pub(crate) use values::{Record, Values};
+pub(crate) use task_output::{Remaining, StdoutOwner, TaskOutput};
+pub(crate) use values::{ResultRecord, Values};

@@ -1,4 +1,4 @@
-//! DryRun: what a run would do, told without a call.
+//! DryRun: what a run would do, listed without a call.
 
 use std::fmt::Write;
 

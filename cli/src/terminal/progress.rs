@@ -23,7 +23,7 @@ use crate::terminal::units::grouped;
 /// How often the lines are renewed.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How often a machine is told.
+/// How often a line of JSON is written.
 const TICK_OF_JSON: Duration = Duration::from_secs(1);
 
 /// How often workers are looked at: that attaches to their interpreters for a moment.
@@ -38,7 +38,7 @@ const MEMORY_SECONDS: f64 = 10.0;
 /// The columns of a bar: as many as there is room for.
 const BAR: std::ops::RangeInclusive<usize> = 10..=40;
 
-/// What is told of a run while it runs, and after it.
+/// What is reported about a run while it runs, and after it.
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Python and messages")]
 pub(crate) struct ProgressArgs {
@@ -277,7 +277,7 @@ impl Moment {
         Some(self.total?.saturating_sub(self.n_passed))
     }
 
-    /// How long it still takes, if that can be told.
+    /// How long it still takes, if that is known.
     fn seconds_left(&self) -> Option<f64> {
         let left = self.n_inputs()?.checked_sub(self.n_ended)?;
         (self.per_second > 0.0).then(|| left as f64 / self.per_second)
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_tells_time_counts_rate_and_what_is_left() {
+    fn the_line_shows_time_counts_rate_and_what_is_left() {
         let failing = Moment {
             n_failed: 3,
             n_retried: 1,
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_told_roughly() {
+    fn what_is_left_is_shown_roughly() {
         for (seconds, text) in [
             (0.4, "1 s"),
             (98.5, "99 s"),

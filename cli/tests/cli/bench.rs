@@ -132,7 +132,7 @@ fn the_report_the_picture_and_the_record_say_the_same() {
 }
 
 #[test]
-fn what_makes_figures_doubtful_is_told() {
+fn what_makes_figures_doubtful_is_reported() {
     let found = |function: &str| found(&[function, "a"], "");
     assert!(ids(&found("bench.py:counted"), "warnings").contains(&"varies".to_owned()));
     let cached = ids(&found("bench.py:cached"), "warnings");

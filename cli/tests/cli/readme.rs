@@ -98,23 +98,23 @@ fn the_readmes_lines_do_what_plain_loops_do() {
     assert_eq!(counts, all);
 
     ended[1].check(1);
-    let told = read("broken.txt");
+    let reported = read("broken.txt");
     let broken = expected["broken"].as_array().unwrap();
     assert!(broken.len() > 5, "{broken:?}");
     for pair in broken {
         let (number, error) = (pair[0].as_u64().unwrap(), pair[1].as_str().unwrap());
-        let of_line = told
+        let of_line = reported
             .lines()
             .find(|line| line.starts_with(&format!("error: input {number} ")));
         assert!(
             of_line
                 .unwrap()
                 .ends_with(&format!("JSONDecodeError: {error}")),
-            "{told}"
+            "{reported}"
         );
     }
     let last = format!("error: {} of {} inputs failed", broken.len(), all.len());
-    assert_eq!(told.lines().last(), Some(&*last));
+    assert_eq!(reported.lines().last(), Some(&*last));
 
     assert_eq!((&*ended[2].check(0).stdout, &*ended[2].stderr), ("", ""));
     for (name, rows) in expected["tables"].as_object().unwrap() {

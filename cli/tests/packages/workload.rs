@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::environment::{Environment, scripts};
 
-/// How often each trial retires all workers and starts anew, the first start among it.
+/// How often each trial starts workers, the first start included; it retires all of them in between.
 pub(crate) const N_ROUNDS: usize = 2;
 
 /// What a package gave: the extension modules that were loaded, and a text for each seed.

@@ -62,7 +62,7 @@ impl<'a> Contest<'a> {
         self
     }
 
-    /// Says that processes end within a round which nobody waits for.
+    /// Says that processes end within a round without being waited for.
     pub(crate) fn with_strays(mut self) -> Self {
         self.has_strays = true;
         self

@@ -1,4 +1,4 @@
-//! Limits: what nobody could be better than: interpreters called from a bare Rust loop, without a
+//! Limits: the fastest possible: interpreters called from a bare Rust loop, without a
 //! queue, a pool or a payload, and a bare channel between two threads.
 
 use std::sync::Arc;
@@ -158,8 +158,8 @@ fn live(
             let start = Instant::now();
             let figure = work(attached, &globals);
             let end = Instant::now();
-            let told = figure.map(|figure| Done { start, end, figure });
-            let _ = done.send(told.map_err(|raised| format!("{:?}", raised.describe())));
+            let reported = figure.map(|figure| Done { start, end, figure });
+            let _ = done.send(reported.map_err(|raised| format!("{:?}", raised.describe())));
         }
     });
 }

@@ -26,10 +26,10 @@ pub(crate) enum Scale {
 pub(crate) struct Group {
     /// Empty where the chart has only one.
     pub(crate) title: String,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<ChartRow>,
 }
 
-pub(crate) struct Row {
+pub(crate) struct ChartRow {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) value: f64,
@@ -89,7 +89,7 @@ impl Chart {
         svg.finish()
     }
 
-    fn row(&self, svg: &mut Svg, axis: &Axis, row: &Row, y: f64) {
+    fn row(&self, svg: &mut Svg, axis: &Axis, row: &ChartRow, y: f64) {
         let ours = match row.role {
             Role::Ours => " strong",
             _ => "",

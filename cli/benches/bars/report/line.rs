@@ -24,7 +24,7 @@ pub(crate) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     Ours,
-    /// What nobody could be better than, measured in the same rounds.
+    /// The fastest possible, measured in the same rounds.
     Limit,
     Peer,
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::Result;
-use crate::report::chart::{Chart, Group, Row, Scale};
+use crate::report::chart::{Chart, ChartRow, Group, Scale};
 use crate::report::line::{Entry, Line, Role, Unit, Verdict};
 use crate::report::printed::Run;
 
@@ -29,7 +29,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 
 const METHOD: &str = "\
 Each row is measured in a process of its own, with two workers.
-What nobody could be better than (the *limit*), owngil and its peers take turns in rounds; the first round warms up and is thrown away.
+The fastest possible (the *limit*), owngil and its peers take turns in rounds; the first round warms up and is thrown away.
 A ratio is taken within a round, and the median of the rounds is judged.
 Before and after each round the cores are checked: the same loop on one thread and on two at once must take equally long, or the round is repeated; a row for which free cores did not come is marked.
 
@@ -37,7 +37,7 @@ Before and after each round the cores are checked: the same loop on one thread a
 - *The bare hand-over* is a message over a crossbeam channel to another thread and back.
 - *Ideal* is half of the tasks' busy time, measured in the same round by two bare interpreters that take the same tasks off a counter.
 - *Copies* are measured on the spot, into memory that is as fresh as the pool's.
-- Peers run on the same Python with two workers, with warm pools, and with the chunk size that suits them: 256 for `multiprocessing.Pool.imap`, `ProcessPoolExecutor.map` and mpire, joblib's own choice for joblib. For tasks of all lengths chunks are 1, mpire's own choice and joblib's own choice. owngil is told no chunk size anywhere.
+- Peers run on the same Python with two workers, with warm pools, and with the chunk size that suits them: 256 for `multiprocessing.Pool.imap`, `ProcessPoolExecutor.map` and mpire, joblib's own choice for joblib. For tasks of all lengths chunks are 1, mpire's own choice and joblib's own choice. owngil gets no chunk size anywhere.
 - Peers take part in fewer rounds, and in long rows with fewer tasks.
 ";
 
@@ -331,7 +331,7 @@ impl Drawn {
 fn group(line: &Line) -> Group {
     let rows = line.entries.iter().filter_map(|entry| {
         let spread = entry.spread?;
-        Some(Row {
+        Some(ChartRow {
             name: entry.name.clone(),
             role: entry.role,
             value: spread.median,
@@ -348,7 +348,7 @@ fn group(line: &Line) -> Group {
 fn one_group(lines: &[&Line]) -> Group {
     let rows = lines.iter().filter_map(|line| {
         let ours = line.entries.iter().find(|entry| entry.role == Role::Ours)?;
-        Some(Row {
+        Some(ChartRow {
             name: line.title.trim_start_matches("scaling: ").to_owned(),
             role: Role::Ours,
             value: ours.spread?.median,

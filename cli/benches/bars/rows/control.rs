@@ -1,4 +1,4 @@
-//! Control: how long after its deadline a stuck call is told, how long its worker is missing, and what
+//! Control: how long after its deadline a stuck call is reported, how long its worker is missing, and what
 //! a time limit costs.
 
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ pub(crate) fn deadlines(setting: &Setting) -> Result<Vec<Line>> {
     for (name, source) in STUCK {
         let function = Function::source(source, "f");
         let mut contest = Contest::new();
-        contest.add(Role::Ours, "outcome told", || {
+        contest.add(Role::Ours, "outcome reported", || {
             Ok(miss(&function)?.0.as_secs_f64())
         });
         contest.add(Role::Ours, "all workers in service", || {
@@ -66,11 +66,11 @@ pub(crate) fn deadlines(setting: &Setting) -> Result<Vec<Line>> {
         let title = format!("stuck in {name}");
         let mut line = Line::new("deadlines", title, Unit::Seconds);
         held.enter(&mut line);
-        let told = line.median("outcome told").unwrap_or(f64::NAN);
+        let reported = line.median("outcome reported").unwrap_or(f64::NAN);
         line.at_most(
             0.1,
             "after the deadline, with its outcome",
-            told,
+            reported,
             Unit::Seconds,
         );
         let served = line.median("all workers in service").unwrap_or(f64::NAN);
@@ -96,7 +96,7 @@ fn miss(function: &Function) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let task = pool.task(function).deadline(DEADLINE).submit::<()>()?;
     let outcome = task.wait();
-    let told = start.elapsed().saturating_sub(DEADLINE);
+    let reported = start.elapsed().saturating_sub(DEADLINE);
     if !matches!(outcome, Err(Error::TimedOut(_))) {
         return Err(format!("the outcome is {outcome:?}").into());
     }
@@ -110,7 +110,7 @@ fn miss(function: &Function) -> Result<(Duration, Duration)> {
     while pool.stats().n_lost > 0 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok((told, whole))
+    Ok((reported, whole))
 }
 
 /// What limits cost: tiny calls with and without a time limit.

@@ -42,7 +42,7 @@ pub(crate) fn child(n_workers: usize) -> Result<f64> {
         Ok(())
     };
     let submit = |n: usize| -> Result<()> {
-        // In runs that fit into the queue, so that nobody waits for room.
+        // In runs that fit into the queue, so that no thread waits for room.
         for _ in 0..n / 500 {
             let tasks: owngil::Result<Vec<_>> = (0..500_usize)
                 .map(|x| pool.submit::<usize, _>(&f, x))

@@ -14,7 +14,7 @@ use crate::setting::{N_WORKERS, Setting};
 
 const ROW: &str = "placement";
 
-/// What the command is told, beside function and inputs.
+/// The arguments of the command, besides function and inputs.
 const PLACES: [(&str, Role, &[&str]); 2] = [
     ("owngil", Role::Ours, &[]),
     ("--backend process", Role::Peer, &["--backend", "process"]),

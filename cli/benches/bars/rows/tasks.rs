@@ -21,7 +21,7 @@ use crate::report::line::{Entry, Line, Role, Unit};
 use crate::rows::throughput::{add_peers, pool};
 use crate::setting::{N_WORKERS, Setting};
 
-/// A task that is busy for as many turns as it is told.
+/// A task that is busy for the given number of turns.
 const SOURCE: &str = "\
 def spin(n):
     total = 0

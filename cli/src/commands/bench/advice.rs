@@ -461,20 +461,20 @@ mod tests {
     }
 
     #[test]
-    fn whatever_makes_figures_doubtful_is_told() {
+    fn whatever_makes_figures_doubtful_is_reported() {
         let mut figures = figures(1e-3, 1e-6, 1.0, &[(1, 1.0), (2, 1.9)]);
         figures.cores_free = Some(1.2);
         figures.rounds = 1;
         figures.keeps_results = true;
         figures.is_repeatable = false;
         figures.inputs.is_cut = true;
-        let told = warn(&figures);
+        let reported = warn(&figures);
         let expected = ["busy", "few-rounds", "keeps-results", "varies", "cut"];
-        assert_eq!(ids(&told), expected);
+        assert_eq!(ids(&reported), expected);
         assert!(
-            told[0].text.contains("of 2 cores only 1.2"),
+            reported[0].text.contains("of 2 cores only 1.2"),
             "{}",
-            told[0].text
+            reported[0].text
         );
     }
 }

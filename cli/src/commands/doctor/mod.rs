@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_told_from_modules() {
+    fn a_script_is_distinguished_from_modules() {
         let script = |path: &str| Subject::Script(PathBuf::from(path));
         assert_eq!(of(&["a.py"]).unwrap(), script("a.py"));
         assert_eq!(of(&["a.py:f.g"]).unwrap(), script("a.py"));

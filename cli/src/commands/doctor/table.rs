@@ -21,9 +21,10 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
         return screen.fit(text + "\nIt imports nothing.\n");
     }
     text.push('\n');
-    let rows: Vec<Row> = report.imports.iter().map(Row::of).collect();
-    let widest =
-        |of: fn(&Row) -> usize, head: &str| rows.iter().map(of).max().unwrap_or(0).max(head.len());
+    let rows: Vec<ImportRow> = report.imports.iter().map(ImportRow::of).collect();
+    let widest = |of: fn(&ImportRow) -> usize, head: &str| {
+        rows.iter().map(of).max().unwrap_or(0).max(head.len())
+    };
     let columns = [
         widest(|row| screen::columns(&row.name), HEAD[0]),
         widest(|row| row.need.as_str().len(), HEAD[1]),
@@ -63,10 +64,10 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
             text.push_str(&natives(import, screen));
         }
     }
-    let told = legend(report, screen);
-    if !told.is_empty() {
+    let reported = legend(report, screen);
+    if !reported.is_empty() {
         text.push('\n');
-        text.push_str(&told);
+        text.push_str(&reported);
     }
     let advice = advise(subject, report);
     if !advice.is_empty() {
@@ -80,7 +81,7 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
 const HEAD: [&str; 4] = ["import", "needs", "native", "why"];
 
 /// What stands in the table of an import.
-struct Row {
+struct ImportRow {
     name: String,
     need: Need,
     native: String,
@@ -88,12 +89,12 @@ struct Row {
     why: Vec<String>,
 }
 
-impl Row {
-    fn of(import: &Import) -> Row {
+impl ImportRow {
+    fn of(import: &Import) -> ImportRow {
         let mut why = vec![import.why.clone()];
         why.extend(way(import));
         why.extend(standing(import));
-        Row {
+        ImportRow {
             name: name(import),
             need: import.need,
             native: match import
@@ -218,12 +219,12 @@ fn legend(report: &Report, screen: Screen) -> String {
             Need::Process,
             "loads in no such interpreter, and runs in worker processes",
         ),
-        (Need::Unknown, "nobody has tried"),
+        (Need::Unknown, "untested"),
     ];
     let occurs = |need: Need| report.imports.iter().any(|import| import.need == need);
-    let told = words.into_iter().filter(|(need, _)| occurs(*need));
+    let reported = words.into_iter().filter(|(need, _)| occurs(*need));
     let lines =
-        told.map(|(need, words)| hanging(&format!("{:12}  ", need.as_str()), words, screen));
+        reported.map(|(need, words)| hanging(&format!("{:12}  ", need.as_str()), words, screen));
     lines.collect()
 }
 

@@ -69,7 +69,7 @@ impl Binding {
             }
         };
         if self.is_verbose {
-            let message = told(&self.function.to_string(), fields, misfit.as_deref());
+            let message = message(&self.function.to_string(), fields, misfit.as_deref());
             self.stderr.write(message.as_bytes());
         }
         Ok(misfit.is_none())
@@ -93,7 +93,7 @@ fn decided(parameters: Parameters, fields: Fields<'_>) -> Result<Option<String>,
 }
 
 /// What was decided.
-fn told(function: &str, fields: Fields<'_>, misfit: Option<&str>) -> String {
+fn message(function: &str, fields: Fields<'_>, misfit: Option<&str>) -> String {
     let (names, each) = match fields {
         Fields::Named(names) | Fields::Columns(names) => {
             (format!(" ({})", names.join(", ")), "a keyword argument")
@@ -113,14 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_decided_is_told_with_its_reason() {
+    fn what_was_decided_is_reported_with_its_reason() {
         let names = ["a".to_owned(), "b".to_owned()];
         assert_eq!(
-            told("m:f", Fields::Named(&names), None),
+            message("m:f", Fields::Named(&names), None),
             "inputs: each field (a, b) is a keyword argument of m:f\n"
         );
         assert_eq!(
-            told("m:f", Fields::Numbered(2), Some("it has no parameter")),
+            message("m:f", Fields::Numbered(2), Some("it has no parameter")),
             "inputs: all fields (2) are the one argument of m:f: it has no parameter\n"
         );
     }

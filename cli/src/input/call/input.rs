@@ -1,4 +1,4 @@
-//! Call: what one call gets of its input.
+//! Input: one input, and the arguments of its call.
 
 use std::borrow::Cow;
 use std::sync::Arc;

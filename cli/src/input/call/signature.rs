@@ -7,12 +7,12 @@ pub(crate) struct Signature(Vec<Parameter>);
 #[derive(Clone, Debug)]
 struct Parameter {
     name: String,
-    kind: Kind,
+    kind: ParameterKind,
     may_be_left_out: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ParameterKind {
     PositionalOnly,
     Plain,
     KeywordOnly,
@@ -37,16 +37,17 @@ impl Signature {
     pub(crate) fn new(parameters: Vec<(String, String, bool)>) -> Signature {
         let parameters = parameters.into_iter().map(|(name, kind, has_default)| {
             let kind = match kind.as_str() {
-                "POSITIONAL_ONLY" => Kind::PositionalOnly,
-                "KEYWORD_ONLY" => Kind::KeywordOnly,
-                "VAR_POSITIONAL" => Kind::Rest,
-                "VAR_KEYWORD" => Kind::Named,
-                _ => Kind::Plain,
+                "POSITIONAL_ONLY" => ParameterKind::PositionalOnly,
+                "KEYWORD_ONLY" => ParameterKind::KeywordOnly,
+                "VAR_POSITIONAL" => ParameterKind::Rest,
+                "VAR_KEYWORD" => ParameterKind::Named,
+                _ => ParameterKind::Plain,
             };
             Parameter {
                 name,
                 kind,
-                may_be_left_out: has_default || matches!(kind, Kind::Rest | Kind::Named),
+                may_be_left_out: has_default
+                    || matches!(kind, ParameterKind::Rest | ParameterKind::Named),
             }
         });
         Signature(parameters.collect())
@@ -66,16 +67,18 @@ impl Signature {
     }
 
     fn misfit_of_names(&self, names: &[String]) -> Option<String> {
-        let takes_all = self.0.iter().any(|one| one.kind == Kind::Named);
+        let takes_all = self.0.iter().any(|one| one.kind == ParameterKind::Named);
         let has = |name: &String| {
-            let fits = |one: &&Parameter| matches!(one.kind, Kind::Plain | Kind::KeywordOnly);
+            let fits = |one: &&Parameter| {
+                matches!(one.kind, ParameterKind::Plain | ParameterKind::KeywordOnly)
+            };
             self.0.iter().filter(fits).any(|one| one.name == *name)
         };
         if let Some(name) = names.iter().find(|name| !takes_all && !has(name)) {
             return Some(format!("it has no parameter {name}"));
         }
         let is_missing = |one: &&Parameter| {
-            let is_given = one.kind != Kind::PositionalOnly && names.contains(&one.name);
+            let is_given = one.kind != ParameterKind::PositionalOnly && names.contains(&one.name);
             !one.may_be_left_out && !is_given
         };
         let missing = self.0.iter().find(is_missing)?;
@@ -86,16 +89,21 @@ impl Signature {
     }
 
     fn misfit_of_number(&self, n: usize) -> Option<String> {
-        let is_positional =
-            |one: &&Parameter| matches!(one.kind, Kind::PositionalOnly | Kind::Plain);
+        let is_positional = |one: &&Parameter| {
+            matches!(
+                one.kind,
+                ParameterKind::PositionalOnly | ParameterKind::Plain
+            )
+        };
         let positional: Vec<&Parameter> = self.0.iter().filter(is_positional).collect();
-        let takes_all = self.0.iter().any(|one| one.kind == Kind::Rest);
+        let takes_all = self.0.iter().any(|one| one.kind == ParameterKind::Rest);
         let is_needed = |one: &&&Parameter| !one.may_be_left_out;
         let n_needed = positional.iter().filter(is_needed).count();
         if n < n_needed || (n > positional.len() && !takes_all) {
             return Some(format!("it does not take {n} arguments"));
         }
-        let needs_name = |one: &&Parameter| one.kind == Kind::KeywordOnly && !one.may_be_left_out;
+        let needs_name =
+            |one: &&Parameter| one.kind == ParameterKind::KeywordOnly && !one.may_be_left_out;
         let missing = self.0.iter().find(needs_name)?;
         Some(format!(
             "nothing is there for its parameter {}",

@@ -81,7 +81,7 @@ impl Part {
 }
 
 /// The fields of an input, each as text.
-struct Fields<'a> {
+struct TemplateFields<'a> {
     all: Vec<Vec<u8>>,
     /// All of an object, whose entries are asked for by name.
     object: Option<Vec<u8>>,
@@ -103,7 +103,7 @@ impl Template {
         place: usize,
         value: Option<&Value>,
     ) -> Result<Vec<Vec<u8>>, Problem> {
-        let fields = Fields::of(block, place, value)?;
+        let fields = TemplateFields::of(block, place, value)?;
         let mut words = Vec::with_capacity(self.arguments.len() + 1);
         let mut has_place = false;
         for argument in &self.arguments {
@@ -144,7 +144,7 @@ impl Template {
     /// What it asks for that such columns do not have.
     pub(crate) fn check(&self, columns: &Columns) -> Result<(), Problem> {
         let names = columns.names.as_deref();
-        let fields = Fields {
+        let fields = TemplateFields {
             all: vec![Vec::new(); columns.n],
             object: None,
             names: names.map(|names| names.iter().map(String::as_str).collect()),
@@ -159,7 +159,7 @@ impl Template {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> TemplateFields<'a> {
     fn of(block: &'a Block, place: usize, value: Option<&'a Value>) -> Result<Self, Problem> {
         let index = block.first + place as u64 + 1;
         let texts = |values: &mut dyn Iterator<Item = &Value>| {
@@ -187,7 +187,7 @@ impl<'a> Fields<'a> {
         };
         let is_object = matches!(value, Some(Value::Dict(_)));
         let object = is_object.then(|| block.record(place).trim_ascii().to_vec());
-        Ok(Fields {
+        Ok(TemplateFields {
             all,
             object,
             names,

@@ -24,6 +24,7 @@ impl Document {
     /// Checks the text; else says on which line something is wrong, and what.
     pub(crate) fn new(text: Vec<u8>, name: Arc<str>) -> Result<Document, (u64, String)> {
         let scan = Scan::of(&text);
+        // Scanned once to check and once to read: the places of all values could take more memory than the text.
         let mut check = scan.clone();
         let checked = loop {
             match check.next(&text) {
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_anywhere_is_told_with_its_place() {
+    fn what_is_wrong_anywhere_is_reported_with_its_place() {
         for (text, line, what) in [
             ("[\n1,\n]", 3, "expected value at column 1"),
             ("[\n1\n2\n]", 3, "expected `,` or `]` at column 1"),

@@ -1,4 +1,4 @@
-//! Mark: the byte order mark that text may begin with, which is no part of it.
+//! Encoding: the byte order mark that text may begin with, which is no part of it.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -89,7 +89,7 @@ impl fmt::Display for Foreign {
 
 impl std::error::Error for Foreign {}
 
-/// What is told where a stream of that name cannot be read on.
+/// The error when reading a stream of that name fails.
 pub(crate) fn cannot_read_on(name: &str, error: io::Error) -> Fatal {
     let inside = error.get_ref();
     let Some(Foreign(encoding)) = inside.and_then(|inside| inside.downcast_ref()) else {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn another_encoding_is_told_with_what_converts_it() {
+    fn another_encoding_is_reported_with_what_converts_it() {
         for (text, encoding) in [
             (&b"\xFF\xFEa\0"[..], "UTF-16"),
             (b"\xFE\xFF\0a", "UTF-16"),

@@ -64,7 +64,7 @@ impl<R: Read> Iterator for Lines<R> {
 /// Cuts a stream into blocks.
 #[derive(Debug)]
 pub(crate) struct Cutter {
-    /// `None` until a line has told.
+    /// `None` until a line shows it.
     format: Option<Format>,
     /// What ends a record.
     end: u8,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_that_is_not_blank_tells_the_format() {
+    fn the_first_line_that_is_not_blank_decides_the_format() {
         let first = |chunks: &[&[u8]]| inputs(None, chunks).swap_remove(0).1.unwrap();
         assert_eq!(
             first(&[b"\n".as_slice(), b"\n[", b"1]\nx\n"]),

@@ -24,7 +24,7 @@ pub(crate) struct Rows<R> {
     waiting: std::ops::Range<usize>,
     has_ended: bool,
     reader: Reader,
-    record: Record,
+    record: RowRecord,
     has_header: bool,
     columns: Option<Columns>,
     /// Comes after what was read before it.
@@ -33,7 +33,7 @@ pub(crate) struct Rows<R> {
 
 /// A record that is being read.
 #[derive(Debug, Default)]
-struct Record {
+struct RowRecord {
     fields: Vec<u8>,
     n_bytes: usize,
     ends: Vec<usize>,
@@ -43,7 +43,7 @@ struct Record {
     ends_line: bool,
 }
 
-impl Record {
+impl RowRecord {
     fn ends(&self) -> &[usize] {
         &self.ends[..self.n_ends]
     }
@@ -95,7 +95,7 @@ impl<R: Read> Rows<R> {
             waiting: 0..0,
             has_ended: false,
             reader: ReaderBuilder::new().delimiter(delimiter).build(),
-            record: Record::default(),
+            record: RowRecord::default(),
             has_header,
             columns: None,
             trouble: None,
@@ -135,7 +135,7 @@ impl<R: Read> Rows<R> {
                 Ok(())
             }
         };
-        self.record = Record {
+        self.record = RowRecord {
             n_bytes: 0,
             n_ends: 0,
             ..record
@@ -143,7 +143,7 @@ impl<R: Read> Rows<R> {
         taken
     }
 
-    fn header(&self, record: &Record) -> Result<Vec<String>, Fatal> {
+    fn header(&self, record: &RowRecord) -> Result<Vec<String>, Fatal> {
         let mistake = |what: String| {
             let fatal = Fatal::new(Exit::Usage, format!("{}: {what}", self.name));
             Err(fatal.hint("--no-header says that the first row is an input like the others"))
@@ -167,7 +167,7 @@ impl<R: Read> Rows<R> {
 }
 
 /// Appends a row, with as many fields as all have.
-fn push(block: &mut Block, record: &Record, n: usize, has_header: bool) {
+fn push(block: &mut Block, record: &RowRecord, n: usize, has_header: bool) {
     let start = block.text.len();
     block
         .text
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_cannot_be_is_told() {
+    fn a_header_that_cannot_be_is_reported() {
         for text in [&b"a,b,a\n1,2,3\n"[..], b"a\xff,b\n"] {
             let mut rows = Rows::new(text, "some.csv".into(), b',', true);
             let fatal = rows.next().unwrap().unwrap_err();

@@ -26,10 +26,10 @@ pub(crate) struct Values<R> {
     name: Arc<str>,
     /// Whether it is said to be JSON.
     is_json: bool,
-    state: State<R>,
+    state: ReadState<R>,
 }
 
-enum State<R> {
+enum ReadState<R> {
     Unread(R),
     Begun(Blocks),
     Over,
@@ -48,7 +48,7 @@ impl<R: Read + Send + 'static> Values<R> {
         Values {
             name,
             is_json,
-            state: State::Unread(stream),
+            state: ReadState::Unread(stream),
         }
     }
 
@@ -92,17 +92,17 @@ impl<R: Read + Send + 'static> Iterator for Values<R> {
     type Item = Result<Block, Fatal>;
 
     fn next(&mut self) -> Option<Result<Block, Fatal>> {
-        if let State::Unread(_) = self.state
-            && let State::Unread(stream) = std::mem::replace(&mut self.state, State::Over)
+        if let ReadState::Unread(_) = self.state
+            && let ReadState::Unread(stream) = std::mem::replace(&mut self.state, ReadState::Over)
         {
             match self.begin(stream) {
-                Ok(blocks) => self.state = State::Begun(blocks),
+                Ok(blocks) => self.state = ReadState::Begun(blocks),
                 Err(fatal) => return Some(Err(fatal)),
             }
         }
         match &mut self.state {
-            State::Begun(blocks) => blocks.next(),
-            State::Unread(_) | State::Over => None,
+            ReadState::Begun(blocks) => blocks.next(),
+            ReadState::Unread(_) | ReadState::Over => None,
         }
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_tells_how_values_stand() {
+    fn the_first_line_decides_how_values_stand() {
         for (text, expected) in [
             ("[\n1]", Layout::Whole),
             ("\n  {\n}", Layout::Whole),

@@ -63,7 +63,7 @@ fn without_inputs_the_script_runs_once_on_every_worker() {
 }
 
 #[test]
-fn scripts_that_fail_are_told_and_the_others_go_on() {
+fn scripts_that_fail_are_reported_and_the_others_go_on() {
     let inputs = ["exit=3", "good", "exit=0", "exit=some words", "raise"];
     let ended = run(owngil(["run", "-k", "arguments.py", ":::"]).args(inputs));
     assert_eq!(ended.check(1).lines().len(), 5);
@@ -182,7 +182,7 @@ fn chunks_may_be_given_for_functions_and_scripts() {
 }
 
 #[test]
-fn a_script_without_inputs_is_told_that_each_worker_runs_it() {
+fn without_inputs_a_note_says_that_each_worker_runs_the_script() {
     let note = "note: no inputs were given: each of 2 workers runs the script once with these arguments \
                 (`:::` before the inputs runs it once for each)\n";
     let run_it = |words: &str| run(owngil(words.split(' ')).stdin(Stdio::null()));
@@ -263,7 +263,7 @@ fn what_is_left_open_is_in_its_files_at_the_end() {
 }
 
 #[test]
-fn a_file_is_whole_when_its_run_is_told() {
+fn a_file_is_whole_when_its_run_is_reported() {
     // The second run, in the same worker, reads what the first has left open.
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("appends.py");

@@ -44,8 +44,8 @@ impl Place {
         let script = "import sysconfig
 print(sysconfig.get_path('include'))
 print(sysconfig.get_config_var('EXT_SUFFIX'))";
-        let told = run(command(python).args(["-c", script]));
-        let lines = told.check(0).lines();
+        let reported = run(command(python).args(["-c", script]));
+        let lines = reported.check(0).lines();
         Place {
             folder: tempfile::tempdir().unwrap(),
             include: lines[0].to_owned(),
@@ -468,7 +468,7 @@ fn packages_that_are_installed_are_found_by_their_files() {
 fn what_cannot_be_examined_is_an_error() {
     let place = Place::new();
     place.write("wrong.py", "def f(:\n");
-    let told = |arguments: &[&str], status: i32, text: &str| {
+    let reported = |arguments: &[&str], status: i32, text: &str| {
         let ended: Ended = run(&mut place.doctor(arguments));
         assert_eq!(ended.check(status).stdout, "");
         assert!(
@@ -476,11 +476,11 @@ fn what_cannot_be_examined_is_an_error() {
             "{ended:?}"
         );
     };
-    told(&["nowhere.py"], 2, "cannot load nowhere.py: No such file");
-    told(&["wrong.py"], 2, "SyntaxError");
-    told(&["wrong.py", "json"], 2, "a script is examined alone");
-    told(&[], 2, "required");
-    told(
+    reported(&["nowhere.py"], 2, "cannot load nowhere.py: No such file");
+    reported(&["wrong.py"], 2, "SyntaxError");
+    reported(&["wrong.py", "json"], 2, "a script is examined alone");
+    reported(&[], 2, "required");
+    reported(
         &["--python", "/nowhere/python", "json"],
         4,
         "--python names it",

@@ -61,8 +61,8 @@ fn a_package_that_holds_is_added_and_has_private_copies_from_then_on() {
     let before = mapped();
     assert_eq!(before.check(0).stdout, "[\"a\"]\n[\"b\"]\n");
     assert_eq!(before.stderr.lines().count(), 1, "{before:?}");
-    let told = "functions.py:one runs in worker processes: fine 1.5 is not among the packages tested on Python 3.";
-    assert!(before.stderr.contains(told), "{before:?}");
+    let reported = "functions.py:one runs in worker processes: fine 1.5 is not among the packages tested on Python 3.";
+    assert!(before.stderr.contains(reported), "{before:?}");
     assert!(
         before
             .stderr
@@ -111,8 +111,8 @@ fn a_package_that_holds_is_added_and_has_private_copies_from_then_on() {
     );
     let after = mapped();
     assert_eq!(after.check(0).stdout, before.stdout);
-    let told = "note: each interpreter has private copies of the extension modules of fine (";
-    assert!(after.stderr.starts_with(told), "{after:?}");
+    let reported = "note: each interpreter has private copies of the extension modules of fine (";
+    assert!(after.stderr.starts_with(reported), "{after:?}");
     let known = doctor(&place, &["--json", "fine"]);
     assert!(
         known
@@ -130,7 +130,7 @@ fn a_package_that_holds_is_added_and_has_private_copies_from_then_on() {
 )]
 fn what_does_not_hold_says_why_and_is_not_added() {
     let place = installed();
-    for (arguments, status, told) in [
+    for (arguments, status, reported) in [
         (
             &["--try", "timid", "--add"][..],
             1,
@@ -177,7 +177,7 @@ fn what_does_not_hold_says_why_and_is_not_added() {
     ] {
         let ended = doctor(&place, arguments);
         let text = format!("{}{}", ended.check(status).stdout, ended.stderr);
-        assert!(text.contains(told), "{arguments:?}: {text}");
+        assert!(text.contains(reported), "{arguments:?}: {text}");
     }
     assert!(!place.path("config/owngil/tested.tsv").exists());
 }

@@ -165,7 +165,7 @@ fn a_script_finds_its_piece_at_standard_input() {
 }
 
 #[test]
-fn a_script_is_told_the_number_of_its_worker() {
+fn a_script_sees_the_number_of_its_worker() {
     for backend in ["interpreter", "process", "thread"] {
         let options = [
             "run",

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{owngil, run, run_with, scripts, words};
 
-/// What `owngil map -k values.py:shown` gives for a file of that name: status, results, and what is told.
+/// What `owngil map -k values.py:shown` gives for a file of that name: status, results, and messages.
 fn shown(name: &str, text: &str, options: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(name), text).unwrap();

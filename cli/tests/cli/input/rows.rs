@@ -52,12 +52,13 @@ fn entries_of_objects_become_keyword_arguments_if_the_first_ones_fit() {
     let ended = run_with(&mut words("map -v scoring.py:rank"), object);
     assert_eq!(ended.check(0).stdout, "\"Ada has 003\"\n");
     let expected = "scoring.py:rank\n";
-    let told = ended
+    let reported = ended
         .stderr
         .lines()
         .find(|line| line.starts_with("inputs: "));
     assert!(
-        told.unwrap()
+        reported
+            .unwrap()
             .starts_with("inputs: each field (name, points) is a keyword argument of "),
         "{}{expected}",
         ended.stderr
@@ -130,7 +131,7 @@ fn columns_stand_in_the_arguments_of_a_script() {
 }
 
 #[test]
-fn contradictions_about_rows_are_told() {
+fn contradictions_about_rows_are_reported() {
     for (arguments, message) in [
         (
             "map m:f --input csv a",

@@ -132,7 +132,7 @@ fn arguments_are_text_unless_they_are_said_to_be_json() {
 }
 
 #[test]
-fn a_broken_line_of_json_is_told_by_its_number_and_the_others_go_on() {
+fn a_broken_line_of_json_is_reported_by_its_number_and_the_others_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.jsonl");
     fs::write(&path, "1\n\n{\"a\": \n[NaN]\n2\n").unwrap();
@@ -161,7 +161,7 @@ fn a_file_that_cannot_be_read_is_an_error_before_anything_runs() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told_with_the_one_that_may_be_meant() {
+fn a_file_that_is_not_there_is_reported_with_the_one_that_may_be_meant() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["names.txt", "people.json", "job.py"] {
         fs::write(folder.path().join(name), "").unwrap();
@@ -284,7 +284,7 @@ fn files_are_groups_too_and_one_of_them_may_be_standard_input() {
 }
 
 #[test]
-fn contradictions_are_told_before_python_starts() {
+fn contradictions_are_reported_before_python_starts() {
     for (arguments, message) in [
         (
             "map m:f a ::: b",

@@ -1,4 +1,4 @@
-//! The account of a run, and going on with it: `--joblog`, `--resume`, `--resume-failed`, `--retry-failed`.
+//! The job log, and runs that resume from it: `--joblog`, `--resume`, `--resume-failed`, `--retry-failed`.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -351,9 +351,12 @@ fn the_progress_is_that_of_what_is_left() {
         .stderr
         .lines()
         .rfind(|line| line.starts_with("{\"progress\":"));
-    let told: serde_json::Value = serde_json::from_str(last.unwrap()).unwrap();
+    let reported: serde_json::Value = serde_json::from_str(last.unwrap()).unwrap();
     assert_eq!(
-        (&told["progress"]["done"], &told["progress"]["total"]),
+        (
+            &reported["progress"]["done"],
+            &reported["progress"]["total"]
+        ),
         (&2.into(), &2.into())
     );
 }

@@ -1,4 +1,4 @@
-//! What people met with other tools of this kind, each in a small form; what plain Python gives is right.
+//! Bugs that users of similar tools reported, each in a small form; what plain Python gives is right.
 
 use std::fs;
 use std::path::Path;
@@ -174,7 +174,7 @@ def f(x):
         for input in ["a", "b"] {
             let path = files.path().join(format!("{backend}-{input}"));
             let child = fs::read_to_string(path).unwrap();
-            // One that has ended, and that nobody has waited for yet, has no command line.
+            // A zombie has no command line.
             let line = fs::read(Path::new("/proc").join(&child).join("cmdline"));
             let is_gone = line.unwrap_or_default().is_empty();
             assert!(is_gone, "{backend}: process {child} lives on");

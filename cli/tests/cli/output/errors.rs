@@ -1,4 +1,4 @@
-//! What is told of failures, and the statuses.
+//! What is reported about failures, and the statuses.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::{command, owngil, run, run_with, words};
 
 #[test]
-fn a_call_that_fails_is_told_with_its_input_and_traceback_and_the_run_goes_on() {
+fn a_call_that_fails_is_reported_with_its_input_and_traceback_and_the_run_goes_on() {
     let ended = run_with(
         &mut words("map -k -j 1 failing.py:picky"),
         "good\nbad\nfine\n",
@@ -62,7 +62,7 @@ fn inputs_that_fail_can_be_read_again_from_a_file() {
 }
 
 #[test]
-fn a_quiet_run_tells_errors_and_nothing_else() {
+fn a_quiet_run_reports_errors_and_nothing_else() {
     let ended = run(&mut words("map -q failing.py:leave x"));
     ended.check(1);
     assert!(
@@ -179,7 +179,7 @@ fn an_import_that_refuses_interpreters_comes_with_a_hint() {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_is_told() {
+fn a_command_line_that_cannot_be_is_reported() {
     for arguments in [
         "map",
         "map text.py:same -j 0 x",

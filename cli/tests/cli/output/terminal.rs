@@ -6,6 +6,7 @@ use std::process::Command;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::support::{owngil, run, run_with, scripts, words};
 
@@ -59,8 +60,9 @@ fn null() -> File {
     File::options().write(true).open("/dev/null").unwrap()
 }
 
-/// The lines that are on the screen after that was written, without those that are empty at its end.
-fn on_screen(written: &str) -> Vec<String> {
+/// The lines that are on a screen of that many columns after that was written, without those that are empty at its
+/// end. What does not fit into a line goes on in the next one, as terminals do it.
+fn on_screen(written: &str, n_columns: u16) -> Vec<String> {
     let mut screen: Vec<Vec<char>> = vec![Vec::new()];
     let (mut row, mut column) = (0, 0);
     let mut rest = written.chars();
@@ -85,15 +87,23 @@ fn on_screen(written: &str) -> Vec<String> {
                 }
             }
             c => {
+                let width = c.width().unwrap_or(0);
+                if column + width > usize::from(n_columns) {
+                    (row, column) = (row + 1, 0);
+                    screen.resize(screen.len().max(row + 1), Vec::new());
+                }
                 let line = &mut screen[row];
-                line.resize(line.len().max(column + 1), ' ');
+                line.resize(line.len().max(column + width), ' ');
                 line[column] = c;
-                column += 1;
+                // The other half of a wide character.
+                line[column + 1..column + width].fill('\0');
+                column += width;
             }
         }
         screen.resize(screen.len().max(row + 1), Vec::new());
     }
-    let mut lines: Vec<String> = screen.into_iter().map(String::from_iter).collect();
+    let text = |line: Vec<char>| line.into_iter().filter(|c| *c != '\0').collect();
+    let mut lines: Vec<String> = screen.into_iter().map(text).collect();
     while lines.last().is_some_and(|line| line.trim().is_empty()) {
         lines.pop();
     }
@@ -124,7 +134,7 @@ fn progress_is_shown_below_results_and_nothing_of_it_is_left() {
         let shown = shown.filter(|line| line.starts_with("[0") || line.starts_with("  worker"));
         let widest = shown.map(|line| line.trim_end().chars().count()).max();
         assert!(widest.unwrap() < usize::from(n_columns), "{written}");
-        let lines = on_screen(&written);
+        let lines = on_screen(&written, n_columns);
         let results = lines.iter().filter(|line| *line == "\"0.1\"").count();
         assert_eq!(results, 24, "{lines:#?}");
         let summary = lines.last().unwrap();
@@ -135,12 +145,85 @@ fn progress_is_shown_below_results_and_nothing_of_it_is_left() {
 }
 
 #[test]
-fn failures_are_told_above_the_progress_and_counted_in_it() {
+fn wide_characters_do_not_overflow_the_progress() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "统计每个文件里的词语数量并且返回最长的词语".repeat(3);
+    let module = format!("数据处理{}.py", "👩‍🔬".repeat(4));
+    let source = format!("import time\ndef {name}(x): time.sleep(0.6); return x\n");
+    std::fs::write(folder.path().join(&module), source).unwrap();
+    let mut command = owngil(["map", "-j", "2", &format!("{module}:{name}")]);
+    command
+        .args(["a", "b", "c", "d", "e", "f"])
+        .current_dir(&folder);
+    let n_columns = 110;
+    let (status, written) = Terminal::new(n_columns).run(&mut command, true);
+    assert_eq!(status, Some(0), "{written}");
+    let shown = written.split(['\r', '\n', '\x1b']);
+    let workers: Vec<&str> = shown.filter(|line| line.starts_with("  worker")).collect();
+    let has_name = |line: &&str| line.contains("数据处理");
+    assert!(workers.iter().any(has_name), "{written}");
+    for line in workers {
+        assert!(line.width() < usize::from(n_columns), "{line}");
+    }
+    // A line that overflowed would leave a part of itself behind.
+    let lines = on_screen(&written, n_columns);
+    let left = lines.iter().filter(|line| line.starts_with("  worker"));
+    assert_eq!(left.count(), 0, "{lines:#?}");
+    assert!(
+        !lines.iter().any(|line| has_name(&line.as_str())),
+        "{lines:#?}"
+    );
+    let results = lines.iter().filter(|line| line.len() == 3);
+    assert_eq!(results.count(), 6, "{lines:#?}");
+}
+
+#[test]
+fn colours_are_for_terminals_whose_user_wants_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f.py"), "import json\n").unwrap();
+    let doctor = |variable: &str| {
+        let owngil = owngil(["doctor", "f.py"]);
+        let mut command = Command::new("env");
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
+            command.args(["-u", name]);
+        }
+        command.arg(variable).arg(owngil.get_program());
+        command.args(owngil.get_args()).current_dir(&folder);
+        command
+    };
+    for (variable, is_coloured) in [
+        ("TERM=xterm", true),
+        ("NO_COLOR=", true),
+        ("NO_COLOR=1", false),
+        ("CLICOLOR=0", false),
+        ("TERM=dumb", false),
+    ] {
+        let (status, written) = Terminal::new(80).run(&mut doctor(variable), true);
+        assert_eq!(status, Some(0), "{written}");
+        assert_eq!(
+            written.contains("\x1b[3"),
+            is_coloured,
+            "{variable}: {written:?}"
+        );
+    }
+    for (variable, is_coloured) in [("TERM=xterm", false), ("CLICOLOR_FORCE=1", true)] {
+        let ended = run(&mut doctor(variable));
+        let written = &ended.check(0).stdout;
+        assert_eq!(
+            written.contains("\x1b[3"),
+            is_coloured,
+            "{variable}: {written:?}"
+        );
+    }
+}
+
+#[test]
+fn failures_are_reported_above_the_progress_and_counted_in_it() {
     let mut command = naps(12);
     command.args(["bad", "bad"]);
     let (status, written) = Terminal::new(80).run(&mut command, false);
     assert_eq!(status, Some(1));
-    let lines = on_screen(&written);
+    let lines = on_screen(&written, 80);
     let starting = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(starting("error: input "), 2, "{lines:#?}");
     assert_eq!(starting("ValueError: "), 2, "{lines:#?}");
@@ -184,16 +267,16 @@ fn a_machine_gets_a_line_of_json_each_second_and_at_the_end() {
         .stderr
         .lines()
         .filter(|line| line.starts_with("{\"progress\":"));
-    let told: Vec<serde_json::Value> = lines
+    let reported: Vec<serde_json::Value> = lines
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["progress"].clone())
         .collect();
-    assert!(told.len() >= 2, "{}", ended.stderr);
-    let done: Vec<u64> = told
+    assert!(reported.len() >= 2, "{}", ended.stderr);
+    let done: Vec<u64> = reported
         .iter()
-        .map(|told| told["done"].as_u64().unwrap())
+        .map(|reported| reported["done"].as_u64().unwrap())
         .collect();
     assert!(done.is_sorted(), "{done:?}");
-    let last = told.last().unwrap();
+    let last = reported.last().unwrap();
     assert_eq!(
         (&last["done"], &last["failed"], &last["total"]),
         (&25.into(), &1.into(), &25.into())
@@ -203,7 +286,7 @@ fn a_machine_gets_a_line_of_json_each_second_and_at_the_end() {
 }
 
 #[test]
-fn the_summary_tells_what_was_slow_and_what_failed() {
+fn the_summary_reports_what_was_slow_and_what_failed() {
     let input = "0\n".repeat(30) + "0.4\nbad\nworse\n";
     for option in ["--summary", "-v"] {
         let ended = run_with(

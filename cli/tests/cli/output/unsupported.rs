@@ -1,4 +1,4 @@
-//! Results that are none, each told with what to return in their place.
+//! Results that cannot be written, each reported with what to return in their place.
 
 use std::fs;
 
@@ -25,10 +25,10 @@ fn a_model_is_dumped() {
     let model = "class Model:\n    def model_dump(self, mode='python'):\n        return {}\n";
     for value in ["Model()", "[{'a': Model()}]"] {
         ended(&format!("{model}def f(x): return {value}\n"), |ended| {
-            let (told, hint) = ended.stderr.split_once("\nhint: ").unwrap();
+            let (reported, hint) = ended.stderr.split_once("\nhint: ").unwrap();
             assert!(
-                told.ends_with(" is of type f.Model, which JSON cannot hold"),
-                "{told}"
+                reported.ends_with(" is of type f.Model, which JSON cannot hold"),
+                "{reported}"
             );
             assert!(
                 hint.starts_with("return value.model_dump(mode=\"json\")\n"),

@@ -222,8 +222,8 @@ fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
     command.arg(script).arg(":::").args(INPUTS);
     let ended = run(command.current_dir(folder.path()));
     let inputs = INPUTS.iter().filter(|input| {
-        let told = format!("({input:?}):");
-        ended.stderr.lines().any(|line| line.contains(&told))
+        let reported = format!("({input:?}):");
+        ended.stderr.lines().any(|line| line.contains(&reported))
     });
     Outcome {
         stdout: ended.stdout,
@@ -247,7 +247,7 @@ fn is_refused(name: &str, backend: &str) -> bool {
         "interpreter" if name == "from_c" => is_python_3_12(),
         "interpreter" => OF_A_PROCESS.contains(&name),
         // Workers share the main interpreter, and with it os.environ, and the process's descriptors. What a thread
-        // prints that a script has started is nobody's.
+        // prints that a script has started belongs to no script.
         "thread" => {
             let shared = [
                 "variables",
@@ -333,7 +333,7 @@ fn hundred_scripts() -> (tempfile::TempDir, Vec<String>) {
     let names = kinds.cycle().take(N_SCRIPTS).enumerate();
     let names = names.map(|(n, (name, source))| {
         let script = format!("{n}-{name}.py");
-        // Each in a folder of its own, begun anew: it may have been killed there before.
+        // Each in a new folder of its own: it may have been killed there before.
         let own = format!(
             "import os, shutil, sys
 sys.argv[1:] = ['{n}']

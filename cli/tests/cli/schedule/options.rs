@@ -27,7 +27,7 @@ fn with_calls(words: &str) -> (Ended, Vec<String>) {
 }
 
 #[test]
-fn what_fails_is_tried_as_often_as_it_is_told_to() {
+fn what_fails_is_tried_as_often_as_asked() {
     for order in ["", " -k"] {
         let (ended, calls) = with_calls(&format!(
             "map going_on.py:third_time a b c --retries 3 -j 2{order}"
@@ -90,7 +90,7 @@ fn a_share_of_the_median_ends_what_began_before_it_was_known() {
 }
 
 #[test]
-fn a_run_ends_early_when_it_is_told_to() {
+fn a_run_ends_early_when_asked_to() {
     let inputs: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
     let inputs = inputs.join(" ");
     for (halt, status, n_results) in [
@@ -193,7 +193,7 @@ fn calls_begin_no_sooner_than_the_delay_allows() {
     let mut begins: Vec<f64> = begins.map(|begin| begin.parse().unwrap()).collect();
     begins.sort_by(f64::total_cmp);
     assert_eq!(begins.len(), 4);
-    // Their times are told to the millisecond.
+    // Their times are written to the millisecond.
     assert!(
         begins.windows(2).all(|pair| pair[1] - pair[0] > 0.048),
         "{begins:?}"
@@ -339,7 +339,7 @@ fn each_input_of_a_script_may_have_an_interpreter_of_its_own() {
 }
 
 #[test]
-fn a_dry_run_tells_what_would_be_done_and_does_nothing() {
+fn a_dry_run_lists_what_would_be_done_and_does_nothing() {
     let (ended, calls) =
         with_calls("map going_on.py:counted 1 2 3 4 5 6 -j 2 --shard 1/1 --dry-run");
     let lines = ended.check(0).lines();

@@ -97,7 +97,7 @@ fn the_second_signal_interrupts_what_runs() {
         ended.last_words(),
         "interrupted: 0 inputs done, 2 cut short"
     );
-    // What they printed in their last moments, unless they were told of before it.
+    // What they printed in their last moments, unless they were reported before it.
     assert!(ended.lines().len() <= 2, "{:?}", ended.lines());
 }
 
@@ -125,7 +125,7 @@ fn the_third_signal_ends_the_process_at_once() {
     // A second later the run would end by itself: where the machine is busy, that passes between two commands.
     running.signals(&["INT", "TERM"]);
     let ended = running.end();
-    // Which of the two is handled first is not told.
+    // Which of the two is handled first is open.
     assert!([Some(130), Some(143)].contains(&ended.status), "{ended:?}");
     // Nothing was summed up.
     assert!(!ended.stderr.contains("done"), "{}", ended.stderr);
@@ -182,7 +182,7 @@ fn one_signal_ends_an_import_that_does_not_end() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_holds_up_no_signal() {
+fn a_full_pipe_holds_up_no_signal() {
     let mut command = words("map -j 2 waiting.py:large");
     let mut running = Running::start(command.stdin(Stdio::piped()));
     running.feed_without_end(b"x\n");

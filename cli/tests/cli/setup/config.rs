@@ -53,7 +53,7 @@ fn a_projects_defaults_count_unless_the_command_line_says_otherwise() {
 }
 
 #[test]
-fn a_mistake_in_a_projects_defaults_is_told_before_anything_runs() {
+fn a_mistake_in_a_projects_defaults_is_reported_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
     for (defaults, parts) in [
         (

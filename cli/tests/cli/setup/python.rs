@@ -196,7 +196,7 @@ fn a_block_that_cannot_be_met_is_an_error_that_names_both_versions_and_the_way_o
 }
 
 #[test]
-fn without_uv_a_block_with_dependencies_is_told_and_the_run_goes_on() {
+fn without_uv_a_block_with_dependencies_is_reported_and_the_run_goes_on() {
     let folder = with_uv(BLOCK, "");
     fs::remove_file(folder.path().join("bin/uv")).unwrap();
     let ended = run(&mut there(folder.path(), "run needs.py ::: 1"));

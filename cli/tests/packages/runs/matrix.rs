@@ -132,7 +132,7 @@ fn try_one(
             Some(known) if !plan.again => known.clone(),
             _ => {
                 let failure = process::trial(environment, package, place)?.failure();
-                told(package, &plain, place, failure.as_deref());
+                print_outcome(package, &plain, place, failure.as_deref());
                 trial(package, &plain, place, failure.clone()).keep(environment)?;
                 failure
             }
@@ -151,7 +151,7 @@ fn try_default(environment: &Environment, package: &str, plain: &Reference) -> R
     }
     for _ in 0..N_DEFAULTS {
         let failure = process::trial(environment, package, Place::Auto)?.failure();
-        told(package, plain, Place::Auto, failure.as_deref());
+        print_outcome(package, plain, Place::Auto, failure.as_deref());
         let is_right = failure.is_none();
         trial(package, plain, Place::Auto, failure).keep(environment)?;
         if !is_right {
@@ -161,7 +161,7 @@ fn try_default(environment: &Environment, package: &str, plain: &Reference) -> R
     Ok(())
 }
 
-fn told(package: &str, plain: &Reference, place: Place, failure: Option<&str>) {
+fn print_outcome(package: &str, plain: &Reference, place: Place, failure: Option<&str>) {
     let version = &plain.version;
     eprintln!("{package} {version}, {place}: {}", failure.unwrap_or("ok"));
 }

@@ -16,7 +16,7 @@ use crate::record::{Record, Soaked};
 use crate::workload::{self, function};
 use crate::{Result, process, table};
 
-/// How often memory is looked at, and how often it is told.
+/// How often memory is looked at, and how often it is printed.
 const SAMPLE: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_secs(30);
 
@@ -24,7 +24,7 @@ const TELL: Duration = Duration::from_secs(30);
 /// programs take most of the cores.
 const GROWTH_MAX: f64 = 1.05;
 
-/// How many of the calls that were begun last are told of after a crash.
+/// How many of the calls that were begun last are listed after a crash.
 const N_LAST: usize = 16;
 
 /// What a soak was asked for.
@@ -252,7 +252,7 @@ fn begin<'a>(pool: &Pool, packages: &'a [String], random: &mut Random) -> Result
 struct Memory {
     start: Instant,
     limit: Duration,
-    told: Duration,
+    reported: Duration,
     /// When, and how much in MiB.
     samples: Vec<(Duration, f64)>,
 }
@@ -262,7 +262,7 @@ impl Memory {
         Memory {
             start: Instant::now(),
             limit,
-            told: Duration::ZERO,
+            reported: Duration::ZERO,
             samples: Vec::new(),
         }
     }
@@ -277,8 +277,8 @@ impl Memory {
         {
             self.samples.push((elapsed, resident_mib()));
         }
-        if elapsed - self.told > TELL {
-            self.told = elapsed;
+        if elapsed - self.reported > TELL {
+            self.reported = elapsed;
             eprintln!(
                 "{:4.0} s: {n_tasks} tasks, {:.0} MiB",
                 elapsed.as_secs_f64(),

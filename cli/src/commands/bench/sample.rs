@@ -1,4 +1,4 @@
-//! Inputs: read as `owngil map` reads them, and held in memory up to a limit.
+//! Sample: the inputs that are measured, read as `owngil map` reads them, and held in memory up to a limit.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ pub(crate) const TEXT_MAX: usize = 256 << 20;
 
 /// All inputs that there are.
 #[derive(Debug)]
-pub(crate) struct Inputs {
+pub(crate) struct Sample {
     blocks: Vec<Arc<Block>>,
     n: usize,
     /// Whether there were more.
     pub(crate) is_cut: bool,
 }
 
-impl Inputs {
+impl Sample {
     /// Reads no more than `limit` bytes.
-    pub(crate) fn read(blocks: Blocks, name: &str, limit: usize) -> Result<Inputs, Fatal> {
-        let mut found = Inputs {
+    pub(crate) fn read(blocks: Blocks, name: &str, limit: usize) -> Result<Sample, Fatal> {
+        let mut found = Sample {
             blocks: Vec::new(),
             n: 0,
             is_cut: false,
@@ -110,19 +110,19 @@ mod tests {
     use std::collections::BTreeSet;
     use std::io;
 
-    fn words(n: usize) -> Inputs {
+    fn words(n: usize) -> Sample {
         let words = (0..n).map(|n| n.to_string().into_bytes()).collect();
         let words = input::Inputs::of_words(words, Format::Text);
-        Inputs::read(words.blocks(Shape::Arg), "words", TEXT_MAX).unwrap()
+        Sample::read(words.blocks(Shape::Arg), "words", TEXT_MAX).unwrap()
     }
 
-    fn file(text: &str, format: Format, limit: usize) -> Inputs {
+    fn file(text: &str, format: Format, limit: usize) -> Sample {
         let stream = io::Cursor::new(text.to_owned());
         let inputs = input::Inputs::of_stream(stream, "some.txt", Some(format), b'\n');
-        Inputs::read(inputs.blocks(Shape::Arg), "some.txt", limit).unwrap()
+        Sample::read(inputs.blocks(Shape::Arg), "some.txt", limit).unwrap()
     }
 
-    fn value(inputs: &Inputs, number: usize) -> Value {
+    fn value(inputs: &Sample, number: usize) -> Value {
         let input = inputs.get(number).unwrap();
         Payload::new(&input).unwrap().decode().unwrap()
     }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_json_is_told_with_its_place() {
+    fn a_line_that_is_no_json_is_reported_with_its_place() {
         let inputs = file("1\n\n{\n", Format::Json, 100);
         assert_eq!(value(&inputs, 0), Value::Int(1));
         let fatal = inputs.get(1).unwrap_err();

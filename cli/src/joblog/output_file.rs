@@ -1,4 +1,4 @@
-//! Target: the file that standard output is, as far as an account of results needs to know it.
+//! OutputFile: the file that standard output is, as far as an account of results needs to know it.
 
 use std::fs::{self, File};
 use std::io::{self, Seek};
@@ -8,22 +8,22 @@ use std::path::PathBuf;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 
-use super::row::Place;
+use super::row::FilePosition;
 use crate::terminal::stdout;
 
 /// A regular file that results are written to.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct OutputFile {
     file: File,
     is_append: bool,
     /// It, and how long it is.
-    pub(crate) place: Place,
+    pub(crate) place: FilePosition,
 }
 
-impl Target {
+impl OutputFile {
     /// Standard output, if it is a regular file.
-    pub(crate) fn stdout() -> io::Result<Option<Target>> {
-        Target::of(stdout::file()?)
+    pub(crate) fn stdout() -> io::Result<Option<OutputFile>> {
+        OutputFile::of(stdout::file()?)
     }
 
     /// Its name, where the system tells it.
@@ -37,15 +37,15 @@ impl Target {
         File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()
     }
 
-    fn of(file: File) -> io::Result<Option<Target>> {
+    fn of(file: File) -> io::Result<Option<OutputFile>> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Ok(None);
         }
         let flags = fcntl_getfl(&file)?;
-        Ok(Some(Target {
+        Ok(Some(OutputFile {
             is_append: flags.contains(OFlags::APPEND),
-            place: Place {
+            place: FilePosition {
                 device: metadata.dev(),
                 inode: metadata.ino(),
                 end: metadata.len(),
@@ -66,12 +66,12 @@ impl Target {
     }
 
     /// Where the next byte goes.
-    pub(crate) fn start(&mut self) -> io::Result<Place> {
+    pub(crate) fn start(&mut self) -> io::Result<FilePosition> {
         let end = match self.is_append {
             true => self.place.end,
             false => self.file.stream_position()?,
         };
-        Ok(Place { end, ..self.place })
+        Ok(FilePosition { end, ..self.place })
     }
 }
 
@@ -94,11 +94,11 @@ mod tests {
                 .unwrap()
         };
 
-        let mut target = Target::of(open(false)).unwrap().unwrap();
+        let mut target = OutputFile::of(open(false)).unwrap().unwrap();
         assert_eq!((target.place.end, target.cut(8).unwrap()), (11, 0));
         assert_eq!(target.start().unwrap().end, 0);
 
-        let mut target = Target::of(open(true)).unwrap().unwrap();
+        let mut target = OutputFile::of(open(true)).unwrap().unwrap();
         let text = std::io::read_to_string(target.reader().unwrap()).unwrap();
         assert_eq!(text, "one\ntwo\nthr");
         assert_eq!((target.cut(20).unwrap(), target.cut(8).unwrap()), (0, 3));
@@ -111,6 +111,6 @@ mod tests {
     fn a_pipe_is_no_target() {
         let (reader, _writer) = io::pipe().unwrap();
         let file = File::from(std::os::fd::OwnedFd::from(reader));
-        assert!(Target::of(file).unwrap().is_none());
+        assert!(OutputFile::of(file).unwrap().is_none());
     }
 }
