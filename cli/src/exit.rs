@@ -1,4 +1,4 @@
-//! Exit: the statuses that the command ends with, all of them.
+//! Exit: all statuses that the command ends with.
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

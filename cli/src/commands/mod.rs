@@ -1,4 +1,4 @@
-//! Commands: what each of them does, from its arguments to its exit status.
+//! Commands: each from its arguments to its exit status.
 
 pub(crate) mod bench;
 pub(crate) mod doctor;

@@ -82,7 +82,8 @@ fn for_each_input(
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
     if !Schedule::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
-        let message = "a script that runs once on every worker has no inputs to choose among or to account for";
+        let message =
+            "a script that runs once on every worker has no inputs to select or to record";
         return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
     }
     if common.output.results.is_some() {

@@ -1,4 +1,4 @@
-//! Contents: inputs that are what is in the files that other inputs name.
+//! Contents: inputs that are the contents of files, whose names come from other inputs.
 
 use std::fs;
 

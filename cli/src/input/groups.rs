@@ -1,4 +1,4 @@
-//! Groups: several sources of inputs, of which each combination is one input, or which go side by side.
+//! Groups: several sources of inputs, combined with each other or linked one to one.
 
 use crate::fatal::Fatal;
 use crate::input::block::{Block, Blocks, Columns, Entry, Format};

@@ -1,4 +1,4 @@
-//! Input: what the inputs are, where they come from, and what a call gets of one.
+//! Input: what the inputs are, where they come from, and what a call gets from one.
 //!
 //! `args` are the options and `words` the command line after `:::`; [`Inputs::open`] makes a sequence of blocks
 //! from both. Inputs come from streams, which `format` cuts, and from the `names` of files and their `contents`;

@@ -1,4 +1,4 @@
-//! Reader: inputs on their way from where they are read to the map that makes calls of them.
+//! Reader: reads inputs ahead, and passes them to the thread that makes calls.
 //!
 //! Reading has a thread of its own, so that a slow stream holds nothing up. What it has read goes to a
 //! second one, from where three things go to the thread that runs the map: inputs, one by one, over a

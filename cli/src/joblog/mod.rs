@@ -156,7 +156,7 @@ impl Joblog {
         Some(
             Fatal::new(Exit::Failed, message)
                 .cause(error)
-                .hint("what it does not account for is run again with --resume"),
+                .hint("--resume runs the inputs again that it does not record"),
         )
     }
 
@@ -196,8 +196,8 @@ fn read(path: &Path, file: &mut File, goes_on: bool) -> Result<Contents, Fatal> 
     match contents.records.len() {
         n if n > 0 && !goes_on => {
             let n = grouped(n as u64);
-            let message = format!("{} has an account of {n} inputs already", path.display());
-            let hint = "--resume goes on with that run; else remove the file, or name another one";
+            let message = format!("{} already records {n} inputs", path.display());
+            let hint = "--resume resumes that run; otherwise remove the file, or name another one";
             Err(Fatal::new(Exit::Usage, message).hint(hint))
         }
         _ => Ok(contents),

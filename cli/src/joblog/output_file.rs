@@ -1,4 +1,4 @@
-//! OutputFile: the file that standard output is, as far as an account of results needs to know it.
+//! OutputFile: the regular file that standard output is, if it is one.
 
 use std::fs::{self, File};
 use std::io::{self, Seek};

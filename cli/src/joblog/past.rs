@@ -1,4 +1,4 @@
-//! Past: what earlier runs have done, as their joblog tells it.
+//! Past: what earlier runs have done, read from their job log.
 
 use std::collections::HashMap;
 

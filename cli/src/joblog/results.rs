@@ -1,4 +1,4 @@
-//! Results: whether the file that standard output is has the results that an account tells of.
+//! Results: whether the file at standard output has the results that the job log records.
 //!
 //! A file is known by its device and inode. One that was moved to another disk has others, and one that was
 //! replaced may have the same: so what stands where results are said to end is compared too.

@@ -1,4 +1,4 @@
-//! Row: a line of the joblog, as it is written and read.
+//! Row: a line of the job log, written and read.
 //!
 //! The columns of GNU parallel come first, so that its tools read it; ours follow.
 

@@ -1,4 +1,4 @@
-//! Writer: lines of the joblog, written once the results that they account for are out.
+//! Writer: rows of the job log, each written once the results that it records are out.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Json: results as JSON text, and lines of JSON as values.
+//! JSON: results as text, and text as values.
 //!
 //! Writing follows Python's `json.dumps`, in its compact form and with text as it is; what `dumps`
 //! cannot hold is an error that says where it sat. Reading loses nothing: ints of any size stay

@@ -1,4 +1,4 @@
-//! Plan: what the arguments mean, with what is wrong about them found before Python starts.
+//! Plan: what the arguments mean, and what is wrong with them, before Python starts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -51,7 +51,7 @@ impl CallsPlan {
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
             if let Some(path) = args.input.files.first() {
-                let message = format!("there are inputs beside those in {}", path.display());
+                let message = format!("there are inputs besides those in {}", path.display());
                 let hint = "::: before them combines each with each line of the file";
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
@@ -62,7 +62,10 @@ impl CallsPlan {
         }
         let inputs = match Inputs::open(&args.input, groups)? {
             Some(inputs) if is_stdin => {
-                let message = format!("`-` is standard input, and {} is to be read", inputs.name);
+                let message = format!(
+                    "`-` names standard input, and {} names inputs, too",
+                    inputs.name
+                );
                 return Err(Fatal::new(Exit::Usage, message).hint("name one of them"));
             }
             Some(inputs) => inputs,

@@ -1,4 +1,4 @@
-//! Csv: rows of a table, as RFC 4180 has them but for the ends of lines.
+//! CSV: rows as in RFC 4180, except that lines end with a newline alone.
 
 use csv_core::Writer;
 use owngil::Value;

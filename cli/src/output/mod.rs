@@ -1,4 +1,4 @@
-//! Output: what tasks print, and what they give, on its way to where it is read.
+//! Output: what tasks print and return, on its way to its reader.
 //!
 //! The options are in `args`. `task_output` takes what tasks print and passes it on, task by task, line by line
 //! or as it comes; meanwhile it is kept in a `spool`, and a `tag` may stand before each line. `folder` keeps

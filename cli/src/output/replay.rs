@@ -1,4 +1,4 @@
-//! Replay: what a call that is made again prints for the second time, and need not be seen twice.
+//! Replay: output of a call that runs again, which is not shown twice.
 
 use crate::joblog::{digest, digest_on};
 

@@ -1,4 +1,4 @@
-//! TaskOutput: what the tasks print, each kept apart from the others, and where it goes.
+//! TaskOutput: what the tasks print, kept apart by task, and where it goes.
 
 use std::collections::HashMap;
 use std::fmt;

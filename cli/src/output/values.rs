@@ -1,4 +1,4 @@
-//! Values: what tasks give, as it is written to standard output.
+//! Values: the results of tasks, written to standard output.
 
 use std::io::Write;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Values {
     /// `has_account` says that the run may be gone on with, after what an earlier one has written.
     pub(crate) fn new(args: &ValueArgs, has_account: bool) -> Result<Values, Fatal> {
         if has_account && matches!(args.output, FormatArg::Json | FormatArg::Csv) {
-            let message = "--joblog: a run cannot go on in the middle of an array or a table";
+            let message = "--joblog: a run cannot resume in the middle of an array or a table";
             let fatal = Fatal::new(Exit::Usage, message);
             return Err(fatal.hint("take --output jsonl, or leave out --joblog"));
         }

@@ -1,4 +1,4 @@
-//! Python: which one is used, and why. Found as uv finds it.
+//! Choice: which Python is used, and why. It is found as uv finds it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

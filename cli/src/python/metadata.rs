@@ -1,4 +1,4 @@
-//! Metadata: what a script says of the Python that it needs, in a block as PEP 723 has it.
+//! Metadata: the Python that a script needs, from its block as in PEP 723.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Placement: what a run says of where its code ran, where that is not plain.
+//! Placement: the notes about where code ran.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Event: what becomes of inputs, as the scheduler tells it.
+//! Event: what becomes of inputs, as the scheduler reports it.
 
 use std::time::{Duration, SystemTime};
 

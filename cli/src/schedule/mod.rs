@@ -1,4 +1,4 @@
-//! Schedule: what decides which inputs are run, when, how often and for how long, and when the run ends.
+//! Schedule: which inputs run, when, how often and for how long, and when the run ends.
 //!
 //! The options are in `args`. `selection` says which input comes next, `rate_limit` when it may begin, `timeout` how
 //! long it may take, `retry` whether it is tried again, `reorder` in which order what has ended is reported,

@@ -1,4 +1,4 @@
-//! Run: all calls of a run over inputs: a map, where nothing else is asked for, or a schedule.
+//! Run: all calls of a run: a plain map, or a schedule where an option needs one.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Scheduler: makes the calls of a schedule, one by one, and tells their ends.
+//! Scheduler: makes the calls of a schedule, one by one, and reports how they end.
 
 use super::ending::End;
 use std::collections::{BTreeMap, HashMap};

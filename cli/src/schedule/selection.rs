@@ -1,4 +1,4 @@
-//! Selection: which input comes next: some are not for this run, and their order may be left to chance.
+//! Selection: which input comes next: `--resume` and shards skip some, `--shuf` changes the order.
 
 use crossbeam_channel::{Receiver, RecvError, TryRecvError};
 use fastrand::Rng;

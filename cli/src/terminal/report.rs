@@ -247,10 +247,10 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_then_what_says_more() {
-        let failure = Failure::new("broken").hint("mend it");
+        let failure = Failure::new("broken").hint("fix it");
         assert_eq!(
             failure.message("input 3", &failure.details, failure.hint.as_deref()),
-            "error: input 3: broken\nhint: mend it\n"
+            "error: input 3: broken\nhint: fix it\n"
         );
         let failure = Failure {
             details: "Traceback\nmore".to_owned(),

@@ -1,4 +1,4 @@
-//! Stray: what is written to descriptor 1 past every task, such as by C code of an interpreter.
+//! Stray: what is written to descriptor 1 outside of any task, such as by C code.
 //!
 //! Results and what scripts print leave by a descriptor of their own. What comes here goes where output goes that
 //! belongs to no task.

@@ -1,5 +1,5 @@
-//! Summary: what there is to know of a run at its end: how fast it was, what its workers did, what was
-//! slow, what failed, and what follows.
+//! Summary: the last lines of a run: how fast it was, what its workers did, what was slow, what failed, and
+//! what to do about it.
 
 use std::time::Duration;
 

@@ -242,7 +242,7 @@ fn crossing(figures: &Figures, best: &Point) -> Advice {
 fn single(figures: &Figures) -> Advice {
     let why = match figures.cores {
         1 => "This process has one core, where nothing runs in parallel",
-        _ => "One worker has nothing to run beside: without -j 1 all cores are compared",
+        _ => "One worker shows no speed-up: omit -j 1 to compare all cores",
     };
     let share = percent(figures.crossing.share);
     let text = format!("{why}. What can be said is that crossing would take {share} of the time.");

@@ -1,4 +1,4 @@
-//! Agreement: whether two calls have given the same.
+//! Agreement: whether two calls returned the same.
 
 use owngil::Value;
 

@@ -1,4 +1,4 @@
-//! Measure: the first calls, and the rounds in which everything is measured in turn.
+//! Measure: the first calls, and the rounds that measure everything in turn.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Pools: those that are compared, and what it took to start them.
+//! Pools: the pools that are compared, and what it took to start them.
 
 use std::fs;
 use std::sync::Arc;

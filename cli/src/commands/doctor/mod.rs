@@ -7,7 +7,7 @@ mod advice;
 mod listing;
 mod record;
 mod table;
-mod trying;
+mod try_package;
 
 use std::env;
 use std::path::{MAIN_SEPARATOR, PathBuf};
@@ -27,8 +27,8 @@ use crate::python::own_list;
 use crate::session::Session;
 use crate::terminal::screen::Screen;
 
-pub(crate) use trying::TryArgs;
-use trying::Trying;
+pub(crate) use try_package::TryArgs;
+use try_package::Trying;
 
 /// What `owngil doctor` is to do.
 #[derive(Debug)]

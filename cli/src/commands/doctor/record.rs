@@ -1,4 +1,4 @@
-//! ReportRecord: what `owngil doctor --json` writes. The names of its fields stay as they are.
+//! Record: what `owngil doctor --json` writes. The names of its fields stay as they are.
 
 use owngil::Initialization;
 use owngil::doctor::{Import, NativeModule, Need, Report, Subject};

@@ -1,4 +1,4 @@
-//! Binding: whether the fields of inputs become the arguments of a function, each one of its own.
+//! Binding: whether each field of an input becomes an argument of the function.
 
 use std::sync::{Arc, Weak};
 

@@ -1,4 +1,4 @@
-//! Material: an input, as far as a schedule and an account need to know it.
+//! Material: an input, as far as the schedule and the job log need to know it.
 
 use serde::Serialize;
 

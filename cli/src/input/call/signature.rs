@@ -1,4 +1,4 @@
-//! Signature: what a function takes, and whether the fields of an input fit that.
+//! Signature: the parameters of a function, and whether the fields of an input fit them.
 
 /// A function's parameters.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Document: JSON that is in memory as a whole. Its values are inputs; where it is one array, the items of that.
+//! Document: JSON that is in memory as a whole. Each value is an input; a single array gives its items.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Encoding: the byte order mark that text may begin with, which is no part of it.
+//! Encoding: the byte order mark that text may begin with, and text in other encodings than UTF-8.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};

@@ -1,7 +1,7 @@
-//! Values: a stream of JSON values, which stand on a line each or go over several.
+//! Values: a stream of JSON values, one on each line or over several lines.
 //!
-//! What has a value on each line is read as it comes. All else is read whole, and checked before there is an
-//! input: half of a broken file is not to be run.
+//! A stream with a value on each line is read as it comes. Any other is read whole and checked before its first
+//! input: no half of a broken file runs.
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl<R: Read + Send + 'static> Values<R> {
                 self.name,
                 TEXT_MAX >> 30
             );
-            let hint = "jq -c '.[]' writes each item of an array on a line, of which there may be any number";
+            let hint = "jq -c '.[]' writes each item of an array on a line of its own, and the file may then have any size";
             return Err(Fatal::new(Exit::Usage, message).hint(hint));
         }
         let document = Document::new(text, Arc::clone(&self.name));

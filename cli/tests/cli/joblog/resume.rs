@@ -224,7 +224,7 @@ fn an_account_is_not_written_over_and_belongs_to_one_run() {
         ended
             .check(2)
             .stderr
-            .starts_with("error: log has an account of 2 inputs already\nhint: --resume ")
+            .starts_with("error: log already records 2 inputs\nhint: --resume ")
     );
     assert_eq!(place.read("log"), log);
 
@@ -541,13 +541,13 @@ fn ctrl_c_prints_the_command_that_goes_on() {
     }
     running.signal("INT");
     let ended = running.end();
-    let hint = "hint: to go on: owngil map --resume going_on.py:sleeping -i inputs --joblog 'a log' -j 2 >> 'an out'";
+    let hint = "hint: to resume: owngil map --resume going_on.py:sleeping -i inputs --joblog 'a log' -j 2 >> 'an out'";
     assert_eq!(ended.check(130).last_words(), hint);
     let n_before = place.read("a log").lines().count() - 1;
     assert!(n_before < 100);
     assert_eq!(place.read("an out").lines().count(), n_before);
     place
-        .shell(hint.strip_prefix("hint: to go on: ").unwrap())
+        .shell(hint.strip_prefix("hint: to resume: ").unwrap())
         .check(0);
     assert_eq!(place.read("an out").lines().count(), 100);
     assert_eq!(place.read("a log").lines().count(), 101);

@@ -161,7 +161,7 @@ fn a_share_of_inputs_that_are_not_counted_is_a_mistake() {
     }
     let ended = run(&mut owngil(["run", "--retries", "2", "resize.py"]));
     assert!(
-        ended.check(2).stderr.contains("no inputs to choose among"),
+        ended.check(2).stderr.contains("no inputs to select"),
         "{}",
         ended.stderr
     );

@@ -1,5 +1,5 @@
-//! Trying: `owngil doctor --try`, whether private copies of one package hold, and the user's own list of those
-//! that did.
+//! Try: `owngil doctor --try`, which tests private copies of a package, and adds it to the user's own list if they
+//! work.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
