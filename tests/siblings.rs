@@ -108,7 +108,7 @@ def f():
     any(Py_GIL_DISABLED, not(Py_3_14)),
     ignore = "concurrent.interpreters came with 3.14; free-threaded: there is one interpreter"
 )]
-fn the_standard_librarys_own_interpreters_work_in_a_task() {
+fn interpreters_of_the_standard_library_work_in_a_task() {
     let found = each(
         &pool(),
         "
