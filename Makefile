@@ -33,7 +33,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -97,3 +97,6 @@ fmt: ## format the code
 
 docs: ## build the documentation of all crates, without warnings
 	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features
+
+release-check: ## what must hold before a release: packages, oldest Rust, docs.rs, licences, words, links; QUICK=1 takes minutes
+	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)

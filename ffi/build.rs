@@ -52,12 +52,15 @@ fn found(config: &InterpreterConfig) -> String {
     format!("Python {} at {name}", config.version())
 }
 
-/// The version down to the patch, for comparison with what is loaded at run time; only the minor
-/// where the executable cannot be run.
+/// The version down to the patch, for comparison with what is loaded at run time. Only the minor
+/// version where no executable is named (a file in PYO3_CONFIG_FILE) or it cannot be run.
 fn full_version(config: &InterpreterConfig) -> String {
     let script = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
-    match config.run_python_script(script) {
-        Ok(version) => version.trim().to_owned(),
-        Err(_) => config.version().to_string(),
+    let output = config
+        .executable()
+        .and_then(|_| config.run_python_script(script).ok());
+    match output {
+        Some(version) => version.trim().to_owned(),
+        None => config.version().to_string(),
     }
 }
