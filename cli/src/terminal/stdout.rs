@@ -299,7 +299,7 @@ mod tests {
         let (open, gate) = mpsc::channel();
         drop(open);
         let (report, reported) = mpsc::channel();
-        let failed = move |error: &io::Error| tell.send(error.kind()).unwrap();
+        let failed = move |error: &io::Error| report.send(error.kind()).unwrap();
         let stdout = Stdout::over(Gate(gate, Arc::default()), failed).unwrap();
         stdout.append(|out| out.push(b'x'));
         assert_eq!(reported.recv().unwrap(), io::ErrorKind::BrokenPipe);

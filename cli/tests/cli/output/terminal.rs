@@ -8,7 +8,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::support::{owngil, run, run_with, scripts, words};
+use crate::support::{command, owngil, run, run_with, scripts, words};
 
 /// A pseudo-terminal of this size, with what was written to it.
 struct Terminal {
@@ -88,6 +88,9 @@ fn on_screen(written: &str, n_columns: u16) -> Vec<String> {
             }
             c => {
                 let width = c.width().unwrap_or(0);
+                if width == 0 {
+                    continue;
+                }
                 if column + width > usize::from(n_columns) {
                     (row, column) = (row + 1, 0);
                     screen.resize(screen.len().max(row + 1), Vec::new());
@@ -183,7 +186,7 @@ fn colours_are_for_terminals_whose_user_wants_them() {
     std::fs::write(folder.path().join("f.py"), "import json\n").unwrap();
     let doctor = |variable: &str| {
         let owngil = owngil(["doctor", "f.py"]);
-        let mut command = Command::new("env");
+        let mut command = command("env");
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
             command.args(["-u", name]);
         }
