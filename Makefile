@@ -33,7 +33,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -57,14 +57,14 @@ suite: ## run only the tests, on one Python: unit, integration and documentation
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
 
 packages: ## test real packages in four workers at once, and examples with packages; needs pip and a registry
-	$(cargo) build --workspace --bins --examples
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --no-fail-fast --test packages --test examples
+	$(cargo) build --workspace --all-features --bins --examples
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test packages --test examples
 
 cpython-tests: ## compare CPython's own tests in one interpreter with plain python; takes half an hour
 	OWNGIL_TEST_CPYTHON=1 $(cargo) test -p owngil-cli --no-fail-fast --test cpython
 
 cases: ## run cases that users reported about packages: a part of `make packages`
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test -p owngil-cli --test packages -- 'case '
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --test packages -- 'case '
 
 soak: ## run packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private PACKAGES='numpy lxml'
 	for seed in $$(seq $(SEEDS)); do $(cargo) test -p owngil-cli --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(PACKAGES) || exit; done
@@ -101,3 +101,6 @@ fmt: ## format the code
 
 docs: ## build the documentation of all crates, without warnings
 	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features
+
+release-check: ## what must hold before a release: packages, oldest Rust, docs.rs, licences, words, links; QUICK=1 takes minutes
+	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)

@@ -4,6 +4,7 @@
 //! It reads the sources as text, and needs no Python.
 
 mod circles;
+mod folders;
 mod rooms;
 mod source;
 mod words;

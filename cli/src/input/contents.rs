@@ -1,11 +1,10 @@
-//! Contents: inputs that are what is in the files that other inputs name.
+//! Contents: inputs that are the contents of files, whose names come from other inputs.
 
 use std::fs;
 
-use super::Blocks;
-use super::block::{Block, Entry, Format};
-use super::text::path;
 use crate::failure::Problem;
+use crate::input::block::{Block, Blocks, Entry, Format};
+use crate::input::text::path;
 
 /// Reads each file when it is asked for, into a block of its own.
 pub(super) fn of_files(names: Blocks, is_text: bool) -> Blocks {

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::{Walk, WalkBuilder};
 
-use super::block::{Block, Format};
-
 use crate::exit::Exit;
 use crate::failure::Problem;
 use crate::fatal::Fatal;
+use crate::input::block::{Block, Format};
 
 /// How many names go into one block.
 const N_NAMES: usize = 64;
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_told() {
+    fn what_is_no_pattern_is_reported() {
         let Err(fatal) = Names::find(&["a[".to_owned()], STRICT) else {
             panic!("it is none")
         };

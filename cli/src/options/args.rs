@@ -410,7 +410,7 @@ pub(crate) struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// Whether all is to be told at the end, what was slow among it.
+    /// Whether to print the summary at the end.
     pub(crate) fn wants_summary(&self) -> bool {
         !self.process.quiet && (self.progress.summary || self.process.verbose)
     }

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_place_and_what_may_be_meant() {
+    fn a_mistake_is_reported_with_its_place_and_what_may_be_meant() {
         for (keys, parts) in [
             (
                 "keep_order = true",
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_file_with_a_table_is_read_and_one_that_is_broken_is_told() {
+    fn the_nearest_file_with_a_table_is_read_and_one_that_is_broken_is_reported() {
         let home = tempfile::tempdir().unwrap();
         let below = home.path().join("a/b");
         fs::create_dir_all(&below).unwrap();

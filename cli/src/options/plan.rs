@@ -1,4 +1,4 @@
-//! Plan: what the arguments mean, with what is wrong about them found before Python starts.
+//! Plan: what the arguments mean, and what is wrong with them, before Python starts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,7 +11,7 @@ use owngil::Function;
 use super::args::{Args, CallsArgs, RunArgs, ScriptArg};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::binding::Binding;
+use crate::input::call::binding::Binding;
 use crate::input::{self, Blocks, Fields, GivenArg, Inputs, Listed, Shape, WordGroup};
 use crate::terminal::stdin::Stdin;
 
@@ -183,7 +183,7 @@ fn script_of(name: &OsStr) -> Result<Function, Fatal> {
     };
     match read {
         Ok(text) => Ok(Function::script_text((name != "-").then_some(path), text)),
-        // Where it is loaded it is told what is there instead.
+        // Loading it reports what is there instead.
         Err(_) if name != "-" => Ok(Function::script(path)),
         Err(error) => Err(Fatal::new(Exit::Usage, format!("standard input: {error}"))),
     }

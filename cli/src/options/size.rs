@@ -1,4 +1,4 @@
-//! Quantity: lengths of time and sizes, as they are written on the command line.
+//! Size: durations and sizes, as they are written on the command line.
 
 use std::time::Duration;
 

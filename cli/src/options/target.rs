@@ -1,4 +1,4 @@
-//! Target: the function that the command line names, or holds.
+//! Target: the function that the command line names or contains.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Ending: what is said of a run that has a schedule once it is over, and the status that follows.
+//! Ending: the last messages of a run with a schedule, and its status.
 
 use super::halt::Halt;
 use std::env;

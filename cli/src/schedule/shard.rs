@@ -1,4 +1,4 @@
-//! Shard: which inputs are for this machine, of several that are given the same.
+//! Shard: which inputs belong to this machine, of several that get the same inputs.
 
 use std::str::FromStr;
 

@@ -5,9 +5,9 @@ use std::fs;
 
 use crate::Result;
 use crate::environment::root;
-use crate::matrix::PLACES;
 use crate::place::Place;
 use crate::record::{self, Record};
+use crate::runs::matrix::PLACES;
 
 const BEGIN: &str = "<!-- made by `make compatibility`, from here -->\n";
 const END: &str = "<!-- to here -->\n";
@@ -349,7 +349,7 @@ impl Page {
     /// The list: one line per package and Python.
     fn list(&self) -> String {
         let mut text = String::from(
-            "# Packages that may have private copies. `make compatibility` makes this file of cli/tests/packages/seen-*.jsonl.\n\
+            "# Packages that may have private copies. `make compatibility` makes this file of cli/tests/packages/seen/*.jsonl.\n\
              # distribution\tmodules\tpython\toldest\tnewest\tevidence\n",
         );
         let in_processes = in_processes();

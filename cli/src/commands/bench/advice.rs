@@ -468,13 +468,13 @@ mod tests {
         figures.keeps_results = true;
         figures.is_repeatable = false;
         figures.inputs.is_cut = true;
-        let told = warn(&figures);
+        let reported = warn(&figures);
         let expected = ["busy", "few-rounds", "keeps-results", "varies", "cut"];
-        assert_eq!(ids(&told), expected);
+        assert_eq!(ids(&reported), expected);
         assert!(
-            told[0].text.contains("only 1.2 of 2 cores"),
+            reported[0].text.contains("only 1.2 of 2 cores"),
             "{}",
-            told[0].text
+            reported[0].text
         );
     }
 }

@@ -7,7 +7,7 @@ mod advice;
 mod listing;
 mod record;
 mod table;
-mod trying;
+mod try_package;
 
 use std::env;
 use std::path::{MAIN_SEPARATOR, PathBuf};
@@ -27,8 +27,8 @@ use crate::python::own_list;
 use crate::session::Session;
 use crate::terminal::screen::Screen;
 
-pub(crate) use trying::TryArgs;
-use trying::Trying;
+pub(crate) use try_package::TryArgs;
+use try_package::Trying;
 
 /// What `owngil doctor` is to do.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_told_from_modules() {
+    fn a_script_is_distinguished_from_modules() {
         let script = |path: &str| Subject::Script(PathBuf::from(path));
         assert_eq!(of(&["a.py"]).unwrap(), script("a.py"));
         assert_eq!(of(&["a.py:f.g"]).unwrap(), script("a.py"));
