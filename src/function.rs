@@ -24,7 +24,7 @@ pub struct Function {
 struct Known {
     /// Counts from 0, without gaps.
     id: usize,
-    place: Location,
+    location: Location,
 }
 
 /// Where the code is.

@@ -84,7 +84,7 @@ pub struct Import {
     pub is_lazy: bool,
     /// Whether it is imported only where an `ImportError` is caught.
     pub is_optional: bool,
-    /// The name and version of its distribution, for [`Subject::Installed`].
+    /// The name and version of its distribution, for [`Subject::Installed`](super::Subject::Installed).
     pub distribution: Option<String>,
     /// Its file. `None` if it is built in, missing, or a folder.
     pub path: Option<PathBuf>,

@@ -11,7 +11,6 @@ use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
 use super::buffer::Buffer;
-use super::format;
 use super::format::leaf_name;
 use super::format::limits::foreseen;
 use super::pickle::Leaves;

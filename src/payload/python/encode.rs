@@ -59,7 +59,7 @@ impl From<Raised<'_>> for Stop {
 }
 
 /// A container that may occur again.
-enum Seen<'a> {
+enum SeenContainer<'a> {
     /// It is being written: meeting it now is a cycle.
     Open,
     /// It stands at this offset, or in the buffer of this number. The reference keeps its address from being used again.
@@ -81,7 +81,7 @@ pub(super) struct Walk<'o, 'a> {
     pub(super) leaves: Vec<Object<'a>>,
     written: &'o mut KeyCache,
     /// Containers that may occur again, by address; made for the first such container.
-    seen: Option<HashMap<usize, Seen<'a>>>,
+    seen: Option<HashMap<usize, SeenContainer<'a>>>,
     /// In the search for the place of a leaf that failed: its number, and what to say of it.
     pub(super) wanted: Option<(usize, CrossingError)>,
 }
@@ -157,11 +157,14 @@ impl<'o, 'a> Walk<'o, 'a> {
         }
         let seen = self.seen.get_or_insert_default();
         let number = match seen.get(&object.address()) {
-            Some(Seen::Done(number, _)) => *number,
+            Some(SeenContainer::Done(number, _)) => *number,
             _ => {
                 let contents = self.lending.contents(object)?;
                 let number = u64::from(self.out.add(contents).map_err(Stop::Error)?);
-                seen.insert(object.address(), Seen::Done(number, object.clone()));
+                seen.insert(
+                    object.address(),
+                    SeenContainer::Done(number, object.clone()),
+                );
                 number
             }
         };
@@ -217,13 +220,13 @@ impl<'o, 'a> Walk<'o, 'a> {
         if shared {
             let seen = self.seen.get_or_insert_default();
             match seen.get(&object.address()) {
-                Some(Seen::Open) => return Err(Stop::PickleWhole),
-                Some(Seen::Done(first, _)) => {
+                Some(SeenContainer::Open) => return Err(Stop::PickleWhole),
+                Some(SeenContainer::Done(first, _)) => {
                     format::mark_shared(self.out, self.body + *first as usize);
                     format::write_ref(self.out, *first);
                     return Ok(());
                 }
-                None => drop(seen.insert(object.address(), Seen::Open)),
+                None => drop(seen.insert(object.address(), SeenContainer::Open)),
             }
         }
         if self.depth == MAX_DEPTH {
@@ -233,7 +236,7 @@ impl<'o, 'a> Walk<'o, 'a> {
         self.items(object)?;
         self.depth -= 1;
         if shared {
-            let place = Seen::Done(offset as u64, object.clone());
+            let place = SeenContainer::Done(offset as u64, object.clone());
             let seen = self.seen.get_or_insert_default();
             seen.insert(object.address(), place);
         }

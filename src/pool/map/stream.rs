@@ -38,7 +38,7 @@ where
     S: Stream<Item: Serialize>,
     T: DeserializeOwned,
 {
-    pub(super) fn new(pool: &'p Pool, function: &Function, inputs: S) -> Self {
+    pub(crate) fn new(pool: &'p Pool, function: &Function, inputs: S) -> Self {
         MapStream {
             pool,
             function: *function,
@@ -123,7 +123,7 @@ impl<S, T> fmt::Debug for MapStream<'_, S, T> {
 pub struct Iterated<I>(I);
 
 impl<I> Iterated<I> {
-    pub(super) fn new(items: I) -> Self {
+    pub(crate) fn new(items: I) -> Self {
         Iterated(items)
     }
 }
