@@ -9,7 +9,7 @@ use crate::source::root;
 const N_FILES_MAX: usize = 15;
 
 /// The folders whose own files, and those of the folders in them, are counted.
-const COUNTED: [&str; 4] = ["benches", "examples", "tests", "tools"];
+const COUNTED: [&str; 5] = ["benches", "examples", "ffi", "tests", "tools"];
 
 #[test]
 fn folders_have_few_files_side_by_side() {
