@@ -22,7 +22,7 @@ fn check(folder: &Path) {
     let mut n_files = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file() {
+        if !entry.path().is_dir() {
             n_files += 1;
         } else if entry.file_name() != "__pycache__" {
             check(&entry.path());
