@@ -16,8 +16,7 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 fn scale() -> u64 {
-    let scale = std::env::var("OWNGIL_STRESS").ok();
-    scale.map_or(1, |scale| scale.parse().expect("OWNGIL_STRESS is a number"))
+    support::scale().into()
 }
 
 /// What interpreters of this version lose when they end, in KiB each (facts of CPython: its arenas

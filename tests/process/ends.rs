@@ -112,7 +112,7 @@ fn each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die() 
     if alone("each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die") {
         return;
     }
-    let n_rounds = std::env::var("OWNGIL_TEST_ROUNDS").map_or(30, |n| n.parse().unwrap());
+    let n_rounds = 10 * support::scale();
     let mut seed = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move |below: u64| {
         seed ^= seed << 13;

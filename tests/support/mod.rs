@@ -41,6 +41,12 @@ pub(crate) fn builder(backend: Backend, n_workers: usize) -> PoolBuilder {
     builder.worker_program(WORKER)
 }
 
+/// How much longer than usual the long tests take: `OWNGIL_STRESS=10` makes it ten times.
+pub(crate) fn scale() -> u32 {
+    let scale = std::env::var("OWNGIL_STRESS").ok();
+    scale.map_or(1, |scale| scale.parse().expect("OWNGIL_STRESS is a number"))
+}
+
 /// The rows of a table in turn. A test that fails shows which was the last: what it prints is shown then.
 pub(crate) fn rows<T: Debug>(rows: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     rows.into_iter().inspect(|row| println!("row: {row:?}"))

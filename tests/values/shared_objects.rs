@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::support::{f, pool};
+use crate::support::{self, f, pool};
 use owngil::{Backend, Error, Task, Value};
 use serde::Deserialize;
 
 /// For how long each test goes on.
-const TIME: Duration = Duration::from_secs(3);
+fn time() -> Duration {
+    support::scale() * Duration::from_secs(1)
+}
 
 /// A module whose containers are changed by `change` and given by `f`. What a row holds belongs together, and
 /// so does a key of the table with its value: each is made whole, put in, and taken out.
@@ -77,7 +79,7 @@ fn what_others_change_is_read_in_one_state() {
     };
     let mut changing: Vec<Task<i64>> = (0..2).map(|_| change()).collect();
     let (mut n_read, mut n_changed) = (0, 0);
-    while start.elapsed() < TIME {
+    while start.elapsed() < time() || n_read <= 50 {
         let reads = pool.map::<Read, _>(&function("f"), std::iter::repeat_n((), 50));
         for read in reads {
             let (rows, table, attributes, bag) = read.unwrap();
@@ -118,7 +120,7 @@ fn what_others_change_in_the_middle_of_it_is_a_value_or_an_error() {
     let start = Instant::now();
     let mut first = 0;
     let (mut n_values, mut n_errors) = (0, 0);
-    while start.elapsed() < TIME {
+    while start.elapsed() < time() {
         first += 1000;
         let changing: Vec<Task<i64>> = (0..2)
             .map(|_| pool.submit(&function("change"), (500, first)).unwrap())
@@ -152,7 +154,7 @@ fn interrupts_reach_their_own_call_while_others_come_and_go() {
     );
     let start = Instant::now();
     let mut n_interrupted = 0;
-    while start.elapsed() < TIME {
+    while start.elapsed() < time() || n_interrupted <= 2 {
         let spinning: Vec<Task<i64>> = (0..2).map(|_| pool.submit(&spin, ()).unwrap()).collect();
         for (n, sum) in (0..200).zip(pool.map::<i64, _>(&quick, 0..200)) {
             assert_eq!(sum, Ok((0..n).sum()), "{n}");
