@@ -94,8 +94,9 @@ fn word_offset(
 ) -> Option<usize> {
     // SAFETY: what is read begins there and is larger, as said where the number is.
     let word = |place: usize| unsafe { ptr::read_volatile(begin.wrapping_add(place)) };
+    let before = |place: usize| place.checked_sub(1).map_or(0, word);
     let mut found =
-        (1..n_words - 1).filter(|place| is_meant(word(*place), [word(place - 1), word(place + 1)]));
+        (0..n_words - 1).filter(|place| is_meant(word(*place), [before(*place), word(place + 1)]));
     let only = found.next()?;
     found.next().is_none().then_some(only)
 }
