@@ -15,7 +15,7 @@ const CRATES: [(&str, usize); 4] = [
     ("src/", 6),
     ("cli/src/", 3),
     ("cli/benches/bars/", 3),
-    ("ffi/src/", 4),
+    ("ffi/src/", 2),
 ];
 
 /// What a file imports or names: the parts of a path, and whether it hands the name on.
