@@ -88,7 +88,7 @@ impl Parent {
         self.job.load(Ordering::Relaxed)
     }
 
-    /// The job that runs has started this process, which nobody has waited for yet.
+    /// The job that runs has started this process, which has not been waited for yet.
     pub(crate) fn add(&self, pid: i32) {
         let opened = Pid::from_raw(pid).and_then(|pid| {
             let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;

@@ -24,12 +24,12 @@ pub struct Function {
 struct Known {
     /// Counts from 0, without gaps.
     id: usize,
-    place: Place,
+    location: Location,
 }
 
 /// Where the code is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// `name`, dotted, of the file at `path`, which is imported as `module`.
     File {
         path: PathBuf,
@@ -101,7 +101,7 @@ impl Function {
     /// which is put at the front of `sys.path`. Its `if __name__ == "__main__"` block does not run.
     pub fn at(reference: impl AsRef<str>) -> Function {
         let reference = reference.as_ref();
-        let malformed = || Place::Malformed {
+        let malformed = || Location::Malformed {
             reference: reference.to_owned(),
         };
         let place = match reference.rsplit_once(':') {
@@ -109,7 +109,7 @@ impl Function {
                 let is_file = place.ends_with(".py") || place.contains(['/', '\\']);
                 match is_file {
                     true => file(Path::new(place), name),
-                    false if is_dotted_name(place) => Place::Module {
+                    false if is_dotted_name(place) => Location::Module {
                         module: place.to_owned(),
                         name: name.to_owned(),
                     },
@@ -134,7 +134,7 @@ impl Function {
     pub fn source(text: impl Into<String>, name: &str) -> Function {
         let text = text.into();
         let module = format!("owngil_source_{:016x}", hash(&text));
-        Function::new(Place::Source {
+        Function::new(Location::Source {
             text,
             module,
             name: name.to_owned(),
@@ -157,7 +157,7 @@ impl Function {
     pub fn script(path: impl AsRef<Path>) -> Function {
         let path = path.as_ref();
         let shown = path.to_string_lossy().into_owned();
-        Function::new(Place::Script {
+        Function::new(Location::Script {
             script: Script::File(absolute(path).into_os_string()),
             shown,
         })
@@ -172,7 +172,7 @@ impl Function {
             || "-".to_owned(),
             |path| path.to_string_lossy().into_owned(),
         );
-        Function::new(Place::Script {
+        Function::new(Location::Script {
             script: Script::Text {
                 path: path.map(|path| absolute(path).into_os_string()),
                 text: text.into(),
@@ -183,32 +183,32 @@ impl Function {
 
     /// Like [`script`](Function::script), for a module or package by name, as `python -m name` runs it.
     pub fn script_module(name: impl Into<String>) -> Function {
-        Function::new(Place::Script {
+        Function::new(Location::Script {
             script: Script::Module,
             shown: name.into(),
         })
     }
 
-    /// What is at that place, which another process has told.
-    pub(crate) fn of_place(place: Place) -> Function {
-        Function::new(place)
+    /// What is at that location, which another process has named.
+    pub(crate) fn of_location(location: Location) -> Function {
+        Function::new(location)
     }
 
-    fn new(place: Place) -> Function {
-        static KNOWN: LazyLock<Mutex<HashMap<Place, Function>>> = LazyLock::new(Mutex::default);
+    fn new(location: Location) -> Function {
+        static KNOWN: LazyLock<Mutex<HashMap<Location, Function>>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(function) = known.get(&place) {
+        if let Some(function) = known.get(&location) {
             return *function;
         }
         let id = known.len();
         let entry = Known {
             id,
-            place: place.clone(),
+            location: location.clone(),
         };
         let function = Function {
             known: Box::leak(Box::new(entry)),
         };
-        known.insert(place, function);
+        known.insert(location, function);
         function
     }
 
@@ -218,8 +218,8 @@ impl Function {
         self.known.id
     }
 
-    pub(crate) fn place(&self) -> &'static Place {
-        &self.known.place
+    pub(crate) fn location(&self) -> &'static Location {
+        &self.known.location
     }
 }
 
@@ -239,12 +239,12 @@ impl Hash for Function {
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place() {
-            Place::File { path, name, .. } => write!(f, "{}:{name}", path.display()),
-            Place::Module { module, name } => write!(f, "{module}:{name}"),
-            Place::Source { name, .. } => write!(f, "<source>:{name}"),
-            Place::Script { shown, .. } => f.write_str(shown),
-            Place::Malformed { reference } => write!(f, "{reference:?}"),
+        match self.location() {
+            Location::File { path, name, .. } => write!(f, "{}:{name}", path.display()),
+            Location::Module { module, name } => write!(f, "{module}:{name}"),
+            Location::Source { name, .. } => write!(f, "<source>:{name}"),
+            Location::Script { shown, .. } => f.write_str(shown),
+            Location::Malformed { reference } => write!(f, "{reference:?}"),
         }
     }
 }
@@ -255,10 +255,10 @@ impl fmt::Debug for Function {
     }
 }
 
-fn file(path: &Path, name: &str) -> Place {
+fn file(path: &Path, name: &str) -> Location {
     let path = absolute(path);
     let module = module_name(&path);
-    Place::File {
+    Location::File {
         path,
         module,
         name: name.to_owned(),
@@ -322,16 +322,16 @@ mod tests {
 
     #[test]
     fn a_reference_names_a_file_or_a_module() {
-        let place = |reference: &str| Function::at(reference).place().clone();
-        let Place::File { path, module, name } = place("some/where.py:Class.method") else {
+        let place = |reference: &str| Function::at(reference).location().clone();
+        let Location::File { path, module, name } = place("some/where.py:Class.method") else {
             panic!("a file")
         };
         assert!(path.is_absolute() && path.ends_with("some/where.py"));
         assert_eq!((module.as_str(), name.as_str()), ("where", "Class.method"));
-        assert!(matches!(place("dir/script:main"), Place::File { .. }));
+        assert!(matches!(place("dir/script:main"), Location::File { .. }));
         assert_eq!(
             place("package.module:name"),
-            Place::Module {
+            Location::Module {
                 module: "package.module".into(),
                 name: "name".into()
             }
@@ -340,7 +340,7 @@ mod tests {
             "", "name", "file.py", ":name", "module:", "a b:c", "m:1x", "x.py:a-b",
         ] {
             assert!(
-                matches!(place(malformed), Place::Malformed { .. }),
+                matches!(place(malformed), Location::Malformed { .. }),
                 "{malformed:?}"
             );
         }

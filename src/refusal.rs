@@ -1,4 +1,4 @@
-//! Refusal: what CPython does not allow in an interpreter with its own GIL, told from what it raises.
+//! Refusal: what CPython does not allow in an interpreter with its own GIL, recognized by what it raises.
 //!
 //! CPython has no exception type for it, so the texts are all there is to go by
 //! (Python/import.c, Objects/moduleobject.c, Modules/posixmodule.c, Lib/threading.py).

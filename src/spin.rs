@@ -36,7 +36,7 @@ pub(crate) fn spin<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
         if let Some(found) = look() {
             return Some(found);
         }
-        // Whoever has the answer may be waiting for this very core.
+        // The thread with the answer may be waiting for this very core.
         thread::yield_now();
     }
     None

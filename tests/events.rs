@@ -109,7 +109,7 @@ fn the_life_of_tasks_and_workers_is_told() {
     let queued = pool.task(&reciprocal).args(1).deadline(limit);
     let queued: Task<i32> = queued.submit().unwrap();
     assert_eq!(queued.wait(), Err(Error::TimedOut(None)));
-    let late = with("told before it began");
+    let late = with("ended before it began");
     assert_eq!(
         (late[0].level, late[0].get("why")),
         (Level::DEBUG, "TimedOut")

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::evidence::Evidence;
+use super::subject::Subject;
 use super::survey::{Found, Survey};
 use super::trial::{Children, Way};
-use super::{Doctor, Subject, verdict};
+use super::{Doctor, verdict};
 use crate::error::{Error, Result};
 use crate::tested::{self, Package};
 

@@ -65,7 +65,7 @@ impl Cache {
     /// The user's: `owngil/doctor` in `XDG_CACHE_HOME`, or in `~/.cache`.
     pub(super) fn of_user() -> Option<Cache> {
         let set = |name| env::var_os(name).map(PathBuf::from);
-        // The XDG base directory specification: a relative path is to be ignored.
+        // The XDG base directory specification: ignore a relative path.
         let named = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
         let home = || set("HOME").filter(|path| path.is_absolute());
         let folder = named.or_else(|| Some(home()?.join(".cache")))?;
@@ -95,7 +95,7 @@ impl Cache {
             .chain(others.iter().map(String::as_str))
             .collect();
         let stamp = |path: &str| Some((path.to_owned(), Stamp::of(path)?));
-        // Of a file that is gone already nobody knows when it will be back.
+        // A file that is gone may be back at any time.
         let Some(stamps) = files.into_iter().map(stamp).collect::<Option<Vec<_>>>() else {
             return;
         };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Ending, Kind, Module, Outcome};
+use super::outcome::{Ending, Module, ModuleKind, Outcome};
 use super::survey::Found;
 use super::trial::{Children, Probed, Way};
 use crate::error::Result;
@@ -68,7 +68,7 @@ impl Evidence {
             .collect()
     }
 
-    /// The names of those that are absent since they were refused, not since nobody came to ask for them.
+    /// The names of those that are absent since they were refused, not since no code asked for them.
     pub(super) fn left_out(&self, outcome: &Outcome) -> Vec<String> {
         let absent = self.absent(outcome).into_iter();
         let names = absent.map(|module| module.name.clone());
@@ -77,7 +77,7 @@ impl Evidence {
             .collect()
     }
 
-    /// Those of which the strict trial does not show how they would load: it ended before.
+    /// Those that the strict trial did not reach.
     fn unclear(&self) -> Vec<(String, PathBuf)> {
         let Some(strict) = &self.strict else {
             return Vec::new();
@@ -104,7 +104,8 @@ impl Evidence {
             .into_iter()
             .flatten()
             .flat_map(|outcome| &outcome.modules);
-        let files = modules.filter(|module| matches!(module.kind, Kind::Extension | Kind::Source));
+        let files = modules
+            .filter(|module| matches!(module.kind, ModuleKind::Extension | ModuleKind::Source));
         files.map(|module| module.path.as_str())
     }
 

@@ -4,11 +4,11 @@
 //! import runs.
 
 use super::evidence::Evidence;
+use super::report::{Import, NativeModule, Need};
 use super::survey::Found;
-use super::{Import, NativeModule, Need};
 use crate::tested::{List, Standing};
 
-/// What the list says of the native modules that would have a private copy; gives the packages that nobody has
+/// What the list says of the native modules that would have a private copy; gives the packages that have not
 /// tested.
 pub(super) fn judge_natives(natives: &mut [NativeModule], list: &List) -> Vec<String> {
     let mut untested = Vec::new();

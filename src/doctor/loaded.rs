@@ -6,13 +6,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::outcome::{Kind, Outcome};
+use super::outcome::{ModuleKind, Outcome};
 use crate::libraries;
 
 /// The files that Python code has loaded, without those that are known to be safe, in the order of their names.
 pub(super) fn by_python_code(plain: &Outcome) -> Vec<PathBuf> {
     let modules = plain.modules.iter();
-    let extensions = modules.filter(|module| module.kind == Kind::Extension);
+    let extensions = modules.filter(|module| module.kind == ModuleKind::Extension);
     let extensions: HashSet<PathBuf> = extensions.map(|module| real(&module.path)).collect();
     let mapped = || plain.mapped.iter().map(|path| real(path));
     let needed: HashSet<String> = mapped()

@@ -9,7 +9,7 @@
 //!
 //! // By source and symbol tables alone; `trials_by` names a program that tries the imports too.
 //! let report = Doctor::new().without_cache().examine(&Subject::modules(["json", "nothing_like_this"]))?;
-//! assert_eq!(report.imports[0].need, Need::Unknown); // nobody has tried
+//! assert_eq!(report.imports[0].need, Need::Unknown); // untried
 //! assert_eq!(report.imports[1].need, Need::Missing);
 //! # Ok::<(), owngil::Error>(())
 //! ```
@@ -21,7 +21,8 @@ mod listed;
 mod loaded;
 mod native;
 mod outcome;
-mod role;
+mod report;
+mod subject;
 mod survey;
 mod trial;
 mod verdict;
@@ -32,190 +33,21 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use owngil_ffi::Initialization;
-
 use crate::error::Result;
-use crate::function::{Function, Place};
 use crate::tested::List;
 
 use cache::Cache;
 use evidence::Evidence;
-use survey::{Found, Standing, Survey};
+use survey::{Found, ImportStanding, Survey};
 use trial::{Children, Way};
 
 pub use attempt::Attempt;
-pub use role::run_trial_if_asked;
+pub use report::{Import, NativeModule, Need, Report};
+pub use subject::Subject;
+pub use trial::run_trial_if_asked;
 
-/// How long one trial may take, unless the doctor is told otherwise.
+/// How long one trial may take, by default.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
-
-/// What to examine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Subject {
-    /// A script: what its source imports, including imports inside functions. The script itself never runs.
-    Script(PathBuf),
-    /// Modules, by name.
-    Modules(Vec<String>),
-    /// Every installed distribution that has extension modules.
-    Installed,
-}
-
-impl Subject {
-    /// What a function's file or module imports. `None` for a function from source text.
-    pub fn of(function: &Function) -> Option<Subject> {
-        match function.place() {
-            Place::File { path, .. } => Some(Subject::Script(path.clone())),
-            Place::Script { script, shown } => match script.path() {
-                Some(path) => Some(Subject::Script(path.to_owned())),
-                None if script.text().is_none() => Some(Subject::modules([shown.as_str()])),
-                None => None,
-            },
-            Place::Module { module, .. } => Some(Subject::modules([module.as_str()])),
-            Place::Source { .. } | Place::Malformed { .. } => None,
-        }
-    }
-
-    /// Modules, by name: `numpy`, `xml.etree.ElementTree`.
-    pub fn modules<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Subject {
-        Subject::Modules(names.into_iter().map(Into::into).collect())
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Subject::Script(path) => write!(f, "{}", path.display()),
-            Subject::Modules(names) => f.write_str(&names.join(", ")),
-            Subject::Installed => f.write_str("every installed package with native modules"),
-        }
-    }
-}
-
-/// What an import needs, from least to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Need {
-    /// It loads in an interpreter with its own GIL as it is.
-    Strict,
-    /// It was not tried, and its files do not show what it needs.
-    Unknown,
-    /// It loads in such an interpreter from a private copy of its file, and was tested that way.
-    PrivateCopy,
-    /// It needs a process, or private copies of it are untested; see [`tested`](crate::tested).
-    Process,
-    /// It, or something that it imports, is not installed.
-    Missing,
-    /// It works nowhere: it raises, crashes or hangs in a plain process too.
-    Broken,
-}
-
-impl Need {
-    /// The name: `strict`, `unknown`, `private copy`, `process`, `missing` or `broken`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Need::Strict => "strict",
-            Need::Unknown => "unknown",
-            Need::PrivateCopy => "private copy",
-            Need::Process => "process",
-            Need::Missing => "missing",
-            Need::Broken => "broken",
-        }
-    }
-
-    /// Returns whether it runs at all.
-    pub fn is_met(self) -> bool {
-        self < Need::Missing
-    }
-}
-
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The findings about a subject.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Report {
-    /// The Python version, including its build.
-    pub python: String,
-    /// The Python executable.
-    pub executable: PathBuf,
-    /// One row for each top-level package, in the order in which they are named.
-    pub imports: Vec<Import>,
-}
-
-impl Report {
-    /// What the subject needs: the most that any of its imports needs. Missing or broken imports do not count if the
-    /// subject goes on without them.
-    pub fn need(&self) -> Need {
-        let counts = |import: &&Import| import.need.is_met() || !import.is_optional;
-        let needs = self.imports.iter().filter(counts).map(|import| import.need);
-        needs.max().unwrap_or(Need::Strict)
-    }
-}
-
-/// An imported top-level package or module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Import {
-    /// Its name.
-    pub name: String,
-    /// The modules that are imported of it, each with the names taken `from` it, separated by spaces.
-    pub targets: Vec<String>,
-    /// The lines of the script that import it.
-    pub lines: Vec<u32>,
-    /// Whether it is imported only inside functions, and so late in a run or never.
-    pub is_lazy: bool,
-    /// Whether it is imported only where an `ImportError` is caught.
-    pub is_optional: bool,
-    /// The name and version of its distribution, for [`Subject::Installed`].
-    pub distribution: Option<String>,
-    /// Its file. `None` if it is built in, missing, or a folder.
-    pub path: Option<PathBuf>,
-    /// What it needs.
-    pub need: Need,
-    /// The reason, in words.
-    pub why: String,
-    /// The native module that causes this need, if one does.
-    pub decisive: Option<String>,
-    /// The native modules that it silently goes on without, if those that refuse stay refused.
-    pub left_out: Vec<String>,
-    /// The native modules that it goes on without even with private copies.
-    pub left_out_with_copies: Vec<String>,
-    /// The native modules that it imports.
-    pub native: Vec<NativeModule>,
-    /// The packages that it needs processes for, because private copies of these versions are untested.
-    pub untested: Vec<String>,
-    /// Whether this result comes from the cache.
-    pub is_remembered: bool,
-}
-
-/// A module in machine code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NativeModule {
-    /// Its full name.
-    pub name: String,
-    /// Its file. `None` if it is part of Python's own binary.
-    pub path: Option<PathBuf>,
-    /// Whether it belongs to the standard library.
-    pub is_standard: bool,
-    /// What it needs.
-    pub need: Need,
-    /// The reason: the rest of a sentence that begins with its name.
-    pub why: String,
-    /// The modules through which it is imported, from the first to itself. Empty if it was not imported.
-    pub chain: Vec<String>,
-    /// How it initializes its module. `None` if it has no file.
-    pub initialization: Option<Initialization>,
-    /// Whether it calls `PyGILState_Ensure`, which may attach threads to the main interpreter.
-    pub uses_gil_state: bool,
-    /// Whether each copy uses up some of the reserve for thread-local data.
-    pub has_static_tls: bool,
-}
 
 type Progress<'a> = Box<dyn Fn(&str, usize, usize) + Send + Sync + 'a>;
 
@@ -307,8 +139,8 @@ impl<'a> Doctor<'a> {
 
     /// Sets a callback for progress. Its arguments are the import being tried, how many are done, and how many there
     /// are.
-    pub fn on_progress(mut self, told: impl Fn(&str, usize, usize) + Send + Sync + 'a) -> Self {
-        self.progress = Some(Box::new(told));
+    pub fn on_progress(mut self, progress: impl Fn(&str, usize, usize) + Send + Sync + 'a) -> Self {
+        self.progress = Some(Box::new(progress));
         self
     }
 
@@ -364,7 +196,7 @@ impl<'a> Doctor<'a> {
     }
 
     fn import(&self, survey: &Survey, found: &Found, every_file: bool) -> Result<Import> {
-        if found.kind == Standing::Missing {
+        if found.kind == ImportStanding::Missing {
             return Ok(verdict::judge(found, None, false, &self.list));
         }
         let key = key(survey, found, every_file);

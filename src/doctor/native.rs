@@ -6,9 +6,9 @@ use owngil_ffi::{Extension, Initialization};
 
 use super::evidence::Evidence;
 use super::outcome::Ending;
+use super::report::{NativeModule, Need};
 use super::survey::Found;
 use super::trial::{Probed, Way};
-use super::{NativeModule, Need};
 
 /// What the files say of a native module, without loading it.
 struct Symbols {

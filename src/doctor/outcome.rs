@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use serde::{Deserialize, Serialize};
 
-/// What a child told, and how it ended.
+/// What a child reported, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) ending: Ending,
@@ -44,7 +44,7 @@ pub(super) enum Ending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Module {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ModuleKind,
     /// Empty for a built-in one.
     pub(super) path: String,
     /// Whether the interpreter came without it.
@@ -54,7 +54,7 @@ pub(super) struct Module {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kind {
+pub(super) enum ModuleKind {
     Extension,
     Builtin,
     Source,
@@ -68,7 +68,7 @@ impl Outcome {
 
     /// Modules in machine code that were loaded.
     pub(super) fn natives(&self) -> impl Iterator<Item = &Module> {
-        let is_native = |kind| matches!(kind, Kind::Extension | Kind::Builtin);
+        let is_native = |kind| matches!(kind, ModuleKind::Extension | ModuleKind::Builtin);
         let new = self.modules.iter().filter(|module| module.is_new);
         new.filter(move |module| is_native(module.kind))
     }
@@ -120,8 +120,8 @@ impl Run {
     }
 }
 
-/// Puts together what a child told that was to import everything so many times.
-pub(super) fn told(run: &Run, n_imports: usize) -> Outcome {
+/// Puts together what a child reported that had to import everything so many times.
+pub(super) fn reported(run: &Run, n_imports: usize) -> Outcome {
     let mut outcome = Outcome {
         ending: run.ending(),
         stage: String::new(),
@@ -169,10 +169,10 @@ pub(super) fn told(run: &Run, n_imports: usize) -> Outcome {
                 outcome.modules.push(Module {
                     name: name.to_owned(),
                     kind: match kind {
-                        "extension" => Kind::Extension,
-                        "builtin" => Kind::Builtin,
-                        "source" => Kind::Source,
-                        _ => Kind::Other,
+                        "extension" => ModuleKind::Extension,
+                        "builtin" => ModuleKind::Builtin,
+                        "source" => ModuleKind::Source,
+                        _ => ModuleKind::Other,
                     },
                     path: path.to_owned(),
                     is_new: new == "new",
@@ -233,14 +233,14 @@ fn unescaped(field: &str) -> String {
 pub(super) mod tests {
     use super::*;
 
-    /// What a child would have told that ended like this, by its status as the system gives it.
+    /// What a child would have reported that ended like this, by its status as the system gives it.
     pub(crate) fn outcome(output: &str, status: Option<i32>, n_imports: usize) -> Outcome {
         let run = Run {
             output: output.as_bytes().to_vec(),
             last_words: String::new(),
             status: status.map(ExitStatus::from_raw),
         };
-        told(&run, n_imports)
+        reported(&run, n_imports)
     }
 
     const IMPORTED: &str = "\
@@ -285,17 +285,17 @@ done
     #[test]
     fn an_exception_counts_unless_the_process_did_not_outlive_it() {
         let raised = "stage\talone\ntarget\ta\nfailed\ta\tImportError\tno\\n\\\\t\nraised\tImportError\tno\t\ndone\n";
-        let told = outcome(raised, Some(0), 3);
+        let found = outcome(raised, Some(0), 3);
         let expected = Ending::Raised("ImportError".to_owned(), "no".to_owned(), String::new());
-        assert_eq!(told.ending, expected);
-        assert_eq!(told.failure_of("a"), Some("ImportError: no\n\\t"));
+        assert_eq!(found.ending, expected);
+        assert_eq!(found.failure_of("a"), Some("ImportError: no\n\\t"));
         assert_eq!(outcome(raised, Some(6), 3).ending, Ending::Killed(6));
     }
 
     #[test]
     fn what_is_printed_among_records_is_none() {
         let noise = "hello\n\nstage\n\u{fffd}\tx\ty\nmodule\ta\tb\n";
-        let told = outcome(&[noise, IMPORTED].concat(), Some(0), 1);
-        assert!(told.is_imported());
+        let found = outcome(&[noise, IMPORTED].concat(), Some(0), 1);
+        assert!(found.is_imported());
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::error::{Error, LoadError, LoadErrorKind, Result};
 use crate::function::Function;
 use crate::interpreter::Interpreter;
@@ -29,7 +29,7 @@ pub(super) struct Found {
     pub(super) name: String,
     /// What is imported of it: modules, each with what is taken `from` it, divided by spaces.
     pub(super) targets: Vec<String>,
-    pub(super) kind: Standing,
+    pub(super) kind: ImportStanding,
     /// Empty where there is no file.
     pub(super) path: String,
     /// Extension files that came with it, by the modules' names.
@@ -43,7 +43,7 @@ pub(super) struct Found {
 
 /// Where a module comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(super) enum Standing {
+pub(super) enum ImportStanding {
     /// Nowhere.
     #[serde(rename = "")]
     Missing,

@@ -7,8 +7,8 @@ use super::listed;
 use super::loaded;
 use super::native::{first_line, natives, refused_because, signal_text};
 use super::outcome::{Ending, Outcome};
-use super::survey::{Found, Standing};
-use super::{Import, NativeModule, Need};
+use super::report::{Import, NativeModule, Need};
+use super::survey::{Found, ImportStanding};
 use crate::tested::List;
 
 /// What an import needs and why.
@@ -64,7 +64,9 @@ pub(super) fn judge(
 /// What follows from the trials.
 fn drawn(found: &Found, evidence: Option<&Evidence>, native: Vec<NativeModule>) -> Import {
     let verdict = match (found.kind, evidence) {
-        (Standing::Missing, _) => Verdict::new(Need::Missing, "it is not installed in this Python"),
+        (ImportStanding::Missing, _) => {
+            Verdict::new(Need::Missing, "it is not installed in this Python")
+        }
         (_, Some(evidence)) if !evidence.plain.is_imported() => of_plain(found, &evidence.plain),
         (_, Some(evidence)) => {
             let verdict = of_trials(found, evidence, &native);
@@ -102,7 +104,7 @@ fn of_symbols(native: &[NativeModule]) -> Verdict {
         Some(worst) => {
             Verdict::new(worst.need, format!("`{}` {}", worst.name, worst.why)).from(&worst.name)
         }
-        None => Verdict::new(Need::Unknown, "nobody has tried it"),
+        None => Verdict::new(Need::Unknown, "untried"),
     }
 }
 
@@ -167,7 +169,7 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
         return verdict;
     }
     let Some(strict) = &evidence.strict else {
-        return Verdict::new(Need::Unknown, "nobody has tried it in an interpreter");
+        return Verdict::new(Need::Unknown, "untried in an interpreter");
     };
     let missed = match strict.is_imported() {
         true => evidence.left_out(strict),
@@ -176,10 +178,10 @@ fn of_trials(found: &Found, evidence: &Evidence, native: &[NativeModule]) -> Ver
     let refused = match strict.is_imported() {
         true if missed.is_empty() => {
             let why = match found.kind {
-                Standing::Installed if native.iter().any(|native| !native.is_standard) => {
+                ImportStanding::Installed if native.iter().any(|native| !native.is_standard) => {
                     "it loads as it is"
                 }
-                Standing::Installed => "it is pure Python",
+                ImportStanding::Installed => "it is pure Python",
                 _ => "it is part of Python",
             };
             return Verdict::new(Need::Strict, why);
@@ -236,7 +238,7 @@ fn of_plain(found: &Found, plain: &Outcome) -> Verdict {
         }
         Ending::Raised(kind, text, _) => match plain.failed.first() {
             Some((name, text)) => {
-                // The loader begins with the file, whose name is told already.
+                // The loader begins with the file, whose name is shown already.
                 let file = found.files.iter().find(|(file, _)| file == name);
                 let file = file.map(|(_, path)| format!("{}: ", path.display()));
                 let text = first_line(text).replace(&file.unwrap_or_default(), "");
@@ -366,7 +368,7 @@ mod tests {
         let found = Found {
             name: "p".to_owned(),
             targets: vec!["p".to_owned()],
-            kind: Standing::Installed,
+            kind: ImportStanding::Installed,
             path: "/p.py".to_owned(),
             files: Vec::new(),
             lines: Vec::new(),

@@ -4,24 +4,12 @@ use std::sync::Arc;
 
 use owngil_ffi::{MainThread, Memory};
 
+use super::progress::Progress;
 use super::raised::python_error;
 use super::{Interpreter, MemorySetting};
 use crate::error::Result;
 use crate::inherited::Inherited;
 use crate::monitor::JobMonitor;
-use crate::payload::Encoding;
-
-/// Is told how far a batch has come, call by call.
-pub(crate) trait Progress: std::fmt::Debug {
-    /// The function is loaded, and the first call begins.
-    fn begins(&mut self);
-
-    /// Whether no further call is to be made.
-    fn is_stopped(&self) -> bool;
-
-    /// So many calls have ended, which gave these values, failures included.
-    fn ended(&mut self, n: u32, values: &Encoding);
-}
 
 impl Interpreter {
     /// The main interpreter of a worker process, whose only worker is on this thread, Python's main thread.
@@ -57,7 +45,7 @@ impl Interpreter {
         })
     }
 
-    /// Has `progress` told how far each batch of more than one call has come.
+    /// Sets what follows each batch of more than one call.
     pub(crate) fn set_progress(&mut self, progress: Box<dyn Progress>) {
         if let Some(state) = &mut self.state {
             state.progress = Some(progress);

@@ -16,13 +16,16 @@ pub(crate) enum MemorySetting {
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     memory: Option<Memory>,
-    /// How many refusals have been told.
-    n_told: usize,
+    /// How many refusals have been explained.
+    n_explained: usize,
 }
 
 impl Budget {
     pub(super) fn new(memory: Option<Memory>) -> Budget {
-        Budget { memory, n_told: 0 }
+        Budget {
+            memory,
+            n_explained: 0,
+        }
     }
 
     /// Holds code of others to the limit.
@@ -44,10 +47,10 @@ impl Budget {
         let (n_refused, Some(limit)) = (memory.n_refused(), memory.limit()) else {
             return;
         };
-        if n_refused == self.n_told {
+        if n_refused == self.n_explained {
             return;
         }
-        self.n_told = n_refused;
+        self.n_explained = n_refused;
         if let Error::Python(python) = error
             && python.kind() == ExceptionKind::MemoryError
         {

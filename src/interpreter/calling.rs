@@ -25,7 +25,7 @@ pub(super) struct Callee<'c, 'a> {
 }
 
 impl<'a> Callee<'_, 'a> {
-    /// Makes one call, of which the crossing may be measured.
+    /// Makes one call, and measures its crossing if it is in the sample.
     #[inline]
     pub(super) fn call_sampled(
         self,

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use owngil_ffi::{Attached, Kept, Object, PyResult};
 
 use super::budget::Budget;
-use super::host::execute;
 use super::load_error::{load_error, malformed};
-use super::program::{FRESH, SCRIPT};
+use super::setup::host::execute;
+use super::setup::program::{FRESH, SCRIPT};
 use crate::error::{Error, Result};
-use crate::function::{Function, Place};
+use crate::function::{Function, Location};
 
 /// What a worker has loaded.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ enum Loaded {
     NotYet,
     Function(Kept),
     /// Kept for a moment, so that an import that raises is not run again for every call that
-    /// waits; a person who mends the file and tries again has it loaded anew.
+    /// waits; after a fix to the file, the next attempt loads it again.
     Failed(Error, Instant),
 }
 
@@ -88,7 +88,7 @@ impl Functions {
         })
     }
 
-    /// Has a function loaded anew when it is used next.
+    /// Loads a function again when it is used next.
     pub(super) fn forget(&mut self, function: &Function) {
         self.loaded[function.id()] = Loaded::NotYet;
     }
@@ -136,17 +136,17 @@ impl Functions {
         // A path need not be text.
         let path_of = |path: &Path| attached.bytes(path.as_os_str().as_encoded_bytes());
         let word = |word: &str| attached.str(word);
-        let (loader, arguments) = match function.place() {
-            Place::File { path, module, name } => {
+        let (loader, arguments) = match function.location() {
+            Location::File { path, module, name } => {
                 (&loaders.file, vec![path_of(path), word(module), word(name)])
             }
-            Place::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
-            Place::Source { text, module, name } => {
+            Location::Module { module, name } => (&loaders.module, vec![word(module), word(name)]),
+            Location::Source { text, module, name } => {
                 let execute = attached.callback(execute);
                 let arguments = vec![word(text), word(module), word(name), execute];
                 (&loaders.source, arguments)
             }
-            Place::Script { script, shown } => {
+            Location::Script { script, shown } => {
                 let loader = loaders.script(attached);
                 let loader = loader.map_err(|raised| load_error(function, &raised))?;
                 let none = || Ok(attached.none());
@@ -154,7 +154,7 @@ impl Functions {
                 let text = script.text().map_or_else(none, |text| attached.bytes(text));
                 (loader, vec![word(script.kind()), path, text, word(shown)])
             }
-            Place::Malformed { .. } => return Err(malformed(function).into()),
+            Location::Malformed { .. } => return Err(malformed(function).into()),
         };
         let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
         let load = |arguments: Vec<_>| {

@@ -1,4 +1,4 @@
-//! GIL yield: when a thread that runs one batch after another lets go of its GIL.
+//! GIL yield: when a thread that runs one batch after another yields its GIL.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ impl GilSlice {
     /// For jobs whose time is not taken.
     const N_JOBS_MAX: u32 = 256;
 
-    /// Counts a job; whether it is time to let go.
+    /// Counts a job, and returns whether to yield now.
     #[inline]
-    pub(super) fn too_long(&mut self, elapsed: Duration) -> bool {
+    pub(super) fn is_over(&mut self, elapsed: Duration) -> bool {
         self.n_jobs += 1;
         self.time += elapsed;
         let too_long = self.n_jobs >= GilSlice::N_JOBS_MAX || self.time >= GilSlice::LIMIT;

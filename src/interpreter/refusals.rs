@@ -1,6 +1,6 @@
 //! Refusals: extension modules and libraries that an interpreter has refused, noted where that was done.
 //!
-//! Who imports a module may go on without it, and is another program then than it is in plain Python. So a
+//! Code that imports a module may go on without it, and then differs from what it is in plain Python. So a
 //! refusal counts where it is made, and not where it surfaces.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ struct Noted {
     /// Whether there is a call that can be made elsewhere.
     stops: AtomicBool,
     texts: Mutex<Vec<String>>,
-    /// The worker's monitor, to be told at once.
+    /// The worker's monitor, which notes each at once.
     monitor: OnceLock<Weak<JobMonitor>>,
 }
 

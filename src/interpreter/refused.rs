@@ -1,17 +1,17 @@
-//! Refused: where a batch stopped since its next call cannot be made in an interpreter of its own.
+//! Refused: where a batch stopped because its next call cannot be made in an interpreter of its own.
 
 use std::ops::ControlFlow;
 
 use owngil_ffi::Object;
 
-use super::State;
 use super::refusals::Refusals;
+use super::state::InterpreterState;
 use crate::error::{Error, Result};
 use crate::monitor::JobMonitor;
 
 use crate::task::{Batch, Job, Promise, Results};
 
-/// A call that is to be made elsewhere, and with it the rest of its batch.
+/// A call that moves elsewhere, and with it the rest of its batch.
 #[derive(Debug)]
 pub(super) struct Refused {
     /// How many calls of the batch were made before.
@@ -36,15 +36,15 @@ impl Refused {
     }
 }
 
-/// Why the call that ended so is to be made elsewhere, if it is. One that was interrupted is not.
+/// Why the call that ended so moves elsewhere, if it does. One that was interrupted does not.
 #[cold]
 fn refused(error: &Error, monitor: &JobMonitor) -> Option<String> {
     let reason = monitor.moves(error)?;
     monitor.stopped().is_none().then_some(reason)
 }
 
-impl State {
-    /// Whether an extension module was refused that nobody has answered for.
+impl InterpreterState {
+    /// Whether an extension module was refused and has not been accounted for.
     #[inline]
     pub(super) fn has_refused(&self) -> bool {
         self.refusals.as_ref().is_some_and(Refusals::any)
@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    /// What a call ended with, unless it is to be made elsewhere, for this reason.
+    /// What a call ended with, or the reason why it moves elsewhere.
     #[inline]
     pub(super) fn unless_refused(
         &mut self,

@@ -1,32 +1,32 @@
-//! State: the objects that a worker keeps in its interpreter, and how it runs a batch by them.
+//! InterpreterState: the objects that a worker keeps in its interpreter, and how it runs a batch by them.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Kept, Loans, PyResult, Views};
+use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Views};
 
-use super::alone::Progress;
 use super::budget::Budget;
 use super::calling::{Callee, instead, pass_call};
 use super::clock::Clock;
 use super::functions::{Functions, named};
-use super::own_directory::OwnDirectory;
-use super::program::{BOOTSTRAP, LOCKS, Program, SIGNALS};
+use super::progress::Progress;
 use super::refusals::Refusals;
 use super::refused::Refused;
-use super::site;
-use super::streams::Streams;
+use super::setup::own_directory::OwnDirectory;
+use super::setup::program::{BOOTSTRAP, LOCKS, Program, SIGNALS};
+use super::setup::site;
+use super::setup::streams::Streams;
 use crate::children;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::inherited::Inherited;
 use crate::monitor::{JobMonitor, Ran, Sampling};
 use crate::output::{Capture, Children};
-use crate::payload::{Codec, Lending, Pickling};
+use crate::payload::{Codec, Lending, Pickling, Reader};
 use crate::task::{Batch, Collecting, Results};
 
 /// The objects that a worker keeps in its interpreter.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct InterpreterState {
     pub(super) codec: Codec,
     pub(super) functions: Functions,
     /// Serves one batch after the other.
@@ -57,8 +57,11 @@ pub(super) struct Making<'m> {
     pub(super) inherited: &'m Arc<Inherited>,
 }
 
-impl State {
-    pub(super) fn new<'a>(attached: Attached<'a>, making: Making<'_>) -> PyResult<'a, State> {
+impl InterpreterState {
+    pub(super) fn new<'a>(
+        attached: Attached<'a>,
+        making: Making<'_>,
+    ) -> PyResult<'a, InterpreterState> {
         let Making {
             fallback,
             loans,
@@ -102,7 +105,7 @@ impl State {
         }
         let globals = attached.dict()?;
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
-        Ok(State {
+        Ok(InterpreterState {
             codec: Codec::new(
                 Pickling::new(attached, &function, loans.clone())?,
                 Lending::new(Views::new(attached)?, loans),
@@ -128,52 +131,19 @@ impl State {
         batch: &Batch,
         monitor: &JobMonitor,
     ) -> (Results, Ran) {
-        let callable = self.functions.get(attached, batch.function(), &self.budget);
-        let callable = callable.map_err(|mut error| {
-            // What was interrupted while it was loaded may be loaded again.
-            if instead(&mut error, monitor) {
-                self.functions.forget(batch.function());
-            }
-            error
-        });
-        if let Some(directory) = &mut self.directory {
-            directory.settle(monitor.capture());
-        }
-        if batch.len() == 0
-            && let Err(error) = self.loaded(&callable)
-        {
-            self.collecting.end_call(Err(error));
-        }
-        self.collecting.expect(batch);
+        let callable = self.load(attached, batch, monitor);
+        let mut reader = batch.calls();
+        self.collecting.expect(reader.remaining());
         if let Some(progress) = &mut self.progress {
             progress.begins();
         }
-        let mut reader = batch.calls();
         let mut n_calls = batch.len();
         let mut clock = batch.is_timed().then(|| Clock::start(monitor.worker()));
         for made in 0..batch.len() {
             let from = reader.position();
             monitor.capture().begin_call(made);
             let mark = self.collecting.out().mark();
-            let outcome = match &callable {
-                _ if batch.is_cancelled() => Err(Error::Cancelled(None)),
-                _ if self.progress.as_ref().is_some_and(|told| told.is_stopped()) => {
-                    Err(Error::Cancelled(None))
-                }
-                // It would not run as it does in plain Python.
-                Ok(_) if self.has_refused() => Ok(()),
-                Ok(callable) => {
-                    let callee = Callee {
-                        codec: &self.codec,
-                        attached,
-                        callable,
-                        budget: &self.budget,
-                    };
-                    let out = self.collecting.out();
-                    callee.call_sampled(&mut reader, out, &mut self.sampling)
-                }
-                Err(error) => Err(error.clone()),
-            };
+            let outcome = self.call(attached, batch, &callable, &mut reader);
             if children::is_forked() {
                 children::end_forked(&outcome);
             }
@@ -204,17 +174,7 @@ impl State {
             if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
                 self.collecting.timed(clock.lap());
             }
-            if let Some(progress) = &mut self.progress
-                && batch.len() > 1
-            {
-                progress.ended(self.collecting.n(), self.collecting.values());
-            }
-            let is_last = made + 1 == batch.len();
-            if (monitor.capture().is_dirty() || is_last && monitor.capture().has_pipes())
-                && let Some(output) = attached.detach(|| monitor.capture().finish_call())
-            {
-                self.collecting.printed(output);
-            }
+            self.note_ended(attached, batch, made, monitor);
         }
         let ran = Ran {
             n_calls,
@@ -222,6 +182,86 @@ impl State {
             crossing: self.sampling.take(),
         };
         (self.collecting.finish(), ran)
+    }
+
+    /// Loads the function of a batch, and settles the working directory. The result of a batch without calls is
+    /// whether that went well.
+    fn load<'a>(
+        &mut self,
+        attached: Attached<'a>,
+        batch: &Batch,
+        monitor: &JobMonitor,
+    ) -> Result<Object<'a>> {
+        let callable = self.functions.get(attached, batch.function(), &self.budget);
+        let callable = callable.map_err(|mut error| {
+            // What was interrupted while it was loaded may be loaded again.
+            if instead(&mut error, monitor) {
+                self.functions.forget(batch.function());
+            }
+            error
+        });
+        if let Some(directory) = &mut self.directory {
+            directory.settle(monitor.capture());
+        }
+        if batch.len() == 0
+            && let Err(error) = self.loaded(&callable)
+        {
+            self.collecting.end_call(Err(error));
+        }
+        callable
+    }
+
+    /// Makes the next call of a batch, unless that is pointless by now.
+    #[inline]
+    fn call<'a>(
+        &mut self,
+        attached: Attached<'a>,
+        batch: &Batch,
+        callable: &Result<Object<'a>>,
+        reader: &mut Reader<'_>,
+    ) -> Result<()> {
+        let progress = self.progress.as_ref();
+        if batch.is_cancelled() || progress.is_some_and(|progress| progress.is_stopped()) {
+            return Err(Error::Cancelled(None));
+        }
+        match callable {
+            // It would not run as it does in plain Python.
+            Ok(_) if self.has_refused() => Ok(()),
+            Ok(callable) => {
+                let callee = Callee {
+                    codec: &self.codec,
+                    attached,
+                    callable,
+                    budget: &self.budget,
+                };
+                let out = self.collecting.out();
+                callee.call_sampled(reader, out, &mut self.sampling)
+            }
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Reports that a call of the batch has ended, and takes what it printed.
+    #[inline]
+    fn note_ended(
+        &mut self,
+        attached: Attached<'_>,
+        batch: &Batch,
+        made: u32,
+        monitor: &JobMonitor,
+    ) {
+        if let Some(progress) = &mut self.progress
+            && batch.len() > 1
+        {
+            progress.ended(self.collecting.n(), self.collecting.values());
+        }
+        let is_last = made + 1 == batch.len();
+        let capture = monitor.capture();
+        if (capture.is_dirty() || is_last && capture.has_pipes())
+            && let Some(output) = attached.detach(|| capture.finish_call())
+        {
+            self.collecting.printed(output);
+        }
     }
 }
 

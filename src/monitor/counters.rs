@@ -2,8 +2,8 @@
 //!
 //! It lies in the worker's [`JobMonitor`](super::JobMonitor), under the lock that the worker takes when it begins and
 //! ends a job: so counting takes no lock and no cache line that others write, and no look at the clock
-//! that was not there before. Whoever tells the outcome of a job counts its calls, so each is counted
-//! once. When another worker takes the seat, the totals go on (see `pool::supervisor`).
+//! that was not there before. The thread that reports the outcome of a job counts its calls, so each is counted
+//! once. When another worker takes the place, the totals go on (see `pool::supervisor`).
 //!
 //! Crossing time is sampled, see [`Sampling`].
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Histogram;
 
-/// What a worker, or those at one seat after another, have done.
+/// What a worker, or several in one place after another, have done.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WorkerCounters {
     pub(crate) n_calls: u64,
@@ -45,7 +45,7 @@ impl WorkerCounters {
 
     /// So many calls have got their outcomes.
     #[inline]
-    pub(super) fn told(&mut self, n_calls: u32, n_failed: u32) {
+    pub(super) fn count(&mut self, n_calls: u32, n_failed: u32) {
         self.n_calls += u64::from(n_calls);
         self.n_failed += u64::from(n_failed);
     }
@@ -73,7 +73,7 @@ pub(crate) struct Ran {
     pub(crate) crossing: Duration,
 }
 
-/// Decides of which calls the crossing is measured: looking at the clock four times costs about a tenth
+/// Decides for which calls the crossing is measured: looking at the clock four times costs about a tenth
 /// of a short call.
 ///
 /// Where calls are not short, all are measured. Otherwise it is one in 64, or in 512 where they are very
@@ -107,7 +107,7 @@ impl Sampling {
         (64, Duration::from_micros(20)),
     ];
 
-    /// Whether the crossing of the next call is to be measured.
+    /// Whether to measure the crossing of the next call.
     #[inline]
     pub(crate) fn is_next(&mut self) -> bool {
         self.left -= 1;
@@ -213,9 +213,9 @@ impl Stopwatch for Measured {
 mod tests {
     use super::*;
 
-    /// The crossing that is told of jobs of `n` calls, of which each takes `time` and every eighth crosses
+    /// The crossing that is counted for jobs of `n` calls, where each takes `time` and every eighth crosses
     /// for 8 µs.
-    fn told(n_jobs: u32, n: u32, time: Duration) -> (Duration, u32) {
+    fn counted(n_jobs: u32, n: u32, time: Duration) -> (Duration, u32) {
         let mut sampling = Sampling::default();
         let (mut sum, mut n_measured) = (Duration::ZERO, 0);
         for job in 0..n_jobs {
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn few_short_calls_are_measured_and_the_sum_is_right() {
         for (n_jobs, time, few) in [(4096, 1000, 3500..4700), (32_768, 100, 3500..4700)] {
-            let (sum, n_measured) = told(n_jobs, 64, Duration::from_nanos(time));
+            let (sum, n_measured) = counted(n_jobs, 64, Duration::from_nanos(time));
             let expected = Duration::from_micros(u64::from(n_jobs) * 64);
             assert!(sum.abs_diff(expected) < expected / 5, "{sum:?}");
             assert!(few.contains(&n_measured), "{n_measured}");
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn all_longer_calls_are_measured() {
-        let (sum, n_measured) = told(64, 1, Duration::from_millis(1));
+        let (sum, n_measured) = counted(64, 1, Duration::from_millis(1));
         assert_eq!((sum, n_measured), (Duration::from_micros(64), 64));
     }
 }

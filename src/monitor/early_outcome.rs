@@ -1,17 +1,17 @@
-//! Early outcome: tasks that were told their outcome while their jobs were queued.
+//! Early outcome: tasks that got their outcome while their jobs were queued.
 //!
 //! The outcome is put down where the task is, and its job is dropped by the worker that takes it.
 //! Between the two a worker may just have taken it. So the monitors are looked at again after the task was
 //! counted and its outcome put down: a worker that has begun by then is found, and one that begins
 //! later sees the count, and the outcome (see [`JobMonitor::begin`](super::JobMonitor::begin)). Either way that
-//! worker takes the task off the count: when it drops the job, or when what it has to tell is too late.
+//! worker takes the task off the count: when it drops the job, or when its results come too late.
 
 use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::task::{Results, Slot, Why};
 
-/// How many tasks have been told their outcome by others than those who have their promises, and those
+/// How many tasks got their outcome from outside, without their promise, and those
 /// still have them.
 #[derive(Debug, Default)]
 pub(crate) struct EarlyOutcomes(AtomicUsize);
@@ -19,7 +19,7 @@ pub(crate) struct EarlyOutcomes(AtomicUsize);
 impl EarlyOutcomes {
     /// Ends a task's call, wherever it is; `find` looks for it at the monitors.
     ///
-    /// Gives what was found, and whether the outcome has been told; nothing where there is no more to do.
+    /// Gives what was found, and whether the outcome has been reported; nothing where there is no more to do.
     pub(crate) fn end<T>(
         &self,
         slot: &Arc<Slot>,
@@ -34,7 +34,7 @@ impl EarlyOutcomes {
         }
         // Counted first: a worker that sees the outcome takes one away, which must not be another's.
         self.add_one();
-        tracing::debug!(task = slot.number(), ?why, "told before it began");
+        tracing::debug!(task = slot.number(), ?why, "ended before it began");
         if !slot.put(Results::all_failed(1, &why.error(None))) {
             self.take_one();
             return None;
@@ -119,14 +119,14 @@ mod model {
             sides.find_map(|side| Some((side, side.monitor.runs(&target)?)))
         };
         let why = Why::Cancelled;
-        if let Some(((side, epoch), is_told)) = early_outcomes.end(slot, why, find) {
+        if let Some(((side, epoch), is_reported)) = early_outcomes.end(slot, why, find) {
             let interrupt = || {
                 *side.interrupt.0.lock().unwrap() = true;
                 side.interrupt.1.notify_one();
             };
             side.monitor.fire_with(epoch, why, None, interrupt);
-            if !is_told {
-                side.monitor.tell(epoch, why);
+            if !is_reported {
+                side.monitor.report(epoch, why);
             }
         }
     }

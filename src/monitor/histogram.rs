@@ -125,7 +125,7 @@ mod tests {
             assert!(at >= last && at < N_ROWS * N_FINE, "{number}: {at}");
             last = at;
             let off = middle(at).abs_diff(number);
-            assert!(off <= number / 30, "{number} is told as {}", middle(at));
+            assert!(off <= number / 30, "{number} is shown as {}", middle(at));
         }
         assert_eq!(last, N_ROWS * N_FINE - 1);
     }

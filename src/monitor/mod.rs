@@ -1,8 +1,8 @@
 //! Monitor: where a worker's job stands while it runs, for others to see and to end.
 //!
-//! While a job runs, the promise of its outcome lies here. Whoever takes it tells the outcome: the
-//! worker when the job is done, or somebody who ends the job from outside. So each job has exactly
-//! one outcome, whoever is first.
+//! While a job runs, the promise of its outcome lies here. The thread that takes it reports the outcome:
+//! the worker when the job is done, or one that ends the job from outside. So each job has exactly one
+//! outcome, and the first to take the promise decides it.
 //!
 //! A job is interrupted by a thread that attaches to the worker's interpreter and raises
 //! `KeyboardInterrupt` in the worker's thread. It does so with the lock of the monitor held and only if
@@ -49,7 +49,7 @@ pub(crate) struct JobMonitor {
     worker: usize,
     capture: Arc<Capture>,
     early_outcomes: Arc<EarlyOutcomes>,
-    state: Mutex<State>,
+    state: Mutex<MonitorState>,
     visits: OnceLock<Visits>,
     /// The process that the worker runs its jobs in, where that is another one.
     remote: OnceLock<Arc<dyn RemoteWorker>>,
@@ -79,7 +79,7 @@ impl fmt::Debug for Elsewhere {
 const GOES_ON: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
-struct State {
+struct MonitorState {
     /// Counts jobs.
     epoch: u64,
     running: Option<Running>,
@@ -99,9 +99,9 @@ struct Running {
     began: Instant,
     limit: Option<Duration>,
     is_timed: bool,
-    /// What says that nobody wants the job any more.
+    /// The flag that says that the job is no longer wanted.
     cancelled: Option<Arc<AtomicBool>>,
-    /// Taken by whoever tells the outcome.
+    /// Taken by the thread that reports the outcome.
     promise: Option<Promise>,
     /// It has its outcome already, and does not run.
     is_settled: bool,
@@ -111,7 +111,7 @@ struct Running {
     refused: Option<(Instant, String)>,
 }
 
-/// What a job is told by, from outside.
+/// How a job is identified from outside.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     /// That of a task.
@@ -131,7 +131,7 @@ pub(crate) struct Seen {
     pub(crate) n_calls: u32,
     /// How long ago it began.
     pub(crate) elapsed: Duration,
-    /// When it is to end, and why, unless it has been told so.
+    /// When it is to end, and why, unless it has been ended.
     pub(crate) due: Option<(Instant, Why)>,
 }
 
@@ -202,7 +202,7 @@ impl JobMonitor {
         }
     }
 
-    /// Says who takes jobs that the worker cannot run, from now until its life ends.
+    /// Sets what takes jobs that the worker cannot run, from now until its life ends.
     pub(crate) fn set_elsewhere(&self, take: impl Fn(Job, &str) + Send + Sync + 'static) {
         *self.elsewhere() = Some(Elsewhere(Arc::new(take)));
     }
@@ -213,14 +213,14 @@ impl JobMonitor {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the call that failed so is to be made elsewhere, if it is.
+    /// Why the call that failed so moves elsewhere, if it does.
     #[cold]
     pub(crate) fn moves(&self, error: &Error) -> Option<String> {
         self.elsewhere().as_ref()?;
         error.needs_process()
     }
 
-    /// Hands a job to whoever runs it elsewhere, and may wait for room there.
+    /// Hands a job to the fallback, and may wait for room there.
     #[cold]
     pub(crate) fn move_on(&self, job: Job, reason: &str) {
         let elsewhere = self.elsewhere().clone();
@@ -238,7 +238,7 @@ impl JobMonitor {
     }
 
     /// The worker's life begins, on this thread.
-    pub(crate) fn come_alive(&self) {
+    pub(crate) fn start_life(&self) {
         let mut state = self.lock();
         // What it did to become ready does not count.
         state.counters = WorkerCounters::default();
@@ -246,7 +246,7 @@ impl JobMonitor {
     }
 
     /// The worker's life ends, on this thread; what it does to end does not count.
-    pub(crate) fn pass_away(&self) {
+    pub(crate) fn end_life(&self) {
         *self.elsewhere() = None;
         let mut state = self.lock();
         state.last = Some(self.counters_at(&state, Instant::now()));
@@ -287,7 +287,7 @@ impl JobMonitor {
         };
         let due = running.due().map(|(due, _)| due);
         let mut state = self.lock();
-        // Looked at under the lock: whoever tells an outcome and then looks here finds the job, or has
+        // Looked at under the lock: a thread that reports an outcome and then looks here finds the job, or has
         // counted it before this line (see `EarlyOutcomes`).
         if self.early_outcomes.any() && !running.promise.as_ref().is_some_and(Promise::is_open) {
             self.early_outcomes.take_one();
@@ -304,7 +304,7 @@ impl JobMonitor {
     }
 
     /// The worker's job is done, or was not to be run. Gives how long it took, and the promise unless
-    /// somebody has taken it.
+    /// another thread has taken it.
     #[inline]
     pub(crate) fn end(
         &self,
@@ -330,7 +330,7 @@ impl JobMonitor {
         if let Some(ran) = ran {
             state.counters.ended(ran.n_calls, time, ran.crossing);
             if running.promise.is_some() {
-                state.counters.told(ran.n_calls, ran.n_failed);
+                state.counters.count(ran.n_calls, ran.n_failed);
             }
         }
         drop(state);
@@ -340,7 +340,7 @@ impl JobMonitor {
         (time, running.promise)
     }
 
-    /// Tells the outcome of a job that has begun here, unless its task has been told one.
+    /// Reports the outcome of a job that has begun here, unless its task has one.
     #[inline]
     pub(crate) fn keep(&self, promise: Promise, results: Results) {
         if !promise.keep(results) {
@@ -348,18 +348,18 @@ impl JobMonitor {
         }
     }
 
-    /// The worker is lost while it runs a job, of which this is the outcome then.
+    /// The worker is lost. This is the outcome of the job that it runs, if it runs one.
     pub(crate) fn lose(&self, error: &Error) {
         let timing = self.timing();
         if let Some(promise) = self.take_lost() {
-            self.lock().counters.told(promise.len(), promise.len());
+            self.lock().counters.count(promise.len(), promise.len());
             let mut results = Results::all_failed(promise.len().max(1), error);
             results.add_timing(timing);
             self.keep(promise, results);
         }
     }
 
-    /// The worker is lost while it runs a job: its promise, unless somebody has taken that.
+    /// The worker is lost while it runs a job: its promise, unless it has been taken.
     pub(crate) fn take_lost(&self) -> Option<Promise> {
         let mut state = self.lock();
         let running = state.running.take()?;
@@ -389,12 +389,12 @@ impl JobMonitor {
         wake.by(due);
     }
 
-    /// Says who is to look here when a job is to end that had no limit.
+    /// Sets what looks here when a job that had no limit must end.
     pub(crate) fn set_wake(&self, wake: impl Fn(Instant) + Send + Sync + 'static) {
         let _ = self.wake.set(Wake::new(wake));
     }
 
-    /// This monitor, for as long as somebody else keeps it.
+    /// This monitor, for as long as another owner keeps it.
     pub(crate) fn weak(&self) -> Weak<JobMonitor> {
         Weak::clone(&self.own)
     }
@@ -436,25 +436,25 @@ impl JobMonitor {
         state.epoch == epoch && state.running.is_some()
     }
 
-    /// Has the job interrupted, by a thread that may wait for its GIL. With `tell`, that thread also
+    /// Has the job interrupted, by a thread that may wait for its GIL. With `report`, that thread also
     /// tells the outcome.
-    pub(crate) fn interrupt(&self, epoch: u64, why: Why, tell: bool) {
-        self.ask(Request::Interrupt { epoch, why, tell });
+    pub(crate) fn interrupt(&self, epoch: u64, why: Why, report: bool) {
+        self.ask(Request::Interrupt { epoch, why, report });
     }
 
-    /// Tells the outcome of that job, which may still run, if nobody has.
-    pub(crate) fn tell(&self, epoch: u64, why: Why) {
+    /// Reports the outcome of that job, which may still run, unless it has one.
+    pub(crate) fn report(&self, epoch: u64, why: Why) {
         let printed = self.capture.kept_so_far();
-        self.tell_with(epoch, why, printed.unwrap_or_default());
+        self.report_with(epoch, why, printed.unwrap_or_default());
     }
 
-    /// As [`tell`](JobMonitor::tell), with what the job has printed so far and is kept with it.
-    fn tell_with(&self, epoch: u64, why: Why, printed: Output) {
-        let told = {
+    /// As [`report`](JobMonitor::report), with what the job has printed so far and is kept with it.
+    fn report_with(&self, epoch: u64, why: Why, printed: Output) {
+        let taken = {
             let mut state = self.lock();
             let at = state.epoch == epoch;
             let running = state.running.as_mut().filter(|_| at);
-            let told = running.and_then(|running| {
+            let taken = running.and_then(|running| {
                 let (why, stack) = running.stopped.get_or_insert((why, None));
                 let error = match (*why, &running.refused) {
                     (Why::Refused, Some((_, text))) => Error::refused(text),
@@ -463,13 +463,18 @@ impl JobMonitor {
                 let timing = self.timing_of(running);
                 Some((running.promise.take()?, error, timing))
             });
-            if let Some((promise, ..)) = &told {
-                state.counters.told(promise.len(), promise.len());
+            if let Some((promise, ..)) = &taken {
+                state.counters.count(promise.len(), promise.len());
             }
-            told
+            taken
         };
-        if let Some((promise, error, timing)) = told {
-            tracing::debug!(worker = self.worker, task = promise.number(), ?why, "told");
+        if let Some((promise, error, timing)) = taken {
+            tracing::debug!(
+                worker = self.worker,
+                task = promise.number(),
+                ?why,
+                "ended from outside"
+            );
             let mut results = Results::all_failed(promise.len().max(1), &error);
             if !printed.is_empty() {
                 results.add_output(printed);
@@ -525,7 +530,7 @@ impl JobMonitor {
         })
     }
 
-    /// `interrupt` must not wait: who waits for the lock may be attached.
+    /// `interrupt` must not wait: a thread that waits for the lock may be attached.
     fn fire_with(
         &self,
         epoch: u64,
@@ -548,7 +553,7 @@ impl JobMonitor {
         stood
     }
 
-    fn counters_at(&self, state: &State, now: Instant) -> WorkerCounters {
+    fn counters_at(&self, state: &MonitorState, now: Instant) -> WorkerCounters {
         let mut counters = state.counters_at(now);
         if let (Some(remote), None) = (self.remote.get(), &state.last) {
             counters.cpu = remote.cpu();
@@ -556,12 +561,12 @@ impl JobMonitor {
         counters
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MonitorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl MonitorState {
     fn counters_at(&self, now: Instant) -> WorkerCounters {
         if let Some(last) = &self.last {
             return last.clone();

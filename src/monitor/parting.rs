@@ -1,4 +1,4 @@
-//! Parting: what becomes of a job's output and child processes when somebody else ends it.
+//! Parting: what becomes of a job's output and child processes when it is ended from outside.
 
 use std::thread;
 use std::time::Duration;
@@ -18,8 +18,8 @@ impl JobMonitor {
         }
     }
 
-    /// Hands on what the running job has printed so far, and waits for that no longer than this: a sink is somebody
-    /// else's code, which may wait without end, and who ends or shows tasks waits for nobody.
+    /// Hands on what the running job has printed so far, and waits for that no longer than this: a sink is the
+    /// host's code, which may wait without end, and ending or showing tasks must not.
     pub(crate) fn hand_on_within(&self, limit: Duration) {
         let Some(monitor) = self.own.upgrade() else {
             return;

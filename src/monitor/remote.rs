@@ -1,7 +1,7 @@
 //! RemoteWorker: a worker's jobs run in another process, and are seen and ended there.
 //!
 //! The monitor of such a worker is in the pool's process like any other, and has the promises. The process has
-//! a monitor too, whose promises are nobody's: it is there to be looked at and interrupted.
+//! a monitor too, whose promises have no task: it is there to be looked at and interrupted.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -65,10 +65,10 @@ impl JobMonitor {
         };
         running.is_settled = false;
         running.limit = Some(Duration::ZERO);
-        let told = running.promise.take();
+        let reported = running.promise.take();
         let due = running.due().map(|(due, _)| due);
         drop(state);
-        drop(told);
+        drop(reported);
         due
     }
 
@@ -84,12 +84,12 @@ impl JobMonitor {
         self.end_with(ran, || ())
     }
 
-    /// The process is gone that ran a job, of which so many calls have ended with these results, the last of
+    /// The process that ran a job is gone. So many of its calls have ended with these results, the last of
     /// them lost with it. Gives the promise for the rest of its calls, if there are any, which did not
     /// begin.
     pub(crate) fn lose_some(&self, results: Results) -> Option<Promise> {
         let promise = self.take_lost()?;
-        self.lock().counters.told(results.len(), 1);
+        self.lock().counters.count(results.len(), 1);
         if results.len() < promise.len() {
             return Some(promise.after(results));
         }
@@ -104,29 +104,29 @@ impl JobMonitor {
         Some(running.number)
     }
 
-    /// Interrupts the job in the other process. If its outcome is to be told from here, what it has printed
+    /// Interrupts the job in the other process. If its outcome is reported from here, what it has printed
     /// so far and is kept with it: not if it has ended, since its end has that.
     ///
-    /// What is not kept is put with the rest that is to be handed on.
+    /// What is not kept is put with the rest that is handed on.
     pub(super) fn fire_remote(
         &self,
         remote: &dyn RemoteWorker,
         epoch: u64,
         why: Why,
-        tell: bool,
+        report: bool,
     ) -> Option<Output> {
         let job = self.remote_number(epoch)?;
-        let answer = remote.interrupt(job, why, tell);
-        let is_to_tell = answer.as_ref().is_none_or(|answer| answer.still_runs);
+        let answer = remote.interrupt(job, why, report);
+        let must_report = answer.as_ref().is_none_or(|answer| answer.still_runs);
         let Answer {
             mut stacks, output, ..
         } = answer.unwrap_or_default();
         let stack = stacks.pop().map(Box::new);
         self.fire_with(epoch, why, stack, || ());
         if self.capture.is_kept() {
-            return is_to_tell.then_some(output);
+            return must_report.then_some(output);
         }
-        // Nobody else has it, even if the job has ended meanwhile.
+        // No other thread has it, even if the job has ended meanwhile.
         let streams = [
             (Stream::Stdout, output.stdout),
             (Stream::Stderr, output.stderr),
@@ -134,7 +134,7 @@ impl JobMonitor {
         for (stream, text) in streams.iter().filter(|(_, text)| !text.is_empty()) {
             let _ = self.capture.write(*stream, text);
         }
-        is_to_tell.then(Output::default)
+        must_report.then(Output::default)
     }
 
     /// In a worker process: interrupts the job of that number, if it runs, on this thread, which waits for

@@ -1,8 +1,8 @@
 //! Visitor: the thread that attaches to a worker's interpreter for others.
 //!
-//! Attaching waits for a GIL, which C code may hold without end. So no other thread ever attaches for
-//! somebody else: each worker that is interrupted or looked at gets a visitor, which is left behind
-//! where it cannot attach. A job has changed when a late visit comes, and nothing happens.
+//! Attaching waits for a GIL, which C code may hold without end. So each worker that
+//! is interrupted or looked at gets a visitor for it, which is left behind where it cannot attach. A late visit finds
+//! that the job has changed, and does nothing.
 
 use std::sync::Weak;
 use std::thread;
@@ -17,7 +17,7 @@ use crate::task::Why;
 /// What a visitor is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
-    Interrupt { epoch: u64, why: Why, tell: bool },
+    Interrupt { epoch: u64, why: Why, report: bool },
     Stacks(Sender<Vec<Stack>>),
 }
 
@@ -52,7 +52,7 @@ impl Visitor {
     }
 }
 
-/// How long a sink may take for what a call has printed until the call's outcome is told.
+/// How long a sink may take for what a call has printed until the call's outcome is reported.
 const SINK: Duration = Duration::from_millis(200);
 
 fn serve(monitor: &Weak<JobMonitor>, requests: &Receiver<Request>) {
@@ -61,20 +61,20 @@ fn serve(monitor: &Weak<JobMonitor>, requests: &Receiver<Request>) {
             return;
         };
         match request {
-            Request::Interrupt { epoch, why, tell } => {
+            Request::Interrupt { epoch, why, report } => {
                 let printed = if let Some(remote) = monitor.remote.get() {
-                    monitor.fire_remote(&**remote, epoch, why, tell)
+                    monitor.fire_remote(&**remote, epoch, why, report)
                 } else {
                     if let Some(visits) = monitor.visits.get() {
                         visits.visit(|visit| monitor.fire(&visit, epoch, why));
                     }
                     monitor.kill_children(epoch);
-                    let is_to_tell = tell && monitor.is_at(epoch);
-                    is_to_tell.then(|| monitor.capture.kept_so_far()).flatten()
+                    let must_report = report && monitor.is_at(epoch);
+                    must_report.then(|| monitor.capture.kept_so_far()).flatten()
                 };
-                if let Some(printed) = printed.filter(|_| tell) {
+                if let Some(printed) = printed.filter(|_| report) {
                     monitor.hand_on_within(SINK);
-                    monitor.tell_with(epoch, why, printed);
+                    monitor.report_with(epoch, why, printed);
                 }
             }
             Request::Stacks(reply) => {

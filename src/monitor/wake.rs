@@ -10,7 +10,7 @@ impl Wake {
         Wake(Box::new(wake))
     }
 
-    /// Has somebody look by then.
+    /// Has the watchdog look by then.
     pub(super) fn by(&self, when: Instant) {
         (self.0)(when);
     }

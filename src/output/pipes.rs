@@ -21,7 +21,7 @@ pub(super) struct Pipes {
     readers: Arc<Readers>,
     /// What stands for descriptors 1 and 2 in child processes. `None` where the process's own are these ends.
     writers: Option<[PipeWriter; 2]>,
-    /// Those that Python code was given the numbers of. It may close them, so they are nobody's.
+    /// Those that Python code was given the numbers of. It may close them, so no Rust value owns them.
     lent: Mutex<[Option<RawFd>; 2]>,
 }
 
@@ -42,7 +42,7 @@ impl Pipes {
         Pipes::over(readers, Some([stdout_writer, stderr_writer]), capture)
     }
 
-    /// Those of which the process's own descriptors are the writing ends.
+    /// Those whose writing ends are the process's own descriptors.
     pub(super) fn of_process(readers: Readers, capture: &Arc<Capture>) -> io::Result<Pipes> {
         Pipes::over(readers, None, capture)
     }
@@ -151,7 +151,7 @@ impl Readers {
         })
     }
 
-    /// Takes what comes, until nobody is left who could write.
+    /// Takes what comes, until no writer is left.
     pub(crate) fn read_all(&self, mut take: impl FnMut(Stream, &[u8])) {
         let mut open = [true; 2];
         while open != [false; 2] {

@@ -10,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::error::CrossingError;
 use super::format::{fill_of, shortest_int};
-use super::handoff;
+use super::rust::handoff;
 
 /// A billion: the largest power of ten that a 32-bit limb can take part in.
 const BILLION: u64 = 1_000_000_000;
@@ -294,11 +294,7 @@ impl<'de> Visitor<'de> for BigIntVisitor {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<BigInt, E> {
-        match handoff::take() {
-            Some(handoff::Handoff::Value(super::Value::Int(number))) => Ok(number.into()),
-            Some(handoff::Handoff::Value(super::Value::BigInt(number))) => Ok(number),
-            _ => Err(E::invalid_type(de::Unexpected::Unit, &self)),
-        }
+        handoff::take().ok_or_else(|| E::invalid_type(de::Unexpected::Unit, &self))
     }
 }
 

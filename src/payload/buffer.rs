@@ -10,8 +10,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::error::CrossingError;
-use super::handoff::{self, Handoff};
-use super::limits::foreseen;
+use super::format::limits::foreseen;
+use super::rust::handoff;
 
 /// Shared, immutable bytes. A clone refers to the same bytes.
 ///
@@ -143,7 +143,7 @@ impl Buffer {
         name: &'static str,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        handoff::give(Handoff::Buffer(self.clone()), || {
+        handoff::give(self.clone(), || {
             serializer.serialize_newtype_struct(name, &Plain(self))
         })
     }
@@ -185,10 +185,7 @@ impl<'de> Visitor<'de> for BufferVisitor {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Buffer, E> {
-        match handoff::take() {
-            Some(Handoff::Buffer(buffer)) => Ok(buffer),
-            _ => Err(E::invalid_type(de::Unexpected::Unit, &self)),
-        }
+        handoff::take().ok_or_else(|| E::invalid_type(de::Unexpected::Unit, &self))
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Buffer, E> {

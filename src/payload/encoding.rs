@@ -2,7 +2,7 @@
 //!
 //! Values are appended to its bytes. What is not to be copied into those stands beside them.
 //! It does not know which value a buffer belongs to; a value that is taken out alone has its buffers
-//! numbered anew.
+//! renumbered.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
@@ -88,7 +88,7 @@ impl Encoding {
     }
 
     /// Takes over the buffers of bytes that were copied here from another encoding, `from` on, and
-    /// numbers them anew; `places` are where their numbers stand.
+    /// renumbers them; `places` are where their numbers stand.
     ///
     /// # Errors
     /// When a number is that of no buffer.

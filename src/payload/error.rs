@@ -48,7 +48,7 @@ impl CrossingError {
     pub(crate) fn too_deep() -> Self {
         Self::new(format!(
             "containers nest deeper than {} levels",
-            super::limits::MAX_DEPTH
+            super::format::limits::MAX_DEPTH
         ))
     }
 

@@ -9,49 +9,37 @@
 //! What it deliberately does not do: keep an encoding stable between releases (it never rests on a
 //! disk), name types so that they come back as Rust types, or let a container hold itself.
 //!
-//! Reading order: `format` has the bytes, `encode` and `decode` are serde's two halves, `call` encodes
-//! the arguments of a call, `python` writes objects and `make` makes them, and [`Value`] and [`Payload`] are for values of unknown shape.
+//! Reading order: `format` has the bytes, `rust` encodes and decodes Rust values through serde, `python` does the same
+//! with Python objects, and [`Value`] and [`Payload`] are for values of unknown shape.
 
-mod access;
 mod bigint;
 mod buffer;
-mod call;
-mod decode;
-mod dict_shapes;
-mod encode;
 mod encoding;
 mod error;
 mod format;
-mod handoff;
-mod key_cache;
-mod keywords;
-mod leaf_name;
-mod limits;
 pub(crate) mod memfd;
 mod pickle;
-mod python_decode;
-mod python_encode;
-mod skip;
+mod python;
+mod rust;
 mod stack;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod value;
 mod zero_copy;
 
 pub use bigint::BigInt;
 pub use buffer::Buffer;
 pub use error::CrossingError;
-pub use keywords::{Call, keywords};
+pub use rust::keywords::{Call, keywords};
 pub use value::{Opaque, Value};
 
-pub(crate) use call::encode_call;
-pub(crate) use decode::decode_value;
 pub(crate) use encoding::Encoding;
+pub(crate) use format::skip::skip_call;
 pub(crate) use format::{Reader, write_tagged};
 pub(crate) use pickle::Pickling;
-pub(crate) use python_encode::Codec;
-pub(crate) use skip::skip_call;
+pub(crate) use python::Codec;
+pub(crate) use rust::call::encode_call;
+pub(crate) use rust::decode::decode_value;
 pub(crate) use zero_copy::Lending;
 
 use std::fmt;
@@ -59,8 +47,9 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 
-use format::Token;
-use handoff::Handoff;
+use format::{Token, skip};
+use rust::encode::encode_value;
+use rust::handoff;
 
 /// A whole value in encoded form: bytes that cross between interpreters, threads and processes.
 ///
@@ -81,7 +70,7 @@ impl Payload {
     /// When the value nests deeper than 500 containers or its own `Serialize` fails.
     pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Payload, CrossingError> {
         let mut encoding = Encoding::default();
-        encode::encode_value(value, &mut encoding)?;
+        encode_value(value, &mut encoding)?;
         Ok(Payload { encoding })
     }
 
@@ -98,7 +87,7 @@ impl Payload {
     /// When the value does not have the shape of `T`, or holds opaque objects where `T` wants to look.
     pub fn decode<'de, T: Deserialize<'de>>(&'de self) -> Result<T, CrossingError> {
         let mut reader = self.reader();
-        let value = decode::decode_value(&mut reader)?;
+        let value = decode_value(&mut reader)?;
         match reader.remaining() {
             0 => Ok(value),
             _ => Err(CrossingError::malformed("bytes are left after the value")),
@@ -144,6 +133,15 @@ impl Payload {
     }
 }
 
+impl Opaque {
+    /// Returns the object as a payload of its own, with a copy of the pickle.
+    pub fn to_payload(&self) -> Payload {
+        let mut encoding = self.leaves().to_encoding();
+        format::write_leaf(&mut encoding, self.index(), self.name());
+        Payload::from_encoded(encoding)
+    }
+}
+
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -171,9 +169,7 @@ impl Serialize for Encoded<'_> {
             if buffers.is_empty() {
                 return serializer.serialize_bytes(self.0);
             }
-            handoff::give(Handoff::Buffers(buffers), || {
-                serializer.serialize_bytes(self.0)
-            })
+            handoff::give(buffers, || serializer.serialize_bytes(self.0))
         } else {
             Err(ser::Error::custom(
                 "a payload can only cross to Python; decode it for another format",
@@ -204,9 +200,6 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Payload, E> {
-        match handoff::take() {
-            Some(Handoff::Payload(payload)) => Ok(payload),
-            _ => Err(E::invalid_type(de::Unexpected::Unit, &self)),
-        }
+        handoff::take().ok_or_else(|| E::invalid_type(de::Unexpected::Unit, &self))
     }
 }

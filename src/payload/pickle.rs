@@ -253,7 +253,7 @@ impl Pickling {
             Some(table) => {
                 let out_of_band = table.buffers[table.places.len()..].iter();
                 let out_of_band = out_of_band.zip(table.writable);
-                // What was writable is again, and nobody else's.
+                // What was writable is again, and has one owner.
                 let buffers: PyResult<'a, Vec<_>> = out_of_band
                     .map(|(buffer, writable)| match writable {
                         0 => lending.make(attached, tag::MEMORYVIEW, buffer),

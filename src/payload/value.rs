@@ -10,15 +10,16 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 use super::bigint::BigInt;
-use super::handoff::{self, Handoff};
-use super::limits::foreseen;
+use super::buffer::Buffer;
+use super::format::leaf_name;
+use super::format::limits::foreseen;
 use super::pickle::Leaves;
-use super::{Buffer, Payload, format, leaf_name};
+use super::rust::handoff;
 
 /// Any Python value.
 ///
 /// Within this crate, every Python value comes back as it went in: a tuple stays a tuple, a set stays a set,
-/// and a NaN keeps its bits. Only identity is lost: a container that occurs twice becomes two, where a [`Payload`]
+/// and a NaN keeps its bits. Only identity is lost: a container that occurs twice becomes two, where a [`Payload`](super::Payload)
 /// keeps it as one.
 ///
 /// With another serde format, a value maps to what that format has. Sets and tuples become sequences, and an
@@ -146,18 +147,6 @@ impl Opaque {
     pub(crate) fn name(&self) -> &str {
         &self.0.name
     }
-
-    /// Returns the object as a payload of its own, with a copy of the pickle.
-    pub fn to_payload(&self) -> Payload {
-        let Leaf {
-            leaves,
-            index,
-            name,
-        } = &*self.0;
-        let mut encoding = leaves.to_encoding();
-        format::write_leaf(&mut encoding, *index, name);
-        Payload::from_encoded(encoding)
-    }
 }
 
 impl fmt::Debug for Opaque {
@@ -168,7 +157,7 @@ impl fmt::Debug for Opaque {
 
 impl Serialize for Opaque {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        handoff::give(Handoff::Opaque(self.clone()), || {
+        handoff::give(self.clone(), || {
             serializer.serialize_newtype_struct(handoff::OPAQUE, &Foreign(self.type_name()))
         })
     }
@@ -269,10 +258,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        match handoff::take() {
-            Some(Handoff::Value(value)) => Ok(value),
-            _ => Ok(Value::None),
-        }
+        Ok(handoff::take().unwrap_or(Value::None))
     }
 
     fn visit_none<E: de::Error>(self) -> Result<Value, E> {

@@ -1,7 +1,7 @@
 //! Zero copy: memory that crosses without a copy, seen from Python.
 //!
 //! A [`Buffer`] becomes a `memoryview` of it. A large `bytes` is lent: what crosses is a buffer that
-//! holds the object, which stays `bytes` for whoever gets it. What can change is copied, once.
+//! holds the object, which stays `bytes` for its receiver. What can change is copied, once.
 
 use std::sync::Arc;
 

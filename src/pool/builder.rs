@@ -9,24 +9,21 @@ use crossbeam_channel::unbounded;
 use owngil_ffi::{Runtime, StartError};
 use serde::Serialize;
 
-use super::admission::Admission;
+use super::Pool;
 use super::fallback::{FallbackPool, Moved, OnMove};
 use super::settings::Settings;
-use super::supervisor::Supervisor;
-use super::watchdog::Watchdog;
-use super::{Pool, Shared};
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
 use crate::inherited::Inherited;
 use crate::interpreter::{Copying, MemorySetting};
-use crate::monitor::EarlyOutcomes;
 use crate::output::OutputPolicy;
 use crate::process;
 use crate::runtime;
-use crate::task::{Batch, CancelTarget, CancelTargetId};
+use crate::task::Batch;
 use crate::tested::List;
-use crate::worker::{Backend, Queue, WorkerSettings};
+use crate::worker::{Backend, WorkerSettings};
 
 /// The least limit to the memory of a worker.
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
@@ -166,7 +163,7 @@ impl PoolBuilder {
     /// 2 seconds.
     ///
     /// A call must stop when it is cancelled, when its time is up, and when its pool is dropped. `KeyboardInterrupt` is
-    /// then raised in it, repeatedly if it goes on. When the grace is over, its worker is set aside, and another worker
+    /// then raised in it, repeatedly if it goes on. When the grace is over, its worker is abandoned, and another worker
     /// takes its place. If the call ends after all, its worker retires. A worker process is killed instead.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
@@ -194,7 +191,7 @@ impl PoolBuilder {
 
     /// Sets how many workers may be lost, and not back, at the same time. The default is 32.
     ///
-    /// A worker is lost if it was set aside (see [`grace`](PoolBuilder::grace)), or panicked in the host's own code.
+    /// A worker is lost if it was abandoned (see [`grace`](PoolBuilder::grace)), or panicked in the host's own code.
     /// Each lost worker costs a thread and an interpreter. A worker process that dies or is killed costs nothing, and
     /// does not count. Beyond the limit, workers are not replaced. When no worker is left, the pool fails with
     /// [`Error::WorkerLost`].
@@ -262,8 +259,8 @@ impl PoolBuilder {
 
     /// Sets a callback for each function that moves from interpreters to worker processes. It is called once per
     /// function, on any thread, and only on the backend [`Auto`](Backend::Auto).
-    pub fn on_move(mut self, told: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
-        self.on_move = Some(OnMove(Arc::new(told)));
+    pub fn on_move(mut self, callback: impl Fn(&Moved) + Send + Sync + 'static) -> Self {
+        self.on_move = Some(OnMove(Arc::new(callback)));
         self
     }
 
@@ -275,47 +272,74 @@ impl PoolBuilder {
     /// [`Error::Start`], [`Error::Config`], and [`Error::Worker`] for an initializer that fails.
     pub fn build(mut self) -> Result<Pool> {
         self.backend = self.backend.placed();
-        let n_workers = match self.n_workers {
-            Some(0) => return Err(Error::Config("a pool needs at least one worker".to_owned())),
-            Some(n) => n,
-            None => thread::available_parallelism().map_or(1, usize::from),
-        };
-        if process::has_forgotten() {
-            let reason = "this process was started to be a worker, and builds a pool instead: the first line of \
-                          main must be owngil::become_worker_if_asked()";
-            return Err(Error::Config(reason.to_owned()));
-        }
-        if self.queue_limit == 0 {
-            return Err(Error::Config(
-                "the queue must hold at least one call".to_owned(),
-            ));
-        }
-        if self.max_tasks_per_worker == Some(0) {
-            return Err(Error::Config(
-                "a worker must make at least one call".to_owned(),
-            ));
-        }
-        if let (MemorySetting::Counted(_), Backend::Thread) = (self.memory, self.backend) {
-            let reason = "on the backend thread all workers share one interpreter, whose memory cannot be told apart";
-            return Err(Error::Config(reason.to_owned()));
-        }
-        if let MemorySetting::Counted(Some(limit)) = self.memory
-            && limit < MEMORY_LIMIT_MIN
-        {
-            return Err(Error::Config(format!(
-                "a memory limit of {limit} bytes leaves no room for a task: an interpreter takes about 3 MB by itself"
-            )));
-        }
+        let n_workers = self
+            .n_workers
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        self.check(n_workers)?;
         let extensions = self.extensions.unwrap_or(match self.backend {
             Backend::Auto => Extensions::Tested,
             _ => Extensions::Strict,
         });
         extensions.check()?;
-        let copying = Copying::new(extensions, self.tested);
+        let copying = Copying::new(extensions, self.tested.clone());
+        self.start_python(n_workers, &copying)?;
+        let (is_lazy, on_move) = (self.is_lazy, self.on_move.clone());
+        let settings = self.settings(n_workers, copying)?;
+        let pool = match Pool::start(settings.clone(), is_lazy, &on_move) {
+            // Where the initializer cannot run, no call can.
+            Err(error) if settings.worker.backend == Backend::Auto => {
+                let Some(reason) = error.needs_process() else {
+                    return Err(error);
+                };
+                if let (Some(OnMove(on_move)), Some(function)) =
+                    (&on_move, settings.initializer.as_ref())
+                {
+                    let function = *function.function();
+                    on_move(&Moved { function, reason });
+                }
+                Pool::start(settings.on_processes(), is_lazy, &None)?
+            }
+            started => started?,
+        };
+        tracing::debug!(n_workers, backend = %pool.backend(), "pool started");
+        Ok(pool)
+    }
+
+    /// Refuses settings that no pool can have.
+    fn check(&self, n_workers: usize) -> Result<()> {
+        let limit = match self.memory {
+            MemorySetting::Counted(limit) => limit,
+            MemorySetting::NotCounted => None,
+        };
+        let reason = if n_workers == 0 {
+            "a pool needs at least one worker".to_owned()
+        } else if process::has_forgotten() {
+            "this process was started to be a worker, and builds a pool instead: the first line of main must be \
+             owngil::become_worker_if_asked()"
+                .to_owned()
+        } else if self.queue_limit == 0 {
+            "the queue must hold at least one call".to_owned()
+        } else if self.max_tasks_per_worker == Some(0) {
+            "a worker must make at least one call".to_owned()
+        } else if matches!(self.memory, MemorySetting::Counted(_))
+            && self.backend == Backend::Thread
+        {
+            "on the backend thread all workers share one interpreter, whose memory cannot be counted for each".to_owned()
+        } else if let Some(limit) = limit.filter(|limit| *limit < MEMORY_LIMIT_MIN) {
+            format!(
+                "a memory limit of {limit} bytes leaves no room for a task: an interpreter takes about 3 MB by itself"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::Config(reason))
+    }
+
+    /// Starts CPython before the workers, so that they need not wait for one another.
+    fn start_python(&self, n_workers: usize, copying: &Copying) -> Result<()> {
         if Runtime::IS_FREE_THREADED && self.backend == Backend::Interpreter {
             return Err(StartError::FreeThreaded.into());
         }
-        // Before the workers, so that they need not wait for one another.
         if self.backend != Backend::Process {
             runtime::start()?;
         }
@@ -324,11 +348,15 @@ impl PoolBuilder {
         if has_copies && n_workers > 1 {
             runtime::limit_native_threads()?;
         }
-        // After Python's start, which may have changed them.
+        Ok(())
+    }
+
+    /// The pool's settings, taken once Python has started, which may have changed what workers inherit.
+    fn settings(self, n_workers: usize, copying: Copying) -> Result<Settings> {
         let inherited = Inherited::now(self.own_directories).map_err(|error| {
             Error::Config(format!("the working directory cannot be kept: {error}"))
         })?;
-        let settings = Settings {
+        Ok(Settings {
             n_workers,
             first_worker: 0,
             queue_limit: self.queue_limit,
@@ -349,29 +377,7 @@ impl PoolBuilder {
             max_tasks_per_worker: self.max_tasks_per_worker,
             initializer: self.initializer.transpose()?,
             exit_hook: self.exit_hook.transpose()?,
-        };
-        let on_move = self.on_move;
-        let pool = match (
-            settings.worker.backend,
-            Pool::start(settings.clone(), self.is_lazy, &on_move),
-        ) {
-            // Where the initializer cannot run, nothing can.
-            (Backend::Auto, Err(error)) => {
-                let Some(reason) = error.needs_process() else {
-                    return Err(error);
-                };
-                if let (Some(OnMove(told)), Some(function)) =
-                    (&on_move, settings.initializer.as_ref())
-                {
-                    let function = *function.function();
-                    told(&Moved { function, reason });
-                }
-                Pool::start(settings.on_processes(), self.is_lazy, &None)?
-            }
-            (_, started) => started?,
-        };
-        tracing::debug!(n_workers, backend = %pool.backend(), "pool started");
-        Ok(pool)
+        })
     }
 }
 
@@ -386,7 +392,7 @@ impl Pool {
         };
         if !is_lazy {
             let (ready, started) = unbounded();
-            pool.shared.fill_seats(n_workers, Some(&ready))?;
+            pool.shared.start_workers(n_workers, Some(&ready))?;
             drop(ready);
             // On an error the workers that did start are retired by the pool's drop.
             for outcome in started.iter().take(n_workers) {
@@ -394,27 +400,5 @@ impl Pool {
             }
         }
         Ok(pool)
-    }
-}
-
-impl Shared {
-    pub(super) fn new(
-        settings: Settings,
-        early_outcomes: Arc<EarlyOutcomes>,
-        fallback: Option<FallbackPool>,
-    ) -> Arc<Shared> {
-        let shared = Arc::new(Shared {
-            queue: Queue::new(settings.queue_limit),
-            supervisor: Supervisor::default(),
-            watchdog: Watchdog::new(),
-            early_outcomes,
-            admission: Admission::default(),
-            settings,
-            cancel_target: CancelTargetId::new(),
-            fallback,
-        });
-        let cancel_target: Arc<dyn CancelTarget> = Arc::clone(&shared) as _;
-        shared.cancel_target.open(Arc::downgrade(&cancel_target));
-        shared
     }
 }

@@ -1,13 +1,13 @@
 //! FallbackPool: the worker processes of a pool that places functions by itself.
 //!
-//! Such a pool has interpreters. A function whose call shows that it cannot run in one, since an
+//! Such a pool has interpreters. A function whose call shows that it cannot run in one, because an
 //! extension module refuses or CPython does not allow what it does, *moves*: that call is made again in a
 //! process, and so are all later ones. The processes are a second set of workers with a queue of their own,
 //! which starts when the first function moves.
 //!
 //! A job that moves keeps its promise, and so its task, its deadline and its cancelling. Between the two it
-//! is nowhere but in the fallback's queue, as any other that waits; both sets count tasks that were early_outcomes
-//! meanwhile together. Of a batch only the calls from the refused one on move: those before it are done.
+//! is nowhere but in the fallback's queue, as any other that waits; both sets count tasks with an early outcome
+//! together. Of a batch only the calls from the refused one on move: those before it are done.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,8 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::admission::State;
-use super::{Pool, Shared};
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::monitor::JobMonitor;
@@ -25,7 +24,7 @@ use crate::task::Job;
 /// For how long a worker waits at a time for room in the fallback's queue.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A function that a pool moved from interpreters to processes. See [`Pool::moved`].
+/// A function that a pool moved from interpreters to processes. See [`Pool::moved`](super::Pool::moved).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moved {
@@ -35,7 +34,7 @@ pub struct Moved {
     pub reason: String,
 }
 
-/// Who is told of a function that moves.
+/// The callback for each function that moves.
 #[derive(Clone)]
 pub(super) struct OnMove(pub(super) Arc<dyn Fn(&Moved) + Send + Sync>);
 
@@ -71,7 +70,7 @@ impl FallbackPool {
         moved.contains_key(function)
     }
 
-    /// Notes that a function has moved; says so to whoever wants to know, once.
+    /// Notes that a function has moved; calls the callback, once.
     fn note(&self, function: Function, reason: &str) {
         {
             let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
@@ -86,6 +85,18 @@ impl FallbackPool {
             let reason = reason.to_owned();
             on_move(&Moved { function, reason });
         }
+    }
+
+    /// The functions that have moved, in the order in which they were made.
+    pub(super) fn moved(&self) -> Vec<Moved> {
+        let moved = self.moved.read().unwrap_or_else(PoisonError::into_inner);
+        let all = moved.iter().map(|(function, reason)| Moved {
+            function: *function,
+            reason: reason.clone(),
+        });
+        let mut all: Vec<Moved> = all.collect();
+        all.sort_by_key(|moved| moved.function.id());
+        all
     }
 }
 
@@ -135,7 +146,7 @@ impl Shared {
             );
             // It keeps the times of jobs with a limit.
             shared.start_watchdog();
-            shared.fill_seats(shared.settings.n_workers, None)?;
+            shared.start_workers(shared.settings.n_workers, None)?;
             Ok(shared)
         });
         opened.as_ref().map_err(Clone::clone)
@@ -143,7 +154,7 @@ impl Shared {
 
     /// Makes the calls of a job in the fallback, and all later ones of its function.
     ///
-    /// It may wait until there is room for it. Whoever stops the pool closes the admission first and sees the
+    /// It may wait until there is room for it. Stopping the pool closes the admission first and sees the
     /// fallback then, so that none is opened behind its back.
     pub(super) fn move_on(self: &Arc<Shared>, mut job: Job, reason: &str) {
         let Some(fallback) = &self.fallback else {
@@ -152,7 +163,7 @@ impl Shared {
         fallback.note(*job.batch.function(), reason);
         loop {
             let state = self.admission.state();
-            if matches!(*state, State::Stopping | State::Failed(_)) {
+            if state.is_over() {
                 return drop(job);
             }
             let fallback = match self.open_fallback(fallback) {
@@ -180,26 +191,5 @@ impl Shared {
             }
             _ => false,
         }
-    }
-}
-
-impl Pool {
-    /// Returns the functions that moved from interpreters to processes, and the reasons, in the order in which the
-    /// functions were made. Empty unless the backend is [`Backend::Auto`](crate::Backend::Auto).
-    pub fn moved(&self) -> Vec<Moved> {
-        let Some(fallback) = &self.shared.fallback else {
-            return Vec::new();
-        };
-        let moved = fallback
-            .moved
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let all = moved.iter().map(|(function, reason)| Moved {
-            function: *function,
-            reason: reason.clone(),
-        });
-        let mut all: Vec<Moved> = all.collect();
-        all.sort_by_key(|moved| moved.function.id());
-        all
     }
 }

@@ -1,29 +1,25 @@
 //! Pool: workers, the queue before them, and the ways to give them work.
 //!
 //! All workers take from one bounded queue of batches. A single call is a batch of one; `map` makes
-//! batches of a size that suits the calls (see `chunk`). `supervisor` has the workers, `watchdog` ends calls that
+//! batches of a size that suits the calls (see `map::chunk`). `supervisor` has the workers, `watchdog` ends calls that
 //! must not go on, and how a pool ends is in `shutdown`.
 
 mod admission;
 mod builder;
-mod chunk;
 mod fallback;
 mod map;
-mod reorder;
 mod settings;
+mod shared;
 mod shutdown;
 mod stacks;
 mod stats;
-#[cfg(feature = "stream")]
-mod stream;
 mod submission;
 mod supervisor;
 mod task;
 mod watchdog;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{IntoIter, Receiver};
 use serde::Serialize;
@@ -33,24 +29,19 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::error::Result;
 use crate::function::Function;
-use crate::monitor::{EarlyOutcomes, Target};
-use crate::payload;
-use crate::task::{Batch, CancelTarget, CancelTargetId, Job, Recipient, Slot, Task, Why};
-use crate::worker::{Backend, Order, Queue};
+use crate::task::Task;
+use crate::worker::Backend;
 
-use admission::Admission;
 use fallback::FallbackPool;
-use settings::Settings;
-use supervisor::Supervisor;
-use watchdog::Watchdog;
+use shared::Shared;
 
 pub use builder::PoolBuilder;
 pub use fallback::Moved;
+#[cfg(feature = "stream")]
+pub use map::stream::{Iterated, MapStream};
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
 pub use stats::{Percentiles, Stats, WorkerStats};
-#[cfg(feature = "stream")]
-pub use stream::{Iterated, MapStream};
 pub use submission::{Calling, Submission};
 pub use task::TaskBuilder;
 
@@ -92,97 +83,6 @@ pub use task::TaskBuilder;
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
-}
-
-/// What a pool, its workers and its watchdog have in common.
-#[derive(Debug)]
-struct Shared {
-    queue: Queue,
-    supervisor: Supervisor,
-    watchdog: Watchdog,
-    early_outcomes: Arc<EarlyOutcomes>,
-    admission: Admission,
-    settings: Settings,
-    cancel_target: CancelTargetId,
-    /// Of a pool that places functions by itself.
-    fallback: Option<FallbackPool>,
-}
-
-impl Shared {
-    /// Gives a job to one worker, before what is queued.
-    fn order(&self, seat: usize, job: Job) -> Result<()> {
-        let _open = self.admission.open()?;
-        self.supervisor.seats()[seat].give(Order::Run(job))
-    }
-
-    /// Loads a function on every worker.
-    fn load(self: &Arc<Shared>, function: &Function) -> Result<()> {
-        self.fill_seats(self.settings.n_workers, None)?;
-        let (collector, loaded) = crossbeam_channel::unbounded();
-        for seat in 0..self.settings.n_workers {
-            let recipient = Recipient::Collector(0, collector.clone());
-            let job = Job::new(Batch::loading(function), recipient);
-            self.order(seat, job)?;
-        }
-        drop(collector);
-        loaded
-            .into_iter()
-            .try_for_each(|(_, results)| results.only_failure())
-    }
-
-    /// Puts a job into the queue; waits while that is full, but no longer than until then, and gives the
-    /// job back if there is no room yet.
-    fn enqueue(self: &Arc<Shared>, mut job: Job, deadline: Option<Instant>) -> Result<Option<Job>> {
-        while let Some(refused) = self.try_enqueue(job)? {
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(Some(refused));
-            }
-            job = refused;
-            // Not under the lock, which whoever closes the pool needs; and not for long, to see
-            // whether it was closed meanwhile.
-            let pause = Duration::from_millis(20);
-            self.queue
-                .wait_for_room(left.map_or(pause, |left| left.min(pause)));
-        }
-        Ok(None)
-    }
-
-    /// Puts a job into the queue, or gives it back where that is full.
-    fn try_enqueue(self: &Arc<Shared>, job: Job) -> Result<Option<Job>> {
-        tracing::trace!(
-            task = job.promise.number(),
-            function = %job.batch.function(),
-            n_calls = job.batch.len(),
-            "submitted"
-        );
-        let refused = self.admission.push(&self.queue, job)?;
-        if self.supervisor.n_taken() < self.settings.n_workers {
-            self.grow()?;
-        }
-        Ok(refused)
-    }
-}
-
-impl CancelTarget for Shared {
-    fn cancel(self: Arc<Self>, slot: &Arc<Slot>) {
-        self.request(Target::Task(Arc::clone(slot)), Why::Cancelled);
-    }
-
-    fn interrupt(self: Arc<Self>, flag: &Arc<AtomicBool>, why: Why) {
-        self.request(Target::Map(Arc::clone(flag)), why);
-    }
-}
-
-impl Shared {
-    /// Encodes arguments the way that suits the pool's workers.
-    #[inline]
-    fn encoding<R>(&self, encode: impl FnOnce() -> R) -> R {
-        match self.settings.worker.backend {
-            Backend::Process => payload::memfd::preferred(true, encode),
-            _ => encode(),
-        }
-    }
 }
 
 impl Pool {
@@ -390,8 +290,8 @@ impl Pool {
         A: Serialize,
     {
         let call = self.task(function).args(&arguments);
-        let seats = 0..self.n_workers();
-        let tasks: Result<Vec<Task<T>>> = seats.map(|seat| call.order(seat)).collect();
+        let workers = 0..self.n_workers();
+        let tasks: Result<Vec<Task<T>>> = workers.map(|index| call.order(index)).collect();
         Ok(tasks?.into_iter().map(Task::wait).collect())
     }
 
@@ -408,5 +308,12 @@ impl Pool {
             }
             loaded => loaded,
         }
+    }
+
+    /// Returns the functions that moved from interpreters to processes, and the reasons, in the order in which the
+    /// functions were made. Empty unless the backend is [`Backend::Auto`].
+    pub fn moved(&self) -> Vec<Moved> {
+        let fallback = self.shared.fallback.as_ref();
+        fallback.map_or_else(Vec::new, FallbackPool::moved)
     }
 }

@@ -4,29 +4,29 @@
 //! that for reading while it queues its job, and every change of state holds it alone: so what is queued
 //! was queued before the change, and nothing is added after it.
 //!
-//! - *Open*: calls are taken. Whoever waits for room in the queue is woken by a change, and looks again.
+//! - *Open*: calls are taken. A change wakes all that wait for room in the queue, and they look again.
 //! - *Draining*: no more calls are taken ([`Error::ShutDown`]).
 //! - *Stopping*: the same, and what was taken is given up.
-//! - *Failed*: no worker is left; whoever submits is told why ([`Error::WorkerLost`]).
+//! - *Failed*: no worker is left; submitting returns the reason ([`Error::WorkerLost`]).
 //!
-//! Who moves it, and what becomes of calls that are queued, that run, and whose worker was set aside:
+//! What moves it, and what becomes of calls that are queued, that run, and whose worker was abandoned:
 //!
 //! - Open to draining: [`Pool::shutdown`] and [`Pool::shutdown_within`]. *Queued*: each worker, when
 //!   what it runs has ended, takes from the queue until that is empty, and leaves. *Running*: goes on;
-//!   deadlines and limits hold as before. A worker that is worn, panics or is set aside meanwhile is
-//!   replaced as before, and the one that replaces it is told to drain. *Set aside*: not waited for.
+//!   deadlines and limits hold as before. A worker that is exhausted, panics or is abandoned meanwhile is
+//!   replaced as before, and the one that replaces it is ordered to drain. *Abandoned*: not waited for.
 //! - Open or draining to stopping: [`Pool::cancel`] and the pool's drop; `shutdown_within` when its time is
-//!   up; and each of them at its end, for what is left. *Queued*: dropped, which tells their outcome
+//!   up; and each of them at its end, for what is left. *Queued*: dropped, which gives them their outcome
 //!   ([`Error::Cancelled`]); so is what was queued for one worker alone and never taken by it. *Running*: left
-//!   alone for [`SHORT`], then interrupted, and told to be cancelled at the latest when the grace is over.
-//!   No worker is replaced any more: one that does not end is left behind. *Set aside*: as before.
+//!   alone for [`SHORT`], then interrupted, and cancelled at the latest when the grace is over.
+//!   No worker is replaced any more: one that does not end is left behind. *Abandoned*: as before.
 //! - Open or draining to failed: the last worker that could not be replaced, from its own thread or the watchdog's.
-//!   *Queued*: told the error. *Running*: nothing is, but calls whose workers were set aside. *Set aside*: they
+//!   *Queued*: they get the error. *Running*: nothing is, but calls whose workers were abandoned. *Abandoned*: they
 //!   had their outcome when their workers were.
 //! - Stopping and failed are final. A pool that has failed can still be shut down: it stays failed, there
 //!   is nothing to wait for, and its threads end.
 //!
-//! A worker leaves in two steps, each of which the pool sees as the end of a channel:
+//! A worker leaves in two steps. The pool sees each as the end of a channel:
 //!
 //! 1. *served*: it runs no more calls. Only a call that is running can delay this.
 //! 2. *ended*: its interpreter has ended. Threads that Python code started can delay this, since
@@ -42,8 +42,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use super::admission::State;
-use super::{Pool, Shared};
+use super::Pool;
+use super::admission::PoolState;
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::monitor::Target;
 use crate::task::Why;
@@ -100,7 +101,7 @@ impl Shared {
     ///
     /// The fallback is last: the others may have calls for it until they have ended.
     fn drain(self: &Arc<Shared>, deadline: Option<Instant>) -> bool {
-        self.admission.close(&self.queue, State::Draining);
+        self.admission.close(&self.queue, PoolState::Draining);
         self.order_all(|| Order::Drain);
         let served = self.await_served(deadline);
         match self.fallback() {
@@ -114,14 +115,14 @@ impl Shared {
     }
 
     fn stop(self: &Arc<Shared>) {
-        self.admission.close(&self.queue, State::Stopping);
+        self.admission.close(&self.queue, PoolState::Stopping);
         self.order_all(|| Order::Stop);
-        // Before waiting for anyone: whoever waits for a queued call should know at once.
+        // Before waiting for anyone: callers that wait for a queued call should know at once.
         self.drop_queued();
     }
 
     fn order_all(&self, order: fn() -> Order) {
-        for worker in self.supervisor.seats().iter() {
+        for worker in self.supervisor.workers().iter() {
             // One that has ended needs no order.
             let _ = worker.give(order());
         }
@@ -133,13 +134,13 @@ impl Shared {
         }
     }
 
-    /// Whether all workers have stopped running calls in time, those included that take others' seats
+    /// Whether all workers have stopped running calls in time, those included that take others' places
     /// meanwhile.
     fn await_served(&self, deadline: Option<Instant>) -> bool {
         loop {
             let serving: Vec<Receiver<()>> = {
-                let seats = self.supervisor.seats();
-                let serving = seats.iter().map(|seat| seat.served.clone());
+                let workers = self.supervisor.workers();
+                let serving = workers.iter().map(|worker| worker.served.clone());
                 serving
                     .filter(|served| served.try_recv() != Err(TryRecvError::Disconnected))
                     .collect()
@@ -155,12 +156,12 @@ impl Shared {
 
     /// Gives what is left its outcome, and the interpreters their time to end.
     fn finish(self: &Arc<Shared>) {
-        self.admission.close(&self.queue, State::Stopping);
+        self.admission.close(&self.queue, PoolState::Stopping);
         self.drop_queued();
         let now = Instant::now();
         let deadline = now.checked_add(self.settings.grace);
         let mut n_left = 0;
-        for (number, worker) in self.supervisor.seats().iter().enumerate() {
+        for (number, worker) in self.supervisor.workers().iter().enumerate() {
             let is_done = ended_by(&worker.served, Some(now));
             // What is for it alone it may never take.
             worker.take_back_orders().for_each(drop);
@@ -168,7 +169,7 @@ impl Shared {
                 // Its calls have outcomes too.
                 let _ = worker.give(Order::Stop);
                 if let Some(seen) = worker.monitor.look() {
-                    worker.monitor.tell(seen.epoch, Why::Cancelled);
+                    worker.monitor.report(seen.epoch, Why::Cancelled);
                 }
             }
             if !is_done || !ended_by(&worker.ended, deadline) {

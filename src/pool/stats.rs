@@ -1,14 +1,15 @@
 //! Stats: what the workers of a pool have done so far, in numbers.
 //!
-//! Each worker counts for itself, where nobody else writes (see `monitor::counters`); this adds it up when it is
-//! asked. A worker that takes another's seat goes on from its numbers.
+//! Each worker counts for itself, in memory that only it writes (see `monitor::counters`); this adds it up when it is
+//! asked. A worker that takes another's place goes on from its numbers.
 
 use std::fmt;
 use std::time::Duration;
 
 use owngil_ffi::PrivateCopy;
 
-use super::{Pool, Shared};
+use super::Pool;
+use super::shared::Shared;
 use crate::monitor::{Histogram, WorkerCounters};
 use crate::worker::Backend;
 
@@ -56,7 +57,7 @@ pub struct WorkerStats {
     /// The bytes that the worker's interpreter has in use, if they are counted: see
     /// [`PoolBuilder::count_memory`](super::PoolBuilder::count_memory).
     pub memory: Option<u64>,
-    /// How often a worker in this place was lost and replaced: it was set aside, it panicked, or its process died.
+    /// How often a worker in this place was lost and replaced: it was abandoned, it panicked, or its process died.
     pub n_restarts: u64,
 }
 
@@ -104,7 +105,7 @@ impl Pool {
         let (mut workers, mut queue_len, mut n_lost) = (Vec::new(), 0, 0);
         for part in self.shared.parts() {
             queue_len += part.queue.len();
-            n_lost += part.supervisor.n_aside();
+            n_lost += part.supervisor.n_lost();
             part.add_stats(&mut workers, &mut all);
         }
         Stats {
@@ -120,7 +121,7 @@ impl Pool {
 
 impl Shared {
     fn add_stats(&self, workers: &mut Vec<WorkerStats>, all: &mut WorkerCounters) {
-        for handle in self.supervisor.seats().iter() {
+        for handle in self.supervisor.workers().iter() {
             let (own, is_busy) = handle.monitor.counters();
             let mut counters = handle.before.clone();
             counters.add(&own);

@@ -6,16 +6,24 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 
 #[cfg(doc)]
 use super::Pool;
-use super::Shared;
-use super::task::Made;
+use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::task::Task;
+use crate::task::{Job, Slot, Task};
 use crate::worker::Ticket;
+
+/// The call's batch and its slot.
+pub(super) struct Prepared<'p> {
+    pub(super) home: &'p Arc<Shared>,
+    pub(super) job: Job,
+    pub(super) slot: Arc<Slot>,
+    pub(super) deadline: Option<Instant>,
+}
 
 /// A future that submits a call and resolves to its [`Task`]. See [`Pool::submit_async`].
 ///
@@ -30,17 +38,17 @@ use crate::worker::Ticket;
 /// As [`Pool::submit`]. A pool that is shut down meanwhile takes no call that waits for room.
 #[must_use = "it is submitted when it is polled"]
 pub struct Submission<'p, T> {
-    /// Whose queue it waits for; nobody's where it is refused at once.
+    /// The pool whose queue it waits for; `None` where it is refused at once.
     home: Option<&'p Arc<Shared>>,
     /// Until it is ready.
-    made: Option<Result<Made<'p>>>,
+    made: Option<Result<Prepared<'p>>>,
     /// Where it waits for room.
     ticket: Ticket,
     value: PhantomData<fn() -> T>,
 }
 
 impl<'p, T> Submission<'p, T> {
-    pub(super) fn new(made: Result<Made<'p>>) -> Self {
+    pub(super) fn new(made: Result<Prepared<'p>>) -> Self {
         Submission {
             home: made.as_ref().ok().map(|made| made.home),
             made: Some(made),
@@ -71,7 +79,7 @@ impl<T> Future for Submission<'_, T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Task<T>>> {
         let this = &mut *self;
         let made = this.made.take();
-        let Made {
+        let Prepared {
             home: shared,
             mut job,
             slot,
@@ -101,12 +109,12 @@ impl<T> Future for Submission<'_, T> {
                 return Poll::Ready(Ok(Task::new(slot)));
             }
             let has_room = shared.queue.poll_room(&mut this.ticket, context.waker());
-            // Whoever closes the pool wakes all who wait then, so this sees it or is woken.
+            // Closing the pool wakes all that wait then, so this sees it or is woken.
             if let Err(error) = shared.admission.open().map(drop) {
                 return this.refused(error);
             }
             if !has_room {
-                this.made = Some(Ok(Made {
+                this.made = Some(Ok(Prepared {
                     home: shared,
                     job,
                     slot,

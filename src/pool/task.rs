@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Pool, Shared, Submission};
+use super::Pool;
+use super::shared::Shared;
+use super::submission::{Prepared, Submission};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::task::{Batch, Job, Recipient, Slot, Task};
@@ -33,14 +35,6 @@ pub struct TaskBuilder<'p, A> {
     time_limit: Option<Duration>,
     index: Option<u64>,
     is_timed: bool,
-}
-
-/// The call's batch and its slot.
-pub(super) struct Made<'p> {
-    pub(super) home: &'p Arc<Shared>,
-    pub(super) job: Job,
-    pub(super) slot: Arc<Slot>,
-    pub(super) deadline: Option<Instant>,
 }
 
 impl<'p> TaskBuilder<'p, ()> {
@@ -151,18 +145,19 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     }
 
     /// Gives the call to one worker, before what is queued.
-    pub(super) fn order<T>(&self, seat: usize) -> Result<Task<T>> {
-        let made = self.made_for(Some(seat as u64))?;
-        made.home.fill_seats(made.home.settings.n_workers, None)?;
-        made.home.order(seat, made.job)?;
+    pub(super) fn order<T>(&self, index: usize) -> Result<Task<T>> {
+        let made = self.made_for(Some(index as u64))?;
+        made.home
+            .start_workers(made.home.settings.n_workers, None)?;
+        made.home.order(index, made.job)?;
         Ok(expect(made.home, made.slot, made.deadline))
     }
 
-    fn made(&self) -> Result<Made<'p>> {
+    fn made(&self) -> Result<Prepared<'p>> {
         self.made_for(self.index)
     }
 
-    fn made_for(&self, index: Option<u64>) -> Result<Made<'p>> {
+    fn made_for(&self, index: Option<u64>) -> Result<Prepared<'p>> {
         let home = self.pool.shared.home(&self.function)?;
         let encode = || Batch::of_one(&self.function, &self.arguments);
         let batch = home.encoding(encode)?;
@@ -172,7 +167,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         let slot = Arc::new(Slot::new(home.cancel_target, index));
         let recipient = Recipient::Task(Arc::clone(&slot));
         let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
-        Ok(Made {
+        Ok(Prepared {
             home,
             job: Job::new(
                 batch.with_limit(self.time_limit).timed(self.is_timed),

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use owngil_ffi::Runtime;
 
-use super::frame::{Ended, JobHead, News, PlaceRecord, Setup, Shape, Word};
-use super::life::{Control, Life, told};
+use super::frame::{Ended, JobHead, LocationRecord, News, Setup, Shape, Word};
+use super::life::{Control, Life, ending};
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::role::{ARGUMENT, VERSION};
 use super::turn::{Remains, Turn};
@@ -72,7 +72,7 @@ pub(crate) enum Event {
     /// The call at that place has printed this; the last of it where the flag says so.
     Printed(u32, Stream, Vec<u8>, bool),
     /// It runs no more jobs.
-    Worn,
+    Exhausted,
 }
 
 impl Child {
@@ -199,7 +199,7 @@ impl Child {
             Some(Word::Failed(failure)) => Err(failure.into()),
             _ => {
                 let reason = match self.life.wait(DYING) {
-                    true => told(self.process(), self.life.end(DYING)),
+                    true => ending(self.process(), self.life.end(DYING)),
                     false => format!("it did not start Python in {} s", READY.as_secs()),
                 };
                 Err(Error::WorkerLost(reason))
@@ -209,7 +209,7 @@ impl Child {
 
     fn is_no_worker(&self, program: Option<&Path>) -> Error {
         let what = match self.life.wait(DYING) {
-            true => format!("({})", told(self.process(), self.life.end(DYING))),
+            true => format!("({})", ending(self.process(), self.life.end(DYING))),
             false => format!("within {} s", HELLO.as_secs()),
         };
         Error::Config(format!(
@@ -252,7 +252,7 @@ impl Child {
         self.turn.stop(job);
     }
 
-    /// Puts a job behind what is to be sent.
+    /// Queues a job to be sent.
     pub(crate) fn put(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
         let function = batch.function();
         let id = function.id();
@@ -261,7 +261,7 @@ impl Child {
         }
         let place = match std::mem::replace(&mut self.known[id], true) {
             true => None,
-            false => Some(PlaceRecord::from(function.place())),
+            false => Some(LocationRecord::from(function.location())),
         };
         let Sent {
             shape,
@@ -287,7 +287,7 @@ impl Child {
         self.writer.send().map(drop)
     }
 
-    /// What it has told, if that is there.
+    /// What it has reported, if that is there.
     pub(crate) fn event(&mut self) -> io::Result<Option<Event>> {
         let Some((news, body)) = self.reader.take::<News>()? else {
             return Ok(None);
@@ -306,7 +306,7 @@ impl Child {
                 };
                 Event::Printed(call, stream, body, is_last)
             }
-            News::Worn => Event::Worn,
+            News::Exhausted => Event::Exhausted,
         }))
     }
 
@@ -347,7 +347,7 @@ impl Child {
         self.reader.wait(!self.writer.is_empty(), limit)
     }
 
-    /// Whether it has ended, whoever may still hold its connection.
+    /// Whether it has ended, even if another process still holds its connection.
     pub(crate) fn has_ended(&self) -> bool {
         self.life.wait(Duration::ZERO)
     }
@@ -361,11 +361,11 @@ impl Child {
         let status = self.life.end(DYING);
         match is_alive {
             true => format!("its process {} has closed its connection", self.process()),
-            false => told(self.process(), status),
+            false => ending(self.process(), status),
         }
     }
 
-    /// What it wrote to its descriptors last, such as why it ended. Nobody else reads that: it has ended.
+    /// What it wrote to its descriptors last, such as why it ended. No one else reads that: it has ended.
     pub(crate) fn last_words(&self, mut take: impl FnMut(Stream, &[u8])) {
         if let Some(pipes) = &self.pipes {
             pipes.read(&mut take);
@@ -407,7 +407,7 @@ impl Control {
         for file in files {
             self.writer.put(&Shape::default(), &[], Some(file))?;
         }
-        // It is small, so it fits; a program that has ended already is told of where it is waited for.
+        // It is small, so it fits; a program that has ended already is reported where it is waited for.
         let _ = self.writer.send();
         Ok(())
     }

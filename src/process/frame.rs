@@ -1,4 +1,4 @@
-//! Frame: what a pool and a worker process tell each other.
+//! Frame: what a pool and a worker process send each other.
 //!
 //! Each is a record of `wire`, before raw bytes that it describes: encoded values, what was printed.
 
@@ -9,13 +9,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::function::{Place, Script};
+use crate::function::{Location, Script};
 use crate::interpreter::MemorySetting;
 use crate::output::Handover;
 use crate::task::{Timing, Why};
 use crate::wire::{Failure, StackRecord};
 
-/// What a worker process is told when it starts.
+/// What a worker process receives when it starts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
     /// Who started it, to be seen whether that is still there.
@@ -27,11 +27,11 @@ pub(super) struct Setup {
     pub(super) hash_seed: Option<u32>,
     pub(super) counts_memory: bool,
     pub(super) memory_limit: Option<u64>,
-    /// Whether results whose class derives from a plain type are told as the plain value.
+    /// Whether results whose class derives from a plain type come as the plain value.
     pub(super) is_plain: bool,
     /// When output is handed on; `None` where it is kept with its task.
     pub(super) handover: Option<Handover>,
-    /// Its descriptors 1 and 2 are pipes, of which it gets the ends that are read.
+    /// Its descriptors 1 and 2 are pipes, and it gets the ends to read from.
     pub(super) has_pipes: bool,
     /// Where the working directory and the umask, this one at first, are put back after each call.
     pub(super) umask: Option<u32>,
@@ -51,7 +51,7 @@ pub(super) enum Ask {
     Interrupt {
         job: u64,
         timed_out: bool,
-        /// The outcome will be told at once: what was printed so far goes with it.
+        /// The outcome will be reported at once: what was printed so far goes with it.
         takes_output: bool,
     },
     Stacks,
@@ -84,9 +84,9 @@ pub(super) struct JobHead {
     pub(super) revision: u16,
     /// The function's number in the pool's process, and at first what it is.
     pub(super) function: u32,
-    pub(super) place: Option<PlaceRecord>,
+    pub(super) place: Option<LocationRecord>,
     pub(super) n_calls: u32,
-    /// When each call runs is to be told.
+    /// Whether to record when each call runs.
     pub(super) is_timed: bool,
     pub(super) arguments: Shape,
 }
@@ -113,7 +113,7 @@ pub(super) enum News {
         n_bytes: u64,
     },
     /// It will run no further jobs: it has no memory left for them.
-    Worn,
+    Exhausted,
 }
 
 /// The end of a batch, before its values.
@@ -161,7 +161,7 @@ impl TimingRecord {
 
 /// Where a function is.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum PlaceRecord {
+pub(super) enum LocationRecord {
     File {
         path: Vec<u8>,
         module: String,
@@ -185,35 +185,39 @@ pub(super) enum PlaceRecord {
     },
 }
 
-impl From<&Place> for PlaceRecord {
-    fn from(place: &Place) -> PlaceRecord {
+impl From<&Location> for LocationRecord {
+    fn from(place: &Location) -> LocationRecord {
         let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         match place.clone() {
-            Place::File { path, module, name } => PlaceRecord::File {
+            Location::File { path, module, name } => LocationRecord::File {
                 path: bytes(&path),
                 module,
                 name,
             },
-            Place::Module { module, name } => PlaceRecord::Module { module, name },
-            Place::Source { text, module, name } => PlaceRecord::Source { text, module, name },
-            Place::Script { script, shown } => PlaceRecord::Script { script, shown },
-            Place::Malformed { reference } => PlaceRecord::Malformed { reference },
+            Location::Module { module, name } => LocationRecord::Module { module, name },
+            Location::Source { text, module, name } => {
+                LocationRecord::Source { text, module, name }
+            }
+            Location::Script { script, shown } => LocationRecord::Script { script, shown },
+            Location::Malformed { reference } => LocationRecord::Malformed { reference },
         }
     }
 }
 
-impl From<PlaceRecord> for Place {
-    fn from(record: PlaceRecord) -> Place {
+impl From<LocationRecord> for Location {
+    fn from(record: LocationRecord) -> Location {
         match record {
-            PlaceRecord::File { path, module, name } => Place::File {
+            LocationRecord::File { path, module, name } => Location::File {
                 path: path_of(&path),
                 module,
                 name,
             },
-            PlaceRecord::Module { module, name } => Place::Module { module, name },
-            PlaceRecord::Source { text, module, name } => Place::Source { text, module, name },
-            PlaceRecord::Script { script, shown } => Place::Script { script, shown },
-            PlaceRecord::Malformed { reference } => Place::Malformed { reference },
+            LocationRecord::Module { module, name } => Location::Module { module, name },
+            LocationRecord::Source { text, module, name } => {
+                Location::Source { text, module, name }
+            }
+            LocationRecord::Script { script, shown } => Location::Script { script, shown },
+            LocationRecord::Malformed { reference } => Location::Malformed { reference },
         }
     }
 }

@@ -27,14 +27,14 @@ pub(crate) struct Life {
     number: u32,
     /// Readable once it has ended.
     ended: OwnedFd,
-    state: Mutex<State>,
+    state: Mutex<LifeState>,
     clock: Option<ProcessClock>,
     control: Mutex<Control>,
     turn: Turn,
     counts_memory: bool,
 }
 
-struct State {
+struct LifeState {
     child: process::Child,
     /// What became of it, once it was waited for; its number may be another's then.
     status: Option<ExitStatus>,
@@ -102,7 +102,7 @@ impl Life {
         counts_memory: bool,
     ) -> io::Result<Life> {
         let number = child.id();
-        let mut state = State {
+        let mut state = LifeState {
             child,
             status: None,
             cpu: None,
@@ -179,7 +179,7 @@ impl Life {
         status
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LifeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -202,7 +202,7 @@ impl RemoteWorker for Life {
     fn kill(&self) {
         let state = self.state();
         if let (None, Ok(pid)) = (state.status, pid(self.number)) {
-            // Programs that its task has started are in its group, and nobody wants them any more.
+            // Programs that its task has started are in its group, and they are no longer wanted.
             let _ = kill_process_group(pid, Signal::KILL);
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -246,7 +246,7 @@ fn pid(number: u32) -> io::Result<Pid> {
 }
 
 /// What became of a process, in words.
-pub(super) fn told(process: u32, status: ExitStatus) -> String {
+pub(super) fn ending(process: u32, status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         let code = status.code().unwrap_or_default();
         return format!("its process {process} ended by itself with status {code}");

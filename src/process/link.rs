@@ -100,7 +100,7 @@ pub(super) fn both(socket: OwnedFd) -> (Writer, Reader) {
 }
 
 impl Writer {
-    /// Puts a frame behind what is to be sent.
+    /// Queues a frame to be sent.
     pub(super) fn put<T: Serialize>(
         &mut self,
         record: &T,

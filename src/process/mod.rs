@@ -1,10 +1,10 @@
 //! Process: worker processes, which run Python where a crash ends one task and no more.
 //!
-//! A worker process is this same program started anew, or another one that was named, in a role of its
+//! A worker process is this same program, started again, or another one that was named, in a role of its
 //! own. It runs jobs of a pool in its main interpreter, where nothing is forbidden: every extension module
 //! loads, and `fork` and `os._exit` do what they do anywhere.
 //!
-//! Reading order: `frame` has what both sides tell each other, `link` carries it, `values` carries encoded
+//! Reading order: `frame` has what both sides send each other, `link` carries it, `values` carries encoded
 //! values and shared memory, `turn` says which job runs; `role` is the worker's side, `child` and `life` the
 //! pool's.
 

@@ -26,7 +26,7 @@ use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
 use crate::children;
 use crate::error::{Error, Result};
-use crate::function::{Function, Place};
+use crate::function::{Function, Location};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::Interpreter;
 use crate::monitor::{Answer, EarlyOutcomes, JobMonitor, Ran};
@@ -41,7 +41,7 @@ pub(super) const ARGUMENT: &str = "--owngil-worker";
 /// Both sides must be of one version: what they tell each other is no format to keep.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long the pool may take to say what is to be done.
+/// How long the pool may take to send the settings.
 const SETUP: Duration = Duration::from_secs(30);
 
 /// How many requests may wait for a GIL that C code holds. Those after them would find nothing else.
@@ -52,7 +52,7 @@ static IS_WORKER: AtomicBool = AtomicBool::new(false);
 /// Makes this process a worker, if a pool of another process has started it to be one; returns at once if
 /// not.
 ///
-/// A pool of [`Backend::Process`](crate::Backend::Process) starts its workers as this same program anew.
+/// A pool of [`Backend::Process`](crate::Backend::Process) starts its workers as copies of this same program.
 /// So call this in the first line of `main`: what stands before it runs in each worker too. A program that
 /// cannot, such as a test harness, names another one with
 /// [`PoolBuilder::worker_program`](crate::PoolBuilder::worker_program); the command `owngil` is one.
@@ -97,7 +97,7 @@ struct Role {
 }
 
 impl Role {
-    /// Says what it is, and is told what to do.
+    /// Says what it is, and receives its settings.
     fn take_up() -> io::Result<(Role, Reader)> {
         // Python's tasks find standard input empty, and no program that they start gets the connection.
         let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
@@ -248,14 +248,14 @@ struct Runner {
 
 impl Runner {
     fn run(&mut self, interpreter: &mut Interpreter, monitor: &JobMonitor) {
-        let mut is_told = false;
+        let mut is_reported = false;
         while let Some(job) = self.next_waiting() {
             self.run_some(interpreter, monitor, job);
-            if interpreter.is_worn() && !is_told {
-                is_told = true;
+            if interpreter.is_exhausted() && !is_reported {
+                is_reported = true;
                 // What is on its way by now is for another process.
                 self.role.turn.take_back();
-                put(&self.role.news, &News::Worn, &[]);
+                put(&self.role.news, &News::Exhausted, &[]);
             }
             // What did not fit into the socket at once.
             if lock(&self.role.news).send_all().is_err() {
@@ -270,7 +270,7 @@ impl Runner {
         let counts = self.role.setup.counts_memory;
         let memory = interpreter.memory();
         let runner = std::cell::RefCell::new(self);
-        interpreter.run_telling(
+        interpreter.run_reporting(
             job,
             monitor,
             &|_| (),
@@ -286,7 +286,7 @@ impl Runner {
         );
     }
 
-    /// The next job, if it is there, and all that was to be told is on its way.
+    /// The next job, if it is there, and all reports are on their way.
     fn next_at_hand(&mut self) -> Option<Job> {
         if self.is_broken || !lock(&self.role.news).is_empty() {
             return None;
@@ -327,11 +327,11 @@ impl Runner {
         while let Some((head, mut body)) = role.jobs.take::<JobHead>()? {
             let calls = values::receive(&head.arguments, &mut body, &mut role.jobs)?;
             if let Some(place) = head.place {
-                let function = Function::of_place(Place::from(place));
+                let function = Function::of_location(Location::from(place));
                 self.functions.insert(head.function, function);
             }
             let function = self.functions.get(&head.function);
-            let function = function.ok_or_else(|| malformed("a function that nobody named"))?;
+            let function = function.ok_or_else(|| malformed("a function that was not named"))?;
             if !role.turn.begin(head.number, head.revision) {
                 continue;
             }
@@ -399,7 +399,7 @@ fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
             n_bytes: text.len() as u64,
         };
         let mut news = lock(&news);
-        // Nobody is there to be told that the pool has gone.
+        // The pool has gone: there is no one to report to.
         let _ = news.put(&printed, &[text], None);
         let _ = news.send_all();
     })

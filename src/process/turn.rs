@@ -4,7 +4,7 @@
 //! which holds the job that it began last and a *revision*. It begins a job by one step that fails if the
 //! revision is not the one that the job was sent with. To take back what has not begun, the pool takes the
 //! revision one up, in one step too: what was sent before is not begun any more, and what had begun by
-//! then is told.
+//! then is reported.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,7 +21,7 @@ const JOB_BITS: u32 = 48;
 /// Where on the board it is.
 const TURN: usize = 0;
 
-/// And where it is told how much memory is in use.
+/// And where it learns how much memory is in use.
 const MEMORY: usize = 1;
 
 /// And how many calls of the running job have ended.
@@ -33,7 +33,7 @@ const SAVED: usize = 3;
 /// And whether the job makes its calls, its function having been loaded.
 const CALLS: usize = 4;
 
-/// And the last job of which no further call is to be made.
+/// And the last job whose further calls must not run.
 const STOPPED: usize = 5;
 
 /// One side of it.
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_taken_back_does_not_begin_and_what_has_begun_is_told() {
+    fn what_was_taken_back_does_not_begin_and_what_has_begun_is_reported() {
         let (pool, file) = Turn::create().unwrap();
         let worker = Turn::open(&file).unwrap();
         assert!(worker.begin(1, 0) && worker.begin(2, 0));

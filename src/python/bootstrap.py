@@ -143,7 +143,7 @@ def _lock_of_interpreter(name):
 
 
 def _is_first(what):
-    """Whether nobody has done this in this interpreter before: on the backend `thread` all workers share it."""
+    """Whether this is done for the first time in this interpreter: on the backend `thread` all workers share it."""
     mark = object()
     return vars(sys).setdefault(f"_owngil_{what}", mark) is mark
 
@@ -187,7 +187,7 @@ def install_module(number, is_alone):
         here = sys.modules.get("owngil")
         if here is None:
             here = sys.modules["owngil"] = type(sys)("owngil", "The worker that runs this.")
-            # Workers that share the main interpreter are told apart by their threads.
+            # Workers that share the main interpreter are distinguished by their threads.
             here.state = type(sys.implementation)() if is_alone else _thread._local()
             own = type(sys.implementation)() if is_alone else _thread._local()
 
@@ -232,7 +232,7 @@ def replace(name, function, *modules):
             supported.add(function)
 
 
-# What os._exit raises: a script that it ends runs no exit functions. It is told as what it stands for.
+# What os._exit raises: a script that it ends runs no exit functions. It is reported as what it stands for.
 _Exit = vars(sys).setdefault("_owngil_exit", type("SystemExit", (SystemExit,), {"__module__": "builtins"}))
 
 
@@ -265,7 +265,7 @@ def be_main_thread():
 def let_threads_be_waited_for():
     """Has threads that tasks start be no daemons, unless they are asked to be.
 
-    To `threading` a worker's thread is one that somebody else has started. Such a thread counts as a daemon, and so would
+    To `threading` a worker's thread is one that other code has started. Such a thread counts as a daemon, and so would
     all that it starts: they inherit it.
     """
     allowed = _thread.daemon_threads_allowed
@@ -419,7 +419,7 @@ def _find(module, where, name):
 
 
 def _locked(load):
-    # Of the module alone: one that hangs while it is imported holds up nobody but those that want it, too.
+    # Of the module alone: one that hangs while it is imported holds up only those that want it, too.
     place = load.__code__.co_varnames.index("name")
 
     def locked(*arguments):

@@ -73,14 +73,14 @@ def tell_of_children(started):
         return
 
     def telling(call):
-        def told(*arguments, **keywords):
+        def started_child(*arguments, **keywords):
             pid = call(*arguments, **keywords)
             if not _is_for_all(sys._getframe(1)):
                 _children.add(pid)
                 started(pid)
             return pid
 
-        return told
+        return started_child
 
     _replace_fork_exec(telling(_posixsubprocess.fork_exec))
     for name in "posix_spawn", "posix_spawnp":
@@ -207,7 +207,7 @@ def catch(descriptor, write, environment, forked):
 
 
 def _print_to(descriptors):
-    """In a process that was forked off, in which nobody takes what is printed."""
+    """In a process that was forked off, in which what is printed goes nowhere."""
     for stream, descriptor in zip(sys._owngil_streams[1:], descriptors):
         stream.send_to(descriptor)
 
@@ -244,7 +244,7 @@ def keep_children():
                     continue
                 ended = ask(pid)
             except (ChildProcessError, ProcessLookupError):
-                # Somebody has waited for it by its number.
+                # It was waited for by its number.
                 _children.discard(pid)
                 continue
             if ended != found_none:

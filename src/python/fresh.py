@@ -191,7 +191,7 @@ class _State:
             _Logging.end(self._logging, logging)
 
     def forget_modules(self):
-        """Lets go of the modules that are the script's own, and of itself."""
+        """Drops the modules that are the script's own, and of itself."""
         kept = self._modules
         if "asyncio.events" in sys.modules:
             # An event loop that is set goes with the script.
@@ -414,7 +414,7 @@ def _tell_ignored(where, error):
         print(f"Exception ignored in {where}:", file=sys.stderr)
         traceback.print_exception(type(error), error, _of_user(error.__traceback__))
     except BaseException:
-        pass  # Nobody can be told.
+        pass  # There is nowhere to report it.
 
 
 def _of_user(traceback):

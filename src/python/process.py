@@ -5,7 +5,7 @@ import _thread
 import os
 import sys
 
-# As in any Python, unless whoever started the program has it ignored.
+# As in any Python, unless the program was started with it ignored.
 if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 

@@ -146,7 +146,7 @@ class _Script:
 
 
 def _collect(main):
-    """Lets go of what the script has made: as Python does, first of what nobody refers to, with its variables there."""
+    """Drops what the script has made: as Python does, first what nothing refers to, with its variables there."""
     gc.collect()
     if main is not None and main() is not None:
         _clear(vars(main()))
@@ -255,7 +255,7 @@ class _Ending:
 
 
 def _show(error):
-    """What Python does with an exception that nobody catches, but for the traceback, which the host shows."""
+    """What Python does with an uncaught exception, but for the traceback, which the host shows."""
     sys.last_exc, sys.last_type, sys.last_value, sys.last_traceback = error, type(error), error, error.__traceback__
     if sys.excepthook is not sys.__excepthook__:
         try:
@@ -321,7 +321,7 @@ def _flush():
 
 
 def _clear(variables):
-    """Lets go of what a module holds, name by name (Objects/moduleobject.c, _PyModule_ClearDict)."""
+    """Drops what a module holds, name by name (Objects/moduleobject.c, _PyModule_ClearDict)."""
     for is_private in True, False:
         for name in list(variables):
             if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is is_private:
@@ -338,7 +338,7 @@ def _shut_down_executors():
         return ()
     executors = ()
     if futures._threads_queues:
-        # What is frozen is not told of.
+        # The collector does not list frozen objects.
         gc.unfreeze()
         kind = futures.ThreadPoolExecutor
         executors = [found for found in gc.get_objects() if issubclass(type(found), kind)]

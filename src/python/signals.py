@@ -26,7 +26,7 @@ def leave_to_host():
     if not owngil._is_first("leaves_signals"):
         return
     set_handler, get_handler, replace = _signal.signal, _signal.getsignal, owngil._replace
-    # As in a Python of its own: the host's handlers are nobody's business.
+    # As in a Python of its own: the host's handlers do not show.
     as_python = {_signal.SIGINT: _signal.default_int_handler, _signal.SIGTERM: _signal.SIG_DFL}
     handlers = owngil._handlers = {}
     for number in _OF_HOST:

@@ -26,15 +26,15 @@ def _teller(failed):
 
 def _printer(tell):
     """What takes the place of the `print` by which `site` tells of lines of .pth files and of entry points."""
-    told = None
+    shown = None
 
     def take(*values, **settings):
-        nonlocal told
+        nonlocal shown
         error = sys.exception()
         if error is None:
             print(*values, **settings)
-        elif error is not told:
-            told = error
+        elif error is not shown:
+            shown = error
             message = " ".join(map(str, values)).strip().removesuffix(":")
             tell(message.removeprefix("Error processing ").removeprefix("Error in "), error)
 

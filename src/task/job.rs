@@ -25,7 +25,7 @@ pub(crate) struct Batch {
     cancelled: Option<Arc<AtomicBool>>,
     /// How many calls there were before these, in the batch that these are the rest of.
     n_skipped: u32,
-    /// When and where each call runs is to be told.
+    /// Whether to record when and where each call runs.
     is_timed: bool,
     /// How long it may run, in nanoseconds: with all of this a job has two cache lines in the queue.
     limit: Option<NonZeroU64>,
@@ -71,7 +71,7 @@ impl Batch {
     }
 
     /// A batch of `n` calls that were encoded one after the other; `cancelled` says at any time that
-    /// nobody wants them any more.
+    /// their outcomes are no longer wanted.
     pub(crate) fn of_many(
         function: &Function,
         calls: &mut Encoding,
@@ -138,13 +138,13 @@ impl Batch {
         self
     }
 
-    /// Has told when and where each call runs.
+    /// Records when and where each call runs.
     pub(crate) fn timed(mut self, is_timed: bool) -> Batch {
         self.is_timed = is_timed;
         self
     }
 
-    /// Whether it is to be told when and where each call runs.
+    /// Whether to record when and where each call runs.
     pub(crate) fn is_timed(&self) -> bool {
         self.is_timed
     }
@@ -159,7 +159,7 @@ impl Batch {
         self.limit.map(|limit| Duration::from_nanos(limit.get()))
     }
 
-    /// What says that nobody wants its outcomes any more, where there is such a thing.
+    /// The flag that says that its outcomes are no longer wanted, if it has one.
     pub(crate) fn cancelled(&self) -> Option<&Arc<AtomicBool>> {
         self.cancelled.as_ref()
     }
@@ -178,7 +178,7 @@ impl Batch {
         self.calls.reader()
     }
 
-    /// What is left after `n` calls, the arguments of which end there.
+    /// What is left after `n` calls, whose arguments end there.
     pub(crate) fn rest(mut self, n: u32, end: usize) -> Batch {
         self.calls = self.calls.after(end);
         self.n -= n;
@@ -186,7 +186,7 @@ impl Batch {
         self
     }
 
-    /// Whether nobody wants the outcomes any more.
+    /// Whether its outcomes are no longer wanted.
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled
@@ -228,11 +228,11 @@ impl Job {
 pub(crate) enum Recipient {
     /// A task's handle.
     Task(Arc<Slot>),
-    /// Somebody who collects several batches, and tells them apart by the indices of their first calls.
+    /// A collector of several batches, which knows each by the index of its first call.
     Collector(u64, Sender<(u64, Results)>),
-    /// Another process, which knows the job by that number, and is told by whoever keeps the promise.
+    /// Another process, which knows the job by that number. The thread that keeps the promise reports to it.
     Elsewhere(u64),
-    /// Whoever gets these results, and then those of the job.
+    /// A recipient that gets these results, and then those of the job.
     After(Box<(Results, Promise)>),
 }
 
@@ -314,15 +314,12 @@ impl Promise {
 
     /// Tells the results of the first of its calls; those of the others are still owed.
     ///
-    /// A task has one call, so none of a task's is ever told alone.
+    /// A task has one call, so none of a task's is ever reported alone.
     pub(crate) fn keep_part(&mut self, results: Results) {
         if results.len() == 0 {
             return;
         }
-        debug_assert!(
-            results.len() < self.n,
-            "the last results are told by `keep`"
-        );
+        debug_assert!(results.len() < self.n, "`keep` reports the last results");
         self.n -= results.len();
         if let Some(Recipient::Collector(number, sender)) = &self.recipient {
             let _ = sender.send((*number, results));
@@ -334,7 +331,7 @@ impl Promise {
         matches!(&self.recipient, Some(Recipient::Task(own)) if Arc::ptr_eq(own, slot))
     }
 
-    /// Whether nobody has told the outcome yet, as far as can be seen from here.
+    /// Whether the outcome has not been reported yet, as far as can be seen from here.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         match &self.recipient {
@@ -345,7 +342,7 @@ impl Promise {
         }
     }
 
-    /// Tells the results, unless the task has been told some. Says whether it was not.
+    /// Puts the results down, unless the task has some. Returns whether it had none.
     #[inline]
     pub(crate) fn keep(mut self, results: Results) -> bool {
         self.tell(results)

@@ -1,10 +1,10 @@
-//! Results: the ends of a batch's calls, collected by the worker and read by whoever asked.
+//! Results: the ends of a batch's calls, collected by the worker and read by the caller.
 
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Batch, Completed, Timing};
+use super::{Completed, Timing};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::output::Output;
@@ -24,16 +24,16 @@ pub(crate) struct Collecting {
 }
 
 impl Collecting {
-    /// Where the next value is to be appended, before [`end_call`](Collecting::end_call).
+    /// Where to append the next value, before [`end_call`](Collecting::end_call).
     #[inline]
     pub(crate) fn out(&mut self) -> &mut Encoding {
         &mut self.bytes
     }
 
-    /// Sets memory aside for a batch: many short values are about as long as their arguments.
+    /// Sets memory aside for a batch with that many bytes of arguments: many short values are about as long.
     #[inline]
-    pub(crate) fn expect(&mut self, batch: &Batch) {
-        self.bytes.reserve(batch.calls().remaining().min(64 << 10));
+    pub(crate) fn expect(&mut self, n_bytes: usize) {
+        self.bytes.reserve(n_bytes.min(64 << 10));
     }
 
     /// Ends one call, whose value was appended if it is `Ok`.
@@ -62,7 +62,7 @@ impl Collecting {
         self.n_failed += 1;
         let record = wire::encode(&Failure::from(error)).or_else(|reason| {
             wire::encode(&Failure::Lost(format!(
-                "its failure could not be told: {reason}"
+                "its failure could not be encoded: {reason}"
             )))
         });
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
@@ -111,7 +111,7 @@ impl Collecting {
 pub(crate) struct Results {
     bytes: Bytes,
     n: u32,
-    /// How long the calls took, up to four seconds, where somebody wants to know.
+    /// How long the calls took, up to four seconds, where that is recorded.
     nanoseconds: u32,
     beside: Option<Box<Beside>>,
 }
@@ -278,7 +278,7 @@ pub(crate) struct Items {
 }
 
 impl Items {
-    /// Has calls that were cancelled told as those whose time was up.
+    /// Reports calls that were cancelled as timed out.
     pub(crate) fn late(mut self, is_late: bool) -> Items {
         self.is_late = is_late;
         self

@@ -13,7 +13,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     results: OnceLock<Results>,
-    /// Whether somebody sleeps until they come; waking costs a system call.
+    /// Whether a thread sleeps until they come; waking costs a system call.
     is_awaited: AtomicBool,
     sleep: Mutex<Option<Waker>>,
     arrived: Condvar,
@@ -69,7 +69,7 @@ impl Slot {
 
     #[cold]
     fn wake(&self) {
-        // Whoever looked before the results came sleeps by the time that the lock is had.
+        // A thread that looked before the results came sleeps by the time that this one has the lock.
         let waker = self.lock().take();
         self.arrived.notify_all();
         if let Some(waker) = waker {
@@ -177,7 +177,10 @@ mod tests {
                 slot.poll(&Waker::from(Arc::clone(&counted))).is_none()
             });
             let woken = counted.0.load(Ordering::SeqCst);
-            assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
+            assert!(
+                woken == 1 || !saw_nothing,
+                "the future that waits was not woken"
+            );
             assert!(slot.results().is_some());
         }
     }
@@ -203,13 +206,13 @@ mod model {
         }
     }
 
-    /// Told by its length.
+    /// Recognized by its length.
     fn results(n: u32) -> Results {
         Results::all_failed(n, &Error::ShutDown)
     }
 
     #[test]
-    fn one_of_two_outcomes_counts_and_all_who_wait_are_told() {
+    fn one_of_two_outcomes_counts_and_all_who_wait_get_it() {
         check(4, || {
             let slot = Arc::new(Slot::default());
             let [first, second] = [1, 2].map(|n| {
@@ -239,7 +242,10 @@ mod model {
             let saw_nothing = slot.poll(&waker).is_none();
             putting.join().unwrap();
             let woken = counted.0.load(Ordering::SeqCst);
-            assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
+            assert!(
+                woken == 1 || !saw_nothing,
+                "the future that waits was not woken"
+            );
             waiting.join().unwrap();
         });
     }
@@ -257,7 +263,10 @@ mod model {
             let saw_nothing = slot.poll(&waker).is_none();
             putting.join().unwrap();
             let woken = counted.0.load(Ordering::SeqCst);
-            assert!(woken == 1 || !saw_nothing, "nobody told the one who waits");
+            assert!(
+                woken == 1 || !saw_nothing,
+                "the future that waits was not woken"
+            );
         });
     }
 }

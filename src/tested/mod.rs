@@ -196,7 +196,7 @@ pub(crate) enum Standing<'l> {
     Tested(&'l Package),
     /// It runs in processes, for this reason.
     InProcesses(String),
-    /// Nobody has tried, or in others alone.
+    /// Untried, or tried in others alone.
     Untested {
         why: String,
         /// The package that could be tried.

@@ -55,7 +55,7 @@ impl Ord for Release {
     }
 }
 
-/// Whether a version is one of those from `oldest` to `newest`, both of which were tried.
+/// Whether a version lies between `oldest` and `newest`, or is one of them.
 pub(super) fn is_within(version: &str, oldest: &str, newest: &str) -> bool {
     if version == oldest || version == newest {
         return true;

@@ -1,6 +1,6 @@
 //! Row: one line of a list, as it is in its file.
 
-/// A package of which a range of versions was tried in private copies.
+/// A package, with the range of its versions that was tried in private copies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Package {
@@ -157,12 +157,12 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_told_with_its_line() {
-        for (text, told) in [
+        for (text, expected) in [
             ("# x\na\tb\n", "line 2: 2 columns, not 4"),
             ("a\tb\tlocks\t \n", "line 1: an empty column"),
             ("a\tb\tluck\tnone\n", "line 1: no kind \"luck\""),
         ] {
-            assert_eq!(rows(text, InProcesses::parse).unwrap_err(), told);
+            assert_eq!(rows(text, InProcesses::parse).unwrap_err(), expected);
         }
     }
 }

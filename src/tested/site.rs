@@ -171,7 +171,7 @@ mod tests {
         }
         assert_eq!(of("yaml/_other.so", &[]), None);
         assert_eq!(of("yaml/absent.so", &[]), None);
-        // Built anew in its place.
+        // Built again in its place.
         write("yaml/_yaml.so", "123456");
         assert_eq!(of("yaml/_yaml.so", &[]), None);
     }

@@ -47,8 +47,8 @@ impl Worker for PythonWorker {
         self.interpreter.run(job, &self.monitor, due, next);
     }
 
-    fn is_worn(&self) -> bool {
-        self.interpreter.is_worn()
+    fn is_exhausted(&self) -> bool {
+        self.interpreter.is_exhausted()
     }
 
     fn take_back(&mut self) {

@@ -43,7 +43,7 @@ pub enum Backend {
     Thread,
     /// Worker processes, one for each worker: a crash ends one task, and every extension module loads.
     ///
-    /// They are this same program started anew, whose `main` must begin with
+    /// They are this same program started again, whose `main` must begin with
     /// [`become_worker_if_asked`](crate::become_worker_if_asked).
     Process,
     /// Sub-interpreters, and worker processes for functions that cannot run in them, which start when the
@@ -67,7 +67,7 @@ impl Default for Backend {
 }
 
 impl Backend {
-    /// Where tasks run on this Python, for whoever leaves that to owngil.
+    /// Where tasks run on this Python, for a caller that leaves that to owngil.
     pub(crate) fn placed(self) -> Backend {
         match self {
             Backend::Auto if Runtime::IS_FREE_THREADED => Backend::Thread,
@@ -108,7 +108,7 @@ pub(crate) trait Worker {
     /// Runs a job, and after it those that `next` gives, until it gives none.
     ///
     /// A job's function is loaded first if need be; a batch without calls only loads it. Each
-    /// promise is kept as soon as its batch is done. `due` is told when the time of a job with a limit
+    /// promise is kept as soon as its batch is done. `due` learns when the time of a job with a limit
     /// will be up. `next` does not wait. What it has taken and will not run it gives `back`.
     fn run(
         &mut self,
@@ -124,7 +124,7 @@ pub(crate) trait Worker {
     }
 
     /// Whether it should run no further jobs, and be replaced; then it has left `next` alone.
-    fn is_worn(&self) -> bool {
+    fn is_exhausted(&self) -> bool {
         false
     }
 
@@ -133,8 +133,8 @@ pub(crate) trait Worker {
 
     /// Ends, once nothing is left to run.
     ///
-    /// It gives what cannot end yet, since others still read its memory; that is to be called where
-    /// nobody waits.
+    /// It gives what cannot end yet, since others still read its memory; call that where
+    /// no thread waits.
     fn retire(self: Box<Self>) -> Option<Lingering>;
 }
 
@@ -166,7 +166,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) grace: Duration,
 }
 
-/// Makes a worker of that backend, on the thread that is to be its own.
+/// Makes a worker of that backend, on its own thread.
 ///
 /// `orders` tells it of memory that came back while it waits for work.
 pub(crate) fn start(
@@ -209,10 +209,10 @@ pub(crate) enum Order {
 /// Why a worker serves no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// It was told to.
+    /// It was ordered to.
     Ordered,
     /// It has made as many calls as it may, or has no memory left for another.
-    Worn,
+    Exhausted,
     /// Its process is gone.
     Lost,
 }
@@ -253,7 +253,7 @@ pub(crate) fn serve(
                     return Left::Lost;
                 }
                 // What is left is for the one that takes its place.
-                if n_left.get() > 0 && !worker.is_worn() || queue.is_empty() {
+                if n_left.get() > 0 && !worker.is_exhausted() || queue.is_empty() {
                     return Left::Ordered;
                 }
             }
@@ -262,8 +262,8 @@ pub(crate) fn serve(
         if worker.is_lost() {
             return Left::Lost;
         }
-        if n_left.get() == 0 || worker.is_worn() {
-            return Left::Worn;
+        if n_left.get() == 0 || worker.is_exhausted() {
+            return Left::Exhausted;
         }
     }
 }
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worn_worker_leaves_what_is_queued_to_another() {
+    fn an_exhausted_worker_leaves_what_is_queued_to_another() {
         let queue = Queue::new(8);
         let (control, orders) = crossbeam_channel::unbounded();
         for _ in 0..5 {
@@ -329,18 +329,18 @@ mod tests {
         }
         let mut worker = Counter(0);
         let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), Some(2));
-        assert_eq!((worker.0, left), (2, Left::Worn));
+        assert_eq!((worker.0, left), (2, Left::Exhausted));
         // Also when it is to drain the queue.
         control.send(Order::Drain).unwrap();
         let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), Some(2));
-        assert_eq!((worker.0, left), (4, Left::Worn));
+        assert_eq!((worker.0, left), (4, Left::Exhausted));
         control.send(Order::Drain).unwrap();
         let left = serve(&mut worker, &queue, &orders, &|_| (), &|_| (), Some(2));
         assert_eq!((worker.0, left), (5, Left::Ordered));
     }
 
     #[test]
-    fn backends_are_told_by_their_names() {
+    fn backends_have_the_names_that_they_are_parsed_from() {
         for (name, backend) in Backend::NAMES {
             assert_eq!(name.parse::<Backend>(), Ok(backend));
             assert_eq!(backend.to_string(), name);

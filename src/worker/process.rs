@@ -60,7 +60,7 @@ pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Resu
         n_sent: 0,
         limit: 1,
         mean: LONG,
-        state: State::Sound,
+        state: ProcessState::Sound,
     })
 }
 
@@ -78,14 +78,14 @@ pub(super) struct ProcessWorker {
     limit: usize,
     /// What a job takes, going by the last ones.
     mean: Duration,
-    state: State,
+    state: ProcessState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ProcessState {
     Sound,
     /// It runs no more jobs.
-    Worn,
+    Exhausted,
     /// It is gone.
     Lost,
 }
@@ -96,7 +96,7 @@ struct Sent {
     batch: Batch,
     /// That of the first lies at the monitor.
     promise: Option<Promise>,
-    /// Nobody else may run it.
+    /// No other worker may run it.
     is_own: bool,
 }
 
@@ -110,7 +110,7 @@ impl Worker for ProcessWorker {
     ) {
         let mut failed = self.take_on(job, true, due);
         while failed.is_ok() {
-            if self.state != State::Worn {
+            if self.state != ProcessState::Exhausted {
                 self.fill(due, next, &mut failed);
             }
             if self.window.is_empty() {
@@ -123,12 +123,12 @@ impl Worker for ProcessWorker {
         self.lose(failed.err(), due, back);
     }
 
-    fn is_worn(&self) -> bool {
-        self.state == State::Worn
+    fn is_exhausted(&self) -> bool {
+        self.state == ProcessState::Exhausted
     }
 
     fn is_lost(&self) -> bool {
-        self.state == State::Lost
+        self.state == ProcessState::Lost
     }
 
     fn retire(self: Box<Self>) -> Option<Lingering> {
@@ -232,8 +232,8 @@ impl ProcessWorker {
                 Event::Printed(call, stream, text, is_last) => {
                     self.print(call, stream, &text, is_last);
                 }
-                Event::Worn => {
-                    self.state = State::Worn;
+                Event::Exhausted => {
+                    self.state = ProcessState::Exhausted;
                     // One may have begun meanwhile: it stays, and is waited for.
                     let begun = self.child.take_back();
                     self.give_back(begun, back);
@@ -283,14 +283,14 @@ impl ProcessWorker {
         back: &dyn Fn(Back),
     ) -> io::Result<()> {
         if self.window.front().is_none_or(|sent| sent.number != number) {
-            let reason = "it told the end of a job that it does not run";
+            let reason = "it reported the end of a job that it does not run";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         self.window.pop_front();
         let elapsed = results.elapsed();
         self.mean = (7 * self.mean + elapsed) / 8;
         if self.monitor.capture().is_dirty() {
-            // What it printed after the last call that told its end, or was told of by others.
+            // What it printed after the last call whose end was reported, by it or from outside.
             self.monitor.capture().finish();
         }
         let (_, promise) = self.monitor.end_remote(Some(ran));
@@ -353,7 +353,7 @@ impl ProcessWorker {
         self.child.send()
     }
 
-    /// Gives back the jobs after that one, of which the process runs none.
+    /// Gives back the jobs after that one. The process runs none of them.
     fn give_back(&mut self, begun: u64, back: &dyn Fn(Back)) {
         for mut sent in std::mem::take(&mut self.window) {
             if sent.number <= begun {
@@ -377,7 +377,7 @@ impl ProcessWorker {
 
     /// The process is gone: the job that ran is lost with it, the others are given back.
     fn lose(&mut self, error: Option<io::Error>, _: &dyn Fn(Instant), back: &dyn Fn(Back)) {
-        self.state = State::Lost;
+        self.state = ProcessState::Lost;
         let mut reason = self.child.obituary();
         if let Some(error) = error.filter(|error| error.kind() == io::ErrorKind::InvalidData) {
             reason = format!("{reason}: {error}");

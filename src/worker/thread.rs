@@ -1,7 +1,7 @@
 //! The backend `thread`: threads of the main interpreter, on its one GIL, and on a free-threaded Python on none.
 //!
 //! Modules, and what tasks leave in them, are shared by all workers. So are `sys.argv`,
-//! `sys.stdin` and `__main__`; scripts take turns. What a thread prints that a task started cannot be told from
+//! `sys.stdin` and `__main__`; scripts take turns. What a thread prints that a task started cannot be distinguished from
 //! the others' and goes to the process's own streams.
 
 use std::sync::Arc;

@@ -1,7 +1,4 @@
-//! The rooms of `ffi/src/`: in which order they stand, and how many files each holds.
-
-use std::collections::BTreeMap;
-use std::path::Path;
+//! The rooms of `ffi/src/`: in which order they stand.
 
 use crate::names_after;
 use crate::source::{code_of, sources};
@@ -25,9 +22,6 @@ const ROOMS: [&str; 16] = [
     "extension",
     "hosted",
 ];
-
-/// The most files of a folder: as many names as can be read at a glance.
-const N_FILES_MAX: usize = 15;
 
 #[test]
 fn the_rooms_of_ffi_use_only_what_is_below_them() {
@@ -54,19 +48,4 @@ fn the_rooms_of_ffi_use_only_what_is_below_them() {
         }
     }
     assert!(n_uses > 50, "{n_uses} imports are found");
-}
-
-#[test]
-fn no_room_of_ffi_holds_more_files_than_a_glance_takes_in() {
-    let mut n_files: BTreeMap<String, usize> = BTreeMap::new();
-    for source in sources("rs").iter().chain(&sources("py")) {
-        if source.is_in("ffi/src/") {
-            let folder = Path::new(&source.path).parent().unwrap();
-            *n_files.entry(folder.display().to_string()).or_default() += 1;
-        }
-    }
-    assert!(n_files.len() > 5, "{n_files:?}");
-    for (folder, n) in n_files {
-        assert!(n <= N_FILES_MAX, "{folder}: {n} files");
-    }
 }

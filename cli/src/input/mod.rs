@@ -108,7 +108,7 @@ impl Inputs {
         args.check(&sources)?;
         let is_stdin = |(source, _): &&(Source, bool)| *source == Source::Stdin;
         if sources.iter().filter(is_stdin).count() > 1 {
-            let message = "standard input is named twice, and can be read once";
+            let message = "standard input is named twice, but can be read only once";
             return Err(Fatal::new(Exit::Usage, message));
         }
         if sources.len() == 1

@@ -74,8 +74,8 @@ impl Names {
             let hint = match rules.ignores_nothing && rules.takes_hidden {
                 true => "** stands for any folders, * for any part of a name",
                 false => {
-                    "what .gitignore names and what begins with a dot is passed over: \
-                     --no-ignore and --hidden take it too"
+                    "files that .gitignore names or that begin with a dot are skipped: \
+                     --no-ignore and --hidden include them"
                 }
             };
             return Err(fatal.hint(hint));
@@ -155,7 +155,7 @@ fn matcher(text: &str) -> Result<GlobMatcher, Fatal> {
     let text = text.strip_prefix("./").unwrap_or(text);
     let built = GlobBuilder::new(text).literal_separator(true).build();
     built.map(|glob| glob.compile_matcher()).map_err(|error| {
-        let fatal = Fatal::new(Exit::Usage, format!("{text} is no pattern"));
+        let fatal = Fatal::new(Exit::Usage, format!("{text} is not a pattern"));
         fatal
             .cause(error.kind())
             .hint("for example --glob '**/*.csv'; !PATTERN leaves files out")
@@ -276,7 +276,7 @@ mod tests {
         assert!(
             fatal
                 .to_string()
-                .starts_with("error: a[ is no pattern\ncaused by: "),
+                .starts_with("error: a[ is not a pattern\ncaused by: "),
             "{fatal}"
         );
     }

@@ -70,9 +70,9 @@ impl Joblog {
         let cannot = |error: io::Error| cannot(path, error);
         let mut file = open(path).map_err(cannot)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let message = format!("another run writes to {}", path.display());
+            let message = format!("another run is writing to {}", path.display());
             return Err(
-                Fatal::new(Exit::Usage, message).hint("wait for its end, or name another file")
+                Fatal::new(Exit::Usage, message).hint("wait until it ends, or name another file")
             );
         }
         let again = args.again();
@@ -184,13 +184,13 @@ fn read(path: &Path, file: &mut File, goes_on: bool) -> Result<Contents, Fatal> 
     let is_file = file.metadata().map(|metadata| metadata.is_file());
     if !is_file.map_err(|error| cannot(path, error))? {
         let message = format!("cannot use {} as a joblog", path.display());
-        return Err(Fatal::new(Exit::Usage, message).cause("it is no regular file"));
+        return Err(Fatal::new(Exit::Usage, message).cause("it is not a regular file"));
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)
         .map_err(|error| cannot(path, error))?;
     let contents = Contents::read(&text).map_err(|problem| {
-        let message = format!("{} is no joblog", path.display());
+        let message = format!("{} is not a joblog", path.display());
         Fatal::new(Exit::Usage, message).cause(problem)
     })?;
     match contents.records.len() {
@@ -214,7 +214,7 @@ fn cannot(path: &Path, error: io::Error) -> Fatal {
 fn other(path: &Path, n: usize) -> Fatal {
     let plural = if n == 1 { "" } else { "s" };
     let message = format!(
-        "standard output is not the file with the results of {} input{plural} that {} accounts for",
+        "standard output is not the file that holds the results of {} input{plural} recorded in {}",
         grouped(n as u64),
         path.display()
     );

@@ -70,7 +70,7 @@ impl Contents {
         for (number, line) in lines.enumerate() {
             let record = row::read(line);
             records
-                .push(record.ok_or_else(|| format!("line {} is no line of a joblog", number + 2))?);
+                .push(record.ok_or_else(|| format!("line {} is not a joblog line", number + 2))?);
         }
         Ok(Contents { records, n_whole })
     }

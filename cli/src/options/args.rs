@@ -271,7 +271,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Write all measurements to FILE as JSON; `-` prints them in place of the report
+    /// Write all measurements to FILE as JSON; `-` prints them instead of the report
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) json: Option<PathBuf>,
 

@@ -51,8 +51,8 @@ impl CallsPlan {
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
             if let Some(path) = args.input.files.first() {
-                let message = format!("there are inputs besides those in {}", path.display());
-                let hint = "::: before them combines each with each line of the file";
+                let message = format!("there are inputs on the command line and in {}", path.display());
+                let hint = "put ::: before them to combine each with each line of the file";
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
             groups.push(WordGroup {
@@ -62,10 +62,7 @@ impl CallsPlan {
         }
         let inputs = match Inputs::open(&args.input, groups)? {
             Some(inputs) if is_stdin => {
-                let message = format!(
-                    "`-` names standard input, and {} names inputs, too",
-                    inputs.name
-                );
+                let message = format!("inputs come from both `-` (standard input) and {}", inputs.name);
                 return Err(Fatal::new(Exit::Usage, message).hint("name one of them"));
             }
             Some(inputs) => inputs,
@@ -99,8 +96,8 @@ fn shape(given: GivenArg, n_groups: usize) -> Result<Option<Shape>, Fatal> {
         GivenArg::Auto | GivenArg::Args => Shape::Args,
         GivenArg::Arg => Shape::Arg,
         _ if n_groups > 1 => {
-            let message = "of several groups only --as args and --as arg can be made";
-            let hint = "without --as each group gives an argument";
+            let message = "several groups of inputs need --as args or --as arg";
+            let hint = "without --as, each group is one argument";
             return Err(Fatal::new(Exit::Usage, message).hint(hint));
         }
         GivenArg::Kwargs => Shape::Keywords,

@@ -60,8 +60,8 @@ impl Table {
 }
 
 fn misfit(what: &str) -> Failure {
-    let failure = Failure::new(format!("result is {what}, which is no row of this table"));
-    failure.hint("return the same keys each time, or take --output jsonl")
+    let failure = Failure::new(format!("result is {what}, which does not fit the table"));
+    failure.hint("return the same keys each time, or use --output jsonl")
 }
 
 /// A str as it is, nothing for None, all else as JSON.

@@ -56,11 +56,11 @@ impl Values {
         if has_account && matches!(args.output, FormatArg::Json | FormatArg::Csv) {
             let message = "--joblog: a run cannot resume in the middle of an array or a table";
             let fatal = Fatal::new(Exit::Usage, message);
-            return Err(fatal.hint("take --output jsonl, or leave out --joblog"));
+            return Err(fatal.hint("use --output jsonl, or omit --joblog"));
         }
         if args.envelope && args.output == FormatArg::Text {
             let fatal = Fatal::new(Exit::Usage, "--envelope: --output text has no records");
-            return Err(fatal.hint("take --output jsonl, json or csv"));
+            return Err(fatal.hint("use --output jsonl, json or csv"));
         }
         Ok(Values {
             format: args.output,

@@ -142,7 +142,7 @@ fn of_script(script: &Path, is_shown: bool) -> Result<(Option<Choice>, Option<St
         Err(NoEnvironment::NoUv) => {
             let needs = metadata.dependencies.join(", ");
             let note = format!(
-                "note: {name} depends on {needs} (PEP 723), and there is no uv to see to that; \
+                "note: {name} depends on {needs} (PEP 723), and uv, which would install it, is missing; \
                  --python PATH names an environment that has it\n"
             );
             Ok((None, (!needs.is_empty()).then_some(note)))

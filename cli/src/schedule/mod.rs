@@ -55,18 +55,18 @@ impl<'a> Schedule<'a> {
             .filter(|halt| halt.needs_total() && total.is_none())
         {
             let message = format!(
-                "--halt {halt}: how many inputs there are is not known before they are read"
+                "--halt {halt}: the number of inputs is unknown until they are read"
             );
             return Err(usage(message).hint("name them on the command line, or give a number"));
         }
         if args.memfree.is_some() && rate_limit::available_memory().is_none() {
             return Err(usage(
-                "--memfree: this system does not tell how much memory is available".to_owned(),
+                "--memfree: this system does not report its available memory".to_owned(),
             ));
         }
         if args.isolate == Isolate::Interpreter && common.backend() == Backend::Thread {
-            let message = "--isolate interpreter: on the backend thread all share one interpreter";
-            return Err(usage(message.to_owned()).hint("leave --backend out"));
+            let message = "--isolate interpreter: workers of the backend thread share one interpreter";
+            return Err(usage(message.to_owned()).hint("omit --backend"));
         }
         let variable = |name: &str| env::var(name).ok();
         let shard = args.shard.map(|shard| shard.resolve(variable)).transpose();

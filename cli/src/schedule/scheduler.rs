@@ -466,12 +466,12 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             .map(|joblog| joblog.path().display().to_string());
         let number = index + 1;
         let message = format!(
-            "the inputs have changed: number {number} is {} now",
+            "the inputs have changed: input {number} is now {}",
             input.shown()
         );
         let cause = format!("{} accounts for another one", path.unwrap_or_default());
         Fatal::new(Exit::Usage, message).cause(cause).hint(
-            "give the same inputs as before (more may follow them), or start with another joblog",
+            "use the same inputs as before (you may add more at the end), or another joblog",
         )
     }
 }

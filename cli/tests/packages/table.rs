@@ -302,7 +302,7 @@ impl Page {
         for row in self.sorted() {
             let cell = |minor: &&String| {
                 if in_processes.contains(&row.distribution.to_lowercase()) {
-                    return " process (why is below) |".to_owned();
+                    return " process (see below) |".to_owned();
                 }
                 let known = row.minors.get(*minor);
                 format!(" {} |", known.map_or("not tried".to_owned(), Known::cell))
@@ -312,18 +312,18 @@ impl Page {
         }
         let refusals = self.refusals();
         if !refusals.is_empty() {
-            lines.push("\nWhat kept packages from private copies:\n".to_owned());
+            lines.push("\nHow packages failed in private copies:\n".to_owned());
             lines.extend(refusals);
         }
         lines.push(
-            "\nPackages that run in worker processes, whatever was seen, and why:\n".to_owned(),
+            "\nPackages that always run in worker processes, and why:\n".to_owned(),
         );
         lines.extend(shown(
             "processes.tsv",
-            ["Package", "Kind", "It …"],
+            ["Package", "Kind", "Reason"],
             [0, 2, 3],
         ));
-        lines.push("\nLibraries of the system that Python code may load in an interpreter (`ctypes`, cffi), and why:\n".to_owned());
+        lines.push("\nSystem libraries that Python code may load in an interpreter (`ctypes`, cffi), and why that is safe:\n".to_owned());
         lines.extend(shown("libraries.tsv", ["Library", "Why", ""], [0, 1, 1]));
         lines.join("\n")
     }

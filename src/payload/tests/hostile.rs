@@ -1,4 +1,4 @@
-//! Bytes that nobody vouches for: depth, counts, REFs that point anywhere, and noise.
+//! Untrusted bytes: depth, counts, REFs that point anywhere, and noise.
 
 use proptest::prelude::*;
 

@@ -28,23 +28,23 @@ const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 const METHOD: &str = "\
-Each row is measured in a process of its own, with two workers.
-The fastest possible (the *limit*), owngil and its peers take turns in rounds; the first round warms up and is thrown away.
-A ratio is taken within a round, and the median of the rounds is judged.
-Before and after each round the cores are checked: the same loop on one thread and on two at once must take equally long, or the round is repeated; a row for which free cores did not come is marked.
+Each row runs in a process of its own, with two workers.
+The *limit* (a bare loop or copy that nothing can beat), owngil and its peers take turns in rounds; the first round warms up and does not count.
+Ratios are computed within a round, and the median over the rounds is compared with the bar.
+Before and after each round, the same loop runs on one thread and on two at once. If the two times differ, other programs use the cores, and the round is repeated; a row that never finds idle cores is marked.
 
-- *Bare calls* are a Rust loop in each of two interpreters at once: an int made, a vectorcall of `f`, an int read. `f` is `def f(x): return x + 1`.
+- *Bare calls* are a Rust loop in each of two interpreters at once: create an int, vectorcall `f`, read an int. `f` is `def f(x): return x + 1`.
 - *The bare hand-over* is a message over a crossbeam channel to another thread and back.
-- *Ideal* is half of the tasks' busy time, measured in the same round by two bare interpreters that take the same tasks off a counter.
-- *Copies* are measured on the spot, into memory that is as fresh as the pool's.
-- Peers run on the same Python with two workers, with warm pools, and with the chunk size that suits them: 256 for `multiprocessing.Pool.imap`, `ProcessPoolExecutor.map` and mpire, joblib's own choice for joblib. For tasks of all lengths chunks are 1, mpire's own choice and joblib's own choice. owngil gets no chunk size anywhere.
-- Peers take part in fewer rounds, and in long rows with fewer tasks.
+- *Ideal* is half of the tasks' busy time, measured in the same round with two bare interpreters that take the same tasks from a counter.
+- *Copies* are measured in the same run, into memory as fresh as the pool's.
+- Peers run on the same Python with two workers, warm pools, and a chunk size that suits them: 256 for `multiprocessing.Pool.imap`, `ProcessPoolExecutor.map` and mpire, and joblib's own choice for joblib. For tasks of all lengths the chunk size is 1, or mpire's and joblib's own choice. owngil always chooses by itself.
+- Peers take part in fewer rounds, and with fewer tasks in long rows.
 ";
 
 const NOT: &str = "\
-They are not what a program of yours will gain: with tasks of a millisecond and more, and small arguments, all pools of interpreters or processes are nearly equal, and what counts is the work itself.
-They are not about many cores: two is what the machine had, and the instruction counts stand in for the rest.
-Absolute figures of another machine, or of another build of Python, differ by more than owngil's versions do among themselves; the ratios travel better.
+They do not predict the gain of your program. With tasks of a millisecond and more and small arguments, all pools of interpreters or processes are nearly equal, and the work itself decides.
+They do not show many cores: the machine had two, and the instruction counts stand in for more.
+Absolute figures differ more between machines and builds of Python than between versions of owngil; ratios are more portable.
 ";
 
 /// The chart of a row.
@@ -85,7 +85,7 @@ const DRAWN: &[Drawn] = &[
     },
     Drawn {
         row: "tasks",
-        title: "How much of the workers' time is spent in tasks",
+        title: "Share of the workers' time spent in tasks",
         subtitle: "share of two workers' time: further right is better",
         unit: Unit::Percent,
         scale: Scale::Linear,
@@ -134,14 +134,14 @@ const DRAWN: &[Drawn] = &[
     Drawn {
         row: "instructions",
         title: "owngil's own instructions per task",
-        subtitle: "counted by valgrind: shorter is better, and equal is the point",
+        subtitle: "counted by valgrind: shorter is better; equal lengths show that the cost stays flat",
         unit: Unit::Instructions,
         scale: Scale::Linear,
         marks: &[],
     },
     Drawn {
         row: "scaling",
-        title: "Two workers' speed, in that of one",
+        title: "Speed of two workers, relative to one",
         subtitle: "pure Python and standard library: further right is better",
         unit: Unit::Times,
         scale: Scale::Linear,
@@ -196,8 +196,8 @@ fn head(run: &Run) -> String {
         .map(|package| format!(", {package}"));
     format!(
         "# Benchmarks\n\n\
-        `make bench` wrote this page; only the part on rows that do not pass is kept by hand.\n\
-        Each path through owngil is held to a bar, and shown beside its physical limit and its peers.\n\n\
+        `make bench` writes this page; only the section on rows that do not pass is written by hand.\n\
+        Each path through owngil has a bar to pass, and is shown next to its physical limit and its peers.\n\n\
         **{pass} figures pass, {fail} fail{open}.**{busy}\n\n\
         | | |\n|---|---|\n\
         | machine | {on} |\n\
@@ -214,7 +214,7 @@ fn head(run: &Run) -> String {
         },
         busy = match run.lines.iter().filter(|line| line.on_busy_cores).count() {
             0 => String::new(),
-            n => format!("\nOther programs ran during {n} of them, which therefore say little."),
+            n => format!("\nOther programs ran during {n} of them, so these figures are unreliable."),
         },
         on = machine.show(),
         python = machine.python,
@@ -233,12 +233,12 @@ fn kept(before: &str) -> &str {
     let kept = from.and_then(|after| after.split_once(KEPT_TO));
     match kept.map(|(kept, _)| kept.trim()) {
         Some(kept) if !kept.is_empty() => kept,
-        _ => "Nothing has been written here yet.",
+        _ => "No notes yet.",
     }
 }
 
 fn table(page: &mut String, lines: &[&Line]) {
-    page.push_str("| | owngil | judged | limit and peers |\n|---|---|---|---|\n");
+    page.push_str("| | owngil | result | limit and peers |\n|---|---|---|---|\n");
     for line in lines {
         let verdict = match line.verdict() {
             Verdict::Pass => "**pass**",

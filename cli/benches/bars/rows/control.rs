@@ -1,5 +1,5 @@
-//! Control: how long after its deadline a stuck call is reported, how long its worker is missing, and what
-//! a time limit costs.
+//! Control: how long after its deadline the outcome of a stuck call arrives, how long its worker is missing, and what a
+//! time limit costs.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ pub(crate) fn deadlines(setting: &Setting) -> Result<Vec<Line>> {
     for (name, source) in STUCK {
         let function = Function::source(source, "f");
         let mut contest = Contest::new();
-        contest.add(Role::Ours, "outcome reported", || {
+        contest.add(Role::Ours, "outcome delivered", || {
             Ok(miss(&function)?.0.as_secs_f64())
         });
         contest.add(Role::Ours, "all workers in service", || {
@@ -66,11 +66,11 @@ pub(crate) fn deadlines(setting: &Setting) -> Result<Vec<Line>> {
         let title = format!("stuck in {name}");
         let mut line = Line::new("deadlines", title, Unit::Seconds);
         held.enter(&mut line);
-        let reported = line.median("outcome reported").unwrap_or(f64::NAN);
+        let delivered = line.median("outcome delivered").unwrap_or(f64::NAN);
         line.at_most(
             0.1,
             "after the deadline, with its outcome",
-            reported,
+            delivered,
             Unit::Seconds,
         );
         let served = line.median("all workers in service").unwrap_or(f64::NAN);
@@ -96,7 +96,7 @@ fn miss(function: &Function) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let task = pool.task(function).deadline(DEADLINE).submit::<()>()?;
     let outcome = task.wait();
-    let reported = start.elapsed().saturating_sub(DEADLINE);
+    let delivered = start.elapsed().saturating_sub(DEADLINE);
     if !matches!(outcome, Err(Error::TimedOut(_))) {
         return Err(format!("the outcome is {outcome:?}").into());
     }
@@ -110,7 +110,7 @@ fn miss(function: &Function) -> Result<(Duration, Duration)> {
     while pool.stats().n_lost > 0 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok((reported, whole))
+    Ok((delivered, whole))
 }
 
 /// What limits cost: tiny calls with and without a time limit.
@@ -147,7 +147,7 @@ pub(crate) fn limits(setting: &Setting) -> Result<Vec<Line>> {
         held.enter(&mut line);
         if way == "map" {
             line.notes
-                .push("Each call travels alone then, since the limit holds for it.".to_owned());
+                .push("A time limit applies to a single call, so each call travels alone.".to_owned());
         }
         lines.push(line);
     }

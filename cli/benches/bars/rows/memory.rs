@@ -37,7 +37,7 @@ pub(crate) fn idle(setting: &Setting) -> Result<Vec<Line>> {
     let ours = line.median(OURS).unwrap_or(f64::NAN);
     line.at_most(2.6e6, "for each worker", ours, Unit::Bytes);
     line.notes.push(
-        "Resident memory; of processes their proportional share, and forked ones share pages that they have not written."
+        "Resident memory; for processes, the proportional share. Forked processes share pages that they have not written."
             .to_owned(),
     );
     Ok(vec![line])
@@ -75,7 +75,7 @@ pub(crate) fn thousand(_setting: &Setting) -> Result<Vec<Line>> {
         Ok(start.elapsed().as_secs_f64())
     });
     let held = contest.hold_once();
-    let title = "a pool of 1 000: made, called, shut down";
+    let title = "a pool of 1 000: created, called, shut down";
     let mut line = Line::new("thousand", title, Unit::Seconds);
     held.enter(&mut line);
     line.at_least(N, "workers answered", answers.get(), Unit::Count);

@@ -48,14 +48,14 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Line>> {
     let mut time = Line::new(ROW, format!("{title}: time"), Unit::Seconds);
     held.enter(&mut time);
     time.notes.push(format!(
-        "{n_inputs} inputs, from the command's start to its last result; the imports are a part of it."
+        "{n_inputs} inputs, from the command's start to its last result, imports included."
     ));
     let mut share = Line::new(ROW, format!("{title}: memory"), Unit::Bytes);
     for ((name, role, _), memory) in PLACES.iter().zip(&memory) {
         share.entries.push(Entry::of(name, *role, &memory.borrow()));
     }
     share.notes.push(format!(
-        "The proportional share (PSS) of the command and {N_WORKERS} workers, all processes together, after the last result."
+        "Proportional set size (PSS) of the command and {N_WORKERS} workers, summed over all processes, after the last result."
     ));
     Ok(vec![time, share])
 }

@@ -136,10 +136,10 @@ fn bytes(setting: &Setting) -> Result<Line> {
     let times = held.ratio(peer, OURS);
     line.at_least(3.0, &format!("as fast as {peer}"), times, Unit::Times);
     line.notes.push(
-        "A Buffer is copied once; a slice, which may not be there for long, twice.".to_owned(),
+        "A Buffer is copied once. A slice is copied twice, because it may not live long.".to_owned(),
     );
     line.notes.push(format!(
-        "{COPY} takes new pages from the system and gives them back: {} of owngil's time.",
+        "{COPY} allocates new pages and frees them: {} of owngil's time.",
         Unit::Percent.show(held.ratio(COPY, OURS))
     ));
     Ok(line)

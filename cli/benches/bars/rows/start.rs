@@ -45,7 +45,7 @@ pub(crate) fn interpreters(setting: &Setting) -> Result<Vec<Line>> {
     let ratio = held.ratio(OURS, BARE);
     line.at_most(1.15, "the bare interpreters", ratio, Unit::Times);
     line.notes
-        .push("CPython itself runs already, for all of them.".to_owned());
+        .push("CPython is already running in each case.".to_owned());
     Ok(vec![line])
 }
 

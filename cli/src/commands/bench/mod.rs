@@ -58,8 +58,8 @@ impl BenchPlan {
             false => (args.seconds, 5),
         };
         if args.svg.as_deref() == Some(Path::new("-")) {
-            let fatal = Fatal::new(Exit::Usage, "the picture cannot go to standard output");
-            return Err(fatal.hint("--svg FILE writes it to a file"));
+            let fatal = Fatal::new(Exit::Usage, "the chart cannot go to standard output");
+            return Err(fatal.hint("use --svg FILE to write it to a file"));
         }
         let calls = CallsPlan::new("bench", args.calls, stdin)?;
         if calls.inputs.n_groups > 1 {

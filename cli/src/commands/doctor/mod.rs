@@ -105,7 +105,7 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
     let program = env::current_exe().map_err(|error| {
         Fatal::new(
             Exit::Failed,
-            "cannot find this program, to try imports with",
+            "cannot find this program, which runs the import trials",
         )
         .cause(error)
     })?;
@@ -160,7 +160,7 @@ fn refuse_free_threaded(info: &RuntimeInfo) -> Result<(), Fatal> {
     if !info.is_free_threaded {
         return Ok(());
     }
-    let message = "the doctor finds out what runs in interpreters with a GIL of their own, and this Python makes none";
+    let message = "the doctor checks what runs in interpreters with their own GIL, and this Python has none";
     let build = choice::build(info);
     let fatal = Fatal::new(Exit::Usage, message).cause(format!("{}{build}", info.version));
     Err(fatal.hint(

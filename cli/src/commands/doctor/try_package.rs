@@ -68,7 +68,7 @@ impl Trying {
             return Ok(None);
         };
         if args.function.is_none() && !inputs.is_empty() {
-            let message = "one package is tried, and inputs are for its function";
+            let message = "--try takes one package; inputs are for its function";
             let hint = "name a function of yours: --with FILE.py:NAME";
             return Err(Fatal::new(Exit::Usage, message).hint(hint));
         }
@@ -141,7 +141,7 @@ impl Trying {
         match version.filter(|version| *version != attempt.version) {
             Some(version) => {
                 let installed = &attempt.version;
-                let message = format!("{name} {version} is not installed, but {installed}");
+                let message = format!("{name} {version} is not installed; {installed} is");
                 Err(Fatal::new(Exit::Usage, message))
             }
             None => Ok(attempt),
@@ -152,7 +152,7 @@ impl Trying {
     fn added(&self, attempt: &Attempt) -> Result<String, Fatal> {
         if !attempt.is_published {
             return Ok(
-                "not added: it is no published wheel, and the list is about those alone\n"
+                "not added: it is not a published wheel, and the list covers only those\n"
                     .to_owned(),
             );
         }
@@ -162,7 +162,7 @@ impl Trying {
         let path = own_list::path().ok_or_else(|| {
             Fatal::new(
                 Exit::Failed,
-                "there is no home folder for a list of your own",
+                "there is no home folder for your own list",
             )
         })?;
         let evidence = match &self.function {

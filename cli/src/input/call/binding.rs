@@ -59,7 +59,7 @@ impl Binding {
             Err(error) => {
                 if !self.is_quiet {
                     let message = format!(
-                        "warning: the parameters of {} cannot be found out: {error}\n\
+                        "warning: cannot determine the parameters of {}: {error}\n\
                          hint: --as kwargs makes keyword arguments of inputs\n",
                         self.function
                     );

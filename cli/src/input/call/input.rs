@@ -62,12 +62,12 @@ impl Input {
         match (&block.shape, value) {
             (Shape::Args, Some(Value::List(_))) | (Shape::Keywords, Some(Value::Dict(_))) => None,
             (Shape::Args, Some(_)) => Some(
-                Problem::new("not a JSON array, whose items are the arguments")
-                    .hint("--as arg passes each value as the one argument"),
+                Problem::new("not a JSON array of arguments")
+                    .hint("use --as arg to pass each value as one argument"),
             ),
             (Shape::Keywords, Some(_)) => Some(
-                Problem::new("not a JSON object, whose entries are keyword arguments")
-                    .hint("--as arg passes each value as the one argument"),
+                Problem::new("not a JSON object of keyword arguments")
+                    .hint("use --as arg to pass each value as one argument"),
             ),
             (Shape::Script(template), _) => template.words(block, place, value).err(),
             _ => None,

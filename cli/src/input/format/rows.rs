@@ -146,7 +146,7 @@ impl<R: Read> Rows<R> {
     fn header(&self, record: &RowRecord) -> Result<Vec<String>, Fatal> {
         let mistake = |what: String| {
             let fatal = Fatal::new(Exit::Usage, format!("{}: {what}", self.name));
-            Err(fatal.hint("--no-header says that the first row is an input like the others"))
+            Err(fatal.hint("use --no-header if the first row is an input like the others"))
         };
         let mut names: Vec<String> = Vec::with_capacity(record.n_ends);
         for number in 0..record.n_ends {
@@ -154,7 +154,7 @@ impl<R: Read> Rows<R> {
             match std::str::from_utf8(name) {
                 Err(_) => {
                     let name = String::from_utf8_lossy(name);
-                    return mistake(format!("the column {name:?} of the header is no UTF-8"));
+                    return mistake(format!("the header's column {name:?} is not UTF-8"));
                 }
                 Ok(name) if names.iter().any(|known| known == name) => {
                     return mistake(format!("the header has two columns {name:?}"));

@@ -72,7 +72,7 @@ impl<R: Read + Send + 'static> Values<R> {
         let n = stream.take(room + 1).read_to_end(&mut text);
         if n.map_err(cannot)? as u64 > room {
             let message = format!(
-                "{} is longer than {} GiB, and JSON that goes over several lines is read whole",
+                "{} is longer than {} GiB, the limit for JSON that spans lines",
                 self.name,
                 TEXT_MAX >> 30
             );

@@ -57,9 +57,9 @@ fn a_module_is_named_before_the_inputs() {
     for (arguments, message) in [
         (
             "map -m text.py:same x",
-            "text.py:same does not name a function of a module",
+            "text.py:same is not MODULE:NAME",
         ),
-        ("map -m json x", "json does not name a function of a module"),
+        ("map -m json x", "json is not MODULE:NAME"),
         (
             "map -m a:b -c x",
             "the argument '--module <MODULE:NAME>' cannot be used with",

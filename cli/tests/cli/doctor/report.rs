@@ -243,7 +243,7 @@ fn a_table_is_for_people_and_knows_the_second_time() {
         HEAD
     );
     assert!(
-        text.contains("\nadvice: Mend or install `broken` first"),
+        text.contains("\nadvice: Fix or install `broken` first"),
         "{text}"
     );
     assert!(

@@ -144,7 +144,7 @@ fn what_does_not_hold_says_why_and_is_not_added() {
         (
             &["--try", "homemade", "--add"],
             0,
-            "not added: it is no published wheel",
+            "not added: it is not a published wheel",
         ),
         (
             &[
@@ -166,7 +166,7 @@ fn what_does_not_hold_says_why_and_is_not_added() {
         (
             &["--try", "fine==2.0"],
             2,
-            "fine 2.0 is not installed, but 1.5",
+            "fine 2.0 is not installed; 1.5 is",
         ),
         (
             &["--try", "absent"],

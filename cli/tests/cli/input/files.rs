@@ -88,7 +88,7 @@ fn what_is_in_files_can_be_the_input() {
     ]);
     let ended = map_in(folder.path(), &["--as", "file", "--glob", "*.txt"], "shown");
     assert_eq!(ended.check(1).lines(), [r#""'one\\ntwo\\n'""#, "\"''\""]);
-    let expected = "error: input 2 (\"2.txt\"): byte 1 is no UTF-8\nhint: --as file-bytes ";
+    let expected = "error: input 2 (\"2.txt\"): byte 1 is not UTF-8\nhint: use --as file-bytes ";
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
     let ended = map_in(
         folder.path(),
@@ -101,7 +101,7 @@ fn what_is_in_files_can_be_the_input() {
         run(&mut command)
             .check(2)
             .stderr
-            .contains("of several groups")
+            .contains("several groups")
     );
     let ended = run(&mut words(
         "map -k --as file text.py:same nowhere primes.py",

@@ -151,7 +151,7 @@ fn contradictions_about_rows_are_reported() {
         ended
             .check(2)
             .stderr
-            .contains("the header has two columns \"a\"\nhint: --no-header")
+            .contains("the header has two columns \"a\"\nhint: use --no-header")
     );
 }
 

@@ -240,7 +240,7 @@ fn an_account_is_not_written_over_and_belongs_to_one_run() {
         ended
             .check(2)
             .stderr
-            .starts_with("error: another run writes to other\n"),
+            .starts_with("error: another run is writing to other\n"),
         "{}",
         ended.stderr
     );
@@ -256,14 +256,14 @@ fn what_is_no_joblog_is_left_alone() {
         ended
             .check(2)
             .stderr
-            .starts_with("error: log is no joblog\ncaused by: "),
+            .starts_with("error: log is not a joblog\ncaused by: "),
         "{}",
         ended.stderr
     );
     assert_eq!(place.read("log"), "precious\n");
     let ended = place.run("map going_on.py:counted 1 --joblog /dev/full");
     assert!(
-        ended.check(2).stderr.contains("it is no regular file"),
+        ended.check(2).stderr.contains("it is not a regular file"),
         "{}",
         ended.stderr
     );
@@ -280,7 +280,7 @@ fn what_is_no_joblog_is_left_alone() {
         let ended = place.run(&format!(
             "map going_on.py:counted 1 --output {format} --joblog new"
         ));
-        assert!(ended.check(2).stderr.contains("hint: take --output jsonl"));
+        assert!(ended.check(2).stderr.contains("hint: use --output jsonl"));
         assert!(!place.path("new").exists());
     }
 }
@@ -295,7 +295,7 @@ fn inputs_that_have_changed_are_noticed_and_nothing_is_run_for_others() {
         ended
             .check(2)
             .stderr
-            .contains("error: the inputs have changed: number 2 is 4 now\n"),
+            .contains("error: the inputs have changed: input 2 is now 4\n"),
         "{}",
         ended.stderr
     );
@@ -441,7 +441,7 @@ fn results_are_not_added_to_another_file_or_to_other_contents() {
                 assert_eq!(place.read("out"), "\"1\"\n\"2\"\n\"3\"\n");
                 continue;
             }
-            let error = "error: standard output is not the file with the results of 2 inputs that log accounts for\n\
+            let error = "error: standard output is not the file that holds the results of 2 inputs recorded in log\n\
                          hint: add to that file, or to a copy of it; `| cat >> FILE` keeps the other results apart\n";
             assert_eq!(ended.check(2).stderr, error, "{contents:?}, {is_same_file}");
             let now = (place.read(name), place.read("log"), place.read("calls"));

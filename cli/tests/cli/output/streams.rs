@@ -123,10 +123,10 @@ fn no_task_and_no_program_that_it_starts_reads_inputs_of_others() {
     let lines: String = (1..40).map(|n| format!("{n}\n")).collect();
     for backend in ["auto", "interpreter", "process", "thread"] {
         for what in [
-            "map child_reading.py:convert",
-            "run child_reading.py",
-            "map child_reading.py:convert -a -",
-            "map child_reading.py:convert -a /dev/stdin",
+            "map children/reading.py:convert",
+            "run children/reading.py",
+            "map children/reading.py:convert -a -",
+            "map children/reading.py:convert -a /dev/stdin",
         ] {
             let (subcommand, rest) = what.split_once(' ').unwrap();
             let mut command = owngil([subcommand, "-j2", "--backend", backend]);

@@ -236,7 +236,7 @@ fn children_of_calls_end_in_another_pid_namespace() {
                 .arg(env!("CARGO_BIN_EXE_owngil"))
                 .args(["map", "-j", "1", "-q"]);
             command.args(["--timeout", "2s", "--backend", backend]);
-            let call = "sleeping_child.py:sleep_or_count";
+            let call = "children/sleeping.py:sleep_or_count";
             let ended = run(command.args([call, "977", "0"]));
             assert_eq!(ended.check(1).stdout, "0\n", "{ended:?}");
         }

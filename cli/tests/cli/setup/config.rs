@@ -62,13 +62,13 @@ fn a_mistake_in_a_projects_defaults_is_reported_before_anything_runs() {
         ),
         (
             "jobs = \"many\"",
-            ["'many' for '--jobs <N>'", "hint: --no-config"],
+            ["'many' for '--jobs <N>'", "hint: use --no-config"],
         ),
         (
             "quiet = 1",
-            ["quiet: it must be true or false\n", "hint: --no-config"],
+            ["quiet: it must be true or false\n", "hint: use --no-config"],
         ),
-        ("jobs = ", ["cannot read ", "hint: --no-config"]),
+        ("jobs = ", ["cannot read ", "hint: use --no-config"]),
     ] {
         let defaults = format!("[tool.owngil]\n{defaults}\n");
         let ended = run(&mut in_project(

@@ -1,0 +1,8 @@
+//! What an interpreter gets before its first task: owngil's own Python, its streams, its copies of extension modules.
+
+pub(super) mod copies;
+pub(super) mod host;
+pub(super) mod own_directory;
+pub(super) mod program;
+pub(super) mod site;
+pub(super) mod streams;
