@@ -94,7 +94,9 @@ pub use process::{
     Place, ProcessClock, Running, ThreadClock, block_signals, catch_c_stdout, close_descriptor,
     describe_signal, session_of, tell_of_crashes, unblock_signals, unshare_directory,
 };
-pub use runtime::{Config, MainThread, Runtime, SiteChange, exit, find_python, leave};
+pub use runtime::{
+    Config, MainThread, Runtime, SiteChange, exit, find_python, leave, locate_python,
+};
 pub use shared_object::ExtensionError;
 pub use thread::{Attached, STACK_SIZE};
 pub use version::Version;

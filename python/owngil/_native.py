@@ -316,27 +316,32 @@ class MapCalls:
         self._close()
 
 
-def main(argv: Sequence[str], /) -> NoReturn:
+def main(argv: Sequence[str], /, *, launched: bool = False) -> NoReturn:
     """Runs the command `owngil` with these arguments, `argv[0]` being its name, and ends the process with its status.
 
-    It owns the process: standard input and output, and the handling of SIGINT. Call it on the main thread.
+    It owns the process: standard input and output, and the handling of SIGINT. Call it on the main thread. Where the
+    project has another Python, the process becomes the command under that one; `launched` says that it has.
     """
     import signal
 
     # Its own handler calls the one before it, which must not be Python's.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _set_worker_argv()
-    _owngil.main([os.fsencode(word) for word in argv])
+    program = None if launched else _LAUNCHED.format(_root())
+    _owngil.main([os.fsencode(word) for word in argv], program)
     raise SystemError("the command did not end the process")
 
 
-def worker_main() -> NoReturn:
-    """Becomes a worker process of the pool that started this process, and ends with it.
+def child_main() -> NoReturn:
+    """What a process does that this package has started for itself: a worker of a pool, or a trial of the doctor's.
 
-    A pool starts its processes as `[sys.executable, *flags, "-c", program, argument]`, whose program calls this.
+    It is started as `[sys.executable, *flags, "-c", program, argument, …]`, whose program calls this.
     """
-    _owngil.worker_main()
-    raise SystemError("a worker process returned")
+    if sys.argv[1:2] == ["--owngil-worker"]:
+        _owngil.worker_main()
+    elif sys.argv[1:2] == ["--owngil-trial"]:
+        _owngil.trial_main([os.fsencode(word) for word in sys.argv[2:]])
+    raise SystemError("this is for processes that owngil starts by itself")
 
 
 def stop_all() -> int:
@@ -344,16 +349,33 @@ def stop_all() -> int:
     return _owngil.stop_all()
 
 
-# What a worker process runs. The package is found where it is, and other packages before it.
-_WORKER = "import sys; sys.path.append({!r}); from owngil._native import worker_main; worker_main()"
+# What a process of this package runs. The package is found where it is, and other packages before it.
+_CHILD = "import sys; sys.path.append({!r}); from owngil._native import child_main; child_main()"
+
+# What another Python runs to become the command.
+_LAUNCHED = """import sys
+sys.path.append({!r})
+try:
+    from owngil._native import main
+except ImportError as error:
+    print("error: owngil has no module for Python", sys.version.split()[0], file=sys.stderr)
+    print("caused by:", error, file=sys.stderr)
+    print("hint: --python PATH names another Python", file=sys.stderr)
+    sys.exit(4)
+main(["owngil", *sys.argv[1:]], launched=True)
+"""
 
 _is_prepared = False
+
+
+def _root() -> str:
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def _set_worker_argv() -> None:
     from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
 
-    program = _WORKER.format(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    program = _CHILD.format(_root())
     words = [sys.executable, *_args_from_interpreter_flags(), "-c", program]
     _owngil.set_worker_argv([os.fsencode(word) for word in words])
 

@@ -16,8 +16,9 @@ class BuildInfo(TypedDict):
 def build_info() -> BuildInfo:
     """What this module was built as."""
 
-def main(words: list[bytes], /) -> None:
-    """Runs the command with these words, its name first, and ends the process with its status."""
+def main(words: list[bytes], program: str | None, /) -> None:
+    """Runs the command with these words, its name first, and ends the process with its status. Where the project has
+    another Python, the process becomes that, which runs the program with the words after the first."""
 
 def function(module: str, qualname: str, label: str | None, /) -> int:
     """The number of a function."""
@@ -30,6 +31,9 @@ def set_worker_argv(words: list[bytes], /) -> None:
 
 def worker_main() -> None:
     """Becomes a worker process, and does not return."""
+
+def trial_main(words: list[bytes], /) -> None:
+    """Does a trial of the doctor's, and does not return."""
 
 def stop_all() -> int:
     """Ends all pools; how many interpreters are left behind."""

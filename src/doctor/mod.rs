@@ -44,6 +44,7 @@ use trial::{Children, Way};
 pub use attempt::Attempt;
 pub use report::{Import, NativeModule, Need, Report};
 pub use subject::Subject;
+pub(crate) use trial::run_trial;
 pub use trial::run_trial_if_asked;
 
 /// How long one trial may take, by default.

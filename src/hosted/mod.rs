@@ -11,12 +11,14 @@
 //! - `backlog`: calls that wait for room in the pool's queue, of which a host may submit any number.
 //! - `pool`: all of these around one [`Pool`](crate::Pool). `map`: its maps.
 //! - `settings`, `outcome`, `report`: what goes in and out as Python values.
-//! - `process`: the life of the process: its end, its forks, and worker processes.
+//! - `process`: the life of the process: its end, its forks, and its child processes. `launch`: the command, under the
+//!   Python that it is for.
 
 mod backlog;
 mod calls;
 mod codec;
 mod functions;
+mod launch;
 mod map;
 mod outcome;
 mod pool;
@@ -25,7 +27,9 @@ mod report;
 mod settings;
 mod wait;
 
+pub use launch::{become_python, is_hosted, note_command};
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
+pub use process::words_of;
 
 use crate::error::Error;
 

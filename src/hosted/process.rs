@@ -10,6 +10,7 @@ use owngil_ffi::{Attached, Borrowed, Object, PyResult, hosted};
 use super::pool::HostPool;
 use super::wait::wait;
 use super::{add, raised};
+use crate::doctor::run_trial;
 use crate::process::{become_worker_of_host, set_own_command};
 
 /// The pools of this process, as far as they are there.
@@ -26,6 +27,7 @@ pub(super) fn note(pool: &Arc<HostPool>) {
 pub(super) fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyResult<'a, ()> {
     add(attached, module, "set_worker_argv", set_worker_argv)?;
     add(attached, module, "worker_main", worker_main)?;
+    add(attached, module, "trial_main", trial_main)?;
     add(attached, module, "stop_all", stop_all)?;
     add(attached, module, "before_fork", |attached, _| {
         attached.detach(hosted::hide_before_fork);
@@ -54,15 +56,33 @@ fn set_worker_argv<'a>(
     let [words] = arguments else {
         return Err(attached.raise_type_error("set_worker_argv takes a list of bytes"));
     };
-    let mut found = Vec::new();
-    while let Some(word) = words.item(found.len()) {
-        let Some(bytes) = word.as_bytes() else {
-            return Err(attached.raise_type_error("set_worker_argv takes a list of bytes"));
-        };
-        found.push(OsString::from_vec(bytes.to_vec()));
-    }
-    set_own_command(found);
+    set_own_command(words_of(words)?);
     Ok(attached.none())
+}
+
+/// Words of a command line, from a list of bytes.
+///
+/// # Errors
+///
+/// `TypeError` for anything else.
+pub fn words_of<'a>(list: &Object<'a>) -> PyResult<'a, Vec<OsString>> {
+    let mut words = Vec::new();
+    while let Some(word) = list.item(words.len()) {
+        let Some(bytes) = word.as_bytes() else {
+            return Err(list.attached().raise_type_error("a word is of type bytes"));
+        };
+        words.push(OsString::from_vec(bytes.to_vec()));
+    }
+    Ok(words)
+}
+
+/// `trial_main(words)`: does a trial of the doctor's that has started this process, and never returns.
+fn trial_main<'a>(attached: Attached<'a>, arguments: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
+    let [words] = arguments else {
+        return Err(attached.raise_type_error("trial_main takes a list of bytes"));
+    };
+    let words = words_of(words)?;
+    attached.detach(|| run_trial(words.into_iter()))
 }
 
 /// `worker_main()`: becomes a worker of the pool that has started this process, and never returns then.
@@ -92,5 +112,6 @@ fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Obje
         }
         Some(())
     })?;
+    hosted::prepare_end();
     attached.int(hosted::n_interpreters() as i64)
 }

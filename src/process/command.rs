@@ -14,6 +14,16 @@ pub(crate) fn set_own(words: Vec<OsString>) {
     let _ = OWN.set(words);
 }
 
+/// The program of these words.
+pub(crate) fn own_program() -> Option<&'static OsString> {
+    OWN.get()?.first()
+}
+
+/// What starts this program, or the one that is named where it is started as usual.
+pub(crate) fn of_own(program: &Path) -> Command {
+    of_worker(OWN.get().is_none().then_some(program))
+}
+
 /// The command of a worker process, without the argument that says so: a program that was named, or this one.
 pub(super) fn of_worker(program: Option<&Path>) -> Command {
     match (program, OWN.get().map(Vec::as_slice)) {

@@ -18,7 +18,7 @@ mod turn;
 mod values;
 
 pub(crate) use child::{Child, Event, Settings};
-pub(crate) use command::set_own as set_own_command;
+pub(crate) use command::{of_own as own_command, own_program, set_own as set_own_command};
 pub(crate) use link::Read;
 pub use role::become_worker_if_asked;
 pub(crate) use role::{become_worker_of_host, has_forgotten};

@@ -7,6 +7,7 @@ pub(crate) mod run;
 pub(crate) mod shell;
 pub(crate) mod topics;
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
@@ -21,6 +22,7 @@ use crate::options::config::Config;
 use crate::options::plan::{CallsPlan, RunPlan};
 use crate::options::suggest::nearest;
 use crate::output::Values;
+use crate::python::choice::{Asked, Choice};
 use crate::session::Session;
 use crate::terminal::{self, stdin::Stdin};
 use bench::BenchPlan;
@@ -145,6 +147,7 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
         Command::Help(args) => return topics::help(args, Args::command()),
         _ => {}
     }
+    become_python_of(&args.command)?;
     let session = Session::begin().map_err(|error| {
         Fatal::new(Exit::Failed, "cannot use the standard streams").cause(error)
     })?;
@@ -153,6 +156,32 @@ fn execute(args: Args) -> Result<Exit, Fatal> {
     let is_verbose = command.process().is_some_and(|process| process.verbose);
     let done = run_command(command, &session);
     done.map_err(|fatal| if is_verbose { fatal } else { fatal.trimmed() })
+}
+
+/// Has a command in a host's Python go on under the Python that it is for, before it takes over the standard streams.
+fn become_python_of(command: &Command) -> Result<(), Fatal> {
+    let (process, script) = match command {
+        Command::Map(args) => (&args.common.process, args.calls.target.file()),
+        Command::Run(args) => {
+            let script = args.script.as_ref().filter(|_| !args.module);
+            (&args.common.process, script.and_then(ScriptArg::file))
+        }
+        Command::Bench(args) => (&args.process, args.calls.target.file()),
+        Command::Doctor(args) => (&args.process, None),
+        Command::Completions(_) | Command::Man(_) | Command::Help(_) => return Ok(()),
+    };
+    if !owngil::hosted::is_hosted() {
+        return Ok(());
+    }
+    let asked = Asked {
+        option: process.python.as_deref(),
+        project: process.project.python.as_deref(),
+        script: script.as_deref(),
+        is_shown: false,
+    };
+    let folder = env::current_dir().ok();
+    let choice = Choice::find(asked, |name| env::var_os(name), folder.as_deref())?;
+    choice.become_it().map_err(Fatal::from)
 }
 
 fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {

@@ -77,12 +77,23 @@ impl Choice {
             match environments.find(|path| path.join("pyvenv.cfg").is_file()) {
                 Some(path) => chosen(path, "it is the .venv here or above"),
                 None => Choice {
-                    reason: "owngil was built with it".to_owned(),
+                    reason: match owngil::hosted::is_hosted() {
+                        true => "owngil runs in it".to_owned(),
+                        false => "owngil was built with it".to_owned(),
+                    },
                     ..Choice::default()
                 },
             }
         };
         Ok(Choice { note, ..choice })
+    }
+
+    /// Where the command runs in a Python that is another one, has the process become the same command under this one.
+    pub(crate) fn become_it(&self) -> owngil::Result<()> {
+        match &self.path {
+            Some(path) => owngil::hosted::become_python(path),
+            None => Ok(()),
+        }
     }
 
     /// Starts it.

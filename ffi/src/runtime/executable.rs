@@ -39,7 +39,12 @@ pub(crate) fn built_with() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-fn locate(python: &Path) -> Result<PathBuf, StartError> {
+/// The executable of `python`, of whatever version it is.
+///
+/// # Errors
+///
+/// [`StartError::Environment`] where there is none.
+pub fn locate(python: &Path) -> Result<PathBuf, StartError> {
     let missing = |reason: &str| StartError::Environment {
         python: python.to_owned(),
         reason: reason.to_owned(),

@@ -15,7 +15,7 @@ pub(crate) mod start;
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 mod version_tag;
 
-pub use executable::find as find_python;
+pub use executable::{find as find_python, locate as locate_python};
 pub(crate) use exit::FINALIZE;
 pub use exit::{exit, leave};
 pub use site::SiteChange;

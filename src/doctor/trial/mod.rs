@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::doctor::outcome::{Ending, Outcome, Run, records, reported};
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
+use crate::process::own_command;
 
+pub(crate) use role::run_trial;
 pub use role::run_trial_if_asked;
 
 pub(super) const TRIAL: &str = include_str!("trial.py");
@@ -154,7 +156,7 @@ impl Children<'_> {
     }
 
     fn role(&self, role: &str) -> Command {
-        let mut command = Command::new(self.program);
+        let mut command = own_command(self.program);
         command.arg(MARK).arg(role).arg(self.python);
         command
     }

@@ -25,6 +25,11 @@ pub fn run_trial_if_asked() {
     if words.next().as_deref() != Some(OsStr::new(MARK)) {
         return;
     }
+    run_trial(words)
+}
+
+/// Does the trial that these words, which followed `--owngil-trial`, describe, and ends the process.
+pub(crate) fn run_trial(words: impl Iterator<Item = OsString>) -> ! {
     let status = match serve(words) {
         Ok(()) => 0,
         Err(error) => {
