@@ -11,7 +11,9 @@ Not applicable, and left out:
 """
 
 import importlib
+import multiprocessing.managers
 import os
+import pickle
 import sys
 import unittest
 from concurrent.futures import BrokenExecutor
@@ -47,11 +49,20 @@ if util is None:
     raise unittest.SkipTest("this Python ships no tests of concurrent.futures")
 
 
-class AutoMixin(util.ExecutorMixin):
+class _Mixin(util.ExecutorMixin):
+    def create_event(self):
+        # An event that a process has, and others reach by a socket.
+        if not hasattr(self, "sharing"):
+            self.sharing = multiprocessing.get_context("spawn").Manager()
+            self.addCleanup(self.sharing.shutdown)
+        return self.sharing.Event()
+
+
+class AutoMixin(_Mixin):
     executor_type = OwngilExecutor
 
 
-class ProcessMixin(util.ExecutorMixin):
+class ProcessMixin(_Mixin):
     executor_type = ProcessExecutor
 
 
@@ -101,30 +112,33 @@ class _Deadlocks(deadlock.ExecutorDeadlockTest):
         executor.kill_workers()
         self.fail("executor deadlock")
 
-    # Arguments and results that cannot be read fail their call with what reading them raised; the pool stays whole.
+    def assert_fails(self, error, function, *arguments):
+        self.addCleanup(setattr, sys, "stderr", sys.stderr)
+        check = getattr(self, "_check_error", None) or self._check_crash
+        check(error, function, *arguments)
+
+    # Arguments and results that cannot be pickled or unpickled fail their call alone, whatever else was raised there.
 
     def test_error_at_task_unpickle(self):
-        self.addCleanup(setattr, sys, "stderr", sys.stderr)
-        self._check_crash(deadlock.pickle_error, id, deadlock.ErrorAtUnpickle())
+        self.assert_fails(pickle.PickleError, id, deadlock.ErrorAtUnpickle())
 
     def test_error_during_result_unpickle_in_result_handler(self):
-        self.addCleanup(setattr, sys, "stderr", sys.stderr)
-        self._check_crash(deadlock.pickle_error, deadlock._return_instance, deadlock.ErrorAtUnpickle)
+        self.assert_fails(pickle.PickleError, deadlock._return_instance, deadlock.ErrorAtUnpickle)
 
     def test_exit_at_task_unpickle(self):
-        self._check_crash(SystemExit, id, deadlock.ExitAtUnpickle())
+        self.assert_fails(pickle.PickleError, id, deadlock.ExitAtUnpickle())
+
+    def test_exit_during_result_pickle_on_worker(self):
+        self.assert_fails(pickle.PickleError, deadlock._return_instance, deadlock.ExitAtPickle)
 
     def test_exit_during_result_unpickle_in_result_handler(self):
-        self._check_crash(SystemExit, deadlock._return_instance, deadlock.ExitAtUnpickle)
+        self.assert_fails(pickle.PickleError, deadlock._return_instance, deadlock.ExitAtUnpickle)
 
     # They look into the executor's threads and pipes.
     test_shutdown_deadlock_pickle = None
     test_gh105829_should_not_deadlock_if_wakeup_pipe_full = None
 
 
-from pickle import UnpicklingError  # noqa: E402
-
-deadlock.pickle_error = UnpicklingError
 # A crash in an interpreter ends the program, so crashes are for processes alone.
 _stamp("DeadlockTest", _Deadlocks, mixins=[ProcessMixin])
 AutoDeadlockTest = type(
