@@ -3,8 +3,8 @@
 //! What its functions do is in `owngil::hosted`; here is what needs the command, and what was built.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 
+use owngil::hosted::{note_command, words_of};
 use owngil_ffi::{Attached, Borrowed, Object, PyResult};
 
 owngil_ffi::export_module!(PyInit__owngil, c"_owngil", populate);
@@ -27,20 +27,20 @@ fn build_info<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Ob
     Ok(info)
 }
 
-/// `main(words)`: the command, with these words as bytes. It ends the process.
+/// `main(words, program)`: the command, with these words as bytes. It ends the process, or becomes the same command under
+/// another Python, which runs that program; it does not where it is `None`.
 fn main<'a>(attached: Attached<'a>, arguments: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
-    let [words] = arguments else {
-        return Err(attached.raise_type_error("main takes a list of bytes"));
+    let [words, program] = arguments else {
+        return Err(attached.raise_type_error("main takes a list of bytes and a program"));
     };
-    let mut found = Vec::new();
-    while let Some(word) = words.item(found.len()) {
-        let Some(bytes) = word.as_bytes() else {
-            return Err(attached.raise_type_error("main takes a list of bytes"));
-        };
-        found.push(OsString::from_vec(bytes.to_vec()));
-    }
+    let words = words_of(words)?;
+    let program = match program.is_none() {
+        true => None,
+        false => Some(OsString::from(program.text()?)),
+    };
+    note_command(words.clone(), program);
     attached.detach(|| {
-        let status = owngil_cli::main(found);
+        let status = owngil_cli::main(words);
         // Flushes what Python and Rust hold, and ends over threads that do not.
         owngil::exit(status)
     })
