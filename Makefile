@@ -33,7 +33,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench
+.PHONY: help run free-threaded install test suite packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -41,59 +41,66 @@ help: ## list what make can do here
 run: ## run CPU-heavy Python on one GIL and on many, and compare the times
 	$(cargo) run --release --example one_gil_or_many
 
-free-threaded: ## compares GILs, processes and a Python without a GIL; FREE_THREADED_PYTHON=python3.14t names that
+free-threaded: ## compare GILs, processes and a Python without a GIL; set FREE_THREADED_PYTHON=python3.14t
 	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
 
-install: ## put the command owngil where cargo puts commands
+install: ## install the command owngil with cargo
 	$(cargo) install --locked --path cli
 
-test: lint docs suite ## everything that must hold: lints, documentation, the suite on each usable Python
+test: lint docs suite ## run all checks: lints, documentation, the suite on each usable Python
 	tools/test-find-python
 	@for version in $(other_versions); do $(MAKE) --no-print-directory suite PYO3_PYTHON="$$(tools/find-python $$version)" CARGO_TARGET_DIR="$(or $(CARGO_TARGET_DIR),target)/py$$version" || exit; done
 
-suite: ## the test suite alone, on one Python: unit, integration and documentation tests
+suite: ## run only the tests, on one Python: unit, integration and documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
 	$(cargo) test --workspace --all-features
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
 
-packages: ## real packages in four workers at once, and the examples with packages; needs pip and a registry
-	$(cargo) build --workspace --bins --examples
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --no-fail-fast --test packages --test examples
+packages: ## test real packages in four workers at once, and examples with packages; needs pip and a registry
+	$(cargo) build --workspace --all-features --bins --examples
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test packages --test examples
 
-cpython-tests: ## CPython's own tests, each module in one interpreter, beside plain python; takes half an hour
+cpython-tests: ## compare CPython's own tests in one interpreter with plain python; takes half an hour
 	OWNGIL_TEST_CPYTHON=1 $(cargo) test -p owngil-cli --no-fail-fast --test cpython
 
-cases: ## what people met with packages, run by the command: a part of `make packages`
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test -p owngil-cli --test packages -- 'case '
+cases: ## run cases that users reported about packages: a part of `make packages`
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --test packages -- 'case '
 
-soak: ## packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private PACKAGES='numpy lxml'
+soak: ## run packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private PACKAGES='numpy lxml'
 	for seed in $$(seq $(SEEDS)); do $(cargo) test -p owngil-cli --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(PACKAGES) || exit; done
 
-compatibility: ## tries packages in each place, and makes the table and the list; JOBS=2 AGAIN=1 OLDEST=1 DEFAULT=1 PACKAGES='numpy lxml'
+compatibility: ## test packages in each place, and write the table and the list; JOBS=2 AGAIN=1 OLDEST=1 DEFAULT=1 PACKAGES='numpy lxml'
 	$(cargo) test -p owngil-cli --test packages -- matrix --jobs $(JOBS) $(if $(AGAIN),--again) $(if $(OLDEST),--oldest) $(if $(DEFAULT),--default) $(PACKAGES)
 	$(cargo) test -p owngil-cli --test packages -- table
 
-compatibility-suites: ## a part of the tests that packages bring, in four interpreters at once; PACKAGES='numpy regex'
+compatibility-suites: ## run some of the packages' own tests in four interpreters at once; PACKAGES='numpy regex'
 	$(cargo) test -p owngil-cli --test packages -- suites $(PACKAGES)
 
-huge: ## the tests of the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
+huge: ## test the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
 	OWNGIL_TEST_HUGE=1 $(cargo) test -p owngil-cli --release --test cli -- --test-threads 1 tools::
 
-stress: ## the stress tests, RUNS times in a row (20)
+stress: ## run the stress tests RUNS times in a row (20)
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
 
-model: ## loom's check of the locks and atomics of slots, posts, queue and gate, under every order of events
+model: ## check locks and atomics of slots, monitors, queue and admission with loom, under every order of events
 	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib model::
 
-bench: ## figures beside limits and peers; QUICK=1 takes minutes less, ROWS=map,call only those rows
+bench: ## measure next to limits and peers; QUICK=1 is minutes faster, ROWS=map,call runs only those rows
 	$(cargo) bench -p owngil-cli --bench bars -- $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
 
-lint: ## formatting and clippy
+lint: ## check formatting and run clippy
 	cargo fmt --all --check
 	$(cargo) clippy --workspace --all-targets --all-features -- -D warnings
+
+.PHONY: release-check
+release-check: ## packages, the oldest Rust, docs.rs, licences, words, links, workflows; QUICK=1 leaves out what takes longer
+	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)
 
 fmt: ## format the code
 	cargo fmt --all
 
-docs: ## the documentation of all crates, without a warning
+docs: ## build the documentation of all crates, without warnings
 	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features
+
+release-check: ## what must hold before a release: packages, oldest Rust, docs.rs, licences, words, links; QUICK=1 takes minutes
+	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)

@@ -1,9 +1,18 @@
 //! The cfgs of the Python version, what it was called when we were built, and a clear stop when it
-//! is too old: own-GIL interpreters came with CPython 3.12 (PEP 684).
+//! is too old: own-GIL interpreters came with CPython 3.12 (PEP 684). The same stop elsewhere than on
+//! Linux.
+
+use std::env;
 
 use pyo3_build_config::{InterpreterConfig, PythonImplementation};
 
 fn main() {
+    let system = env::var("CARGO_CFG_TARGET_OS").expect("cargo sets it");
+    if system != "linux" {
+        eprintln!("\nerror: owngil cannot be built for {system}");
+        eprintln!("caused by: it uses memory files and /proc, which only Linux has\n");
+        std::process::exit(1);
+    }
     let config = pyo3_build_config::get();
     if let Err(reason) = check(config) {
         eprintln!("\nerror: owngil cannot be built with this Python: {reason}\n");
@@ -52,12 +61,15 @@ fn found(config: &InterpreterConfig) -> String {
     format!("Python {} at {name}", config.version())
 }
 
-/// The version down to the patch, for comparison with what is loaded at run time; only the minor
-/// where the executable cannot be run.
+/// The version down to the patch, for comparison with what is loaded at run time. Only the minor
+/// version where no executable is named (a file in PYO3_CONFIG_FILE) or it cannot be run.
 fn full_version(config: &InterpreterConfig) -> String {
     let script = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
-    match config.run_python_script(script) {
-        Ok(version) => version.trim().to_owned(),
-        Err(_) => config.version().to_string(),
+    let output = config
+        .executable()
+        .and_then(|_| config.run_python_script(script).ok());
+    match output {
+        Some(version) => version.trim().to_owned(),
+        None => config.version().to_string(),
     }
 }

@@ -97,11 +97,11 @@ impl Error {
             Error::Worker { source, .. } => source.hint(),
             Error::Start(error) => match &**error {
                 StartError::WrongVersion { linked, .. } => Some(format!(
-                    "name a Python {}.{}, or build owngil for the other one (PYO3_PYTHON)",
+                    "name a Python {}.{}, or build owngil for the other version (PYO3_PYTHON)",
                     linked.major, linked.minor
                 )),
                 StartError::FreeThreaded => Some(
-                    "leave the backend to owngil, or ask for thread, which runs in parallel on this Python, or for \
+                    "omit the backend, or use thread, which runs in parallel on this Python, or \
                      process"
                         .to_owned(),
                 ),

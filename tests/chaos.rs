@@ -187,7 +187,7 @@ fn submit(pool: &Pool, functions: &Functions, seed: u64, n: u64) -> Counts {
 )]
 fn every_task_has_one_outcome_whatever_happens() {
     hush();
-    let scale: u64 = std::env::var("OWNGIL_STRESS").map_or(1, |text| text.parse().unwrap());
+    let scale = u64::from(support::scale());
     let builder = Pool::builder().workers(3).lost_limit(1000).queue_limit(128);
     let builder = builder.output(OutputPolicy::Sink(Arc::new(sink)));
     let pool = builder.grace(Duration::from_millis(100)).build().unwrap();

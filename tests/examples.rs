@@ -22,8 +22,6 @@ fn command_of(name: &str) -> Command {
     command
 }
 
-/// What an example prints that needs packages; `None`, said loudly, where nobody asked for them
-/// (`make packages` does), or where they cannot be fetched.
 /// A program of this workspace: cargo puts tests into `deps`, and examples into `examples` beside that.
 fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
@@ -36,6 +34,8 @@ fn built(name: &str) -> PathBuf {
     program
 }
 
+/// What an example prints that needs packages; `None`, said loudly, unless `OWNGIL_TEST_PACKAGES=1` asks for them
+/// (`make packages` sets it), or where they cannot be fetched.
 fn example_with_packages(name: &str) -> Option<String> {
     // The first one makes their environment.
     static TURN: Mutex<()> = Mutex::new(());

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use owngil::{Backend, Error, Function, Interpreter, OutputPolicy, Pool, StartError, Task};
-use support::{BACKENDS, STUCK, f, pool};
+use support::{BACKENDS, STUCK, builder, f, pool, rows};
 
 const STORY: &str = "OWNGIL_STORY";
 
@@ -78,17 +78,20 @@ fn story(test: &str, tell: impl FnOnce()) -> Ending {
 
 /// A pool with a worker that will never be done.
 fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
-    let pool = Pool::builder()
-        .backend(backend)
-        .worker_program(support::WORKER)
-        .workers(2)
+    let pool = builder(backend, 2)
         .grace(Duration::from_millis(50))
         .build()
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let begun = folder.path().join("begun");
     let stuck = Function::source(
-        format!("{STUBBORN}\ndef g(path):\n    open(path, 'w').close()\n    f()"),
+        format!(
+            "
+{STUBBORN}
+def g(path):
+    open(path, 'w').close()
+    f()"
+        ),
         "g",
     );
     let task = pool.submit(&stuck, begun.to_str().unwrap()).unwrap();
@@ -101,11 +104,13 @@ fn stuck_pool(backend: Backend) -> (Pool, Task<()>) {
 #[test]
 fn output_is_written_and_the_status_kept_at_exit() {
     let end = story("output_is_written_and_the_status_kept_at_exit", || {
-        for backend in BACKENDS {
+        for backend in rows(BACKENDS) {
             let pool = pool(backend, 2);
-            let print = f(
-                "import sys\ndef f(x):\n    print('out', x)\n    print('err', x, end='', file=sys.stderr)",
-            );
+            let print = f("
+import sys
+def f(x):
+    print('out', x)
+    print('err', x, end='', file=sys.stderr)");
             let _: Vec<owngil::Result<()>> = pool.map(&print, 0..3).collect();
         }
         owngil::exit(5);
@@ -133,14 +138,10 @@ fn output_is_written_and_the_status_kept_at_exit() {
 fn exit_functions_run_in_every_interpreter_and_print() {
     let end = story("exit_functions_run_in_every_interpreter_and_print", || {
         let register = f("import atexit\ndef f(): atexit.register(print, 'goodbye'); return None");
-        for backend in BACKENDS {
+        for backend in rows(BACKENDS) {
             // There is no task to keep the last words with.
             for policy in [OutputPolicy::Inherit, OutputPolicy::Capture] {
-                let pool = Pool::builder()
-                    .worker_program(support::WORKER)
-                    .backend(backend)
-                    .workers(2)
-                    .output(policy);
+                let pool = builder(backend, 2).output(policy);
                 for result in pool
                     .build()
                     .unwrap()
@@ -163,7 +164,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
     let end = story(
         "a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends",
         || {
-            for backend in BACKENDS {
+            for backend in rows(BACKENDS) {
                 let (pool, task) = stuck_pool(backend);
                 drop(pool);
                 assert!(matches!(task.wait(), Err(Error::Cancelled(_))));
@@ -173,7 +174,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
         },
     );
     assert_eq!(end.status, Some(7), "{}", end.stderr);
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let dropped = format!("dropped {backend}");
         assert!(end.stdout.contains(&dropped), "{}", end.stdout);
     }
@@ -320,9 +321,11 @@ fn threads_that_a_task_leaves_do_not_keep_the_pool_from_ending() {
                 .build()
                 .unwrap();
             // One that CPython joins, without a limit, and one that it does not know.
-            let leave = f("import threading, _thread, time\ndef f(which):\n    \
-                       if which: threading.Thread(target=time.sleep, args=(1000,)).start()\n    \
-                       else: _thread.start_new_thread(time.sleep, (1000,))");
+            let leave = f("
+import threading, _thread, time
+def f(which):
+    if which: threading.Thread(target=time.sleep, args=(1000,)).start()
+    else: _thread.start_new_thread(time.sleep, (1000,))");
             for which in [0, 1] {
                 let _: Option<()> = pool.call(&leave, which).unwrap();
             }
@@ -430,7 +433,7 @@ fn a_virtual_environment_gives_its_packages_and_its_executable() {
                 panic!("{refused}");
             };
             assert!(matches!(*reason, StartError::AlreadyStarted { .. }));
-            for backend in BACKENDS {
+            for backend in rows(BACKENDS) {
                 let pool = pool(backend, 2);
                 assert_eq!(
                     pool.call::<i32, _>(&Function::at("only_in_venv:answer"), ()),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use owngil::{Error, Interpreter, Pool, Task};
-use support::{BACKENDS, f, pool, resident_kib};
+use support::{BACKENDS, f, pool, resident_kib, rows};
 
 /// The tests of this file take turns: memory is measured for the process.
 fn turn() -> MutexGuard<'static, ()> {
@@ -16,8 +16,7 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 fn scale() -> u64 {
-    let scale = std::env::var("OWNGIL_STRESS").ok();
-    scale.map_or(1, |scale| scale.parse().expect("OWNGIL_STRESS is a number"))
+    support::scale().into()
 }
 
 /// What interpreters of this version lose when they end, in KiB each (facts of CPython: its arenas
@@ -64,7 +63,7 @@ fn a_hundred_thousand_tasks_leave_no_memory_behind() {
     let _turn = turn();
     let function = f("def f(x):\n    return [x, str(x), {'x': x}]");
     let raise = f("def f(x):\n    raise ValueError(x)");
-    for backend in BACKENDS {
+    for backend in rows(BACKENDS) {
         let pool = pool(backend, 2);
         let round = |n: u64| {
             let sum: u64 = pool

@@ -1,9 +1,9 @@
-//! Exit: the statuses that the command ends with, all of them.
+//! Exit: all statuses that the command ends with.
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Every task succeeded; or whoever read the results had enough of them.
+    /// Every task succeeded, or the reader of the results closed the pipe.
     Success,
     /// Some task failed, or the results could not be written.
     Failed,

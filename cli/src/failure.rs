@@ -1,4 +1,4 @@
-//! Failure: why a task failed, or why something is no input, in words.
+//! Failure: why a task failed, or why something cannot be an input.
 
 use std::io;
 use std::time::Duration;

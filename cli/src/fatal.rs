@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_as_error_causes_hint_and_usage() {
+    fn it_is_reported_as_error_causes_hint_and_usage() {
         let fatal = Fatal::new(Exit::Usage, "there is nothing")
             .cause("it is empty\n")
             .hint("fill it")

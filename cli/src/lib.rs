@@ -5,6 +5,7 @@
 //! - `input`: what the calls are made of: words, lines, rows, files, JSON.
 //! - `schedule`: which calls run, when and how often, and when a run ends.
 //! - `output`: where results and what tasks print go.
+//! - `json`: JSON as Python reads and writes it.
 //! - `joblog`: the record of a run, which the next one resumes from.
 //! - `python`: which Python is used, its environment, and where code ran.
 //! - `terminal`: the process's streams and signals, progress, and what a person reads.
@@ -20,6 +21,7 @@ mod failures;
 mod fatal;
 mod input;
 mod joblog;
+mod json;
 mod options;
 mod output;
 mod python;

@@ -1,4 +1,4 @@
-//! Quoting: words as they can be pasted into a shell.
+//! Quoting: words that can be pasted into a shell.
 
 /// The word, in quotes where a shell would take it for something else.
 pub(crate) fn quoted(word: &[u8]) -> String {

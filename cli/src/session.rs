@@ -14,7 +14,7 @@ use crate::fatal::Fatal;
 use crate::joblog::{Joblog, Past};
 use crate::options::args::{CommonArgs, ProcessArgs};
 use crate::options::jobs::Jobs;
-use crate::output::{Place, TaskOutput};
+use crate::output::{StdoutOwner, TaskOutput};
 use crate::python::choice::{self, Asked, Choice};
 use crate::python::own_list;
 use crate::python::placement::{self, Moves};
@@ -42,14 +42,14 @@ impl Session {
     /// Takes over the streams and the signals, before CPython starts.
     pub(crate) fn begin() -> io::Result<Session> {
         let stderr = Arc::new(Stderr::open()?);
-        let told = Arc::clone(&stderr);
+        let failures = Arc::clone(&stderr);
         let beside = Arc::clone(&stderr);
         let stdout = Stdout::start(beside, move |error| {
             if error.kind() == ErrorKind::BrokenPipe {
-                // Whoever reads has had enough: `owngil map … | head`.
+                // The reader has closed the pipe: `owngil map … | head`.
                 owngil::exit(Exit::Success.status());
             }
-            told.try_write(format!("error: cannot write results: {error}\n").as_bytes());
+            failures.try_write(format!("error: cannot write results: {error}\n").as_bytes());
             owngil::exit(Exit::Failed.status());
         })?;
         let signals = Signals::handle(Arc::clone(&stdout), Arc::clone(&stderr))?;
@@ -96,7 +96,7 @@ impl Session {
             let stderr = Arc::clone(&self.stderr);
             let moves = Moves::default();
             builder = builder.on_move(move |moved| {
-                if let Some(note) = moves.told(moved) {
+                if let Some(note) = moves.note(moved) {
                     stderr.write(note.as_bytes());
                 }
             });
@@ -112,7 +112,7 @@ impl Session {
     pub(crate) fn task_output(
         &self,
         common: &CommonArgs,
-        place: Place,
+        place: StdoutOwner,
     ) -> Result<Arc<TaskOutput>, Fatal> {
         let streams = (&self.stdout, &self.stderr);
         let task_output = TaskOutput::new(&common.output, common.keep_order, place, streams)?;

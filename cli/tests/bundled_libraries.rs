@@ -113,10 +113,7 @@ fn include() -> &'static str {
 }
 
 fn function(name: &str) -> Function {
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/scripts/bundled_libraries.py"
-    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bundled_libraries.py");
     Function::at(format!("{script}:{name}"))
 }
 
@@ -230,7 +227,7 @@ fn libraries_of_one_name_do_not_take_each_others_place() {
 
 #[test]
 #[cfg_attr(not(Py_3_13), ignore = "3.12 has no ctypes in interpreters")]
-fn names_that_the_whole_process_sees_take_no_place_of_a_copys_own() {
+fn names_that_the_whole_process_sees_replace_none_of_a_copy() {
     let bench = Bench::new("global");
     let library = bench.library("libcounter_global.so", COUNTER, &[]);
     bench.extension("global_name", "library_count", &[&library, BESIDE]);

@@ -49,7 +49,7 @@ fn environment() -> Result<PathBuf, AnyError> {
     let told = succeeded(ask.arg(ROLE).env_remove("VIRTUAL_ENV").output()?)?;
     let (base, version) = told.trim().split_once('\n').ok_or("it told no version")?;
     let folder = root.join(format!("target/examples-{version}"));
-    let file = root.join("examples/requirements.txt");
+    let file = root.join("examples/packages/requirements.txt");
     let wanted = fs::read_to_string(&file)?;
     if fs::read_to_string(folder.join("installed")).is_ok_and(|found| found == wanted) {
         return Ok(folder);
@@ -69,7 +69,7 @@ fn environment() -> Result<PathBuf, AnyError> {
         let said = said.to_string();
         if UNREACHABLE.iter().any(|sign| said.contains(sign)) {
             eprintln!(
-                "SKIPPED: the packages of examples/requirements.txt cannot be fetched: {said}"
+                "SKIPPED: the packages of examples/packages/requirements.txt cannot be fetched: {said}"
             );
             std::process::exit(SKIPPED);
         }

@@ -1,4 +1,4 @@
-//! Address: where something is, for any thread to know and few to follow.
+//! Address: a pointer that any thread may hold, and that is dereferenced only with a reason.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 /// Where something is. To read what is there takes a reason of its own.
 pub(crate) struct Address<T>(pub(crate) NonNull<T>);
 
-// SAFETY: an address alone; who follows it says each time why they may.
+// SAFETY: only an address; every dereference states why it is allowed.
 unsafe impl<T> Send for Address<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for Address<T> {}

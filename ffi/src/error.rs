@@ -1,4 +1,4 @@
-//! StartError: why CPython, or an interpreter of it, could not be started.
+//! StartError: why CPython, or one of its interpreters, could not be started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,29 +6,29 @@ use std::path::PathBuf;
 use crate::description::Exception;
 use crate::version::Version;
 
-/// Why CPython, or an interpreter of it, could not be started.
+/// Why CPython, or one of its interpreters, could not be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {
     /// CPython runs in this process already, with another executable.
     AlreadyStarted {
-        /// The executable that it was started with, if one was named.
+        /// The executable that it was started with, if one was given.
         running: Option<PathBuf>,
-        /// The one that was asked for now.
+        /// The one that was requested now.
         asked: Option<PathBuf>,
     },
-    /// Other code in this process started CPython; owngil has to be the one that does.
+    /// Other code in this process started CPython; only owngil may start it.
     Foreign,
-    /// The Python that was named cannot be used.
+    /// The requested Python cannot be used.
     Environment {
-        /// As it was named.
+        /// As requested.
         python: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// The Python that was named is of another minor version than the linked libpython.
+    /// The requested Python has another minor version than the linked libpython.
     WrongVersion {
-        /// As it was found.
+        /// The executable that was found.
         python: PathBuf,
         /// Its version.
         found: Version,
@@ -42,9 +42,9 @@ pub enum StartError {
         /// Why.
         reason: &'static str,
     },
-    /// An interpreter with a GIL of its own was asked for, and this CPython is free-threaded.
+    /// An interpreter with its own GIL was requested on a free-threaded CPython.
     FreeThreaded,
-    /// CPython itself said no, or the system gave no thread.
+    /// CPython reported a failure, or the system could not start a thread.
     Failed {
         /// What was being done.
         doing: &'static str,
@@ -93,8 +93,8 @@ impl fmt::Display for StartError {
                 write!(f, "Python {version} cannot be used: {reason}")
             }
             StartError::FreeThreaded => f.write_str(
-                "interpreters with a GIL of their own are not made on a free-threaded Python, whose \
-                 threads run in parallel in one interpreter",
+                "a free-threaded Python has no interpreters with their own GIL; its threads run in \
+                 parallel in one interpreter",
             ),
             StartError::Failed { doing, message } => write!(f, "{doing} failed: {message}"),
             StartError::Raised { doing, exception } => write!(f, "{doing} raised {exception}"),

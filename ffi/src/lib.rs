@@ -1,21 +1,22 @@
 //! The unsafe part of owngil: CPython sub-interpreters with their own GIL, behind safe types.
 //!
-//! This crate is the only one in owngil with `unsafe` in it. It knows CPython and knows nothing of
-//! pools, tasks or payloads. In reading order:
+//! This is the only crate of owngil with `unsafe` code. It knows CPython, and nothing about pools, tasks or payloads.
+//! In reading order:
 //!
 //! - [`Runtime`]: CPython in this process, started once.
-//! - [`Interpreter`]: one interpreter with its own GIL, on the OS thread that made it.
+//! - [`Interpreter`]: one interpreter with its own GIL, on the OS thread that created it.
 //! - [`Attached`]: the proof that this thread may touch that interpreter's objects.
-//! - [`Object`], [`Kept`]: references to Python objects, for the length of an attachment and
-//!   beyond it.
+//! - [`Object`], [`Kept`]: references to Python objects, for one attachment and beyond it.
 //! - [`Raised`], [`Exception`]: exceptions, as objects and as plain text.
 //! - [`Attached::callback`]: Python functions whose body is a Rust closure.
-//! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without
-//!   a copy.
-//! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to
-//!   interrupt it. [`ThreadClock`]: the CPU time of another thread.
-//! - [`Memory`]: the bytes that an interpreter has in use, and a limit to them.
-//! - [`Mapping`], [`Board`]: memory that is shared with worker processes. [`ProcessClock`]: their CPU time.
+//! - [`Views`], [`Loans`]: Rust memory that Python reads, and Python's `bytes` that Rust reads, without a copy.
+//! - [`Visits`]: other threads attach to an interpreter for a moment, to see what it runs and to interrupt it.
+//!   [`ThreadClock`]: the CPU time of another thread.
+//! - [`Memory`]: how many bytes an interpreter uses, and a limit.
+//! - [`PrivateCopies`]: extension modules, loaded once per interpreter.
+//! - [`Mapping`], [`Board`]: memory shared with worker processes. [`ProcessClock`]: their CPU time.
+//!
+//! The modules below stand in order: each uses only those above it.
 //!
 //! # What callers may rely on
 //!
@@ -43,110 +44,56 @@
 mod raw;
 
 mod address;
-mod board;
-mod c_stdout;
-mod clock;
-mod crash;
-mod mapping;
+
 mod panic;
+
+mod description;
+
 mod version;
 
 mod error;
-mod executable;
-mod extension;
-mod search;
-mod shared_object;
 
-mod allocator;
+mod process;
+
 mod memory;
 
-mod attach;
+mod thread;
+
 mod object;
 
-mod container;
-mod scalar;
-
-mod exception;
-
-mod callback;
-
-mod buffer;
-mod loan;
-
-#[cfg(any(Py_GIL_DISABLED, test))]
-mod dump;
-#[cfg(Py_3_15)]
-mod nudge;
-mod stack;
-#[cfg(Py_GIL_DISABLED)]
-mod turn;
 mod visit;
-#[cfg(not(Py_GIL_DISABLED))]
-mod walk;
 
-mod copies;
-mod definition;
-mod description;
-mod directory;
-mod edit;
-mod foreign;
-mod memory_copy;
-mod private_copy;
-mod shared_copy;
-#[cfg(Py_3_15)]
-mod slots;
+mod shared_object;
 
-#[cfg(all(
-    target_os = "linux",
-    target_pointer_width = "64",
-    not(any(Py_3_14, Py_GIL_DISABLED))
-))]
-mod immortal;
-mod interpreter;
-#[cfg(not(Py_3_13))]
-mod isolate;
-#[cfg(target_os = "linux")]
-mod library;
-mod room;
 mod runtime;
-mod session;
-#[cfg(Py_3_13)]
-mod siblings;
-mod signals;
-mod site;
-#[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
-mod version_tag;
+
+mod interpreter;
+
+mod extension;
 
 #[cfg(doctest)]
 mod compile_fail;
 
-pub use attach::Attached;
-pub use board::Board;
-pub use buffer::{Owner, Views};
-pub use c_stdout::catch_c_stdout;
-pub use callback::Body;
-pub use clock::{ProcessClock, ThreadClock};
-pub use container::{Inside, Items, Pairs};
-pub use crash::{Place, Running, tell_of_crashes};
 pub use description::{Exception, ExceptionKind};
-pub use directory::{close_descriptor, unshare_directory};
 pub use error::StartError;
-pub use exception::Raised;
-pub use executable::find as find_python;
-pub use extension::{Extension, ExtensionError, Initialization, Library};
-pub use interpreter::{Ended, Interpreter};
 #[cfg(target_os = "linux")]
-pub use library::Libraries;
-pub use loan::{Lent, Loans};
-pub use mapping::Mapping;
-pub use memory::Memory;
-pub use object::{Borrowed, Kept, Kind, Object, PyResult};
+pub use extension::Libraries;
+pub use extension::{
+    Admission, Extension, Initialization, Library, Policy, PrivateCopies, PrivateCopy,
+};
+pub use interpreter::{Ended, Interpreter};
+pub use memory::{Board, Mapping, Memory};
+pub use object::{
+    Body, Borrowed, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner, Pairs, PyResult, Raised,
+    Views,
+};
 pub use panic::{catch, discard};
-pub use private_copy::{Admission, Policy, PrivateCopies, PrivateCopy};
-pub use room::STACK_SIZE;
-pub use runtime::{Config, MainThread, Runtime, exit, leave};
-pub use session::session_of;
-pub use signals::{block_signals, describe_signal, unblock_signals};
-pub use site::SiteChange;
+pub use process::{
+    Place, ProcessClock, Running, ThreadClock, block_signals, catch_c_stdout, close_descriptor,
+    describe_signal, session_of, tell_of_crashes, unblock_signals, unshare_directory,
+};
+pub use runtime::{Config, MainThread, Runtime, SiteChange, exit, find_python, leave};
+pub use shared_object::ExtensionError;
+pub use thread::{Attached, STACK_SIZE};
 pub use version::Version;
 pub use visit::{Frame, Stack, Visit, Visits};

@@ -1,4 +1,4 @@
-//! Panics that go no further than here, nor what they carry: dropping that may panic as well.
+//! Panics: caught here, along with a second one that dropping the payload may cause.
 
 use std::any::Any;
 use std::mem;

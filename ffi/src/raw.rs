@@ -1,11 +1,10 @@
-//! The single door to CPython: every C symbol that this crate touches is named here, and no other
-//! file names `pyo3_ffi`.
+//! The only access to CPython: this file lists every C symbol that the crate uses, and no other file names
+//! `pyo3_ffi`.
 //!
-//! What is absent is absent on purpose. `PyGILState_Check` says yes wherever there is more than one
-//! interpreter. `PyErr_Print` and
-//! `PyRun_SimpleString` end the process on `SystemExit`. `PyMemoryView_FromMemory` has no owner.
-//! `Py_FinalizeEx` aborts on 3.12 where an interpreter is left, and over a busy one it hangs, or frees
-//! what that one uses, on every version. The whole ledger is in `docs/safety.md`.
+//! Some symbols are absent on purpose. `PyGILState_Check` is always true once there is more than one interpreter.
+//! `PyErr_Print` and `PyRun_SimpleString` end the process on `SystemExit`. `PyMemoryView_FromMemory` has no owner.
+//! `Py_FinalizeEx` aborts on 3.12 if an interpreter is left, and on every version it hangs on a busy interpreter, or
+//! frees what that interpreter uses. `docs/safety.md` lists all symbols with their conditions.
 
 pub(crate) use pyo3_ffi::{
     METH_FASTCALL, PYTHON_API_VERSION, Py_CompileStringExFlags, Py_DECREF, Py_EndInterpreter,

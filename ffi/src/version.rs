@@ -1,4 +1,4 @@
-//! Version: which CPython runs, and what is known of it.
+//! Version: which CPython runs, and which defects of it are known.
 
 use std::fmt;
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_with_known_crashes_are_told() {
+    fn versions_with_known_crashes_are_reported() {
         let version = |minor, micro| Version {
             major: 3,
             minor,

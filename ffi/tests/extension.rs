@@ -149,7 +149,7 @@ fn libraries_that_came_along_are_found_and_asked_whether_they_use_python() {
 }
 
 #[test]
-fn what_is_no_extension_is_an_error_that_says_why() {
+fn a_file_that_is_no_extension_is_an_error_that_says_why() {
     let folder = folder("errors");
     let missing = Extension::read(&folder.join("missing.so"));
     assert!(
@@ -168,9 +168,33 @@ fn what_is_no_extension_is_an_error_that_says_why() {
         matches!(library, Err(ExtensionError::NoInitFunction { .. })),
         "{library:?}"
     );
+    // Opening a named pipe would wait for ever.
+    let pipe = folder.join("pipe.so");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let read = Extension::read(&pipe);
+    assert!(
+        matches!(read, Err(ExtensionError::NotElf { .. })),
+        "{read:?}"
+    );
+}
 
+/// A folder, and the bytes of an extension that was compiled there.
+fn whole_extension(name: &str) -> (PathBuf, Vec<u8>) {
+    let folder = folder(name);
+    let path = folder.join("whole.so");
     compile(&path, MULTI, &[]);
-    let whole = fs::read(&path).unwrap();
+    let whole = fs::read(path).unwrap();
+    (folder, whole)
+}
+
+fn n_headers(whole: &[u8]) -> usize {
+    usize::from(u16::from_ne_bytes([whole[56], whole[57]]))
+}
+
+#[test]
+fn a_file_that_is_not_elf_for_this_machine_is_an_error() {
+    let (folder, whole) = whole_extension("not_elf");
     let text = folder.join("text.so");
     // A text, an empty file, one that is cut off at each of many places, and a program.
     let mut broken: Vec<Vec<u8>> = vec![b"import this\n".repeat(20), Vec::new()];
@@ -198,10 +222,15 @@ fn what_is_no_extension_is_an_error_that_says_why() {
         ),
         "{read:?}"
     );
+}
+
+#[test]
+fn headers_that_contradict_the_file_are_an_error() {
+    let (folder, whole) = whole_extension("headers");
+    let text = folder.join("text.so");
     // A part that is loaded and lies beyond the file's end: the lengths of the first four parts.
-    let n_headers = usize::from(u16::from_ne_bytes([whole[56], whole[57]]));
     let is_loaded = |header: &usize| whole[*header..*header + 4] == 1_u32.to_ne_bytes();
-    let headers: Vec<usize> = (0..n_headers)
+    let headers: Vec<usize> = (0..n_headers(&whole))
         .map(|n| 64 + 56 * n)
         .filter(is_loaded)
         .collect();
@@ -227,21 +256,13 @@ fn what_is_no_extension_is_an_error_that_says_why() {
         matches!(read, Err(ExtensionError::NotElf { .. })),
         "{read:?}"
     );
-    // Opening a named pipe would wait for ever.
-    let pipe = folder.join("pipe.so");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let read = Extension::read(&pipe);
-    assert!(
-        matches!(read, Err(ExtensionError::NotElf { .. })),
-        "{read:?}"
-    );
-    // Damage anywhere is an error or another answer, and no panic.
+}
+
+#[test]
+fn damage_is_an_error_or_another_answer_and_no_panic() {
+    let (folder, whole) = whole_extension("damage");
+    let text = folder.join("text.so");
+    // Any byte that is wrong.
     for at in (0..whole.len()).step_by(5) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0xff;
@@ -249,7 +270,7 @@ fn what_is_no_extension_is_an_error_that_says_why() {
         let _ = Extension::read(&text);
     }
     // Numbers at the ends of their ranges, anywhere in the headers.
-    for at in (0..64 + 56 * n_headers).step_by(4) {
+    for at in (0..64 + 56 * n_headers(&whole)).step_by(4) {
         for number in [0, 1, u64::MAX, 1 << 63, 1 << 44, u64::MAX - 24] {
             let mut damaged = whole.clone();
             damaged[at..at + 8].copy_from_slice(&number.to_ne_bytes());

@@ -50,10 +50,10 @@ fn a_free_threaded_python_says_that_it_does_not_count() {
         let counted = Interpreter::lent_accounted(&thread, None);
         counted.map(drop).map_err(|error| error.to_string())
     });
-    let is_told = refused
+    let is_reported = refused
         .unwrap()
         .is_err_and(|error| error.contains("free-threaded"));
-    assert_eq!(is_told, Runtime::IS_FREE_THREADED);
+    assert_eq!(is_reported, Runtime::IS_FREE_THREADED);
 }
 
 #[test]

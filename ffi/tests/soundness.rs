@@ -1,52 +1,16 @@
 //! The rules of the crate, attacked: one process, many interpreters.
 
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
 use owngil_ffi::{
-    Attached, Config, Ended, ExceptionKind, Inside, Interpreter, Kind, Object, Runtime, STACK_SIZE,
-    StartError,
+    Config, Ended, ExceptionKind, Interpreter, Object, Runtime, STACK_SIZE, StartError,
 };
-
-fn runtime() -> &'static Runtime {
-    Runtime::start(&Config::default()).unwrap()
-}
-
-/// An interpreter of this thread's own; on a free-threaded build, which makes none, one more thread of the
-/// main interpreter.
-fn made() -> Interpreter {
-    match Runtime::IS_FREE_THREADED {
-        true => Interpreter::on_main(runtime()).unwrap(),
-        false => Interpreter::new(runtime()).unwrap(),
-    }
-}
-
-/// Runs `work` on a new thread with an interpreter of its own.
-fn in_interpreter<R: Send + 'static>(work: impl FnOnce(Attached<'_>) -> R + Send + 'static) -> R {
-    on_thread(move || {
-        let mut interpreter = made();
-        let result = interpreter.attach(work);
-        assert_eq!(interpreter.end(), Ended::Ended);
-        result
-    })
-}
-
-fn on_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    let thread = thread::Builder::new()
-        .stack_size(STACK_SIZE)
-        .spawn(work)
-        .unwrap();
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-fn eval<'a>(attached: Attached<'a>, source: &str) -> Object<'a> {
-    let globals = attached.dict().unwrap();
-    attached.eval(source, &globals).unwrap()
-}
+use support::{eval, in_interpreter, made, on_thread, runtime};
 
 #[test]
 fn starting_twice_gives_the_same_runtime_and_another_python_is_an_error() {
@@ -117,215 +81,6 @@ fn two_interpreters_run_python_at_the_same_time() {
 }
 
 #[test]
-fn values_of_every_plain_kind_are_made_and_read() {
-    in_interpreter(|attached| {
-        assert_eq!(eval(attached, "None").kind(), Kind::None);
-        assert_eq!(eval(attached, "True").kind(), Kind::Bool);
-        assert!(eval(attached, "True").is(&attached.bool(true)));
-        assert_eq!(eval(attached, "-2**63").as_i64(), Some(i64::MIN));
-        assert_eq!(eval(attached, "2**63").as_i64(), None);
-        assert_eq!(eval(attached, "-2**63 - 1").int_bytes().unwrap().len(), 9);
-        let big = attached
-            .big_int(&eval(attached, "-3**200").int_bytes().unwrap())
-            .unwrap();
-        assert_eq!(big.to_python_str().unwrap().text().unwrap(), {
-            eval(attached, "str(-3**200)").text().unwrap()
-        });
-        assert_eq!(eval(attached, "1.5").as_f64(), Some(1.5));
-        assert_eq!(eval(attached, "'grüße'").as_str(), Some("grüße"));
-        let lone = eval(attached, "'a\\udc80'");
-        assert_eq!(lone.as_str(), None);
-        let bytes = lone.str_bytes_with_surrogates().unwrap();
-        let again = attached.str_with_surrogates(&bytes).unwrap();
-        assert!(again.invoke("__eq__", &[lone]).unwrap().is_true().unwrap());
-        assert_eq!(
-            eval(attached, "b'\\x00\\xff'").as_bytes(),
-            Some(&[0, 255][..])
-        );
-        let list = eval(attached, "[1, 2, 3]");
-        assert_eq!((list.len(), list.item(2).unwrap().as_i64()), (3, Some(3)));
-        assert!(list.item(3).is_none());
-        let made = attached
-            .tuple([list.item(0).unwrap(), list.item(1).unwrap()])
-            .unwrap();
-        assert_eq!((made.kind(), made.len()), (Kind::Tuple, 2));
-        let dict = eval(attached, "{'a': 1, 'b': 2}");
-        let values: Vec<_> = dict.pairs().map(|(_, value)| value).collect();
-        assert!(matches!(values[..], [Inside::Int(1), Inside::Int(2)]));
-        let many = eval(attached, "(None, True, -2**63, 2**63, 1.5, 'a', [])");
-        let many: Vec<_> = (0..).map_while(|place| many.inside(place)).collect();
-        assert!(matches!(
-            many[..],
-            [
-                Inside::None,
-                Inside::Bool(true),
-                Inside::Int(i64::MIN),
-                Inside::Object(_),
-                Inside::Float(1.5),
-                Inside::Object(_),
-                Inside::Object(_),
-            ]
-        ));
-        let keys = eval(attached, "('b', 'a')");
-        let values = [attached.int(3).unwrap(), attached.int(4).unwrap()];
-        let like = attached.dict_like(&dict, &keys, &values).unwrap();
-        assert_eq!(
-            like.to_python_str().unwrap().text().unwrap(),
-            "{'a': 4, 'b': 3}"
-        );
-        assert!(attached.dict_like(&keys, &keys, &values).is_err());
-        assert!(attached.dict_like(&dict, &dict, &values).is_err());
-        assert!(attached.dict_like(&dict, &keys, &values[..1]).is_err());
-        assert!(
-            attached
-                .dict_like(&dict, &eval(attached, "([], 1)"), &values)
-                .is_err()
-        );
-        let numbers = attached
-            .set((0..3).map(|n| attached.int(n).unwrap()))
-            .unwrap();
-        assert_eq!((numbers.kind(), numbers.len()), (Kind::Set, 3));
-        assert_eq!(numbers.items().unwrap().count(), 3);
-        assert_eq!(attached.frozen_set([]).unwrap().kind(), Kind::FrozenSet);
-        let unhashable = attached.list([]).unwrap();
-        assert!(attached.set([unhashable]).is_err());
-        // A subclass is none of them: it has to keep its type.
-        assert_eq!(
-            eval(attached, "type('Sub', (int,), {})(1)").kind(),
-            Kind::Other
-        );
-    });
-}
-
-/// Says that it has ten items, and has three.
-struct Liar<'a>(Attached<'a>, usize);
-
-impl<'a> Iterator for Liar<'a> {
-    type Item = Object<'a>;
-
-    fn next(&mut self) -> Option<Object<'a>> {
-        self.1 = self.1.checked_sub(1)?;
-        Some(self.0.none())
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (10, Some(10))
-    }
-}
-
-impl ExactSizeIterator for Liar<'_> {}
-
-#[test]
-fn no_list_or_tuple_is_ever_seen_with_an_empty_place() {
-    in_interpreter(|attached| {
-        assert_eq!(attached.list(Liar(attached, 3)).unwrap().len(), 3);
-        assert_eq!(attached.tuple(Liar(attached, 3)).unwrap().len(), 3);
-        // Each item is made while the ones before it are there, and looks for what is unfinished.
-        let source = "__import__('gc').get_objects()";
-        let unfinished = |objects: &Object<'_>| {
-            (0..objects.len()).any(|place| {
-                let object = objects.item(place).unwrap();
-                (0..object.len()).any(|place| {
-                    matches!(object.kind(), Kind::List | Kind::Tuple)
-                        && object.item(place).is_none()
-                })
-            })
-        };
-        let item = |_| attached.bool(unfinished(&eval(attached, source)));
-        for made in [
-            attached.list((0..3).map(item)).unwrap(),
-            attached.tuple((0..3).map(item)).unwrap(),
-        ] {
-            let text = made.to_python_str().unwrap().text().unwrap();
-            assert!(!text.contains("True"), "{text}");
-        }
-    });
-}
-
-#[test]
-fn exceptions_are_told_apart_and_copied_out_whole() {
-    in_interpreter(|attached| {
-        let raise = |source: &str| {
-            let globals = attached.dict().unwrap();
-            attached
-                .exec(source, "task.py", &globals)
-                .unwrap_err()
-                .describe()
-        };
-        let kinds = [
-            (
-                "import sys; sys.exit(3)",
-                ExceptionKind::SystemExit,
-                Some(3),
-            ),
-            ("import sys; sys.exit()", ExceptionKind::SystemExit, Some(0)),
-            (
-                "import sys; sys.exit('no')",
-                ExceptionKind::SystemExit,
-                Some(1),
-            ),
-            (
-                "import sys; sys.exit(256 + 7)",
-                ExceptionKind::SystemExit,
-                Some(7),
-            ),
-            (
-                "raise KeyboardInterrupt",
-                ExceptionKind::KeyboardInterrupt,
-                None,
-            ),
-            ("raise MemoryError", ExceptionKind::MemoryError, None),
-            ("def f(): f()\nf()", ExceptionKind::RecursionError, None),
-            ("1 +", ExceptionKind::SyntaxError, None),
-            ("import no_such_module", ExceptionKind::ImportError, None),
-            ("raise ValueError", ExceptionKind::Other, None),
-        ];
-        for (source, kind, status) in kinds {
-            let exception = raise(source);
-            assert_eq!(
-                (exception.kind, exception.exit_status),
-                (kind, status),
-                "{source}"
-            );
-        }
-        let chained = raise(
-            "def inner():\n    raise KeyError('k')\ntry:\n    inner()\nexcept KeyError as e:\n    \
-             error = ValueError('bad')\n    error.add_note('look here')\n    raise error from e",
-        );
-        assert_eq!(
-            (chained.type_name.as_str(), chained.message.as_str()),
-            ("ValueError", "bad")
-        );
-        assert_eq!(chained.notes, ["look here"]);
-        assert_eq!(chained.cause.unwrap().type_name, "KeyError");
-        for part in [
-            "line 2, in inner",
-            "direct cause",
-            "ValueError: bad",
-            "look here",
-        ] {
-            assert!(
-                chained.traceback.contains(part),
-                "{part:?} in {}",
-                chained.traceback
-            );
-        }
-        let context = raise("try:\n    1 / 0\nexcept ZeroDivisionError:\n    undefined");
-        assert_eq!(context.context.unwrap().type_name, "ZeroDivisionError");
-        let mute = raise(
-            "class Mute(Exception):\n    def __str__(self): raise RuntimeError\n    \
-             def __reduce__(self): raise RuntimeError\nraise Mute",
-        );
-        assert_eq!(mute.message, "<exception str() failed>");
-        assert!(mute.type_name.ends_with("Mute"), "{}", mute.type_name);
-        let cycle = raise(
-            "a = ValueError('a'); a.__context__ = b = KeyError('b'); b.__context__ = a\nraise a",
-        );
-        assert_eq!(cycle.context.unwrap().context, None);
-    });
-}
-
-#[test]
 fn a_callback_returns_values_raises_and_survives_a_panic() {
     in_interpreter(|attached| {
         let double = attached.callback(|attached, arguments| {
@@ -384,7 +139,7 @@ fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads(
     );
 }
 
-/// Makes an interpreter when it is dropped, and tells whether that went well.
+/// Makes an interpreter when it is dropped, and records whether that succeeded.
 struct Attaching(Arc<AtomicUsize>);
 
 impl Drop for Attaching {

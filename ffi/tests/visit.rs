@@ -191,7 +191,7 @@ fn an_interrupted_interpreter_runs_the_next_code() {
     home.join().unwrap();
 }
 
-/// Held where the number of the running call is written, and by who interrupts it.
+/// Held where the number of the running call is written, and by the thread that interrupts it.
 static NOTES: Mutex<()> = Mutex::new(());
 
 fn note(running: &AtomicU64, id: u64) {
@@ -259,7 +259,7 @@ fn what_is_fired_at_one_call_never_reaches_the_next() {
     let interrupted = home.join().unwrap();
     assert!(
         interrupted.iter().all(|id| fired.contains(id)),
-        "a call was interrupted that nobody fired at"
+        "a call was interrupted that no interrupt was for"
     );
     let n_late = fired.len() - interrupted.len();
     assert!(n_late > 0 && !interrupted.is_empty(), "{n_late} late");
@@ -366,7 +366,7 @@ fn a_visit_that_panics_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_interpreter_visits_itself_and_interrupts_nobody() {
+fn an_interpreter_visits_itself_and_interrupts_no_thread() {
     let (_, home) = home(|interpreter| {
         let visits = interpreter.visits().clone();
         interpreter.attach(|attached| {

@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use owngil::{Backend, Function, Pool};
+use std::fmt::Debug;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use owngil::{Backend, Function, Pool, PoolBuilder};
 
 /// The backends that this version of owngil has. A free-threaded Python makes no interpreters, and its threads
 /// run in parallel.
@@ -28,12 +32,53 @@ pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_owngil-test-worker");
 
 /// A pool with so many workers.
 pub(crate) fn pool(backend: Backend, n_workers: usize) -> Pool {
-    Pool::builder()
-        .backend(backend)
-        .workers(n_workers)
-        .worker_program(WORKER)
-        .build()
-        .unwrap()
+    builder(backend, n_workers).build().unwrap()
+}
+
+/// The same before it is built, for tests with settings of their own.
+pub(crate) fn builder(backend: Backend, n_workers: usize) -> PoolBuilder {
+    let builder = Pool::builder().backend(backend).workers(n_workers);
+    builder.worker_program(WORKER)
+}
+
+/// How much longer than usual the long tests take: `OWNGIL_STRESS=10` makes it ten times.
+pub(crate) fn scale() -> u32 {
+    let scale = std::env::var("OWNGIL_STRESS").ok();
+    scale.map_or(1, |scale| scale.parse().expect("OWNGIL_STRESS is a number"))
+}
+
+/// The rows of a table in turn. A test that fails shows which was the last: what it prints is shown then.
+pub(crate) fn rows<T: Debug>(rows: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    rows.into_iter().inspect(|row| println!("row: {row:?}"))
+}
+
+/// Waits until it holds, which it does at once unless the machine is busy.
+#[track_caller]
+pub(crate) fn soon(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_secs(30), "{what}: not in 30 s");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Runs a test in a process of its own, where this returns `false` and the test goes on; here it has passed then.
+///
+/// For a test that changes, or measures, what a process has one of.
+pub(crate) fn alone(test: &str) -> bool {
+    if std::env::var_os("OWNGIL_TEST_ALONE").is_some() {
+        return false;
+    }
+    let mut own = Command::new(std::env::current_exe().unwrap());
+    own.args([test, "--nocapture", "--test-threads=1"]);
+    let output = own.env("OWNGIL_TEST_ALONE", "1").output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    // A name that no test has would pass as well.
+    let has_passed = output.status.success() && stdout.contains(" 1 passed");
+    assert!(has_passed, "{stdout}\n{stderr}");
+    true
 }
 
 /// The function `f` that the source text defines.

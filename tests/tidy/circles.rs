@@ -1,7 +1,7 @@
 //! Which files use one another in a circle, within each crate.
 //!
-//! A file that defines a name uses nobody by that; one that imports a name through another's `pub use` uses the file
-//! that defines it.
+//! A file that defines a name uses no other file by that; one that imports a name through another's `pub use` uses the
+//! file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,12 @@ use crate::source::{Source, code_of, sources};
 type Module = Vec<String>;
 
 /// The crates, with how many files their largest circle may have.
-const CRATES: [(&str, usize); 3] = [("src/", 3), ("cli/src/", 3), ("ffi/src/", 4)];
+const CRATES: [(&str, usize); 4] = [
+    ("src/", 3),
+    ("cli/src/", 3),
+    ("cli/benches/bars/", 3),
+    ("ffi/src/", 2),
+];
 
 /// What a file imports or names: the parts of a path, and whether it hands the name on.
 struct Use {

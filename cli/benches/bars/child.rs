@@ -1,9 +1,7 @@
-//! Child: what this program is as the process that a row measures. It prints one number.
-
-use std::process::Command;
+//! Child: the figures that a row measures in a process of their own, which prints the figure and ends.
 
 use crate::Result;
-use crate::{instructions, memory, start};
+use crate::rows::{instructions, memory, start};
 
 pub(crate) fn run(what: &[String]) -> Result<()> {
     let number = |place: usize| -> Result<usize> {
@@ -22,17 +20,4 @@ pub(crate) fn run(what: &[String]) -> Result<()> {
     };
     println!("{figure:e}");
     owngil::exit(0)
-}
-
-/// The number that such a process prints.
-pub(crate) fn figure(what: &[&str]) -> Result<f64> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("--child")
-        .args(what)
-        .output()?;
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("{} ended with {}: {errors}", what[0], output.status).into());
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }

@@ -6,38 +6,15 @@
 //! round; ratios within a round are judged, and their median is the figure. `docs/benchmarks.md`,
 //! which a full run writes, has the method in full.
 //!
-//! Reading order: `setting` is what a run was asked for, `row` lists the rows and runs them, `line` is
-//! what one gives, `contest` has the rounds; `limits`, `peers` and `cores` measure what owngil is
-//! compared with; the rows themselves are in `throughput`, `latency`, `tasks`, `values`, `buffers`,
-//! `start`, `command`, `memory`, `instructions`, `processes`, `scaling`, `extensions` and `placement`;
-//! `report`, `page` and `chart` show it.
+//! Reading order: `setting` is what a run was asked for, `rows` has the table and each row, `run` runs them;
+//! `measure` is how a row measures, and against what; `report` shows the figures.
 
-mod buffers;
-mod chart;
 mod child;
-mod command;
-mod contest;
-mod control;
-mod cores;
-mod extensions;
-mod instructions;
-mod latency;
-mod limits;
-mod line;
-mod machine;
-mod memory;
-mod page;
-mod peers;
-mod placement;
-mod processes;
+mod measure;
 mod report;
-mod row;
-mod scaling;
+mod rows;
+mod run;
 mod setting;
-mod start;
-mod tasks;
-mod throughput;
-mod values;
 
 use std::process::ExitCode;
 
@@ -49,8 +26,8 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 fn main() -> ExitCode {
     owngil::become_worker_if_asked();
     let done = Setting::from_arguments().and_then(|(setting, mode)| match mode {
-        Mode::All(wanted) => row::run_all(&setting, &wanted),
-        Mode::Row(id) => row::run_here(&setting, &id).map(|()| true),
+        Mode::All(wanted) => run::run_all(&setting, &wanted),
+        Mode::Row(id) => run::run_here(&setting, &id).map(|()| true),
         Mode::Child(what) => child::run(&what).map(|()| true),
     });
     match done {

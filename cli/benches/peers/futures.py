@@ -1,6 +1,7 @@
 """The executors of concurrent.futures: threads, interpreters, processes."""
 
 import concurrent.futures as futures
+import functools
 import multiprocessing
 import sys
 from time import perf_counter
@@ -17,92 +18,96 @@ CLASSES = {
 }
 
 
-def main(n_workers, kind):
-    executor = getattr(futures, CLASSES[kind])
-    # Only processes send more than one call at a time, if told to.
-    chunksize = 256 if kind == "processes" else 1
-    pool = None
+class Peer:
+    """An executor, and what rows ask of it."""
 
-    def first():
-        nonlocal pool
-        if pool is None:
-            pool = executor(n_workers)
-        return pool
+    def __init__(self, n_workers, kind):
+        self.n_workers = n_workers
+        self.kind = kind
+        self.executor = getattr(futures, CLASSES[kind])
+        # Only processes send more than one call at a time, if asked to.
+        self.chunksize = 256 if kind == "processes" else 1
 
-    def map_many(n):
-        assert sum(first().map(work.f, range(n), chunksize=chunksize)) == n * (n + 1) // 2
+    @functools.cached_property
+    def pool(self):
+        return self.executor(self.n_workers)
 
-    def submit_many(n):
-        tasks = [first().submit(work.f, x) for x in range(n)]
+    def map_many(self, n):
+        assert sum(self.pool.map(work.f, range(n), chunksize=self.chunksize)) == n * (n + 1) // 2
+
+    def submit_many(self, n):
+        tasks = [self.pool.submit(work.f, x) for x in range(n)]
         assert sum(task.result() for task in tasks) == n * (n + 1) // 2
 
-    def run_all(sizes):
-        for _ in first().map(work.spin, sizes):
+    def run_all(self, sizes):
+        for _ in self.pool.map(work.spin, sizes):
             pass
 
-    def call(function, *arguments):
-        return first().submit(function, *arguments).result()
+    def call(self, function, *arguments):
+        return self.pool.submit(function, *arguments).result()
 
-    def bytes_in(size, n):
+    def bytes_in(self, size, n):
         blob = bytes(size)
-        return middle(lambda: call(work.take, blob), n)
+        return middle(lambda: self.call(work.take, blob), n)
 
-    def both(size, n):
+    def both(self, size, n):
         blob = bytes(size)
-        return middle(lambda: call(work.same, blob), n)
+        return middle(lambda: self.call(work.same, blob), n)
 
-    def frame(size, n, way):
+    def frame(self, size, n, way):
         if way == "in":
             value = work.Frame(1024, bytearray(size))
-            return middle(lambda: call(work.take, value), n)
-        return middle(lambda: call(work.give_frame, size), n)
+            return middle(lambda: self.call(work.take, value), n)
+        return middle(lambda: self.call(work.give_frame, size), n)
 
-    def start():
+    def start(self):
         began = perf_counter()
-        assert list(first().map(work.f, range(n_workers))) == [1 + i for i in range(n_workers)]
+        n = self.n_workers
+        assert list(self.pool.map(work.f, range(n))) == [1 + i for i in range(n)]
         return perf_counter() - began
 
-    def memory():
+    def memory(self):
         before, n = resident(), 16
-        many = executor(n)
+        many = self.executor(n)
         # Each worker is busy until all have been started.
         list(many.map(work.spin, [2_000_000] * n))
-        if kind == "processes":
+        if self.kind == "processes":
             children = multiprocessing.active_children()
             return sum(share_of_memory(child.pid) for child in children) / len(children)
         return (resident() - before) / n
 
-    def pair(name, n):
-        function = getattr(workloads, name)
-        call(function, 1)
-        times = []
-        for together in (1, n_workers, 1):
-            began = perf_counter()
-            for task in [first().submit(function, n) for _ in range(together)]:
-                task.result()
-            times.append(perf_counter() - began)
-        return n_workers * (times[0] + times[2]) / 2 / times[1]
-
-    def together(name, n):
-        function = getattr(packages, name)
+    def seconds_of(self, n_calls, function, n):
+        """How long it takes until that many calls, made at once, have ended."""
         began = perf_counter()
-        for task in [first().submit(function, n) for _ in range(n_workers)]:
+        for task in [self.pool.submit(function, n) for _ in range(n_calls)]:
             task.result()
-        return n_workers * n / (perf_counter() - began)
+        return perf_counter() - began
 
+    def pair(self, name, n):
+        function = getattr(workloads, name)
+        self.call(function, 1)
+        first, together, last = (self.seconds_of(n_calls, function, n) for n_calls in (1, self.n_workers, 1))
+        return self.n_workers * (first + last) / 2 / together
+
+    def together(self, name, n):
+        return self.n_workers * n / self.seconds_of(self.n_workers, getattr(packages, name), n)
+
+
+def main(n_workers, kind):
+    peer = Peer(n_workers, kind)
     serve({
-        "map": lambda seconds: rate(map_many, seconds),
-        "submit": lambda seconds: rate(submit_many, seconds),
-        "call": lambda n: middle(lambda: call(work.f, 1), n),
-        "tasks": lambda sizes: work.share(run_all, sizes),
-        "in": bytes_in,
-        "out": lambda size, n: middle(lambda: call(work.give, size), n),
-        "both": both,
-        "frame": frame,
-        "start": start,
-        "memory": memory,
-        "pair": pair,
-        "together": together,
+        "map": lambda seconds: rate(peer.map_many, seconds),
+        "submit": lambda seconds: rate(peer.submit_many, seconds),
+        "call": lambda n: middle(lambda: peer.call(work.f, 1), n),
+        "tasks": lambda sizes: work.share(peer.run_all, sizes),
+        "in": peer.bytes_in,
+        "out": lambda size, n: middle(lambda: peer.call(work.give, size), n),
+        "both": peer.both,
+        "frame": peer.frame,
+        "start": peer.start,
+        "memory": peer.memory,
+        "pair": peer.pair,
+        "together": peer.together,
     })
 
 

@@ -8,13 +8,13 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fatal::Fatal;
 use crate::input::Block;
-use crate::input::binding::Binding;
+use crate::input::call::binding::Binding;
 use crate::input::reader::{PendingInputs, lock};
+use crate::json;
 use crate::options::args::CommonArgs;
 use crate::options::plan::CallsPlan;
-use crate::output::json;
-use crate::output::{Place, Record, Remaining, TaskOutput, TaskSummary, Values};
-use crate::schedule::{Calls, Outcome, Verdict};
+use crate::output::{Remaining, ResultRecord, StdoutOwner, TaskOutput, TaskSummary, Values};
+use crate::schedule::{CallOutcome, Calls, Verdict};
 use crate::session::Session;
 use crate::terminal::report::Report;
 
@@ -28,7 +28,7 @@ pub(crate) fn map(
     let n_inputs = plan.inputs.n;
     let called = plan.reference.clone();
     let calls = Calls::new((common, session), plan.function, called, n_inputs)?;
-    let task_output = session.task_output(common, Place::Results)?;
+    let task_output = session.task_output(common, StdoutOwner::Results)?;
     let pool = session.start_pool(common, n_inputs, task_output.policy())?;
     let function = plan.function;
     pool.load(&function)?;
@@ -86,7 +86,7 @@ struct Results<'a> {
 }
 
 impl Results<'_> {
-    fn take(&mut self, index: u64, outcome: Option<Outcome<Value>>) -> Verdict {
+    fn take(&mut self, index: u64, outcome: Option<CallOutcome<Value>>) -> Verdict {
         let (block, place) = lock(&self.pending).end_call(index);
         let Some(outcome) = outcome else {
             self.report.passed();
@@ -138,7 +138,7 @@ impl Results<'_> {
         index: u64,
         block: &Block,
         place: usize,
-        outcome: &Outcome<Value>,
+        outcome: &CallOutcome<Value>,
         failure: Option<&Failure>,
     ) -> Option<Failure> {
         let values = &mut self.values;
@@ -148,7 +148,7 @@ impl Results<'_> {
             (true, _) => {
                 let mut input = Vec::new();
                 block.write_json(place, &mut input);
-                let record = Record {
+                let record = ResultRecord {
                     index,
                     input: &input,
                     result: outcome.result.as_ref(),

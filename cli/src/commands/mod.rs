@@ -1,4 +1,4 @@
-//! Commands: what each of them does, from its arguments to its exit status.
+//! Commands: each from its arguments to its exit status.
 
 pub(crate) mod bench;
 pub(crate) mod doctor;
@@ -20,7 +20,7 @@ use crate::options::args::{Args, Command, ScriptArg};
 use crate::options::config::Config;
 use crate::options::plan::{CallsPlan, RunPlan};
 use crate::options::suggest::nearest;
-use crate::output::{self, Values};
+use crate::output::Values;
 use crate::session::Session;
 use crate::terminal::{self, stdin::Stdin};
 use bench::BenchPlan;
@@ -32,14 +32,14 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     match read(words).and_then(|read| read.map_or_else(Ok, execute)) {
         Ok(exit) => exit,
         Err(fatal) => {
-            // Nobody may be reading.
+            // The pipe may be closed.
             let _ = write!(io::stderr(), "{fatal}");
             fatal.exit
         }
     }
 }
 
-/// What the words say, with the defaults of the project; or, where that has been told already, how to end.
+/// What the words say, with the defaults of the project; or, where an error has been written already, how to end.
 fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
     let mut command = Args::command();
     command.build();
@@ -163,7 +163,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
         _ => None,
     };
     if inputs.is_some_and(|inputs| inputs.allow_nan) {
-        output::json::allow_nan();
+        crate::json::allow_nan();
     }
     match command {
         Command::Map(mut args) => {

@@ -13,7 +13,7 @@ use crate::input::reader::lock;
 use crate::input::{Inputs, Shape, Template, text};
 use crate::options::args::CommonArgs;
 use crate::options::plan::RunPlan;
-use crate::output::{Place, TaskOutput, TaskSummary};
+use crate::output::{StdoutOwner, TaskOutput, TaskSummary};
 use crate::schedule::{Calls, Schedule, Verdict};
 use crate::session::Session;
 use crate::terminal::report::Report;
@@ -39,7 +39,7 @@ fn for_each_input(
     let n_inputs = inputs.n;
     let called = plan.script.to_string();
     let calls = Calls::new((common, session), plan.script, called, n_inputs)?;
-    let task_output = session.task_output(common, Place::Tasks)?;
+    let task_output = session.task_output(common, StdoutOwner::Tasks)?;
     let pool = session.start_pool(common, n_inputs, task_output.policy())?;
     pool.load(&plan.script)?;
     let calls = calls.accounted(&pool, &plan.arguments)?;
@@ -62,7 +62,7 @@ fn for_each_input(
         let is_refused = matches!(&result, Err(error) if error.python().is_none());
         let problem = is_refused.then(|| block.problem(place)).flatten();
         let is_no_input = problem.is_some();
-        let ended = Ended {
+        let ended = EndedRun {
             index,
             input: &task_output.wanted(|| block.bytes(place)),
             record: &|| block.record(place).to_vec(),
@@ -82,14 +82,15 @@ fn for_each_input(
 
 fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Result<Exit, Fatal> {
     if !Schedule::new(common, None)?.is_plain() || common.joblog.joblog.is_some() {
-        let message = "a script that runs once on every worker has no inputs to choose among or to account for";
+        let message =
+            "a script that runs once on every worker has no inputs to select or to record";
         return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
     }
     if common.output.results.is_some() {
         let message = "--results: a script that runs once on every worker has no inputs";
         return Err(Fatal::new(Exit::Usage, message).hint("name inputs after `:::`"));
     }
-    let task_output = session.task_output(common, Place::Workers)?;
+    let task_output = session.task_output(common, StdoutOwner::Workers)?;
     task_output.find_by(|worker| Some(worker_name(worker).into_bytes()));
     let pool = session.start_pool(common, None, task_output.policy())?;
     pool.load(&plan.script)?;
@@ -111,7 +112,7 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
     let statuses = pool.broadcast::<i64, _>(&plan.script, arguments)?;
     for (worker, result) in statuses.into_iter().enumerate() {
         let name = worker_name(worker as u64);
-        let ended = Ended {
+        let ended = EndedRun {
             index: worker as u64,
             input: name.as_bytes(),
             label: &|| name.clone(),
@@ -152,7 +153,7 @@ fn worker_name(number: u64) -> String {
 }
 
 /// How a run of the script has ended.
-struct Ended<'a> {
+struct EndedRun<'a> {
     index: u64,
     input: &'a [u8],
     /// What a message calls it.
@@ -164,7 +165,7 @@ struct Ended<'a> {
     result: owngil::Result<i64>,
 }
 
-impl Ended<'_> {
+impl EndedRun<'_> {
     /// Passes on what it has printed, and says what came of it.
     fn tell(self, report: &Report, task_output: &TaskOutput) -> Verdict {
         let status = match &self.result {

@@ -1,4 +1,4 @@
-//! Shell: what a shell and `man` are told of the command: `owngil completions` and `owngil man`.
+//! Shell: completions for shells and manual pages: `owngil completions` and `owngil man`.
 
 use std::fs;
 use std::io::{self, Write};

@@ -14,10 +14,10 @@ const PAGE: &str = include_str!("../../docs/cli.md");
 /// What people call topics whose names have no such word.
 const ALSO: [(&str, &str); 5] = [
     ("config", "settings-in-pyproject-toml"),
-    ("joblog", "going-on"),
-    ("resume", "going-on"),
-    ("resuming", "going-on"),
+    ("joblog", "resuming"),
+    ("resume", "resuming"),
     ("retries", "running"),
+    ("stacks", "inspecting-a-run"),
 ];
 
 /// Print the help of a command, or what there is to know about a topic.

@@ -3,16 +3,15 @@
 //! A block holds what one read gave, so that an input costs no allocation of its own and can still be
 //! quoted when its call fails.
 
-use crate::failure::Problem;
 use std::sync::Arc;
 
 use owngil::Value;
 
-use super::text::path;
-use super::text::{shortened, text};
+use crate::failure::Problem;
 use crate::fatal::Fatal;
-use crate::input::shape::Shape;
-use crate::output::json;
+use crate::input::call::shape::Shape;
+use crate::input::text::{path, shortened, text};
+use crate::json;
 
 /// What a record, or a field of it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,41 +25,41 @@ pub(crate) enum Format {
 /// Some inputs that follow one another.
 #[derive(Debug)]
 pub(crate) struct Block {
-    pub(super) text: Vec<u8>,
-    pub(super) entries: Vec<Entry>,
-    pub(super) format: Format,
+    pub(crate) text: Vec<u8>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) format: Format,
     /// What each record is made of, where that is not one value alone.
-    pub(super) columns: Option<Columns>,
+    pub(crate) columns: Option<Columns>,
     /// Where in the text the fields end, of one record after the other.
-    pub(super) field_ends: Vec<usize>,
+    pub(crate) field_ends: Vec<usize>,
     /// Inputs that are none, in their order.
-    pub(super) problems: Vec<(usize, Problem)>,
+    pub(crate) problems: Vec<(usize, Problem)>,
     /// What becomes of an input.
-    pub(super) shape: Shape,
+    pub(crate) shape: Shape,
     /// What messages call its input, where that is the contents of something.
-    pub(super) title: Option<Vec<u8>>,
+    pub(crate) title: Option<Vec<u8>>,
     /// Whether its input is a piece of a stream, which scripts find at their standard input.
-    pub(super) is_piece: bool,
+    pub(crate) is_piece: bool,
     /// What the records are lines of.
-    pub(super) file: Option<Arc<str>>,
+    pub(crate) file: Option<Arc<str>>,
     /// The index of the first input.
     pub(crate) first: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Entry {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     /// The number of the line in its file, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
 }
 
 /// The fields that each record has.
 #[derive(Clone, Debug)]
-pub(super) struct Columns {
-    pub(super) n: usize,
+pub(crate) struct Columns {
+    pub(crate) n: usize,
     /// As the header has them.
-    pub(super) names: Option<Arc<[String]>>,
+    pub(crate) names: Option<Arc<[String]>>,
 }
 
 /// Inputs in the order in which they are read, each block when it is asked for.
@@ -68,7 +67,7 @@ pub(crate) type Blocks = Box<dyn Iterator<Item = Result<Block, Fatal>> + Send>;
 
 impl Block {
     /// Records of one value each.
-    pub(super) fn new(text: Vec<u8>, entries: Vec<Entry>, format: Format) -> Block {
+    pub(crate) fn new(text: Vec<u8>, entries: Vec<Entry>, format: Format) -> Block {
         Block {
             text,
             entries,
@@ -85,7 +84,7 @@ impl Block {
     }
 
     /// One input for each word.
-    pub(super) fn of_words(words: impl IntoIterator<Item = Vec<u8>>, format: Format) -> Block {
+    pub(crate) fn of_words(words: impl IntoIterator<Item = Vec<u8>>, format: Format) -> Block {
         let mut block = Block::new(Vec::new(), Vec::new(), format);
         for word in words {
             block.push_record(&word);
@@ -94,7 +93,7 @@ impl Block {
     }
 
     /// Appends a record of one value; its line is its number.
-    pub(super) fn push_record(&mut self, record: &[u8]) {
+    pub(crate) fn push_record(&mut self, record: &[u8]) {
         let start = self.text.len();
         self.text.extend_from_slice(record);
         let (end, line) = (self.text.len(), self.entries.len() as u64 + 1);
@@ -102,7 +101,7 @@ impl Block {
     }
 
     /// Notes which of its records name no file that is there.
-    pub(super) fn note_missing_files(&mut self) {
+    pub(crate) fn note_missing_files(&mut self) {
         for place in 0..self.len() {
             let path = path(self.record(place));
             if let Err(error) = path.metadata() {
@@ -135,7 +134,7 @@ impl Block {
     }
 
     /// The fields of the first input that has any: a row, or a JSON object.
-    pub(super) fn fields_of_first(&self) -> Option<Vec<String>> {
+    pub(crate) fn fields_of_first(&self) -> Option<Vec<String>> {
         if let Some(Columns { names, .. }) = &self.columns {
             return Some(names.as_deref()?.to_vec());
         }
@@ -183,7 +182,7 @@ impl Block {
     }
 
     /// What stands for an input that is all of a file, or much of a stream.
-    pub(super) fn name_of_much(&self, place: usize) -> Option<Vec<u8>> {
+    pub(crate) fn name_of_much(&self, place: usize) -> Option<Vec<u8>> {
         let piece = || {
             self.is_piece
                 .then(|| shortened(self.record(place)).into_bytes())
@@ -260,7 +259,7 @@ impl Block {
     }
 
     /// Why it is no input, as far as that was found when it was read.
-    pub(super) fn noted(&self, place: usize) -> Option<&Problem> {
+    pub(crate) fn noted(&self, place: usize) -> Option<&Problem> {
         let noted = |at: usize| &self.problems[at].1;
         let found = self.problems.binary_search_by_key(&place, |(at, _)| *at);
         found.ok().map(noted)
@@ -272,7 +271,7 @@ impl Block {
     }
 
     /// The record's fields; one that has no columns is its only field.
-    pub(super) fn fields(&self, place: usize) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn fields(&self, place: usize) -> impl Iterator<Item = &[u8]> {
         let Entry { start, end, .. } = self.entries[place];
         let n = self.columns.as_ref().map_or(0, |columns| columns.n);
         let ends = &self.field_ends[place * n..(place + 1) * n];

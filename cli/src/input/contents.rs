@@ -1,11 +1,10 @@
-//! Contents: inputs that are what is in the files that other inputs name.
+//! Contents: inputs that are the contents of files, whose names come from other inputs.
 
 use std::fs;
 
-use super::Blocks;
-use super::block::{Block, Entry, Format};
-use super::text::path;
 use crate::failure::Problem;
+use crate::input::block::{Block, Blocks, Entry, Format};
+use crate::input::text::path;
 
 /// Reads each file when it is asked for, into a block of its own.
 pub(super) fn of_files(names: Blocks, is_text: bool) -> Blocks {
@@ -30,8 +29,8 @@ fn read(names: &Block, place: usize, is_text: bool) -> Block {
     let read = read.and_then(|text| match std::str::from_utf8(&text) {
         Err(error) if is_text => {
             let at = error.valid_up_to();
-            let problem = Problem::new(format!("byte {at} is no UTF-8"));
-            Err(problem.hint("--as file-bytes gives the function bytes"))
+            let problem = Problem::new(format!("byte {at} is not UTF-8"));
+            Err(problem.hint("use --as file-bytes to pass bytes"))
         }
         _ => Ok(text),
     });
@@ -77,7 +76,7 @@ mod tests {
         assert!(found[0].quote(0).ends_with("/a b\""));
         let problem = |at: usize| found[at].noted(0).unwrap().what.clone();
         assert!(problem(1).starts_with("cannot read it: No such file"));
-        assert_eq!(problem(2), "byte 1 is no UTF-8");
+        assert_eq!(problem(2), "byte 1 is not UTF-8");
         assert_eq!(blocks(false)[2].record(0), b"a\xff");
     }
 }

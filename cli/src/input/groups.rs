@@ -1,8 +1,7 @@
-//! Groups: several sources of inputs, of which each combination is one input, or which go side by side.
+//! Groups: several sources of inputs, combined with each other or linked one to one.
 
-use super::Blocks;
-use super::block::{Block, Columns, Entry, Format};
 use crate::fatal::Fatal;
+use crate::input::block::{Block, Blocks, Columns, Entry, Format};
 
 /// How much goes into one block.
 const BLOCK_SIZE: usize = 64 << 10;
@@ -15,7 +14,7 @@ pub(super) struct Group {
 }
 
 /// The fields of one input, or of the part of it that linked sources give.
-type Row = Vec<Vec<u8>>;
+type Combination = Vec<Vec<u8>>;
 
 /// The combinations of several sources.
 ///
@@ -24,9 +23,9 @@ type Row = Vec<Vec<u8>>;
 pub(super) struct Groups {
     first: Linked,
     rest_unread: Vec<Linked>,
-    rest: Vec<Vec<Row>>,
+    rest: Vec<Vec<Combination>>,
     /// The row of the first that is being combined, and the number of the combination.
-    current: Option<(Row, u64)>,
+    current: Option<(Combination, u64)>,
     columns: Columns,
     format: Format,
     n_inputs: u64,
@@ -94,9 +93,9 @@ impl Groups {
         Ok(())
     }
 
-    fn push(&mut self, row: &Row, number: u64, block: &mut Block) {
+    fn push(&mut self, row: &Combination, number: u64, block: &mut Block) {
         let mut left = number;
-        let mut chosen: Vec<&Row> = Vec::with_capacity(self.rest.len() + 1);
+        let mut chosen: Vec<&Combination> = Vec::with_capacity(self.rest.len() + 1);
         for rows in self.rest.iter().rev() {
             chosen.push(&rows[(left % rows.len() as u64) as usize]);
             left /= rows.len() as u64;
@@ -133,7 +132,7 @@ impl Iterator for Groups {
 struct Linked(Vec<Records>);
 
 impl Linked {
-    fn next(&mut self) -> Result<Option<Row>, Fatal> {
+    fn next(&mut self) -> Result<Option<Combination>, Fatal> {
         let fields = self.0.iter_mut().map(Records::next);
         fields.collect()
     }

@@ -1,35 +1,20 @@
-//! Input: what the inputs are, where they come from, and what a call gets of one.
+//! Input: what the inputs are, where they come from, and what a call gets from one.
 //!
-//! `args` are the options and `words` the command line after `:::`; `Inputs::open` makes of them a
-//! sequence of blocks. Each kind of source has a file that cuts it: `lines`, `rows`, `values` of JSON and a
-//! `document` of them, `pieces`, `names` of files and their `contents`, and `groups` where there are several;
-//! `encoding` decodes what text begins with. `call` makes arguments of an input,
-//! with the help of `template` for scripts and of the function's `signature`. Who waits for whom is in
-//! `reader`.
+//! `args` are the options and `words` the command line after `:::`; [`Inputs::open`] makes a sequence of blocks
+//! from both. Inputs come from streams, which `format` cuts, and from the `names` of files and their `contents`;
+//! `groups` combine several sources. `reader` reads ahead while calls run, and `call` makes the arguments.
 
 pub(crate) mod args;
-pub(crate) mod binding;
 pub(crate) mod block;
 pub(crate) mod call;
-pub(crate) mod contents;
-pub(crate) mod document;
-pub(crate) mod encoding;
-pub(crate) mod groups;
-pub(crate) mod lines;
-pub(crate) mod material;
-pub(crate) mod names;
-pub(crate) mod pieces;
-pub(crate) mod python_json;
+mod contents;
+mod format;
+mod groups;
+mod names;
 pub(crate) mod reader;
-pub(crate) mod rows;
-pub(crate) mod shape;
-pub(crate) mod signature;
-pub(crate) mod template;
-pub(crate) mod text;
-pub(crate) mod values;
-pub(crate) mod words;
+mod text;
+mod words;
 
-use crate::failure::Problem;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -38,23 +23,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::exit::Exit;
+use crate::failure::Problem;
 use crate::fatal::Fatal;
 use crate::options::missing;
 use crate::terminal::stdin::Stdin;
-use encoding::{Unmarked, cannot_read_on};
+
+use format::encoding::{Unmarked, cannot_read_on};
+use format::lines::{Cutter, Lines};
+use format::pieces::Pieces;
+use format::rows::Rows;
+use format::values::Values;
 use groups::{Group, Groups};
-use lines::{Cutter, Lines};
 use names::{Names, Rules};
-use pieces::Pieces;
-use rows::Rows;
-use values::Values;
 
 pub(crate) use args::{FormatArg, GivenArg, InputArgs};
 pub(crate) use block::{Block, Blocks, Format};
-pub(crate) use call::Input;
-pub(crate) use shape::Shape;
-pub(crate) use signature::{Fields, Signature};
-pub(crate) use template::Template;
+pub(crate) use call::input::Input;
+pub(crate) use call::shape::Shape;
+pub(crate) use call::signature::Fields;
+pub(crate) use call::template::Template;
 pub(crate) use text::text;
 pub(crate) use words::{Listed, WordGroup, guarded, split};
 
@@ -121,7 +108,7 @@ impl Inputs {
         args.check(&sources)?;
         let is_stdin = |(source, _): &&(Source, bool)| *source == Source::Stdin;
         if sources.iter().filter(is_stdin).count() > 1 {
-            let message = "standard input is named twice, and can be read once";
+            let message = "standard input is named twice, but can be read only once";
             return Err(Fatal::new(Exit::Usage, message));
         }
         if sources.len() == 1

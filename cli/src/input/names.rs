@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::{Walk, WalkBuilder};
 
-use super::block::{Block, Format};
-
 use crate::exit::Exit;
 use crate::failure::Problem;
 use crate::fatal::Fatal;
+use crate::input::block::{Block, Format};
 
 /// How many names go into one block.
 const N_NAMES: usize = 64;
@@ -75,8 +74,8 @@ impl Names {
             let hint = match rules.ignores_nothing && rules.takes_hidden {
                 true => "** stands for any folders, * for any part of a name",
                 false => {
-                    "what .gitignore names and what begins with a dot is passed over: \
-                     --no-ignore and --hidden take it too"
+                    "files that .gitignore names or that begin with a dot are skipped: \
+                     --no-ignore and --hidden include them"
                 }
             };
             return Err(fatal.hint(hint));
@@ -156,7 +155,7 @@ fn matcher(text: &str) -> Result<GlobMatcher, Fatal> {
     let text = text.strip_prefix("./").unwrap_or(text);
     let built = GlobBuilder::new(text).literal_separator(true).build();
     built.map(|glob| glob.compile_matcher()).map_err(|error| {
-        let fatal = Fatal::new(Exit::Usage, format!("{text} is no pattern"));
+        let fatal = Fatal::new(Exit::Usage, format!("{text} is not a pattern"));
         fatal
             .cause(error.kind())
             .hint("for example --glob '**/*.csv'; !PATTERN leaves files out")
@@ -270,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_told() {
+    fn what_is_no_pattern_is_reported() {
         let Err(fatal) = Names::find(&["a[".to_owned()], STRICT) else {
             panic!("it is none")
         };
         assert!(
             fatal
                 .to_string()
-                .starts_with("error: a[ is no pattern\ncaused by: "),
+                .starts_with("error: a[ is not a pattern\ncaused by: "),
             "{fatal}"
         );
     }

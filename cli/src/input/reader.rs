@@ -1,4 +1,4 @@
-//! Reader: inputs on their way from where they are read to the map that makes calls of them.
+//! Reader: reads inputs ahead, and passes them to the thread that makes calls.
 //!
 //! Reading has a thread of its own, so that a slow stream holds nothing up. What it has read goes to a
 //! second one, from where three things go to the thread that runs the map: inputs, one by one, over a
@@ -6,7 +6,6 @@
 //! memory has a limit: the reader waits until blocks whose calls have all ended give theirs back. Up to
 //! there it is ahead of the calls, and so knows early how many inputs there are, if they are no more.
 
-use crate::terminal::total::NInputs;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,8 +13,10 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{Block, Blocks, Input};
 use crate::fatal::Fatal;
+use crate::input::block::{Block, Blocks};
+use crate::input::call::input::Input;
+use crate::terminal::total::NInputs;
 
 /// How much text may be in memory: so much, and as much again for each worker.
 pub(crate) const TEXT_MAX: usize = 4 << 20;
@@ -90,7 +91,7 @@ impl Feed {
             .take();
     }
 
-    /// Reads until the end, or until nobody wants any more.
+    /// Reads until the end, or until the run takes no more.
     fn read(&self, blocks: Blocks, read: &Sender<Result<Block, Fatal>>) {
         let mut n = 0;
         for block in blocks {
@@ -157,7 +158,7 @@ enum Note {
     Trouble(Box<Fatal>),
 }
 
-/// Shared with whoever looks an input up while it runs.
+/// Locks what is shared with the threads that look an input up while it runs.
 pub(crate) fn lock(pending: &Mutex<PendingInputs>) -> MutexGuard<'_, PendingInputs> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,10 @@
 //! Text: bytes from outside as Python's str, and as messages show them.
 
-use owngil::Value;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use owngil::Value;
 
 /// The first characters of a text.
 pub(crate) fn shortened(bytes: &[u8]) -> String {

@@ -58,7 +58,7 @@ pub(crate) fn split(
         };
         let written = separator.display();
         if is_linked && groups.is_empty() {
-            let message = format!("{written} has no group before it");
+            let message = format!("{written} needs a group of inputs before it");
             let hint = "::: begins the first group of inputs, and :::+ goes side by side with it";
             return Err(Fatal::new(Exit::Usage, message).hint(hint));
         }
@@ -73,7 +73,7 @@ pub(crate) fn split(
                 is_linked,
             });
         } else if listed.is_empty() {
-            return Err(Fatal::new(Exit::Usage, format!("{written} names no file")));
+            return Err(Fatal::new(Exit::Usage, format!("{written} needs a file name")));
         } else {
             groups.extend(listed.into_iter().map(|path| WordGroup {
                 words: Listed::File(path.into()),

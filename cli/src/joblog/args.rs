@@ -1,4 +1,4 @@
-//! Args: the options with which a run keeps an account, and goes on with an earlier one.
+//! Args: the options for the job log, and for resuming from it.
 
 use std::path::PathBuf;
 

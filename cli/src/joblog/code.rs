@@ -1,4 +1,4 @@
-//! Code: a digest of what a run calls, by which one that goes on sees that it has changed.
+//! Code: a digest of what a run calls, so that a run that resumes notices changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

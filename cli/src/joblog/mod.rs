@@ -1,15 +1,15 @@
-//! Joblog: an account of which inputs have ended, and how; and going on with an earlier run by it.
+//! Joblog: a record of which inputs have ended, and how, and runs that resume from it.
 //!
-//! An input is written down once the system has its result: what the joblog says is done is never lost,
-//! however the process ends. What was printed and not yet written down is taken back when the run goes
-//! on, where standard output is a file to which it is added.
+//! An input is recorded once the system has its result: what the job log says is done is never lost, however the
+//! process ends. A run that resumes removes what was written without being recorded, where standard output is a file
+//! that it appends to.
 
 pub(crate) mod args;
 pub(crate) mod code;
+pub(crate) mod output_file;
 pub(crate) mod past;
 pub(crate) mod results;
 pub(crate) mod row;
-pub(crate) mod target;
 pub(crate) mod writer;
 
 use std::ffi::OsString;
@@ -27,10 +27,10 @@ use crate::terminal::stderr::Stderr;
 use crate::terminal::stdout::Stdout;
 use crate::terminal::units::grouped;
 
+use output_file::OutputFile;
 use past::{Again, Contents};
 use results::Found;
-use row::{Extent, HEADER, Place};
-use target::Target;
+use row::{Extent, FilePosition, HEADER};
 use writer::Writer;
 
 pub(crate) use args::JoblogArgs;
@@ -45,7 +45,7 @@ pub(crate) struct Joblog {
     writer: Arc<Mutex<Writer>>,
     stdout: Arc<Stdout>,
     /// Where standard output began, where it is a file.
-    start: Option<Place>,
+    start: Option<FilePosition>,
     /// How much had been appended to standard output at the last row.
     n_appended: u64,
     /// Of the function or the script.
@@ -70,15 +70,15 @@ impl Joblog {
         let cannot = |error: io::Error| cannot(path, error);
         let mut file = open(path).map_err(cannot)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let message = format!("another run writes to {}", path.display());
+            let message = format!("another run is writing to {}", path.display());
             return Err(
-                Fatal::new(Exit::Usage, message).hint("wait for its end, or name another file")
+                Fatal::new(Exit::Usage, message).hint("wait until it ends, or name another file")
             );
         }
         let again = args.again();
         let mut contents = read(path, &mut file, again.is_some())?;
         let mut notes = Vec::new();
-        let mut target = Target::stdout().map_err(cannot)?;
+        let mut target = OutputFile::stdout().map_err(cannot)?;
         if let Some(target) = &mut target {
             let found = results::find(&mut contents, &target.place, target.reader().as_ref());
             if let Found::Other(n) = found.map_err(cannot)? {
@@ -108,8 +108,8 @@ impl Joblog {
         }
 
         let writer = Arc::new(Mutex::new(Writer::new(file, len)));
-        let told = Arc::clone(&writer);
-        stdout.on_written(move |n_bytes| lock(&told).reached(n_bytes));
+        let written = Arc::clone(&writer);
+        stdout.on_written(move |n_bytes| lock(&written).reached(n_bytes));
         let (n_appended, _) = stdout.mark();
         let joblog = Joblog {
             path: path.clone(),
@@ -126,16 +126,16 @@ impl Joblog {
         Ok(Some((joblog, past)))
     }
 
-    /// Is to call this when it cannot be written.
-    pub(crate) fn on_trouble(&self, told: impl FnOnce() + Send + 'static) {
-        lock(&self.writer).on_trouble(told);
+    /// Calls this once, when the log cannot be written.
+    pub(crate) fn on_trouble(&self, call: impl FnOnce() + Send + 'static) {
+        lock(&self.writer).on_trouble(call);
     }
 
     /// Writes a row down once all is out that has been appended to standard output; `row` is given what
     /// that was since the last row.
     pub(crate) fn note(&mut self, row: impl FnOnce(Extent) -> Row) {
         let (needs, digest) = self.stdout.mark();
-        let place = self.start.map(|start| Place {
+        let place = self.start.map(|start| FilePosition {
             end: start.end + needs,
             ..start
         });
@@ -156,7 +156,7 @@ impl Joblog {
         Some(
             Fatal::new(Exit::Failed, message)
                 .cause(error)
-                .hint("what it does not account for is run again with --resume"),
+                .hint("--resume runs the inputs again that it does not record"),
         )
     }
 
@@ -184,20 +184,20 @@ fn read(path: &Path, file: &mut File, goes_on: bool) -> Result<Contents, Fatal> 
     let is_file = file.metadata().map(|metadata| metadata.is_file());
     if !is_file.map_err(|error| cannot(path, error))? {
         let message = format!("cannot use {} as a joblog", path.display());
-        return Err(Fatal::new(Exit::Usage, message).cause("it is no regular file"));
+        return Err(Fatal::new(Exit::Usage, message).cause("it is not a regular file"));
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)
         .map_err(|error| cannot(path, error))?;
     let contents = Contents::read(&text).map_err(|problem| {
-        let message = format!("{} is no joblog", path.display());
+        let message = format!("{} is not a joblog", path.display());
         Fatal::new(Exit::Usage, message).cause(problem)
     })?;
     match contents.records.len() {
         n if n > 0 && !goes_on => {
             let n = grouped(n as u64);
-            let message = format!("{} has an account of {n} inputs already", path.display());
-            let hint = "--resume goes on with that run; else remove the file, or name another one";
+            let message = format!("{} already records {n} inputs", path.display());
+            let hint = "--resume resumes that run; otherwise remove the file, or name another one";
             Err(Fatal::new(Exit::Usage, message).hint(hint))
         }
         _ => Ok(contents),
@@ -214,7 +214,7 @@ fn cannot(path: &Path, error: io::Error) -> Fatal {
 fn other(path: &Path, n: usize) -> Fatal {
     let plural = if n == 1 { "" } else { "s" };
     let message = format!(
-        "standard output is not the file with the results of {} input{plural} that {} accounts for",
+        "standard output is not the file that holds the results of {} input{plural} recorded in {}",
         grouped(n as u64),
         path.display()
     );
@@ -233,12 +233,16 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Makes standard output and the account agree.
-fn repair(contents: &mut Contents, target: &mut Target, notes: &mut Vec<String>) -> io::Result<()> {
+fn repair(
+    contents: &mut Contents,
+    target: &mut OutputFile,
+    notes: &mut Vec<String>,
+) -> io::Result<()> {
     let n_lost = contents.forget_lost(&target.place);
     if n_lost > 0 {
         notes.push(format!(
             "standard output no longer has the results of {} inputs, which are run again: \
-             `>> FILE` adds to a file, `> FILE` begins it anew\n",
+             `>> FILE` adds to a file, `> FILE` truncates it\n",
             grouped(n_lost as u64)
         ));
     }
@@ -298,7 +302,7 @@ pub(crate) fn resuming(words: impl IntoIterator<Item = OsString>, stdout: Option
 
 /// The file that standard output is, by name, where the system tells it.
 pub(crate) fn stdout_path() -> Option<PathBuf> {
-    let path = Target::stdout().ok()??.path()?;
+    let path = OutputFile::stdout().ok()??.path()?;
     let here = std::env::current_dir().ok()?;
     Some(path.strip_prefix(here).map(Path::to_owned).unwrap_or(path))
 }

@@ -1,8 +1,8 @@
-//! Past: what earlier runs have done, as their joblog tells it.
+//! Past: what earlier runs have done, read from their job log.
 
 use std::collections::HashMap;
 
-use super::row::{self, HEADER, Place, Record};
+use super::row::{self, FilePosition, HEADER, Record};
 
 /// Which of the inputs that an earlier run has ended are run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,14 @@ pub(crate) enum Known {
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     again: Option<Again>,
-    ended: HashMap<u64, Ended>,
+    ended: HashMap<u64, PastCall>,
     /// Whether any was run by other code than this run's.
     pub(crate) is_code_changed: bool,
     pub(crate) n_failed: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Ended {
+struct PastCall {
     is_ok: bool,
     input: Option<u64>,
 }
@@ -70,13 +70,13 @@ impl Contents {
         for (number, line) in lines.enumerate() {
             let record = row::read(line);
             records
-                .push(record.ok_or_else(|| format!("line {} is no line of a joblog", number + 2))?);
+                .push(record.ok_or_else(|| format!("line {} is not a joblog line", number + 2))?);
         }
         Ok(Contents { records, n_whole })
     }
 
     /// Up to where the results in that file are accounted for, if any are in it.
-    pub(crate) fn end_in(&self, file: &Place) -> Option<u64> {
+    pub(crate) fn end_in(&self, file: &FilePosition) -> Option<u64> {
         let places = self.records.iter().filter_map(|record| record.result.place);
         let ends = places
             .filter(|place| place.is_beside(file))
@@ -85,7 +85,7 @@ impl Contents {
     }
 
     /// Forgets the inputs whose results are no longer in that file, which ends before them; says how many.
-    pub(crate) fn forget_lost(&mut self, file: &Place) -> usize {
+    pub(crate) fn forget_lost(&mut self, file: &FilePosition) -> usize {
         let n = self.records.len();
         self.records.retain(|record| {
             let place = record.result.place.filter(|place| place.is_beside(file));
@@ -101,7 +101,7 @@ impl Past {
         let mut ended = HashMap::with_capacity(records.len());
         for record in records {
             let Record { is_ok, input, .. } = *record;
-            ended.insert(record.index, Ended { is_ok, input });
+            ended.insert(record.index, PastCall { is_ok, input });
         }
         let others = |record: &Record| record.code.is_some_and(|known| known != code);
         Past {
@@ -152,7 +152,7 @@ mod tests {
             result: Extent {
                 n_bytes: 10,
                 digest: None,
-                place: Some(Place {
+                place: Some(FilePosition {
                     device: 1,
                     inode: 2,
                     end: 10 * (index + 1),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_is_not_the_one_that_was_done_is_told() {
+    fn an_input_that_is_not_the_one_that_was_done_is_reported() {
         let records = [record(0, true), record(1, false)];
         let past = Past::new(&records, Again::Failed, 2);
         assert_eq!(past.of(0, || 9), Known::Changed);
@@ -222,7 +222,7 @@ mod tests {
             records,
             n_whole: 0,
         };
-        let place = |inode, end| Place {
+        let place = |inode, end| FilePosition {
             device: 1,
             inode,
             end,

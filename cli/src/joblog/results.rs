@@ -1,4 +1,4 @@
-//! Results: whether the file that standard output is has the results that an account tells of.
+//! Results: whether the file at standard output has the results that the job log records.
 //!
 //! A file is known by its device and inode. One that was moved to another disk has others, and one that was
 //! replaced may have the same: so what stands where results are said to end is compared too.
@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::past::Contents;
-use super::row::{Place, Record, digest, digest_on};
+use super::row::{FilePosition, Record, digest, digest_on};
 
 /// How much of a file is compared, from the end of its results back; one result at least.
 const COMPARED_MAX: u64 = 1 << 20;
@@ -29,7 +29,7 @@ pub(super) enum Found {
 /// that they were written to, the account takes it for that from now on.
 pub(super) fn find(
     contents: &mut Contents,
-    here: &Place,
+    here: &FilePosition,
     file: Option<&File>,
 ) -> io::Result<Found> {
     // Of several files the one that the last run wrote to comes first: a number that a removed file had may be
@@ -65,7 +65,7 @@ pub(super) fn find(
 }
 
 /// Has the account take a file for another one.
-fn take_for(contents: &mut Contents, other: &Place, here: &Place) {
+fn take_for(contents: &mut Contents, other: &FilePosition, here: &FilePosition) {
     let records = contents.records.iter_mut();
     let places = records.filter_map(|record| record.result.place.as_mut());
     for place in places.filter(|place| place.is_beside(other)) {
@@ -74,7 +74,7 @@ fn take_for(contents: &mut Contents, other: &Place, here: &Place) {
 }
 
 /// The inputs that have added something to that file.
-fn all_in<'c>(contents: &'c Contents, file: &Place) -> impl Iterator<Item = &'c Record> {
+fn all_in<'c>(contents: &'c Contents, file: &FilePosition) -> impl Iterator<Item = &'c Record> {
     let file = *file;
     contents.records.iter().filter(move |record| {
         let result = &record.result;
@@ -92,7 +92,7 @@ fn first_start(records: &[&Record]) -> Option<u64> {
 }
 
 /// Whether the file, which is so long, has the last of these results that it is long enough for; `None` where
-/// that cannot be told.
+/// that is unknown.
 fn has(records: &[&Record], len: u64, file: Option<&File>) -> io::Result<Option<bool>> {
     let Some(file) = file else {
         return Ok(None);
@@ -144,8 +144,8 @@ mod tests {
 
     const TEXT: &str = "one\ntwo\nthree\n";
 
-    fn place(inode: u64, end: usize) -> Place {
-        Place {
+    fn place(inode: u64, end: usize) -> FilePosition {
+        FilePosition {
             device: 1,
             inode,
             end: end as u64,

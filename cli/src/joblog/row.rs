@@ -1,4 +1,4 @@
-//! Row: a line of the joblog, as it is written and read.
+//! Row: a line of the job log, written and read.
 //!
 //! The columns of GNU parallel come first, so that its tools read it; ours follow.
 
@@ -65,20 +65,20 @@ pub(crate) struct Extent {
     /// Of these bytes; accounts that were begun earlier have none.
     pub(crate) digest: Option<u64>,
     /// Where they end, if standard output is a file.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<FilePosition>,
 }
 
 /// Where the results that are accounted for end in the file that is standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct FilePosition {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) end: u64,
 }
 
-impl Place {
+impl FilePosition {
     /// Whether both are in the same file.
-    pub(crate) fn is_beside(&self, other: &Place) -> bool {
+    pub(crate) fn is_beside(&self, other: &FilePosition) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }
@@ -115,7 +115,7 @@ impl Row {
             self.code,
         );
         let _ = match self.result.place {
-            Some(Place { device, inode, end }) => write!(line, "{device:x}:{inode:x}:{end}"),
+            Some(FilePosition { device, inode, end }) => write!(line, "{device:x}:{inode:x}:{end}"),
             None => write!(line, "-"),
         };
         let _ = match (self.result.place, self.result.digest) {
@@ -179,9 +179,9 @@ pub(crate) fn read(line: &str) -> Option<Record> {
 }
 
 /// With the digest, if there is one.
-fn read_place(text: &str) -> Option<(Place, Option<u64>)> {
+fn read_place(text: &str) -> Option<(FilePosition, Option<u64>)> {
     let mut parts = text.split(':');
-    let place = Place {
+    let place = FilePosition {
         device: u64::from_str_radix(parts.next()?, 16).ok()?,
         inode: u64::from_str_radix(parts.next()?, 16).ok()?,
         end: parts.next()?.parse().ok()?,
@@ -223,7 +223,7 @@ mod tests {
             result: Extent {
                 n_bytes: 12,
                 digest: Some(digest(b"result")),
-                place: Some(Place {
+                place: Some(FilePosition {
                     device: 0xfd01,
                     inode: 0xabc,
                     end: 77,

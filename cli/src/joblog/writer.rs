@@ -1,4 +1,4 @@
-//! Writer: lines of the joblog, written once the results that they account for are out.
+//! Writer: rows of the job log, each written once the results that it records are out.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,8 +45,8 @@ impl Writer {
     }
 
     /// Is to call this when it cannot be written.
-    pub(crate) fn on_trouble(&mut self, told: impl FnOnce() + Send + 'static) {
-        self.on_trouble = Some(Box::new(told));
+    pub(crate) fn on_trouble(&mut self, call: impl FnOnce() + Send + 'static) {
+        self.on_trouble = Some(Box::new(call));
     }
 
     /// Takes a line, for when so much of standard output is written.
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_nothing_is_written_after_it() {
+    fn a_full_disk_is_reported_once_and_nothing_is_written_after_it() {
         let mut writer = Writer::new(File::create("/dev/full").unwrap(), 0);
-        let told = Arc::new(AtomicBool::new(false));
-        let tell = Arc::clone(&told);
+        let reported = Arc::new(AtomicBool::new(false));
+        let tell = Arc::clone(&reported);
         writer.on_trouble(move || assert!(!tell.swap(true, Ordering::Relaxed)));
         writer.add("a\n", 0);
         writer.add("b\n", 0);
-        assert!(told.load(Ordering::Relaxed));
+        assert!(reported.load(Ordering::Relaxed));
         let trouble = writer.take_trouble().unwrap();
         assert_eq!(trouble.kind(), io::ErrorKind::StorageFull);
     }

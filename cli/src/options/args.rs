@@ -271,7 +271,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Write all measurements to FILE as JSON; `-` prints them in place of the report
+    /// Write all measurements to FILE as JSON; `-` prints them instead of the report
     #[arg(long, value_name = "FILE", help_heading = "Measuring")]
     pub(crate) json: Option<PathBuf>,
 
@@ -410,7 +410,7 @@ pub(crate) struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// Whether all is to be told at the end, what was slow among it.
+    /// Whether to print the summary at the end.
     pub(crate) fn wants_summary(&self) -> bool {
         !self.process.quiet && (self.progress.summary || self.process.verbose)
     }

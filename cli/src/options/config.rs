@@ -77,13 +77,13 @@ impl Config {
             };
             let cannot = || {
                 let fatal = Fatal::new(Exit::Usage, format!("cannot read {}", path.display()));
-                fatal.hint("--no-config runs without it")
+                fatal.hint("use --no-config to ignore it")
             };
             let mut whole: Table = text.parse().map_err(|error| cannot().cause(error))?;
             let tool = whole.get_mut("tool").and_then(Value::as_table_mut);
             match tool.and_then(|tool| tool.remove("owngil")) {
                 Some(Value::Table(keys)) => return Ok(Some(Config { path, keys })),
-                Some(_) => return Err(cannot().cause("tool.owngil is no table")),
+                Some(_) => return Err(cannot().cause("tool.owngil is not a table")),
                 None => {}
             }
         }
@@ -139,7 +139,7 @@ impl Config {
             format!("[tool.owngil] in {path} cannot be used"),
         )
         .cause(first)
-        .hint("--no-config runs without it")
+        .hint("use --no-config to ignore it")
     }
 
     fn add(
@@ -223,7 +223,7 @@ impl Config {
             Exit::Usage,
             format!("[tool.owngil] in {path}: {key}: {why}"),
         )
-        .hint("--no-config runs without it")
+        .hint("use --no-config to ignore it")
     }
 
     fn unknown(&self, key: &str, name: &str, commands: &[&Command]) -> Fatal {
@@ -234,7 +234,7 @@ impl Config {
         let names = names.filter(|name| !NO_KEYS.contains(name));
         Fatal::new(Exit::Usage, message).hint(match nearest(names, &name.replace('_', "-")) {
             Some(nearest) => format!("did you mean {nearest}?"),
-            None => "a key is the long name of an option, without its dashes".to_owned(),
+            None => "a key is an option's long name without the dashes".to_owned(),
         })
     }
 }
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_place_and_what_may_be_meant() {
+    fn a_mistake_is_reported_with_its_place_and_what_may_be_meant() {
         for (keys, parts) in [
             (
                 "keep_order = true",
@@ -330,7 +330,7 @@ mod tests {
                 "[bench]\nsecond = 2",
                 ["no option bench.second\n", "did you mean seconds?"],
             ),
-            ("xyz = 1", ["no option xyz\n", "long name of an option"]),
+            ("xyz = 1", ["no option xyz\n", "an option's long name"]),
             (
                 "keep-order = 1",
                 ["keep-order: it must be true or false", "--no-config"],
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_file_with_a_table_is_read_and_one_that_is_broken_is_told() {
+    fn the_nearest_file_with_a_table_is_read_and_one_that_is_broken_is_reported() {
         let home = tempfile::tempdir().unwrap();
         let below = home.path().join("a/b");
         fs::create_dir_all(&below).unwrap();

@@ -1,4 +1,4 @@
-//! Jobs: how many workers `-j` asks for: a number, a share of the cores, or so many more or fewer.
+//! Jobs: how many workers `-j` asks for: a number, a share of the cores, or N more or fewer than there are cores.
 
 use std::str::FromStr;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Missing: a file that is not there, and the one that may have been meant.
+//! Missing: a file that does not exist, and the one that may have been meant.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Plan: what the arguments mean, with what is wrong about them found before Python starts.
+//! Plan: what the arguments mean, and what is wrong with them, before Python starts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,7 +11,7 @@ use owngil::Function;
 use super::args::{Args, CallsArgs, RunArgs, ScriptArg};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::binding::Binding;
+use crate::input::call::binding::Binding;
 use crate::input::{self, Blocks, Fields, GivenArg, Inputs, Listed, Shape, WordGroup};
 use crate::terminal::stdin::Stdin;
 
@@ -51,8 +51,8 @@ impl CallsPlan {
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
             if let Some(path) = args.input.files.first() {
-                let message = format!("there are inputs beside those in {}", path.display());
-                let hint = "::: before them combines each with each line of the file";
+                let message = format!("there are inputs on the command line and in {}", path.display());
+                let hint = "put ::: before them to combine each with each line of the file";
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
             groups.push(WordGroup {
@@ -62,7 +62,7 @@ impl CallsPlan {
         }
         let inputs = match Inputs::open(&args.input, groups)? {
             Some(inputs) if is_stdin => {
-                let message = format!("`-` is standard input, and {} is to be read", inputs.name);
+                let message = format!("inputs come from both `-` (standard input) and {}", inputs.name);
                 return Err(Fatal::new(Exit::Usage, message).hint("name one of them"));
             }
             Some(inputs) => inputs,
@@ -96,8 +96,8 @@ fn shape(given: GivenArg, n_groups: usize) -> Result<Option<Shape>, Fatal> {
         GivenArg::Auto | GivenArg::Args => Shape::Args,
         GivenArg::Arg => Shape::Arg,
         _ if n_groups > 1 => {
-            let message = "of several groups only --as args and --as arg can be made";
-            let hint = "without --as each group gives an argument";
+            let message = "several groups of inputs need --as args or --as arg";
+            let hint = "without --as, each group is one argument";
             return Err(Fatal::new(Exit::Usage, message).hint(hint));
         }
         GivenArg::Kwargs => Shape::Keywords,
@@ -183,7 +183,7 @@ fn script_of(name: &OsStr) -> Result<Function, Fatal> {
     };
     match read {
         Ok(text) => Ok(Function::script_text((name != "-").then_some(path), text)),
-        // Where it is loaded it is told what is there instead.
+        // Loading it reports what is there instead.
         Err(_) if name != "-" => Ok(Function::script(path)),
         Err(error) => Err(Fatal::new(Exit::Usage, format!("standard input: {error}"))),
     }

@@ -1,4 +1,4 @@
-//! Quantity: lengths of time and sizes, as they are written on the command line.
+//! Size: durations and sizes, as they are written on the command line.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const SECONDS_MAX: f64 = 100.0 * 365.0 * 86_400.0;
 
 /// `1.5`, `200ms`, `30s`, `2m`, `1h`, `1d`
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time: write 1.5, 200ms, 30s, 2m, 1h or 1d");
+    let wrong = || format!("{text:?} is not a time: write 1.5, 200ms, 30s, 2m, 1h or 1d");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "s" => 1.0,
@@ -27,7 +27,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 
 /// `4096`, `512K`, `1.5G`: in units of 1024, as in GNU parallel; in lower case, of 1000.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no size: write 4096, 512K, 100M or 1.5G");
+    let wrong = || format!("{text:?} is not a size: write 4096, 512K, 100M or 1.5G");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let letters = text[digits.len()..]
         .trim_end_matches("iB")

@@ -1,4 +1,4 @@
-//! Alike: the name that somebody may have meant.
+//! Suggest: the name that may have been meant.
 
 /// From where on two names are alike, by Jaro and Winkler's measure.
 const ALIKE: f64 = 0.75;

@@ -1,4 +1,4 @@
-//! Target: the function that the command line names, or holds.
+//! Target: the function that the command line names or contains.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ impl TargetArgs {
         if let Some(module) = self.module {
             let is_file = module.contains(['/', '\\']) || module.contains(".py:");
             if is_file || !module.contains(':') {
-                let message = format!("{module} does not name a function of a module");
+                let message = format!("{module} is not MODULE:NAME");
                 let hint = "write -m MODULE:NAME; FILE.py:NAME stands without -m";
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
@@ -75,7 +75,7 @@ impl TargetArgs {
         }
         let reference = self.function.unwrap_or_default();
         let reference = reference.into_string().map_err(|reference| {
-            let message = format!("{} is no UTF-8", reference.display());
+            let message = format!("{} is not UTF-8", reference.display());
             Fatal::new(Exit::Usage, message).hint("write FILE.py:NAME or MODULE:NAME")
         })?;
         Ok(Target {
@@ -89,7 +89,7 @@ impl TargetArgs {
 fn source(code: &str) -> Result<String, Fatal> {
     // JSON's way to write text is one of Python's.
     let text = serde_json::to_string(code)
-        .map_err(|error| Fatal::new(Exit::Usage, "the code is no text").cause(error))?;
+        .map_err(|error| Fatal::new(Exit::Usage, "the code is not text").cause(error))?;
     Ok(SOURCE.replace("\"CODE\"", &text))
 }
 

@@ -1,4 +1,4 @@
-//! Args: the options that say how output and results are given.
+//! Args: the options for output and results.
 
 use std::path::PathBuf;
 

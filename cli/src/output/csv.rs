@@ -1,9 +1,10 @@
-//! Csv: rows of a table, as RFC 4180 has them but for the ends of lines.
+//! CSV: rows as in RFC 4180, except that lines end with a newline alone.
 
+use csv_core::Writer;
 use owngil::Value;
 
-use super::json;
 use crate::failure::Failure;
+use crate::json;
 
 /// Writes values as rows.
 #[derive(Debug, Default)]
@@ -59,8 +60,8 @@ impl Table {
 }
 
 fn misfit(what: &str) -> Failure {
-    let failure = Failure::new(format!("result is {what}, which is no row of this table"));
-    failure.hint("return the same keys each time, or take --output jsonl")
+    let failure = Failure::new(format!("result is {what}, which does not fit the table"));
+    failure.hint("return the same keys each time, or use --output jsonl")
 }
 
 /// A str as it is, nothing for None, all else as JSON.
@@ -84,26 +85,22 @@ fn cell(value: &Value, n_not_finite: &mut u64) -> Result<Vec<u8>, Failure> {
 
 /// Appends a row.
 pub(super) fn row(cells: &[Vec<u8>], out: &mut Vec<u8>) {
+    if cells.is_empty() {
+        return out.push(b'\n');
+    }
+    let mut writer = Writer::new();
+    let mut end = out.len();
+    // Room for quotes around each cell and for each byte twice, as the writer may need, and for what ends the cell.
+    let most: usize = cells.iter().map(|cell| 2 * cell.len() + 3).sum();
+    out.resize(end + most, 0);
     for (number, cell) in cells.iter().enumerate() {
         if number > 0 {
-            out.push(b',');
+            end += writer.delimiter(&mut out[end..]).1;
         }
-        let is_special = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
-        // A row of one empty cell would be a blank line, which readers skip.
-        if !(cell.iter().any(is_special) || cell.is_empty() && cells.len() == 1) {
-            out.extend_from_slice(cell);
-            continue;
-        }
-        out.push(b'"');
-        for byte in cell {
-            if *byte == b'"' {
-                out.push(b'"');
-            }
-            out.push(*byte);
-        }
-        out.push(b'"');
+        end += writer.field(cell, &mut out[end..]).2;
     }
-    out.push(b'\n');
+    end += writer.terminator(&mut out[end..]).1;
+    out.truncate(end);
 }
 
 #[cfg(test)]
@@ -155,5 +152,27 @@ mod tests {
         let (text, failures) = written(&rows);
         assert_eq!(text, "0.5,é\n\"\"\nb\n");
         assert!(failures[0].contains("the first was none") && failures[1].contains("bytes"));
+    }
+
+    #[test]
+    fn cells_are_quoted_where_readers_need_it() {
+        for (cells, expected) in [
+            (&[][..], "\n"),
+            (&[""], "\"\"\n"),
+            (&["", ""], ",\n"),
+            (&["a", ""], "a,\n"),
+            (&["", "a"], ",a\n"),
+            (
+                &["\"", "\"\"\"\"\"\""],
+                "\"\"\"\",\"\"\"\"\"\"\"\"\"\"\"\"\"\"\n",
+            ),
+            (&["a,b", "a\nb", "a\rb"], "\"a,b\",\"a\nb\",\"a\rb\"\n"),
+            (&[" a ", "#b", "\t"], " a ,#b,\t\n"),
+        ] {
+            let cells: Vec<Vec<u8>> = cells.iter().map(|cell| cell.as_bytes().to_vec()).collect();
+            let mut out = b"before".to_vec();
+            row(&cells, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("before{expected}"));
+        }
     }
 }

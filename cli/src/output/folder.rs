@@ -1,4 +1,4 @@
-//! Folder: what comes of each input in a folder of its own (`--results`).
+//! Folder: the result and the output of each input in a folder of its own (`--results`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};

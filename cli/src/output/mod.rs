@@ -1,4 +1,4 @@
-//! Output: what tasks print, and what they give, on its way to where it is read.
+//! Output: what tasks print and return, on its way to its reader.
 //!
 //! The options are in `args`. `task_output` takes what tasks print and passes it on, task by task, line by line
 //! or as it comes; meanwhile it is kept in a `spool`, and a `tag` may stand before each line. `folder` keeps
@@ -7,7 +7,6 @@
 pub(crate) mod args;
 pub(crate) mod csv;
 pub(crate) mod folder;
-pub(crate) mod json;
 pub(crate) mod replay;
 pub(crate) mod spool;
 pub(crate) mod tag;
@@ -16,5 +15,5 @@ pub(crate) mod values;
 
 pub(crate) use args::{OutputArgs, ValueArgs};
 pub(crate) use folder::TaskSummary;
-pub(crate) use task_output::{Place, Remaining, TaskOutput};
-pub(crate) use values::{Record, Values};
+pub(crate) use task_output::{Remaining, StdoutOwner, TaskOutput};
+pub(crate) use values::{ResultRecord, Values};

@@ -1,4 +1,4 @@
-//! Replay: what a call that is made again prints for the second time, and need not be seen twice.
+//! Replay: output of a call that runs again, which is not shown twice.
 
 use crate::joblog::{digest, digest_on};
 
@@ -34,7 +34,7 @@ pub(super) struct Replay {
 
 /// How far a replay is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ReplayProgress {
     /// There is more to come before anything can be said.
     GoesOn,
     /// All of it was passed on before.
@@ -65,13 +65,13 @@ impl Replay {
         taken
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> ReplayProgress {
         if self.now.n_bytes < self.before.n_bytes {
-            Progress::GoesOn
+            ReplayProgress::GoesOn
         } else if self.now == self.before {
-            Progress::Same(self.before)
+            ReplayProgress::Same(self.before)
         } else {
-            Progress::Different
+            ReplayProgress::Different
         }
     }
 }
@@ -80,7 +80,7 @@ impl Replay {
 mod tests {
     use super::*;
 
-    fn replay(before: &[&str], now: &[&str]) -> (Progress, String) {
+    fn replay(before: &[&str], now: &[&str]) -> (ReplayProgress, String) {
         let mut passed = Passed::default();
         before.iter().for_each(|text| passed.add(text.as_bytes()));
         let mut replay = Replay::of(passed).unwrap();
@@ -96,10 +96,10 @@ mod tests {
     #[test]
     fn what_comes_again_is_known_however_it_is_cut() {
         let (progress, rest) = replay(&["a\nb", "c\n"], &["a", "\nbc\nd\n", "e\n"]);
-        assert!(matches!(progress, Progress::Same(_)));
+        assert!(matches!(progress, ReplayProgress::Same(_)));
         assert_eq!(rest, "d\ne\n");
-        assert_eq!(replay(&["a\n"], &["a"]).0, Progress::GoesOn);
-        assert_eq!(replay(&["a\n"], &["b\n"]).0, Progress::Different);
+        assert_eq!(replay(&["a\n"], &["a"]).0, ReplayProgress::GoesOn);
+        assert_eq!(replay(&["a\n"], &["b\n"]).0, ReplayProgress::Different);
         assert!(Replay::of(Passed::default()).is_none());
     }
 }

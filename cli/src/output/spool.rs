@@ -1,4 +1,4 @@
-//! Spool: text that is kept, in memory as long as there is little of it, and in a file beyond that.
+//! Spool: text in memory as long as there is little of it, and in a file beyond that.
 //!
 //! There is one file for all texts, without a name, so that nothing is left of it however the process
 //! ends. It is cut into blocks, which are used again.

@@ -1,4 +1,4 @@
-//! Tag: what each line of a task begins with.
+//! Tag: the start of each line of a task's output.
 
 /// What is put before lines, as the command line has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

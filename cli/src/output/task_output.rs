@@ -1,4 +1,4 @@
-//! TaskOutput: what the tasks print, each kept apart from the others, and where it goes.
+//! TaskOutput: what the tasks print, kept apart by task, and where it goes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use owngil::{Handover, OutputPolicy, OutputSink, Speaker, Stream};
 
 use super::args::OutputArgs;
 use super::folder::{Folder, TaskSummary};
-use super::replay::{Passed, Progress, Replay};
+use super::replay::{Passed, Replay, ReplayProgress};
 use super::spool::{Spool, Text};
 use super::tag::{Tagger, Tagstring};
 use crate::failure::append_lines;
@@ -26,13 +26,13 @@ pub(crate) struct TaskOutput {
     when: When,
     tag: Option<Tagstring>,
     folder: Option<Folder>,
-    place: Place,
+    place: StdoutOwner,
     stdout: Arc<Stdout>,
     stderr: Arc<Stderr>,
     /// Finds the input of a call that runs, for its tag.
     find: OnceLock<Box<Find>>,
     stray: OnceLock<Stray>,
-    state: Mutex<State>,
+    state: Mutex<OutputState>,
 }
 
 type Find = dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync;
@@ -47,7 +47,7 @@ enum When {
 
 /// Whose standard output it is that the tasks print to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum StdoutOwner {
     /// It is for results: what is printed goes to standard error.
     Results,
     /// That of the tasks.
@@ -57,7 +57,7 @@ pub(crate) enum Place {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct OutputState {
     spool: Spool,
     /// The calls that have printed something and have not ended.
     task_output: HashMap<u64, Streams>,
@@ -97,14 +97,14 @@ impl TaskOutput {
     pub(crate) fn new(
         args: &OutputArgs,
         is_ordered: bool,
-        place: Place,
+        place: StdoutOwner,
         streams: (&Arc<Stdout>, &Arc<Stderr>),
     ) -> Result<Arc<TaskOutput>, Fatal> {
         let when = match args {
             _ if args.ungroup => When::AtOnce,
             // Lines of a task whose turn has not come would have to wait all the same.
             _ if is_ordered => When::AtTheEnd,
-            _ if args.line_buffer || place == Place::Workers => When::LineByLine,
+            _ if args.line_buffer || place == StdoutOwner::Workers => When::LineByLine,
             _ => When::AtTheEnd,
         };
         let tag = match (args.tag, &args.tagstring) {
@@ -210,8 +210,8 @@ impl TaskOutput {
         let [mut first, mut second] = streams.taggers;
         let both = !stdout.is_empty() && !stderr.is_empty();
         match self.place {
-            Place::Results => self.to_stderr(stdout, &mut first, &mut remaining),
-            Place::Tasks | Place::Workers => {
+            StdoutOwner::Results => self.to_stderr(stdout, &mut first, &mut remaining),
+            StdoutOwner::Tasks | StdoutOwner::Workers => {
                 self.to_stdout(stdout, &mut first, &mut remaining);
                 if both {
                     // Where both are one terminal, they should stand together.
@@ -248,7 +248,7 @@ impl TaskOutput {
         remaining.printed = waiting;
     }
 
-    /// Takes a text piece by piece. Tasks may print meanwhile: whoever reads may be slow.
+    /// Takes a text piece by piece. Tasks may print meanwhile: the reader may be slow.
     fn take(&self, mut text: Text, remaining: &mut Remaining, mut give: impl FnMut(&[u8])) {
         loop {
             let taken = self.lock().spool.take(&mut text);
@@ -263,10 +263,10 @@ impl TaskOutput {
         }
     }
 
-    /// Takes what a call prints. Nobody else writes meanwhile, so that a line stays one.
+    /// Takes what a call prints. No other thread writes meanwhile, so that a line stays one.
     fn hear(&self, index: u64, stream: Stream, text: &[u8]) {
         let mut state = self.lock();
-        let State { spool, task_output } = &mut *state;
+        let OutputState { spool, task_output } = &mut *state;
         let streams = task_output.entry(index).or_default();
         if self.when != When::AtTheEnd {
             self.tag(streams, index);
@@ -282,12 +282,12 @@ impl TaskOutput {
             if let Some(again) = replay {
                 spool.append(held, again.take(&mut text))?;
                 match again.progress() {
-                    Progress::GoesOn => return Ok(()),
-                    Progress::Same(before) => {
+                    ReplayProgress::GoesOn => return Ok(()),
+                    ReplayProgress::Same(before) => {
                         spool.drop(std::mem::take(held));
                         *passed = before;
                     }
-                    Progress::Different => {}
+                    ReplayProgress::Different => {}
                 }
                 *replay = None;
             }
@@ -331,12 +331,12 @@ impl TaskOutput {
 
     fn say(&self, stream: Stream, text: &[u8]) {
         match (self.place, stream) {
-            (Place::Results, _) | (_, Stream::Stderr) => self.stderr.write(text),
+            (StdoutOwner::Results, _) | (_, Stream::Stderr) => self.stderr.write(text),
             _ => self.stdout.append(|out| out.extend_from_slice(text)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OutputState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -357,7 +357,7 @@ impl OutputSink for TaskOutput {
 
     fn retract(&self, speaker: Speaker) {
         let mut state = self.lock();
-        let State { spool, task_output } = &mut *state;
+        let OutputState { spool, task_output } = &mut *state;
         let Some(streams) = speaker.index.and_then(|index| task_output.get_mut(&index)) else {
             return;
         };

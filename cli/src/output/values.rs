@@ -1,16 +1,17 @@
-//! Values: what tasks give, as it is written to standard output.
+//! Values: the results of tasks, written to standard output.
 
 use std::io::Write;
 use std::time::Duration;
 
 use owngil::{Error, Value};
 
-use super::args::{FormatArg, ValueArgs};
-use super::csv::{Table, row};
-use super::json;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fatal::Fatal;
+use crate::json;
+
+use super::args::{FormatArg, ValueArgs};
+use super::csv::{Table, row};
 
 /// The fields of an envelope, in their order.
 const FIELDS: [&str; 10] = [
@@ -35,9 +36,9 @@ pub(crate) struct Values {
     n_written: u64,
 }
 
-/// What is told of one input.
+/// What is written about one input.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Record<'a> {
+pub(crate) struct ResultRecord<'a> {
     pub(crate) index: u64,
     /// The input as JSON.
     pub(crate) input: &'a [u8],
@@ -53,13 +54,13 @@ impl Values {
     /// `has_account` says that the run may be gone on with, after what an earlier one has written.
     pub(crate) fn new(args: &ValueArgs, has_account: bool) -> Result<Values, Fatal> {
         if has_account && matches!(args.output, FormatArg::Json | FormatArg::Csv) {
-            let message = "--joblog: a run cannot go on in the middle of an array or a table";
+            let message = "--joblog: a run cannot resume in the middle of an array or a table";
             let fatal = Fatal::new(Exit::Usage, message);
-            return Err(fatal.hint("take --output jsonl, or leave out --joblog"));
+            return Err(fatal.hint("use --output jsonl, or omit --joblog"));
         }
         if args.envelope && args.output == FormatArg::Text {
             let fatal = Fatal::new(Exit::Usage, "--envelope: --output text has no records");
-            return Err(fatal.hint("take --output jsonl, json or csv"));
+            return Err(fatal.hint("use --output jsonl, json or csv"));
         }
         Ok(Values {
             format: args.output,
@@ -97,11 +98,11 @@ impl Values {
         written
     }
 
-    /// Appends a record; a value that cannot be written is told as the failure that it is, which is
+    /// Appends a record; a value that cannot be written is reported as the failure that it is, which is
     /// returned.
     pub(crate) fn write_record(
         &mut self,
-        record: Record<'_>,
+        record: ResultRecord<'_>,
         out: &mut Vec<u8>,
     ) -> Result<u64, Failure> {
         let mut value = Vec::new();
@@ -171,7 +172,7 @@ impl Cell {
     }
 }
 
-impl Record<'_> {
+impl ResultRecord<'_> {
     fn cells(&self, value: Vec<u8>, failure: Option<&str>) -> [Cell; FIELDS.len()] {
         let json = |text: String| Cell::Json(text.into_bytes());
         let or_null = |text: Option<String>| json(text.unwrap_or_else(|| "null".to_owned()));
@@ -308,7 +309,7 @@ mod tests {
         let mut out = Vec::new();
         let lost = Error::WorkerLost("it went\naway".to_owned());
         let value = Value::from(vec![Value::Int(1)]);
-        let record = Record {
+        let record = ResultRecord {
             index: 0,
             input: b"\"a,b\"",
             result: Ok(&value),
@@ -317,14 +318,14 @@ mod tests {
             attempt: 1,
         };
         assert!(writer.write_record(record, &mut out).is_ok());
-        let record = Record {
+        let record = ResultRecord {
             result: Err(&lost),
             attempt: 2,
             ..record
         };
         assert!(writer.write_record(record, &mut out).is_ok());
         let value = Value::Bytes(vec![]);
-        let record = Record {
+        let record = ResultRecord {
             index: 2,
             result: Ok(&value),
             ..record
@@ -353,7 +354,7 @@ mod tests {
     #[test]
     fn times_are_in_seconds() {
         let value = Value::None;
-        let record = Record {
+        let record = ResultRecord {
             index: 4,
             input: b"7",
             result: Ok(&value),

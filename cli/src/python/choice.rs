@@ -1,4 +1,4 @@
-//! Python: which one is used, and why. Found as uv finds it.
+//! Choice: which Python is used, and why. It is found as uv finds it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl Choice {
     }
 }
 
-/// What is to be told after a version of how that Python was built; nothing of a usual one.
+/// What to say after a version about how that Python was built; nothing about a usual build.
 pub(crate) fn build(info: &RuntimeInfo) -> &'static str {
     match (info.is_free_threaded, info.is_gil_enabled) {
         (false, _) => "",
@@ -142,7 +142,7 @@ fn of_script(script: &Path, is_shown: bool) -> Result<(Option<Choice>, Option<St
         Err(NoEnvironment::NoUv) => {
             let needs = metadata.dependencies.join(", ");
             let note = format!(
-                "note: {name} depends on {needs} (PEP 723), and there is no uv to see to that; \
+                "note: {name} depends on {needs} (PEP 723), and uv, which would install it, is missing; \
                  --python PATH names an environment that has it\n"
             );
             Ok((None, (!needs.is_empty()).then_some(note)))

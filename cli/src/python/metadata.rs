@@ -1,4 +1,4 @@
-//! Metadata: what a script says of the Python that it needs, in a block as PEP 723 has it.
+//! Metadata: the Python that a script needs, from its block as in PEP 723.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// That of a script; `None` where it has none, or cannot be read, which is told when it is loaded.
+    /// That of a script; `None` where it has none, or cannot be read, which is an error when it is loaded.
     pub(crate) fn of(script: &Path) -> Result<Option<Metadata>, String> {
         // A pipe has been read, and gives nothing more: one with a name would be waited for without end.
         let text = script.is_file().then(|| fs::read(script).ok());
@@ -41,7 +41,7 @@ impl Metadata {
         }))
     }
 
-    /// Whether it allows for that Python, as far as that can be told.
+    /// Whether it allows for that Python, as far as that is known.
     pub(crate) fn allows(&self, version: Version) -> bool {
         let Some(requires) = &self.requires_python else {
             return true;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn no_block_is_none_and_a_broken_one_is_told() {
+    fn no_block_is_none_and_a_broken_one_is_reported() {
         for text in [
             "print(1)\n",
             "# /// other\n# a = 1\n# ///\n",

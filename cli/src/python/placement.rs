@@ -1,4 +1,4 @@
-//! Placement: what a run says of where its code ran, where that is not plain.
+//! Placement: the notes about where code ran.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +13,10 @@ const N_NAMED: usize = 4;
 pub(crate) struct Moves(Mutex<HashSet<String>>);
 
 impl Moves {
-    /// What there is to say of one that moves now.
-    pub(crate) fn told(&self, one: &Moved) -> Option<String> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(one.reason.clone()).then(|| moved(one))
+    /// The note about a function that moves now, unless its reason was noted before.
+    pub(crate) fn note(&self, one: &Moved) -> Option<String> {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.insert(one.reason.clone()).then(|| moved(one))
     }
 }
 
@@ -32,10 +32,10 @@ fn moved(moved: &Moved) -> String {
 pub(crate) fn private_copies(pool: &Pool) -> Option<String> {
     let copies = pool.private_copies();
     let modules = copies.iter().flatten().map(|copy| copy.module.as_str());
-    told(modules)
+    note_on(modules)
 }
 
-fn told<'m>(modules: impl Iterator<Item = &'m str>) -> Option<String> {
+fn note_on<'m>(modules: impl Iterator<Item = &'m str>) -> Option<String> {
     let mut packages: Vec<&str> = Vec::new();
     for module in modules {
         let package = module.split('.').next().unwrap_or(module);
@@ -61,10 +61,10 @@ mod tests {
 
     #[test]
     fn packages_are_named_once_and_not_all() {
-        assert_eq!(told([].into_iter()), None);
-        let two = told(["numpy.a", "numpy.b", "lxml.etree", "numpy.a"].into_iter()).unwrap();
+        assert_eq!(note_on([].into_iter()), None);
+        let two = note_on(["numpy.a", "numpy.b", "lxml.etree", "numpy.a"].into_iter()).unwrap();
         assert!(two.contains("modules of numpy, lxml ("), "{two}");
-        let six = told(["a", "b", "c.x", "d", "e", "f"].into_iter()).unwrap();
+        let six = note_on(["a", "b", "c.x", "d", "e", "f"].into_iter()).unwrap();
         assert!(six.contains("modules of a, b, c, d and 2 more ("), "{six}");
     }
 }

@@ -1,4 +1,4 @@
-//! Uv: the environment of a script with a PEP 723 block, as uv makes it and keeps it.
+//! Uv: the environment of a script with a PEP 723 block, which uv makes and keeps.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;

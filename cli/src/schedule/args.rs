@@ -1,4 +1,4 @@
-//! Args: the options that decide which inputs are run, when, how often and for how long.
+//! Args: the options that decide which inputs run, when, how often and for how long.
 
 use std::time::Duration;
 

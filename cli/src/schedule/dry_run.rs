@@ -1,4 +1,4 @@
-//! DryRun: what a run would do, told without a call.
+//! DryRun: what a run would do, listed without a call.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use owngil::{Backend, Function, Pool};
 use super::Schedule;
 use super::selection::{Next, Selection};
 use crate::exit::Exit;
-use crate::input::material::Material;
+use crate::input::call::material::Material;
 use crate::joblog::Past;
 use crate::options::args::CommonArgs;
 use crate::session::Session;

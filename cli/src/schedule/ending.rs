@@ -1,4 +1,4 @@
-//! Ending: what is said of a run that has a schedule once it is over, and the status that follows.
+//! Ending: the last messages of a run with a schedule, and its status.
 
 use super::halt::Halt;
 use std::env;
@@ -77,7 +77,7 @@ impl Ending {
         if is_left && self.joblog.is_some() && !is_quiet {
             let stdout = joblog::stdout_path();
             let command = joblog::resuming(env::args_os(), stdout.as_deref());
-            stderr.write(format!("hint: to go on: {command}\n").as_bytes());
+            stderr.write(format!("hint: to resume: {command}\n").as_bytes());
         }
         Ok(exit)
     }

@@ -1,4 +1,4 @@
-//! Event: what becomes of inputs, as the scheduler tells it.
+//! Event: what becomes of inputs, as the scheduler reports it.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,7 +41,7 @@ pub(crate) struct Trail {
     pub(crate) begun: SystemTime,
     pub(crate) elapsed: Duration,
     pub(crate) n_tries: u32,
-    pub(super) kind: Kind,
+    pub(super) kind: ResultKind,
     /// Whether it would have been tried again, if the run were not ending.
     pub(super) is_unfinished: bool,
     /// The digest of the input and how it is shown, where there is an account.
@@ -50,20 +50,20 @@ pub(crate) struct Trail {
 
 /// What an outcome is, without its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ResultKind {
     Value,
     Failed,
     TimedOut,
     Lost,
 }
 
-impl Kind {
-    pub(super) fn of<T>(result: &owngil::Result<T>) -> Kind {
+impl ResultKind {
+    pub(super) fn of<T>(result: &owngil::Result<T>) -> ResultKind {
         match result {
-            Ok(_) => Kind::Value,
-            Err(Error::TimedOut(_)) => Kind::TimedOut,
-            Err(Error::WorkerLost(_)) => Kind::Lost,
-            Err(_) => Kind::Failed,
+            Ok(_) => ResultKind::Value,
+            Err(Error::TimedOut(_)) => ResultKind::TimedOut,
+            Err(Error::WorkerLost(_)) => ResultKind::Lost,
+            Err(_) => ResultKind::Failed,
         }
     }
 }

@@ -50,7 +50,7 @@ struct Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // Nobody may be listening any more.
+        // The receiver may be gone.
         let _ = self.rung.send(self.number);
     }
 }

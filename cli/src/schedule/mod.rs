@@ -1,7 +1,7 @@
-//! Schedule: what decides which inputs are run, when, how often and for how long, and when the run ends.
+//! Schedule: which inputs run, when, how often and for how long, and when the run ends.
 //!
 //! The options are in `args`. `selection` says which input comes next, `rate_limit` when it may begin, `timeout` how
-//! long it may take, `retry` whether it is tried again, `reorder` in which order what has ended is told,
+//! long it may take, `retry` whether it is tried again, `reorder` in which order what has ended is reported,
 //! and `halt` whether to go on; `scheduler` makes the calls. A run that asks for none of this needs no
 //! schedule, and is a map.
 
@@ -33,7 +33,7 @@ use shard::Shard;
 pub(crate) use args::{Isolate, ScheduleArgs};
 pub(crate) use ending::Ending;
 pub(crate) use event::Verdict;
-pub(crate) use run::{Calls, Outcome};
+pub(crate) use run::{CallOutcome, Calls};
 
 /// What a run asks for, with what is wrong about it found.
 #[derive(Debug)]
@@ -55,23 +55,23 @@ impl<'a> Schedule<'a> {
             .filter(|halt| halt.needs_total() && total.is_none())
         {
             let message = format!(
-                "--halt {halt}: how many inputs there are is not known before they are read"
+                "--halt {halt}: the number of inputs is unknown until they are read"
             );
             return Err(usage(message).hint("name them on the command line, or give a number"));
         }
         if args.memfree.is_some() && rate_limit::available_memory().is_none() {
             return Err(usage(
-                "--memfree: this system does not tell how much memory is available".to_owned(),
+                "--memfree: this system does not report its available memory".to_owned(),
             ));
         }
         if args.isolate == Isolate::Interpreter && common.backend() == Backend::Thread {
-            let message = "--isolate interpreter: on the backend thread all share one interpreter";
-            return Err(usage(message.to_owned()).hint("leave --backend out"));
+            let message = "--isolate interpreter: workers of the backend thread share one interpreter";
+            return Err(usage(message.to_owned()).hint("omit --backend"));
         }
         let variable = |name: &str| env::var(name).ok();
         let shard = args.shard.map(|shard| shard.resolve(variable)).transpose();
         let shard = shard.map_err(|problem| {
-            usage("--shard auto: which shard this is cannot be told".to_owned()).cause(problem)
+            usage("--shard auto: cannot tell which shard this is".to_owned()).cause(problem)
         })?;
         Ok(Schedule {
             args,

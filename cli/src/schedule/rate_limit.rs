@@ -24,7 +24,7 @@ struct Memfree {
     least: u64,
     looked: Option<Look>,
     waiting_since: Option<Instant>,
-    is_told: bool,
+    is_reported: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl RateLimit {
                 least,
                 looked: None,
                 waiting_since: None,
-                is_told: false,
+                is_reported: false,
             }),
         }
     }
@@ -74,10 +74,10 @@ impl RateLimit {
     pub(crate) fn lacks_memory(&mut self, now: Instant) -> Option<u64> {
         let memfree = self.memfree.as_mut()?;
         let since = memfree.waiting_since?;
-        if memfree.is_told || now.saturating_duration_since(since) < PATIENCE {
+        if memfree.is_reported || now.saturating_duration_since(since) < PATIENCE {
             return None;
         }
-        memfree.is_told = true;
+        memfree.is_reported = true;
         Some(memfree.least)
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_tells_kibibytes() {
+    fn the_system_counts_in_kibibytes() {
         let text = "MemTotal:  4000 kB\nMemFree:  1000 kB\nMemAvailable:    3000 kB\n";
         assert_eq!(available(text), Some(3000 * 1024));
         assert_eq!(available("MemTotal: 4000 kB\n"), None);

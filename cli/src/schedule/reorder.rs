@@ -1,4 +1,4 @@
-//! Reorder: what has ended, in the order in which it is to be told.
+//! Reorder: what has ended, in the order in which it is reported.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 /// kept: that many results can wait.
 const N_AHEAD_MAX: u64 = 4096;
 
-/// What has ended and was not told.
+/// What has ended and was not reported.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<E> {
-    /// Told next, and so on.
+    /// Reported next, in this order.
     ready: VecDeque<E>,
     /// What waits for what was before it.
     early: BTreeMap<u64, E>,
@@ -52,17 +52,17 @@ impl<E> ReorderBuffer<E> {
         }
     }
 
-    /// Something to be told that has no place.
-    pub(crate) fn tell(&mut self, event: E) {
+    /// An event to report that has no place.
+    pub(crate) fn push(&mut self, event: E) {
         self.ready.push_back(event);
     }
 
-    /// How many can be told now.
+    /// How many can be reported now.
     pub(crate) fn n_ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// What is told next.
+    /// What is reported next.
     pub(crate) fn take(&mut self) -> Option<E> {
         self.ready.pop_front()
     }
@@ -80,8 +80,8 @@ mod tests {
             [3, 1, 0, 2]
                 .into_iter()
                 .for_each(|place| reorder.end(places[place], place));
-            let told: Vec<usize> = std::iter::from_fn(|| reorder.take()).collect();
-            assert_eq!(told, expected);
+            let reported: Vec<usize> = std::iter::from_fn(|| reorder.take()).collect();
+            assert_eq!(reported, expected);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Retry: how often an input is tried, and how long it waits for the next time.
+//! Retry: how often an input is tried, and how long it waits before the next try.
 
 use std::str::FromStr;
 use std::time::Duration;

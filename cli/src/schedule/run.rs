@@ -1,4 +1,4 @@
-//! Run: all calls of a run over inputs: a map, where nothing else is asked for, or a schedule.
+//! Run: all calls of a run: a plain map, or a schedule where an option needs one.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ending::Ending;
 use super::event::{Event, Verdict};
-use super::scheduler::{Dispatch, Target};
+use super::scheduler::{Callee, Dispatch};
 use super::{Schedule, dry_run};
 use crate::exit::Exit;
 use crate::failure::Spent;
@@ -39,7 +39,7 @@ pub(crate) struct Calls<'a> {
 
 /// How an input ended.
 #[derive(Debug)]
-pub(crate) struct Outcome<T> {
+pub(crate) struct CallOutcome<T> {
     pub(crate) result: owngil::Result<T>,
     /// Of its last call, where that was asked for.
     pub(crate) timing: Option<Timing>,
@@ -47,7 +47,7 @@ pub(crate) struct Outcome<T> {
     pub(crate) attempt: u32,
 }
 
-impl<T> Outcome<T> {
+impl<T> CallOutcome<T> {
     /// What it took.
     pub(crate) fn spent(&self) -> Spent {
         Spent {
@@ -97,7 +97,7 @@ impl<'a> Calls<'a> {
         self
     }
 
-    /// Begins to read the inputs; whoever passes on output may ask for theirs meanwhile.
+    /// Begins to read the inputs; what passes on output may look them up meanwhile.
     pub(crate) fn feed(
         &self,
         blocks: Blocks,
@@ -141,7 +141,7 @@ impl<'a> Calls<'a> {
         (pool, task_output): (&Arc<Pool>, &TaskOutput),
         (feed, inputs): Fed,
         fails: fn(&T) -> bool,
-        mut take: impl FnMut(u64, Option<Outcome<T>>) -> Verdict,
+        mut take: impl FnMut(u64, Option<CallOutcome<T>>) -> Verdict,
     ) -> Ending {
         let signals = &self.session.signals;
         if self.schedule.is_plain() && self.account.is_none() {
@@ -166,7 +166,7 @@ impl<'a> Calls<'a> {
                     timing,
                     ..
                 } = completed;
-                let outcome = Outcome {
+                let outcome = CallOutcome {
                     result,
                     timing,
                     attempt: 1,
@@ -175,7 +175,7 @@ impl<'a> Calls<'a> {
             }
             return Ending::default();
         }
-        let target = Target {
+        let target = Callee {
             pool,
             task_output,
             function: self.function,
@@ -195,7 +195,7 @@ impl<'a> Calls<'a> {
                 Event::Noted(note) if self.common.process.quiet => drop(note),
                 Event::Noted(note) => self.session.stderr.write(note.as_bytes()),
                 Event::Ended(ended) => {
-                    let outcome = Outcome {
+                    let outcome = CallOutcome {
                         result: ended.result,
                         timing: ended.timing,
                         attempt: ended.trail.n_tries,

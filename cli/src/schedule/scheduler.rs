@@ -1,4 +1,4 @@
-//! Scheduler: makes the calls of a schedule, one by one, and tells their ends.
+//! Scheduler: makes the calls of a schedule, one by one, and reports how they end.
 
 use super::ending::End;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbound
 use owngil::{Error, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
-use super::event::{Ended, Event, Kind, Trail, Verdict};
+use super::event::{Ended, Event, ResultKind, Trail, Verdict};
 use super::halt::{Halt, Tally, When};
 use super::in_flight::{Depth, InFlight, Trial, ring};
 use super::rate_limit::RateLimit;
@@ -21,7 +21,7 @@ use super::timeout::Limit;
 use super::{Ending, Schedule};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
-use crate::input::material::Material;
+use crate::input::call::material::Material;
 use crate::joblog::{Joblog, Outcome, Past, Row};
 use crate::options::size;
 use crate::output::TaskOutput;
@@ -29,12 +29,12 @@ use crate::output::TaskOutput;
 /// How many calls may be under way: as many as the pool's queue holds, so that nothing waits for it.
 const N_UNDER_WAY_MAX: usize = 1024;
 
-/// How many ends may wait to be told while others are looked for.
+/// How many ends may wait to be reported while others are looked for.
 const N_UNTOLD_MAX: usize = 256;
 
 /// What is called.
 #[derive(Debug)]
-pub(crate) struct Target<'p, T> {
+pub(crate) struct Callee<'p, T> {
     pub(crate) pool: &'p Pool,
     /// What its calls print.
     pub(crate) task_output: &'p TaskOutput,
@@ -62,7 +62,7 @@ impl Stop {
 /// The calls of a schedule. It yields what becomes of each input; each end is to be `settle`d.
 #[derive(Debug)]
 pub(crate) struct Dispatch<'p, A, T> {
-    target: Target<'p, T>,
+    target: Callee<'p, T>,
     selection: Selection<A>,
     rate_limit: RateLimit,
     limit: Limit,
@@ -88,7 +88,7 @@ pub(crate) struct Dispatch<'p, A, T> {
 impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     pub(super) fn new(
         schedule: Schedule<'_>,
-        target: Target<'p, T>,
+        target: Callee<'p, T>,
         inputs: Receiver<A>,
         account: Option<(Joblog, Past)>,
     ) -> Self {
@@ -166,9 +166,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         let outcome = match (verdict, trail.kind) {
             (Verdict::CutShort, _) => return,
             (Verdict::Succeeded, _) => Outcome::Ok,
-            (Verdict::Failed(_), Kind::TimedOut) => Outcome::Timeout,
-            (Verdict::Failed(_), Kind::Lost) => Outcome::Lost,
-            (Verdict::Failed(_), Kind::Value | Kind::Failed) => Outcome::Failed,
+            (Verdict::Failed(_), ResultKind::TimedOut) => Outcome::Timeout,
+            (Verdict::Failed(_), ResultKind::Lost) => Outcome::Lost,
+            (Verdict::Failed(_), ResultKind::Value | ResultKind::Failed) => Outcome::Failed,
         };
         if outcome == Outcome::Ok {
             self.limit.learn(trail.elapsed);
@@ -241,7 +241,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                         n_failed: 0,
                     },
                     Next::Pass(index) => {
-                        self.reorder.tell(Event::Passed(index));
+                        self.reorder.push(Event::Passed(index));
                         continue;
                     }
                     Next::Changed(index, input) => {
@@ -352,7 +352,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             begun,
             elapsed,
             n_tries: trial.n_failed + 1,
-            kind: Kind::of(&result),
+            kind: ResultKind::of(&result),
             is_unfinished,
             named: self
                 .joblog
@@ -383,7 +383,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         if let Some(least) = self.rate_limit.lacks_memory(now) {
             let least = size::shown(least);
             let note = format!("note: waiting until {least} of memory are available (--memfree)\n");
-            return self.reorder.tell(Event::Noted(note));
+            return self.reorder.push(Event::Noted(note));
         }
         let timer = self
             .next_look(now)
@@ -466,12 +466,12 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             .map(|joblog| joblog.path().display().to_string());
         let number = index + 1;
         let message = format!(
-            "the inputs have changed: number {number} is {} now",
+            "the inputs have changed: input {number} is now {}",
             input.shown()
         );
         let cause = format!("{} accounts for another one", path.unwrap_or_default());
         Fatal::new(Exit::Usage, message).cause(cause).hint(
-            "give the same inputs as before (more may follow them), or start with another joblog",
+            "use the same inputs as before (you may add more at the end), or another joblog",
         )
     }
 }

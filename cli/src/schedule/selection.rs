@@ -1,10 +1,10 @@
-//! Selection: which input comes next: some are not for this run, and their order may be left to chance.
+//! Selection: which input comes next: `--resume` and shards skip some, `--shuf` changes the order.
 
 use crossbeam_channel::{Receiver, RecvError, TryRecvError};
 use fastrand::Rng;
 
 use super::shard::Shard;
-use crate::input::material::Material;
+use crate::input::call::material::Material;
 use crate::joblog::{Known, Past};
 
 /// The inputs, in the order in which they are to begin.

@@ -1,4 +1,4 @@
-//! Shard: which inputs are for this machine, of several that are given the same.
+//! Shard: which inputs belong to this machine, of several that get the same inputs.
 
 use std::str::FromStr;
 
@@ -114,7 +114,7 @@ impl ShardArg {
         };
         let read = |name: &str, text: &str| {
             let number = text.trim().parse::<u64>();
-            number.map_err(|_| format!("{name} is {text:?}, which is no number"))
+            number.map_err(|_| format!("{name} is {text:?}, which is not a number"))
         };
         let known = |name: Option<&'static str>| match name
             .and_then(|name| Some((name, variable(name)?)))
@@ -131,7 +131,7 @@ impl ShardArg {
             Some(n) => n,
             None => {
                 return Err(format!(
-                    "{} does not tell how many tasks there are: write auto/N",
+                    "{} does not report the number of tasks: write auto/N",
                     scheduler.name
                 ));
             }
@@ -215,7 +215,7 @@ mod tests {
         assert!(error("auto", &[("SGE_TASK_ID", "undefined")]).contains("none of"));
         assert!(error("auto", &[("JOB_COMPLETION_INDEX", "1")]).contains("auto/N"));
         assert!(error("auto/2", &[("JOB_COMPLETION_INDEX", "2")]).contains("none of 2 tasks"));
-        assert!(error("auto/2", &[("JOB_COMPLETION_INDEX", "x")]).contains("no number"));
+        assert!(error("auto/2", &[("JOB_COMPLETION_INDEX", "x")]).contains("not a number"));
         for text in [
             "", "1", "0/2", "3/2", "1/0", "a/b", "auto/", "auto/0", "1/2/3",
         ] {

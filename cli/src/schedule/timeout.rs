@@ -1,4 +1,4 @@
-//! Timeout: how long a call may run, in seconds or as a share of what others took.
+//! Timeout: how long a call may run, in seconds or relative to the median.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! Terminal: the process's streams and signals, progress, and what a person reads of a run.
+//! Terminal: the process's streams and signals, progress, and messages.
 
 pub(crate) mod log;
 pub(crate) mod progress;

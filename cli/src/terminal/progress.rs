@@ -1,7 +1,7 @@
 //! Progress: how far a run is, while it runs: lines below the messages on a terminal, or JSON for machines.
 //!
-//! Not by a crate: messages, these lines and what ends the process share one lock, which must be left
-//! alone where somebody waits for a pipe that nobody reads (see `stderr`).
+//! `indicatif` does not serve: it writes under a lock of its own, and the end of the process must not wait for the
+//! lock of a thread that is blocked on a full pipe (see `stderr`).
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use owngil::{Pool, WorkerStacks};
 use serde_json::json;
 
-use super::screen::{EIGHTHS, Screen};
+use super::screen::{EIGHTHS, Screen, columns, split_at_column};
 use super::stderr::Stderr;
 use super::units::percent;
 use crate::terminal::total::NInputs;
@@ -23,7 +23,7 @@ use crate::terminal::units::grouped;
 /// How often the lines are renewed.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How often a machine is told.
+/// How often a line of JSON is written.
 const TICK_OF_JSON: Duration = Duration::from_secs(1);
 
 /// How often workers are looked at: that attaches to their interpreters for a moment.
@@ -38,7 +38,7 @@ const MEMORY_SECONDS: f64 = 10.0;
 /// The columns of a bar: as many as there is room for.
 const BAR: std::ops::RangeInclusive<usize> = 10..=40;
 
-/// What is told of a run while it runs, and after it.
+/// What is reported about a run while it runs, and after it.
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Python and messages")]
 pub(crate) struct ProgressArgs {
@@ -277,7 +277,7 @@ impl Moment {
         Some(self.total?.saturating_sub(self.n_passed))
     }
 
-    /// How long it still takes, if that can be told.
+    /// How long it still takes, if that is known.
     fn seconds_left(&self) -> Option<f64> {
         let left = self.n_inputs()?.checked_sub(self.n_ended)?;
         (self.per_second > 0.0).then(|| left as f64 / self.per_second)
@@ -312,7 +312,7 @@ impl Moment {
         }
         // A line that fills the last column may be broken there.
         let width = window.n_columns.saturating_sub(1);
-        let room = width.saturating_sub(head.len() + tail.chars().count() + 1);
+        let room = width.saturating_sub(columns(&head) + columns(&tail) + 1);
         let bar = match self.n_inputs() {
             Some(total) if total > 0 && room >= *BAR.start() => {
                 let part = self.n_ended as f64 / total as f64;
@@ -386,10 +386,8 @@ fn bar(part: f64, n_columns: usize, is_utf8: bool) -> String {
 
 /// The line, as far as it has room. What moves the cursor would disturb the other lines.
 fn cut(line: &str, width: usize) -> String {
-    line.chars()
-        .filter(|c| !c.is_control())
-        .take(width)
-        .collect()
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    split_at_column(&line, width).0.to_owned()
 }
 
 #[cfg(test)]
@@ -416,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_tells_time_counts_rate_and_what_is_left() {
+    fn the_line_shows_time_counts_rate_and_what_is_left() {
         let failing = Moment {
             n_failed: 3,
             n_retried: 1,
@@ -492,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_told_roughly() {
+    fn what_is_left_is_shown_roughly() {
         for (seconds, text) in [
             (0.4, "1 s"),
             (98.5, "99 s"),

@@ -1,4 +1,4 @@
-//! Report: what a person is told of a run, on standard error.
+//! Report: the messages about a run, on standard error.
 
 use super::units::{counted, grouped};
 use crate::failure::{Failure, Spent, append_lines};
@@ -23,7 +23,7 @@ const WORTH_A_LINE: Duration = Duration::from_secs(1);
 /// How many different hints are given, each once.
 const HINTS_MAX: usize = 100;
 
-/// How much is told of a run.
+/// How much is reported about a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Detail {
     /// Neither counts nor warnings.
@@ -35,7 +35,7 @@ pub(crate) struct Detail {
     pub(crate) summary: SummaryLevel,
 }
 
-/// What is told of a run at its end.
+/// What is reported at the end of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SummaryLevel {
     #[default]
@@ -45,7 +45,7 @@ pub(crate) enum SummaryLevel {
     Everything,
 }
 
-/// What is told of a run, and what of it is counted.
+/// Writes the messages about a run, and counts them.
 #[derive(Debug)]
 pub(crate) struct Report {
     stderr: Arc<Stderr>,
@@ -247,10 +247,10 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_then_what_says_more() {
-        let failure = Failure::new("broken").hint("mend it");
+        let failure = Failure::new("broken").hint("fix it");
         assert_eq!(
             failure.message("input 3", &failure.details, failure.hint.as_deref()),
-            "error: input 3: broken\nhint: mend it\n"
+            "error: input 3: broken\nhint: fix it\n"
         );
         let failure = Failure {
             details: "Traceback\nmore".to_owned(),

@@ -1,7 +1,9 @@
 //! Screen: what the terminal can show, and how wide it is.
 
 use std::env;
-use std::io::IsTerminal;
+
+use anstream::{AutoStream, ColorChoice};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The least and the most columns that a report takes.
 const WIDTH: (usize, usize) = (72, 100);
@@ -33,16 +35,14 @@ impl Screen {
     pub(crate) fn find() -> Screen {
         let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         let variable = |name: &str| env::var(name).ok();
-        Screen::new(
-            width,
-            super::stdout::file().is_ok_and(|file| file.is_terminal()),
-            variable,
-        )
+        let stdout = super::stdout::file();
+        let has_color = stdout.is_ok_and(|file| AutoStream::choice(&file) != ColorChoice::Never);
+        Screen::new(width, has_color, variable)
     }
 
     pub(crate) fn new(
         width: usize,
-        is_terminal: bool,
+        has_color: bool,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Screen {
         let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
@@ -52,12 +52,10 @@ impl Screen {
             let locale = locale.to_ascii_lowercase();
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         });
-        let is_dumb = set(&"TERM").is_some_and(|terminal| terminal == "dumb");
         Screen {
             width: width.clamp(WIDTH.0, WIDTH.1),
             is_utf8,
-            // no-color.org: any value but an empty one asks for none.
-            has_color: is_terminal && !is_dumb && set(&"NO_COLOR").is_none(),
+            has_color,
         }
     }
 
@@ -87,17 +85,46 @@ impl Screen {
     }
 }
 
-/// The text in lines of at most that many characters; a word that is longer than a line is cut.
+/// How many columns the text takes at most: terminals differ in whether they join emoji.
+pub(crate) fn columns(text: &str) -> usize {
+    let apart = text.chars().filter_map(UnicodeWidthChar::width).sum();
+    text.width().max(apart)
+}
+
+/// The start of the text that fits into that many columns, and the rest.
+pub(crate) fn split_at_column(text: &str, width: usize) -> (&str, &str) {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let fitting = ends.take_while(|end| columns(&text[..*end]) <= width);
+    text.split_at(fitting.last().unwrap_or(0))
+}
+
+/// The text with spaces after it, up to that many columns.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    let n_spaces = width.saturating_sub(columns(text));
+    text.to_owned() + &" ".repeat(n_spaces)
+}
+
+/// The word in pieces of at most that many columns; a character that is wider is a piece.
+fn pieces(mut word: &str, width: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while let Some(first) = word.chars().next() {
+        let (mut piece, mut rest) = split_at_column(word, width);
+        if piece.is_empty() {
+            (piece, rest) = word.split_at(first.len_utf8());
+        }
+        pieces.push(piece);
+        word = rest;
+    }
+    pieces
+}
+
+/// The text in lines of at most that many columns; a word that is longer than a line is cut.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut n_columns = 0;
-    let pieces = text.split_whitespace().flat_map(|word| {
-        let letters: Vec<char> = word.chars().collect();
-        let pieces = letters.chunks(width.max(1)).map(String::from_iter);
-        pieces.collect::<Vec<String>>()
-    });
-    for word in pieces {
-        let n = word.chars().count();
+    let words = text.split_whitespace();
+    for word in words.flat_map(|word| pieces(word, width)) {
+        let n = columns(word);
         if n_columns > 0 && n_columns + 1 + n > width {
             lines.push('\n');
             n_columns = 0;
@@ -106,7 +133,7 @@ pub(crate) fn wrapped(text: &str, width: usize) -> String {
             lines.push(' ');
             n_columns += 1;
         }
-        lines.push_str(&word);
+        lines.push_str(word);
         n_columns += n;
     }
     lines.push('\n');
@@ -117,8 +144,8 @@ pub(crate) fn wrapped(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn screen(width: usize, is_terminal: bool, variables: &[(&str, &str)]) -> Screen {
-        Screen::new(width, is_terminal, |name| {
+    fn screen(width: usize, variables: &[(&str, &str)]) -> Screen {
+        Screen::new(width, false, |name| {
             let known = variables.iter().find(|(known, _)| *known == name);
             known.map(|(_, value)| (*value).to_owned())
         })
@@ -127,7 +154,7 @@ mod tests {
     #[test]
     fn the_locale_and_the_terminal_say_what_can_be_shown() {
         let shown = |width, variables: &[(&str, &str)]| {
-            let screen = screen(width, false, variables);
+            let screen = screen(width, variables);
             (screen.width, screen.is_utf8)
         };
         assert_eq!(shown(80, &[("LANG", "en_GB.UTF-8")]), (80, true));
@@ -150,14 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_terminals_whose_user_wants_them() {
-        let painted = |is_terminal, variables: &[(&str, &str)]| {
-            screen(80, is_terminal, variables).paint(Color::Red, "no") != "no"
-        };
-        assert!(painted(true, &[]));
-        assert!(painted(true, &[("NO_COLOR", ""), ("TERM", "xterm")]));
-        assert!(!painted(false, &[]));
-        assert!(!painted(true, &[("NO_COLOR", "1")]));
-        assert!(!painted(true, &[("TERM", "dumb")]));
+    fn wide_characters_take_two_columns() {
+        assert_eq!(columns("a漢字"), 5);
+        assert_eq!(columns("e\u{301}"), 1);
+        // Two where it is drawn as an emoji.
+        assert_eq!(columns("\u{263A}\u{FE0F}"), 2);
+        // As one person, or as two.
+        assert_eq!(columns("\u{1F468}\u{200D}\u{1F469}"), 4);
+        assert_eq!(split_at_column("漢字", 3), ("漢", "字"));
+        assert_eq!(split_at_column("漢字", 1), ("", "漢字"));
+        assert_eq!(padded("漢", 3), "漢 ");
+        assert_eq!(wrapped("漢字漢字 字", 5), "漢字\n漢字\n字\n");
+        assert_eq!(wrapped("漢字", 1), "漢\n字\n");
     }
 }

@@ -28,14 +28,13 @@ const LAST_WRITES: Duration = Duration::from_millis(500);
 /// How long a message may take to be written.
 const MESSAGE: Duration = Duration::from_millis(200);
 
-/// How long the run may take to end once what ran was interrupted: a standard output that nobody reads
-/// holds it up.
+/// How long the run may take to end once its calls were interrupted: a full pipe at standard output holds it up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The signals that this process handles itself.
 #[derive(Clone)]
 pub(crate) struct Signals {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SignalState>>,
     /// Held from the receipt of a signal until it has been said what happens now.
     saying: Arc<Mutex<()>>,
     stdout: Arc<Stdout>,
@@ -43,7 +42,7 @@ pub(crate) struct Signals {
 }
 
 #[derive(Default)]
-struct State {
+struct SignalState {
     /// Asks the run to stop.
     stop: Option<Box<dyn FnOnce() + Send>>,
     /// What the second signal interrupts.
@@ -60,8 +59,8 @@ enum Step {
     End,
 }
 
-/// The signals that whoever started this process has it ignore, as shells do for what runs in the background; they
-/// stay ignored. A bit each, as in proc_pid_status(5).
+/// The signals that this process inherited as ignored, as shells start what runs in the background; they stay
+/// ignored. A bit each, as in proc_pid_status(5).
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -117,7 +116,7 @@ impl Signals {
     pub(crate) fn finish(&self) -> Option<Exit> {
         let _said = self.lock_saying();
         let mut state = self.lock();
-        let State {
+        let SignalState {
             stop,
             to_interrupt,
             pool,
@@ -182,7 +181,7 @@ impl Signals {
         self.say(&text);
     }
 
-    /// Says it, but waits only shortly for a pipe that nobody may be reading.
+    /// Says it, but waits only shortly for a full pipe.
     fn say(&self, text: &str) {
         let (stderr, text) = (Arc::clone(&self.stderr), text.to_owned());
         let (done, said) = bounded::<()>(0);
@@ -195,7 +194,7 @@ impl Signals {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SignalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

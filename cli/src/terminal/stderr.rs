@@ -23,12 +23,12 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Standard error.
 #[derive(Debug)]
 pub(crate) struct Stderr {
-    state: Mutex<State>,
+    state: Mutex<StderrState>,
     is_terminal: bool,
 }
 
 #[derive(Debug)]
-struct State {
+struct StderrState {
     file: File,
     /// The status that is on the screen.
     status: String,
@@ -40,7 +40,7 @@ impl Stderr {
         Ok(Stderr {
             is_terminal: stderr.is_terminal(),
             // Not Rust's own handle: its lock is held by who waits for a full pipe.
-            state: Mutex::new(State {
+            state: Mutex::new(StderrState {
                 file: File::from(stderr.as_fd().try_clone_to_owned()?),
                 status: String::new(),
             }),
@@ -59,16 +59,16 @@ impl Stderr {
     /// Writes one message of whole lines, in one piece.
     pub(crate) fn write(&self, message: &[u8]) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        State::write(state, message);
+        StderrState::write(state, message);
     }
 
-    /// As `write`, unless somebody else goes on writing, perhaps to a pipe that nobody reads.
+    /// As `write`, unless another thread goes on writing, perhaps to a full pipe.
     pub(crate) fn try_write(&self, message: &[u8]) {
         for _ in 0..N_TRIES {
             match self.state.try_lock() {
-                Ok(state) => return State::write(state, message),
+                Ok(state) => return StderrState::write(state, message),
                 Err(TryLockError::Poisoned(error)) => {
-                    return State::write(error.into_inner(), message);
+                    return StderrState::write(error.into_inner(), message);
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             }
@@ -103,9 +103,9 @@ impl Stderr {
     }
 }
 
-impl State {
+impl StderrState {
     /// A reader that went away is no reason to end the run.
-    fn write(mut state: MutexGuard<'_, State>, message: &[u8]) {
+    fn write(mut state: MutexGuard<'_, StderrState>, message: &[u8]) {
         if state.status.is_empty() {
             let _ = state.file.write_all(message);
             return;
@@ -139,7 +139,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let stderr = Stderr {
             is_terminal: true,
-            state: Mutex::new(State {
+            state: Mutex::new(StderrState {
                 file: file.try_clone().unwrap(),
                 status: String::new(),
             }),

@@ -1,4 +1,4 @@
-//! Stdin: standard input, which is the command's own and no task's.
+//! Stdin: standard input, which belongs to the command and to no task.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};

@@ -1,8 +1,8 @@
 //! Stdout: standard output, written by a thread of its own.
 //!
 //! Results are appended to a buffer, and the thread writes what it finds there. So each result is
-//! out at once when there are few, many go out in one write when there are many, and whoever ends
-//! the process need not wait for a pipe that nobody reads.
+//! out at once when there are few, many go out in one write when there are many, and the end of the
+//! process does not wait for a full pipe.
 
 use std::fmt;
 use std::fs::File;
@@ -34,19 +34,19 @@ pub(crate) fn file() -> io::Result<File> {
 
 /// Standard output.
 pub(crate) struct Stdout {
-    state: Mutex<State>,
+    state: Mutex<StdoutState>,
     /// There is something to write.
     work: Condvar,
     /// Somebody waits for it to be written.
     hurry: Condvar,
     /// Something was written.
     written: Condvar,
-    /// Is told how much has been written, after each write.
-    told: Mutex<Option<SummaryLevel>>,
+    /// Called after each write.
+    on_written: Mutex<Option<OnWritten>>,
 }
 
 /// Takes how many bytes have been written in all.
-type SummaryLevel = Box<dyn FnMut(u64) + Send>;
+type OnWritten = Box<dyn FnMut(u64) + Send>;
 
 /// A terminal that shows standard error too.
 struct Beside {
@@ -69,7 +69,7 @@ impl Write for Beside {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct StdoutState {
     waiting: Vec<u8>,
     is_writing: bool,
     /// How many bytes have been taken from there to be written.
@@ -112,7 +112,7 @@ impl Stdout {
             work: Condvar::new(),
             hurry: Condvar::new(),
             written: Condvar::new(),
-            told: Mutex::default(),
+            on_written: Mutex::default(),
         });
         let inside = Arc::clone(&stdout);
         thread::Builder::new()
@@ -153,9 +153,12 @@ impl Stdout {
     }
 
     /// From now on calls this after each write, with how many bytes have been written in all.
-    pub(crate) fn on_written(&self, told: impl FnMut(u64) + Send + 'static) {
-        let mut place = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(Box::new(told));
+    pub(crate) fn on_written(&self, call: impl FnMut(u64) + Send + 'static) {
+        let mut place = self
+            .on_written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Box::new(call));
     }
 
     /// Waits until everything is written.
@@ -200,11 +203,14 @@ impl Stdout {
             let n_written = state.n_taken;
             drop(state);
             target.write_all(&text)?;
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(told) = &mut *told {
-                told(n_written);
+            let mut place = self
+                .on_written
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(call) = &mut *place {
+                call(n_written);
             }
-            drop(told);
+            drop(place);
             text.clear();
             text.shrink_to(WAITING_MAX);
             let mut state = self.lock();
@@ -216,12 +222,15 @@ impl Stdout {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StdoutState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+fn wait<'a>(
+    condition: &Condvar,
+    state: MutexGuard<'a, StdoutState>,
+) -> MutexGuard<'a, StdoutState> {
     condition
         .wait(state)
         .unwrap_or_else(PoisonError::into_inner)
@@ -229,9 +238,9 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a,
 
 fn wait_within<'a>(
     condition: &Condvar,
-    state: MutexGuard<'a, State>,
+    state: MutexGuard<'a, StdoutState>,
     limit: Duration,
-) -> MutexGuard<'a, State> {
+) -> MutexGuard<'a, StdoutState> {
     let waited = condition.wait_timeout(state, limit);
     waited.unwrap_or_else(PoisonError::into_inner).0
 }
@@ -277,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_a_pipe_that_nobody_reads_has_an_end() {
+    fn waiting_for_a_full_pipe_ends() {
         let (_open, gate) = mpsc::channel();
         let stdout = Stdout::over(Gate(gate, Arc::default()), |_| {}).unwrap();
         stdout.append(|out| out.push(b'x'));
@@ -286,13 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_to_write_is_told() {
+    fn a_failure_to_write_is_reported() {
         let (open, gate) = mpsc::channel();
         drop(open);
-        let (tell, told) = mpsc::channel();
-        let failed = move |error: &io::Error| tell.send(error.kind()).unwrap();
+        let (report, reported) = mpsc::channel();
+        let failed = move |error: &io::Error| report.send(error.kind()).unwrap();
         let stdout = Stdout::over(Gate(gate, Arc::default()), failed).unwrap();
         stdout.append(|out| out.push(b'x'));
-        assert_eq!(told.recv().unwrap(), io::ErrorKind::BrokenPipe);
+        assert_eq!(reported.recv().unwrap(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -1,7 +1,7 @@
-//! Stray: what is written to descriptor 1 past every task, such as by C code of an interpreter.
+//! Stray: what is written to descriptor 1 outside of any task, such as by C code.
 //!
-//! Results and what scripts print leave by a descriptor that nobody else has. What comes here goes where output goes
-//! that is nobody's.
+//! Results and what scripts print leave by a descriptor of their own. What comes here goes where output goes that
+//! belongs to no task.
 
 use std::io::{self, PipeReader, Read};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};

@@ -1,5 +1,5 @@
-//! Summary: what there is to know of a run at its end: how fast it was, what its workers did, what was
-//! slow, what failed, and what follows.
+//! Summary: the last lines of a run: how fast it was, what its workers did, what was slow, what failed, and
+//! what to do about it.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use owngil::Stats;
 use super::units::{duration, percent, rate};
 use crate::terminal::units::{counted, grouped};
 
-/// How many of the slowest inputs are told.
+/// How many of the slowest inputs are listed.
 const N_SLOWEST: usize = 5;
 
-/// How many kinds of failures are told apart.
+/// How many kinds of failures are counted apart.
 const N_KINDS: usize = 20;
 
 /// What is remembered of a run for its summary.
@@ -19,13 +19,13 @@ const N_KINDS: usize = 20;
 pub(crate) struct Summary {
     /// The slowest first.
     slowest: Vec<(Duration, String)>,
-    kinds: Vec<Kind>,
+    kinds: Vec<FailureKind>,
     n_of_other_kinds: u64,
 }
 
 /// Failures that are alike.
 #[derive(Debug)]
-struct Kind {
+struct FailureKind {
     /// The type of the exception, or what else it was.
     name: String,
     n: u64,
@@ -66,7 +66,7 @@ impl Summary {
         if let Some(known) = self.kinds.iter_mut().find(|known| known.name == kind) {
             known.n += 1;
         } else if self.kinds.len() < N_KINDS {
-            self.kinds.push(Kind {
+            self.kinds.push(FailureKind {
                 name: kind.to_owned(),
                 n: 1,
                 label: label.to_owned(),
@@ -97,7 +97,7 @@ impl Summary {
 
     /// The kinds of failures, the most frequent first, each with its first one's traceback.
     fn failures(&self) -> String {
-        let mut kinds: Vec<&Kind> = self.kinds.iter().collect();
+        let mut kinds: Vec<&FailureKind> = self.kinds.iter().collect();
         kinds.sort_by_key(|kind| std::cmp::Reverse(kind.n));
         let mut text = String::new();
         for (n, kind) in kinds.iter().enumerate() {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_tells_speed_workers_and_percentiles() {
+    fn the_text_shows_speed_workers_and_percentiles() {
         let mut summary = Summary::default();
         summary.took(Duration::from_millis(302), || {
             "input 17 (\"text\")".to_owned()

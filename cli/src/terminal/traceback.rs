@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn files_belong_to_whoever_installed_them() {
+    fn files_belong_to_the_package_that_installed_them() {
         for (file, expected) in [
             ("/home/me/lib/python3.13-notes/a.py", None),
             ("/home/me/python/json.py", None),

@@ -1,4 +1,4 @@
-//! Units: figures as a person reads them.
+//! Units: figures in a readable form.
 
 /// `70 ns`, `1.31 µs`, `30.1 ms`, `2.5 s`
 pub(crate) fn duration(seconds: f64) -> String {

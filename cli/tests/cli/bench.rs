@@ -132,7 +132,7 @@ fn the_report_the_picture_and_the_record_say_the_same() {
 }
 
 #[test]
-fn what_makes_figures_doubtful_is_told() {
+fn unreliable_figures_come_with_a_warning() {
     let found = |function: &str| found(&[function, "a"], "");
     assert!(ids(&found("bench.py:counted"), "warnings").contains(&"varies".to_owned()));
     let cached = ids(&found("bench.py:cached"), "warnings");
@@ -218,7 +218,7 @@ fn what_cannot_be_is_found_before_anything_is_measured() {
     fails(
         &ended,
         2,
-        &["error: the picture cannot go", "hint: --svg FILE"],
+        &["error: the chart cannot go", "hint: use --svg FILE"],
     );
     for seconds in ["0", "-1", "x", "nan", "1e9"] {
         let ended = run(&mut owngil([

@@ -268,8 +268,8 @@ fn signals(names: &[&str], process: &str) {
 
 /// The Python that the command was built with; what `python3` is called is not the same everywhere.
 pub(crate) fn plain_python() -> PathBuf {
-    let told = run(&mut words("map text.py:executable x"));
-    serde_json::from_str(told.check(0).stdout.trim_end()).unwrap()
+    let reported = run(&mut words("map text.py:executable x"));
+    serde_json::from_str(reported.check(0).stdout.trim_end()).unwrap()
 }
 
 pub(crate) fn is_python_3_12() -> bool {

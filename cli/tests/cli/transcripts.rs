@@ -2,7 +2,7 @@
 //!
 //! Each is a file in `transcripts/`: `$` and a line of shell, what it writes to standard output, then what to
 //! standard error, and `? STATUS` where the status is not 0. `[..]` stands for any text within a line.
-//! `OWNGIL_WRITE_TRANSCRIPTS=1` writes the files anew, for a person to read through; they lose their `[..]`.
+//! `OWNGIL_WRITE_TRANSCRIPTS=1` writes the files again, for a person to read through; they lose their `[..]`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ fn play(name: &str) -> usize {
 }
 
 #[test]
-fn mistakes_are_told_with_the_way_out() {
+fn mistakes_are_reported_with_the_way_out() {
     assert!(play("mistakes.txt") >= 10);
 }
 

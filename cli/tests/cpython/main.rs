@@ -60,8 +60,8 @@ struct Python {
 impl Python {
     fn find() -> Result<Python> {
         let mut owngil = Command::new(env!("CARGO_BIN_EXE_owngil"));
-        let told = owngil.args(["map", "-c", "import sys; lambda _: sys.executable", "x"]);
-        let executable: PathBuf = serde_json::from_slice(&told.output()?.stdout)?;
+        let reported = owngil.args(["map", "-c", "import sys; lambda _: sys.executable", "x"]);
+        let executable: PathBuf = serde_json::from_slice(&reported.output()?.stdout)?;
         let script = "import importlib.util as util
 spec = util.find_spec('test') and util.find_spec('test.support')
 print(spec.origin if spec else '')";

@@ -33,7 +33,7 @@ pub(crate) enum Contents {
 /// Why there is none.
 #[derive(Debug)]
 pub(crate) enum Unready {
-    /// Nobody asked for it.
+    /// Not asked for.
     Unwanted,
     /// The packages cannot be fetched here.
     Unreachable(String),
@@ -189,7 +189,7 @@ impl Environment {
         command
     }
 
-    /// What packages are told, in all places alike.
+    /// The variables that packages see, in all places alike.
     pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
         let inside = self.folder.to_string_lossy().into_owned();
         [
@@ -221,18 +221,21 @@ pub(crate) fn base() -> Result<(String, String)> {
     if !output.status.success() {
         return Err(text(&output).into());
     }
-    let told = String::from_utf8(output.stdout)?;
-    let (executable, version) = told.trim().split_once('\n').ok_or("it told no version")?;
+    let reported = String::from_utf8(output.stdout)?;
+    let (executable, version) = reported
+        .trim()
+        .split_once('\n')
+        .ok_or("it printed no version")?;
     Ok((executable.to_owned(), version.to_owned()))
 }
 
-/// The role that tells it.
+/// The role that prints both.
 pub(crate) fn print_base() -> Result<()> {
-    let told: String = Interpreter::scope(|python| {
+    let reported: String = Interpreter::scope(|python| {
         python.exec("import sys")?;
         python.eval("'%s\\n%d.%d' % (sys.executable, *sys.version_info[:2])")
     })?;
-    println!("{told}");
+    println!("{reported}");
     Ok(())
 }
 

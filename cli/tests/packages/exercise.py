@@ -1,6 +1,6 @@
 """What the workloads have in common, and how they are run: `answers` in a plain process, `meet_and_work` in a pool.
 
-A workload is an entry of `brief`, or, where there is more of it, a file with_NAME.py of the same interface: its
+A workload is an entry of `brief`, or, where there is more of it, a module of `long` with the same interface: its
 DISTRIBUTION is what is installed, `work(seed)` does the same for the same seed and gives a value of plain types.
 `writes(path, me)` is what four workers do at once to one path, and `reads(path)` what is then found there.
 """
@@ -81,11 +81,9 @@ def loaded():
 
 @functools.cache
 def load(package):
-    """The workload: a module of its own, or an entry of `brief`."""
+    """The workload: a module of `long`, or an entry of `brief`."""
     warnings.simplefilter("ignore")
-    if importlib.util.find_spec(f"with_{package}"):
-        return importlib.import_module(f"with_{package}")
-    return importlib.import_module("brief").load(package)
+    return importlib.import_module("long").load(package) or importlib.import_module("brief").load(package)
 
 
 def work(package, seed):
@@ -202,16 +200,16 @@ def modules(distribution):
 def workloads():
     """All workloads by name: the distributions that each needs, its own first, and which environment they are in."""
     found = {}
-    for file in FOLDER.glob("with_*.py"):
+    for name, file in importlib.import_module("long").files().items():
         body = ast.parse(file.read_text()).body
-        given = {node.targets[0].id: ast.literal_eval(node.value) for node in body if is_told(node)}
-        found[file.stem.removeprefix("with_")] = [given["DISTRIBUTION"], *given.get("NEEDS", ())]
+        given = {node.targets[0].id: ast.literal_eval(node.value) for node in body if is_requirement(node)}
+        found[name] = [given["DISTRIBUTION"], *given.get("NEEDS", ())]
     for name, workload in importlib.import_module("brief").load_all().items():
         found[name] = [workload.DISTRIBUTION, *workload.needs]
     return dict(sorted(found.items()))
 
 
-def is_told(node):
+def is_requirement(node):
     return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("DISTRIBUTION", "NEEDS")
 
 

@@ -1,24 +1,19 @@
 //! Packages with extension modules: each does real work in four workers at once, and answers as a plain
 //! Python process does.
 //!
-//! A package is a file with_NAME.py, what people met with one a file of `cases`, and each test a process of its own, so that a crash is one failure. They
-//! need pip and a registry, so they run when `OWNGIL_TEST_PACKAGES=1` is set: `make packages`. This program is
-//! also what `make soak` and `make compatibility` run.
+//! A package has a file in `long/`, and what its users reported is a file in `cases/`. Each test runs in a process of
+//! its own, so that a crash is one failure. The tests need pip and a registry, so they run only with
+//! `OWNGIL_TEST_PACKAGES=1`: `make packages`. `make soak` and `make compatibility` run this program, too.
 //!
-//! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `trial` is
-//! one package in one place, `case` what people met, `matrix` each of them, `soak` all of them for long, `suites` the tests that some bring, `record` what was seen, `table`
-//! what is known of each, for a page and for the list that ships.
+//! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `runs` the ways to
+//! run them, `record` what was seen, `table` what is known of each, for a page and for the list that ships.
 
-mod case;
 mod environment;
-mod matrix;
 mod place;
 mod process;
 mod record;
-mod soak;
-mod suites;
+mod runs;
 mod table;
-mod trial;
 mod workload;
 
 use std::process::ExitCode;
@@ -28,6 +23,7 @@ use libtest_mimic::{Arguments, Trial};
 use environment::{Contents, Environment, Unready};
 use place::Place;
 use process::Ended;
+use runs::{case, matrix, soak, suites, trial};
 
 /// What goes wrong here, for a person to read.
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

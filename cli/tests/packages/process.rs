@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::environment::Environment;
 use crate::place::Place;
-use crate::trial::MOVED;
+use crate::runs::trial::MOVED;
 
 /// How long a trial may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -27,7 +27,7 @@ pub(crate) fn trial(environment: &Environment, package: &str, place: Place) -> R
     run(command.arg(environment.folder()))
 }
 
-/// This program again, with what packages are told.
+/// This program again, with the variables that packages see.
 pub(crate) fn role(environment: &Environment) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.envs(environment.variables());

@@ -104,8 +104,8 @@ impl Record {
                     print('%d.%d.%d' % sys.version_info[:3], time.strftime('%Y-%m-%d'))";
         let mut command = Command::new(environment.python());
         let output = command.args(["-c", code]).output()?;
-        let told = String::from_utf8(output.stdout)?;
-        let (python, date) = told.trim().split_once(' ').ok_or("no version")?;
+        let reported = String::from_utf8(output.stdout)?;
+        let (python, date) = reported.trim().split_once(' ').ok_or("no version")?;
         Ok(Record::Machine {
             python: python.to_owned(),
             date: date.to_owned(),
@@ -114,7 +114,7 @@ impl Record {
 
     /// Adds it to its file.
     pub(crate) fn keep(&self, environment: &Environment) -> Result<()> {
-        // Where it was installed is nobody's business.
+        // Where it was installed does not belong in the record.
         let folder = format!("{}/", environment.folder().display());
         let line = serde_json::to_string(self)?.replace(&folder, "") + "\n";
         let _one_at_a_time = FILE.lock();
@@ -148,19 +148,15 @@ impl Record {
 }
 
 fn file(version: &str) -> PathBuf {
-    scripts().join(format!("seen-{version}.jsonl"))
+    scripts().join(format!("seen/{version}.jsonl"))
 }
 
 /// The Pythons of which something is known.
 pub(crate) fn versions() -> Result<Vec<String>> {
     let mut versions = Vec::new();
-    for file in fs::read_dir(scripts())? {
+    for file in fs::read_dir(scripts().join("seen"))? {
         let name = file?.file_name().to_string_lossy().into_owned();
-        let rest = name.strip_prefix("seen-");
-        versions.extend(
-            rest.and_then(|rest| rest.strip_suffix(".jsonl"))
-                .map(str::to_owned),
-        );
+        versions.extend(name.strip_suffix(".jsonl").map(str::to_owned));
     }
     versions.sort();
     Ok(versions)

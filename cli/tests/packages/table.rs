@@ -5,9 +5,9 @@ use std::fs;
 
 use crate::Result;
 use crate::environment::root;
-use crate::matrix::PLACES;
 use crate::place::Place;
 use crate::record::{self, Record};
+use crate::runs::matrix::PLACES;
 
 const BEGIN: &str = "<!-- made by `make compatibility`, from here -->\n";
 const END: &str = "<!-- to here -->\n";
@@ -302,7 +302,7 @@ impl Page {
         for row in self.sorted() {
             let cell = |minor: &&String| {
                 if in_processes.contains(&row.distribution.to_lowercase()) {
-                    return " process (why is below) |".to_owned();
+                    return " process (see below) |".to_owned();
                 }
                 let known = row.minors.get(*minor);
                 format!(" {} |", known.map_or("not tried".to_owned(), Known::cell))
@@ -312,18 +312,18 @@ impl Page {
         }
         let refusals = self.refusals();
         if !refusals.is_empty() {
-            lines.push("\nWhat kept packages from private copies:\n".to_owned());
+            lines.push("\nHow packages failed in private copies:\n".to_owned());
             lines.extend(refusals);
         }
         lines.push(
-            "\nPackages that run in worker processes, whatever was seen, and why:\n".to_owned(),
+            "\nPackages that always run in worker processes, and why:\n".to_owned(),
         );
         lines.extend(shown(
             "processes.tsv",
-            ["Package", "Kind", "It …"],
+            ["Package", "Kind", "Reason"],
             [0, 2, 3],
         ));
-        lines.push("\nLibraries of the system that Python code may load in an interpreter (`ctypes`, cffi), and why:\n".to_owned());
+        lines.push("\nSystem libraries that Python code may load in an interpreter (`ctypes`, cffi), and why that is safe:\n".to_owned());
         lines.extend(shown("libraries.tsv", ["Library", "Why", ""], [0, 1, 1]));
         lines.join("\n")
     }
@@ -349,7 +349,7 @@ impl Page {
     /// The list: one line per package and Python.
     fn list(&self) -> String {
         let mut text = String::from(
-            "# Packages that may have private copies. `make compatibility` makes this file of cli/tests/packages/seen-*.jsonl.\n\
+            "# Packages that may have private copies. `make compatibility` makes this file of cli/tests/packages/seen/*.jsonl.\n\
              # distribution\tmodules\tpython\toldest\tnewest\tevidence\n",
         );
         let in_processes = in_processes();

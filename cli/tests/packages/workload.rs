@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::environment::{Environment, scripts};
 
-/// How often each trial retires all workers and starts anew, the first start among it.
+/// How often each trial starts workers, the first start included; it retires all of them in between.
 pub(crate) const N_ROUNDS: usize = 2;
 
 /// What a package gave: the extension modules that were loaded, and a text for each seed.
@@ -52,22 +52,24 @@ pub(crate) fn all(python: &str) -> Result<BTreeMap<String, Vec<String>>> {
 
 /// The packages that have a file of their own.
 pub(crate) fn long_names() -> Vec<String> {
-    let files = fs::read_dir(scripts()).into_iter().flatten().flatten();
-    let names = files.filter_map(|file| {
-        let name = file.file_name().into_string().ok()?;
-        Some(name.strip_prefix("with_")?.strip_suffix(".py")?.to_owned())
-    });
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
+    long_files().into_keys().collect()
 }
 
 pub(crate) fn is_long(package: &str) -> bool {
-    long_file(package).exists()
+    long_files().contains_key(package)
 }
 
-fn long_file(package: &str) -> PathBuf {
-    scripts().join(format!("with_{package}.py"))
+/// The files with_NAME.py in the folders of `long`, by the names of their packages.
+fn long_files() -> BTreeMap<String, PathBuf> {
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries(scripts().join("long"));
+    let files = folders.flat_map(|folder| entries(folder.path()));
+    let named = files.filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        let name = name.strip_prefix("with_")?.strip_suffix(".py")?;
+        Some((name.to_owned(), file.path()))
+    });
+    named.collect()
 }
 
 /// How many different inputs a package gets.
@@ -133,9 +135,9 @@ pub(crate) fn read(environment: &Environment, package: &str, path: &str) -> Resu
 fn fingerprint(package: &str) -> Result<u64> {
     let mut state = DefaultHasher::new();
     fs::read(scripts().join("exercise.py"))?.hash(&mut state);
-    match fs::read(long_file(package)) {
-        Ok(text) => text.hash(&mut state),
-        Err(_) => of_brief(package)?.hash(&mut state),
+    match long_files().get(package) {
+        Some(file) => fs::read(file)?.hash(&mut state),
+        None => of_brief(package)?.hash(&mut state),
     }
     Ok(state.finish())
 }

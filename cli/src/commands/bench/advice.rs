@@ -33,7 +33,7 @@ pub(crate) fn advise(figures: &Figures) -> Vec<Advice> {
     all
 }
 
-/// What makes the figures doubtful, or less than they seem.
+/// What makes the figures unreliable, or less than they seem.
 pub(crate) fn warn(figures: &Figures) -> Vec<Advice> {
     let mut all = Vec::new();
     if let Some(free) = figures.cores_free.filter(|_| figures.was_busy()) {
@@ -41,8 +41,8 @@ pub(crate) fn warn(figures: &Figures) -> Vec<Advice> {
         all.push(advice(
             "busy",
             format!(
-                "the machine was busy: of {n} cores only {free:.1} were free, so that the \
-                 figures are doubtful"
+                "the machine was busy: only {free:.1} of {n} cores were free, so the figures are \
+                 unreliable"
             ),
         ));
     }
@@ -51,25 +51,25 @@ pub(crate) fn warn(figures: &Figures) -> Vec<Advice> {
         let rounds = if n == 1 { "one round" } else { "two rounds" };
         all.push(advice(
             "few-rounds",
-            format!("the time was enough for {rounds} only: --seconds gives it more"),
+            format!("the time was only enough for {rounds}: use --seconds to measure for longer"),
         ));
     }
     if figures.keeps_results {
         all.push(advice(
             "keeps-results",
-            "the function keeps its results (cache_info), and the same inputs come again and again: \
-             what was measured is the look-up",
+            "the function caches its results (cache_info), and the inputs repeat: the figures are those \
+             of the cache",
         ));
     }
     if !figures.is_repeatable {
         all.push(advice(
             "varies",
-            "the function does not give the same twice, so that workers could not be compared",
+            "the function does not return the same result twice, so workers could not be compared",
         ));
     }
     if figures.inputs.is_cut {
         let n = count(figures.inputs.given as u64);
-        let text = format!("only the first {n} inputs were read, which are 256 MiB");
+        let text = format!("only the first {n} inputs (256 MiB) were read");
         all.push(advice("cut", text));
     }
     all
@@ -107,8 +107,8 @@ fn verdict(figures: &Figures) -> Advice {
         return advice(
             "unclear",
             format!(
-                "{n} own GILs were {up} times as fast as a plain loop, but other programs took \
-                 part of the cores: measure again when they do not."
+                "{n} own GILs were {up} times as fast as a plain loop, but other programs used part \
+                 of the cores: measure again when the machine is idle."
             ),
         );
     }
@@ -118,8 +118,8 @@ fn verdict(figures: &Figures) -> Advice {
             "processes",
             format!(
                 "Worker processes do better: {n} are {} times as fast as a plain loop, {n} own GILs \
-                 {up} times. Something that is one for the whole process is in the way, such as a \
-                 lock in C code or in its allocator. --backend process is the answer here.",
+                 {up} times. Something that the whole process shares slows workers down, such as a \
+                 lock in C code or in its allocator. Use --backend process.",
                 times(processes.speed_up)
             ),
         );
@@ -127,9 +127,9 @@ fn verdict(figures: &Figures) -> Advice {
     advice(
         "contended",
         format!(
-            "{n} own GILs are {up} times as fast as a plain loop, though only {} of the time goes \
-             into crossing: something else is shared, such as memory bandwidth, a file, a lock in \
-             C code or in the system. More workers will not help before that is found.",
+            "{n} own GILs are {up} times as fast as a plain loop, although crossing takes only {} of \
+             the time: something else is shared, such as memory bandwidth, a file, or a lock in C \
+             code or in the system. More workers do not help until you find it.",
             percent(figures.crossing.share)
         ),
     )
@@ -231,7 +231,7 @@ fn crossing(figures: &Figures, best: &Point) -> Advice {
         format!(
             "The calls are too small: a plain loop does {}, and handing a call over takes {} where \
              the call itself takes {}. Let a call do more, such as a list of inputs instead of one; \
-             else a plain loop in one interpreter is best.{pays}",
+             otherwise a plain loop in one interpreter is best.{pays}",
             rate(figures.plain_loop.calls_per_second),
             duration(crossing.seconds),
             duration(figures.plain_loop.mean_seconds)
@@ -242,10 +242,10 @@ fn crossing(figures: &Figures, best: &Point) -> Advice {
 fn single(figures: &Figures) -> Advice {
     let why = match figures.cores {
         1 => "This process has one core, where nothing runs in parallel",
-        _ => "One worker has nothing to run beside: without -j 1 all cores are compared",
+        _ => "One worker runs nothing in parallel: omit -j 1 to compare all cores",
     };
     let share = percent(figures.crossing.share);
-    let text = format!("{why}. What can be said is that crossing would take {share} of the time.");
+    let text = format!("{why}. Crossing would take {share} of the time.");
     advice("single", text)
 }
 
@@ -255,12 +255,12 @@ fn refused(figures: &Figures) -> Advice {
     let processes = times(figures.processes.speed_up);
     let elsewhere = match figures.one_gil.speed_up >= GAIN {
         true => format!(
-            "--backend thread does, and there {n} threads are {up} times as fast; {n} processes are \
-             {processes} times."
+            "With --backend thread, {n} threads are {up} times as fast; {n} processes are {processes} \
+             times as fast."
         ),
         false => format!(
-            "--backend thread does, but on its one GIL {n} threads are only {up} times as fast: \
-             with --backend process {n} are {processes} times."
+            "With --backend thread, {n} threads share one GIL and are only {up} times as fast; with \
+             --backend process, {n} processes are {processes} times as fast."
         ),
     };
     let why = figures.refused.as_deref().unwrap_or_default();
@@ -427,14 +427,14 @@ mod tests {
         let all = advise(&figures);
         assert_eq!(ids(&all), ["refused"]);
         assert!(
-            all[0].text.contains("--backend thread does, and"),
+            all[0].text.contains("With --backend thread, "),
             "{}",
             all[0].text
         );
         figures.one_gil.speed_up = 1.0;
         let text = &advise(&figures)[0].text;
         assert!(
-            text.contains("numpy") && text.contains("with --backend process 2 are 1.00 times"),
+            text.contains("numpy") && text.contains("with --backend process, 2 processes are 1.00 times"),
             "{text}"
         );
     }
@@ -461,20 +461,20 @@ mod tests {
     }
 
     #[test]
-    fn whatever_makes_figures_doubtful_is_told() {
+    fn unreliable_figures_come_with_a_warning() {
         let mut figures = figures(1e-3, 1e-6, 1.0, &[(1, 1.0), (2, 1.9)]);
         figures.cores_free = Some(1.2);
         figures.rounds = 1;
         figures.keeps_results = true;
         figures.is_repeatable = false;
         figures.inputs.is_cut = true;
-        let told = warn(&figures);
+        let reported = warn(&figures);
         let expected = ["busy", "few-rounds", "keeps-results", "varies", "cut"];
-        assert_eq!(ids(&told), expected);
+        assert_eq!(ids(&reported), expected);
         assert!(
-            told[0].text.contains("of 2 cores only 1.2"),
+            reported[0].text.contains("only 1.2 of 2 cores"),
             "{}",
-            told[0].text
+            reported[0].text
         );
     }
 }

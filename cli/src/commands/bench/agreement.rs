@@ -1,8 +1,8 @@
-//! Agreement: whether two calls have given the same.
+//! Agreement: whether two calls returned the same.
 
 use owngil::Value;
 
-/// Whether two values are alike as far as can be told: a NaN is like a NaN, sets and dicts have no
+/// Whether two values are alike as far as can be seen: a NaN is like a NaN, sets and dicts have no
 /// order, and of objects that cross pickled only the types are compared, since one object can be
 /// pickled in many ways.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::figures::{Figures, Point};
+use super::svg::Svg;
 use crate::terminal::units::times;
 
 const WIDTH: f64 = 640.0;
@@ -22,7 +23,7 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e6edf3}.quiet{fill:#9198a1}\
 .grid{stroke:#2f353d}.ideal,.plain{stroke:#7d8590}.own{stroke:#4493f8;fill:#4493f8}\
 .one{stroke:#f0883e;fill:#f0883e}.process{stroke:#ab7df8;fill:#ab7df8}}.ideal{fill:none;stroke-dasharray:5 4}\
-.curve{fill:none;stroke-width:2.5}";
+.curve{fill:none;stroke-width:2.5}.end{text-anchor:end}.middle{text-anchor:middle}";
 
 /// Where things are on the picture.
 struct Scale {
@@ -58,80 +59,61 @@ pub(crate) fn chart(figures: &Figures) -> String {
         n_workers: figures.workers as f64,
         most: (most * 1.05 / step).ceil() * step,
     };
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\">\n<style>{STYLE}</style>\n\
-         <rect class=\"page\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"8\"/>\n"
+    let title = shortened(&figures.function);
+    let mut svg = Svg::new((WIDTH, HEIGHT), &title, STYLE);
+    svg.element(
+        "rect",
+        "page",
+        format_args!("width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"8\""),
     );
     let python = format!("Python {}, {} cores", figures.python, figures.cores);
-    text(
-        &mut svg,
-        "title",
-        LEFT,
-        32.0,
-        "start",
-        &shortened(&figures.function),
-    );
-    text(&mut svg, "quiet", RIGHT, 32.0, "end", &python);
+    svg.text("title", (LEFT, 32.0), &title);
+    svg.text("quiet end", (RIGHT, 32.0), &python);
     grid(&mut svg, figures, &scale, step);
     legend(&mut svg, figures);
-
-    let ideal = path(figures.own_gils.iter().map(|point| {
-        let ideal = figures.ideal(point.workers);
-        (scale.x(point.workers), scale.y(ideal))
-    }));
-    let _ = writeln!(svg, "<path class=\"ideal\" d=\"{ideal}\"/>");
-    line(
-        &mut svg,
-        "plain",
-        (LEFT, scale.y(1.0)),
-        (RIGHT, scale.y(1.0)),
-    );
-    let curve = figures.own_gils.iter();
-    let curve = path(curve.map(|point| (scale.x(point.workers), scale.y(point.speed_up))));
-    let _ = writeln!(svg, "<path class=\"own curve\" d=\"{curve}\"/>");
-    for point in &figures.own_gils {
-        whisker(&mut svg, "own", point, &scale);
-        let (x, y) = (scale.x(point.workers), scale.y(point.speed_up));
-        let _ = writeln!(
-            svg,
-            "<circle class=\"own\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"
-        );
-        text(
-            &mut svg,
-            "",
-            x - 8.0,
-            y - 10.0,
-            "end",
-            &times(point.speed_up),
-        );
-    }
+    own_gils(&mut svg, figures, &scale);
     for (class, point) in [("one", &figures.one_gil), ("process", &figures.processes)] {
         whisker(&mut svg, class, point, &scale);
         let (x, y) = (scale.x(point.workers), scale.y(point.speed_up));
         square(&mut svg, class, x, y);
-        text(
-            &mut svg,
-            "",
-            x + 9.0,
-            y - 7.0,
-            "start",
-            &times(point.speed_up),
-        );
+        svg.text("", (x + 9.0, y - 7.0), &times(point.speed_up));
     }
-    svg.push_str("</svg>\n");
-    svg
+    svg.finish()
+}
+
+/// The curve, beside the ideal one and the plain loop.
+fn own_gils(svg: &mut Svg, figures: &Figures, scale: &Scale) {
+    let points = &figures.own_gils;
+    let curve = |speed_up: &dyn Fn(&Point) -> f64| {
+        path(
+            points
+                .iter()
+                .map(|point| (scale.x(point.workers), scale.y(speed_up(point)))),
+        )
+    };
+    let ideal = curve(&|point| figures.ideal(point.workers));
+    svg.element("path", "ideal", format_args!("d=\"{ideal}\""));
+    let plain = scale.y(1.0);
+    svg.line("plain", (LEFT, plain), (RIGHT, plain));
+    let own = curve(&|point| point.speed_up);
+    svg.element("path", "own curve", format_args!("d=\"{own}\""));
+    for point in points {
+        whisker(svg, "own", point, scale);
+        let (x, y) = (scale.x(point.workers), scale.y(point.speed_up));
+        circle(svg, "own", x, y);
+        svg.text("end", (x - 8.0, y - 10.0), &times(point.speed_up));
+    }
 }
 
 /// Lines across, with the speed-ups beside them and the numbers of workers below.
-fn grid(svg: &mut String, figures: &Figures, scale: &Scale, step: f64) {
+fn grid(svg: &mut Svg, figures: &Figures, scale: &Scale, step: f64) {
     for at in 0..=(scale.most / step).round() as u32 {
         let at = f64::from(at) * step;
         let y = scale.y(at);
-        line(svg, "grid", (LEFT, y), (RIGHT, y));
+        svg.line("grid", (LEFT, y), (RIGHT, y));
         let digits = usize::from(step < 1.0);
         let label = format!("{at:.digits$}");
-        text(svg, "quiet", LEFT - 8.0, y + 4.0, "end", &label);
+        svg.text("quiet end", (LEFT - 8.0, y + 4.0), &label);
     }
     let mut last = f64::NEG_INFINITY;
     let points = figures.own_gils.iter().chain([&figures.one_gil]);
@@ -140,28 +122,23 @@ fn grid(svg: &mut String, figures: &Figures, scale: &Scale, step: f64) {
         // Small numbers of many workers would stand on one another.
         if x - last >= 20.0 {
             let label = point.workers.to_string();
-            text(svg, "quiet", x, BOTTOM + 20.0, "middle", &label);
+            svg.text("quiet middle", (x, BOTTOM + 20.0), &label);
             last = x;
         }
     }
     let middle = (LEFT + RIGHT) / 2.0;
-    text(svg, "quiet", middle, BOTTOM + 42.0, "middle", "workers");
+    svg.text("quiet middle", (middle, BOTTOM + 42.0), "workers");
 }
 
-fn legend(svg: &mut String, figures: &Figures) {
+fn legend(svg: &mut Svg, figures: &Figures) {
     let y = 60.0;
     let mut x = LEFT;
     if !figures.own_gils.is_empty() {
-        let _ = writeln!(
-            svg,
-            "<circle class=\"own\" cx=\"{}\" cy=\"{}\" r=\"4\"/>",
-            x + 8.0,
-            y - 4.0
-        );
-        text(svg, "", x + 20.0, y, "start", "own GILs");
+        circle(svg, "own", x + 8.0, y - 4.0);
+        svg.text("", (x + 20.0, y), "own GILs");
         x += 90.0;
-        line(svg, "ideal", (x, y - 4.0), (x + 24.0, y - 4.0));
-        text(svg, "", x + 32.0, y, "start", "ideal");
+        svg.line("ideal", (x, y - 4.0), (x + 24.0, y - 4.0));
+        svg.text("", (x + 32.0, y), "ideal");
         x += 80.0;
     }
     for (class, name, width) in [
@@ -169,40 +146,33 @@ fn legend(svg: &mut String, figures: &Figures) {
         ("process", "processes", 100.0),
     ] {
         square(svg, class, x + 6.0, y - 4.0);
-        text(svg, "", x + 18.0, y, "start", name);
+        svg.text("", (x + 18.0, y), name);
         x += width;
     }
-    line(svg, "plain", (x, y - 4.0), (x + 24.0, y - 4.0));
-    text(svg, "", x + 32.0, y, "start", "plain loop = 1");
+    svg.line("plain", (x, y - 4.0), (x + 24.0, y - 4.0));
+    svg.text("", (x + 32.0, y), "plain loop = 1");
 }
 
-fn whisker(svg: &mut String, class: &str, point: &Point, scale: &Scale) {
+fn whisker(svg: &mut Svg, class: &str, point: &Point, scale: &Scale) {
     let x = scale.x(point.workers);
     let (low, high) = (scale.y(point.speed_up_low), scale.y(point.speed_up_high));
-    line(svg, class, (x, low), (x, high));
+    svg.line(class, (x, low), (x, high));
 }
 
-fn square(svg: &mut String, class: &str, x: f64, y: f64) {
+fn square(svg: &mut Svg, class: &str, x: f64, y: f64) {
     let (x, y) = (x - 4.0, y - 4.0);
-    let _ = writeln!(
-        svg,
-        "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"8\" height=\"8\"/>"
+    svg.element(
+        "rect",
+        class,
+        format_args!("x=\"{x:.1}\" y=\"{y:.1}\" width=\"8\" height=\"8\""),
     );
 }
 
-fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
-    let _ = writeln!(
-        svg,
-        "<line class=\"{class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
-        from.0, from.1, to.0, to.1
-    );
-}
-
-fn text(svg: &mut String, class: &str, x: f64, y: f64, anchor: &str, text: &str) {
-    let _ = writeln!(
-        svg,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
-        escaped(text)
+fn circle(svg: &mut Svg, class: &str, x: f64, y: f64) {
+    svg.element(
+        "circle",
+        class,
+        format_args!("cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\""),
     );
 }
 
@@ -231,22 +201,6 @@ fn shortened(name: &str) -> String {
         true => name.to_owned(),
         false => format!("…{}", name.chars().skip(n - LONGEST).collect::<String>()),
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            // XML has no place for these.
-            c if c.is_control() => safe.push('\u{FFFD}'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

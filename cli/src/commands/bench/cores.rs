@@ -1,4 +1,4 @@
-//! Cores: whether they are free, found by threads that do nothing but count.
+//! Cores: whether they are free, measured by threads that only count.
 
 use std::hint::black_box;
 use std::sync::Barrier;

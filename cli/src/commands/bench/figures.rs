@@ -12,7 +12,7 @@ pub(crate) struct Figures {
     pub(crate) workers: usize,
     /// Cores that this process may use.
     pub(crate) cores: usize,
-    pub(crate) inputs: Inputs,
+    pub(crate) inputs: InputFigures,
     pub(crate) rounds: usize,
     /// How long the rounds took together.
     pub(crate) seconds: f64,
@@ -39,7 +39,7 @@ pub(crate) struct Figures {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Inputs {
+pub(crate) struct InputFigures {
     pub(crate) given: usize,
     pub(crate) used: usize,
     /// Whether there were more than memory was set aside for.
@@ -226,7 +226,7 @@ pub(super) mod tests {
             function: "a.py:f".to_owned(),
             workers,
             cores: workers,
-            inputs: Inputs {
+            inputs: InputFigures {
                 given: 10,
                 used: 10,
                 is_cut: false,

@@ -1,4 +1,4 @@
-//! Measure: the first calls, and the rounds in which everything is measured in turn.
+//! Measure: the first calls, and the rounds that measure everything in turn.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -8,13 +8,13 @@ use owngil::{Error, Function, Payload, Value};
 use super::agreement::same;
 use super::cores::Cores;
 use super::figures::{self, Crossing, Figures, Plain, Quantiles, Start, median};
-use super::inputs::{Inputs, TEXT_MAX, gcd};
 use super::pools::Pools;
-use super::{BenchPlan, Progress};
+use super::sample::{Sample, TEXT_MAX, gcd};
+use super::{BenchPlan, BenchProgress};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::input::Input;
-use crate::input::binding::Binding;
+use crate::input::call::binding::Binding;
 use crate::options::jobs::n_cores;
 use crate::options::plan::no_inputs;
 use crate::session::Session;
@@ -36,14 +36,14 @@ const EACH_FROM: f64 = 20e-6;
 pub(crate) fn measure(
     plan: BenchPlan,
     session: &Session,
-    progress: &Progress,
+    progress: &BenchProgress,
 ) -> Result<Figures, Fatal> {
     let pools = Pools::start(&plan, session, progress)?;
     progress.say("reading inputs");
     let (reference, function) = (plan.calls.reference.clone(), plan.calls.function);
     let name = plan.calls.inputs.name.clone();
     let binding = Binding::new(&pools.list[pools.widest], &function, &plan.process, session);
-    let inputs = Inputs::read(plan.calls.blocks(binding), &name, TEXT_MAX)?;
+    let inputs = Sample::read(plan.calls.blocks(binding), &name, TEXT_MAX)?;
     if inputs.len() == 0 {
         return Err(no_inputs("bench"));
     }
@@ -86,11 +86,11 @@ fn harness(name: &str) -> Function {
 struct Bench<'a> {
     reference: String,
     function: Function,
-    inputs: Inputs,
+    inputs: Sample,
     /// Those that are used, with their numbers.
     used: Vec<(usize, Input)>,
     pools: Pools,
-    progress: &'a Progress,
+    progress: &'a BenchProgress,
     /// How long one measurement should take, in seconds.
     slice: f64,
     argument_bytes: usize,
@@ -466,7 +466,7 @@ impl Bench<'_> {
             function: self.reference.clone(),
             workers: n_workers,
             cores: n_cores(),
-            inputs: figures::Inputs {
+            inputs: figures::InputFigures {
                 given: self.inputs.len(),
                 used: n_used,
                 is_cut: self.inputs.is_cut,

@@ -1,6 +1,6 @@
 //! Bench: `owngil bench`, whether own GILs pay for a function, and from when.
 //!
-//! `inputs` are read and held; `measure` runs `pools` over them in rounds, with `harness.py` for what
+//! A `sample` of the inputs is read and held; `measure` runs `pools` over them in rounds, with `harness.py` for what
 //! happens inside an interpreter and `cores` to see whether the machine was free; `figures` are what
 //! comes of it, `advice` what follows; `table`, `chart` and JSON show it.
 
@@ -9,9 +9,10 @@ mod agreement;
 mod chart;
 mod cores;
 mod figures;
-mod inputs;
 mod measure;
 mod pools;
+mod sample;
+mod svg;
 mod table;
 
 use std::ffi::OsStr;
@@ -45,20 +46,20 @@ pub(crate) struct BenchPlan {
     /// How long the rounds should take together.
     seconds: f64,
     n_rounds: usize,
-    svg: Option<Target>,
-    json: Option<Target>,
+    svg: Option<Destination>,
+    json: Option<Destination>,
 }
 
 impl BenchPlan {
-    /// Opens what will be written: nobody should wait for figures that have no place to go.
+    /// Opens the files first: a measurement whose results cannot be written is a waste of time.
     pub(crate) fn new(args: BenchArgs, stdin: Stdin) -> Result<BenchPlan, Fatal> {
         let (seconds, n_rounds) = match args.quick {
             true => (2.0, 3),
             false => (args.seconds, 5),
         };
         if args.svg.as_deref() == Some(Path::new("-")) {
-            let fatal = Fatal::new(Exit::Usage, "the picture cannot go to standard output");
-            return Err(fatal.hint("--svg FILE writes it to a file"));
+            let fatal = Fatal::new(Exit::Usage, "the chart cannot go to standard output");
+            return Err(fatal.hint("use --svg FILE to write it to a file"));
         }
         let calls = CallsPlan::new("bench", args.calls, stdin)?;
         if calls.inputs.n_groups > 1 {
@@ -71,28 +72,28 @@ impl BenchPlan {
             n_workers: args.jobs.map_or_else(n_cores, Jobs::n_workers),
             seconds,
             n_rounds,
-            svg: args.svg.map(Target::open).transpose()?,
-            json: args.json.map(Target::open).transpose()?,
+            svg: args.svg.map(Destination::open).transpose()?,
+            json: args.json.map(Destination::open).transpose()?,
         })
     }
 }
 
 /// Where something is written.
 #[derive(Debug)]
-enum Target {
+enum Destination {
     Stdout,
     File(PathBuf, File),
 }
 
-impl Target {
+impl Destination {
     /// What is in the file stays there until there is something new.
-    fn open(path: PathBuf) -> Result<Target, Fatal> {
+    fn open(path: PathBuf) -> Result<Destination, Fatal> {
         if path.as_os_str() == OsStr::new("-") {
-            return Ok(Target::Stdout);
+            return Ok(Destination::Stdout);
         }
         let mut options = OpenOptions::new();
         match options.write(true).create(true).truncate(false).open(&path) {
-            Ok(file) => Ok(Target::File(path, file)),
+            Ok(file) => Ok(Destination::File(path, file)),
             Err(error) => {
                 let message = format!("cannot write {}", path.display());
                 Err(Fatal::new(Exit::Usage, message).cause(error))
@@ -102,20 +103,20 @@ impl Target {
 
     fn write(self, text: &str, session: &Session) -> Result<(), Fatal> {
         let written = match &self {
-            Target::Stdout => {
+            Destination::Stdout => {
                 session
                     .stdout
                     .append(|out| out.extend_from_slice(text.as_bytes()));
                 Ok(())
             }
-            Target::File(_, file) => replace(file, text),
+            Destination::File(_, file) => replace(file, text),
         };
         written.map_err(|error| match self {
-            Target::File(path, _) => {
+            Destination::File(path, _) => {
                 let message = format!("cannot write {}", path.display());
                 Fatal::new(Exit::Failed, message).cause(error)
             }
-            Target::Stdout => Fatal::new(Exit::Failed, "cannot write").cause(error),
+            Destination::Stdout => Fatal::new(Exit::Failed, "cannot write").cause(error),
         })
     }
 }
@@ -130,13 +131,13 @@ fn replace(mut file: &File, text: &str) -> io::Result<()> {
 
 /// Says what is being done, where a person is looking.
 #[derive(Debug)]
-struct Progress {
+struct BenchProgress {
     stderr: Arc<Stderr>,
     is_shown: bool,
     start: Instant,
 }
 
-impl Progress {
+impl BenchProgress {
     fn say(&self, what: &str) {
         if self.is_shown {
             let seconds = self.start.elapsed().as_secs();
@@ -149,7 +150,7 @@ impl Progress {
 
 /// What `--json` writes.
 #[derive(Debug, Serialize)]
-struct Record<'a> {
+struct BenchRecord<'a> {
     #[serde(flatten)]
     figures: &'a Figures,
     warnings: &'a [Advice],
@@ -159,7 +160,7 @@ struct Record<'a> {
 /// Measures, and tells what was found.
 pub(crate) fn bench(mut plan: BenchPlan, session: &Session) -> Result<Exit, Fatal> {
     let (svg, json) = (plan.svg.take(), plan.json.take());
-    let progress = Progress {
+    let progress = BenchProgress {
         stderr: Arc::clone(&session.stderr),
         is_shown: session.stderr.is_terminal() && !plan.process.quiet,
         start: Instant::now(),
@@ -169,16 +170,16 @@ pub(crate) fn bench(mut plan: BenchPlan, session: &Session) -> Result<Exit, Fata
     session.stderr.set_status(String::new());
     let figures = measured?;
     let (warnings, advice) = (advice::warn(&figures), advice::advise(&figures));
-    if !matches!(json, Some(Target::Stdout)) {
-        let told = if quiet { &[][..] } else { &warnings };
-        let text = table::report(&figures, told, &advice, Screen::find());
-        Target::Stdout.write(&text, session)?;
+    if !matches!(json, Some(Destination::Stdout)) {
+        let reported = if quiet { &[][..] } else { &warnings };
+        let text = table::report(&figures, reported, &advice, Screen::find());
+        Destination::Stdout.write(&text, session)?;
     }
     if let Some(svg) = svg {
         svg.write(&chart::chart(&figures), session)?;
     }
     if let Some(json) = json {
-        let record = Record {
+        let record = BenchRecord {
             figures: &figures,
             warnings: &warnings,
             advice: &advice,

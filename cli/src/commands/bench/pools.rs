@@ -1,4 +1,4 @@
-//! Pools: those that are compared, and what it took to start them.
+//! Pools: the pools that are compared, and what it took to start them.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use owngil::{
     Backend, Error, Extensions, Function, LoadErrorKind, OutputPolicy, Pool, StartError, Stream,
 };
 
-use super::{BenchPlan, Progress};
+use super::{BenchPlan, BenchProgress};
 use crate::fatal::Fatal;
 use crate::python::own_list;
 use crate::session::Session;
@@ -35,7 +35,7 @@ impl Pools {
     pub(crate) fn start(
         plan: &BenchPlan,
         session: &Session,
-        progress: &Progress,
+        progress: &BenchProgress,
     ) -> Result<Pools, Fatal> {
         let start = Instant::now();
         let python = session.start_python(&plan.process)?;

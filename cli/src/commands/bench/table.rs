@@ -77,7 +77,7 @@ fn head(figures: &Figures) -> String {
 
 /// A line for each configuration.
 fn curve(figures: &Figures, screen: Screen) -> String {
-    let mut rows = vec![Row {
+    let mut rows = vec![SpeedRow {
         label: "plain loop".to_owned(),
         rate: figures.plain_loop.calls_per_second,
         speed_up: 1.0,
@@ -86,18 +86,18 @@ fn curve(figures: &Figures, screen: Screen) -> String {
     }];
     let n = figures.one_gil.workers;
     let threads = format!("{n} thread{}, one GIL", if n == 1 { "" } else { "s" });
-    rows.push(Row::new(threads, &figures.one_gil, None));
+    rows.push(SpeedRow::new(threads, &figures.one_gil, None));
     for point in &figures.own_gils {
         let label = match point.workers {
             1 => "1 own GIL".to_owned(),
             n => format!("{n} own GILs"),
         };
         let ideal = figures.ideal(point.workers);
-        rows.push(Row::new(label, point, Some(ideal)));
+        rows.push(SpeedRow::new(label, point, Some(ideal)));
     }
     let processes = format!("{n} process{}", if n == 1 { "" } else { "es" });
     let ideal = figures.ideal(n);
-    rows.push(Row::new(processes, &figures.processes, Some(ideal)));
+    rows.push(SpeedRow::new(processes, &figures.processes, Some(ideal)));
     let label_width = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
     let spread_width = rows.iter().map(|row| row.spread.chars().count()).max();
     let spread_width = spread_width.unwrap_or(0);
@@ -126,7 +126,7 @@ fn curve(figures: &Figures, screen: Screen) -> String {
     lines.join("\n") + "\n"
 }
 
-struct Row {
+struct SpeedRow {
     label: String,
     rate: f64,
     speed_up: f64,
@@ -134,9 +134,9 @@ struct Row {
     mark: Option<f64>,
 }
 
-impl Row {
-    fn new(label: String, point: &Point, mark: Option<f64>) -> Row {
-        Row {
+impl SpeedRow {
+    fn new(label: String, point: &Point, mark: Option<f64>) -> SpeedRow {
+        SpeedRow {
             label,
             rate: point.calls_per_second,
             speed_up: point.speed_up,

@@ -22,21 +22,20 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
             "they work"
         };
         sentences.push(format!(
-            "Mend or install {} first: {they} in no Python.",
+            "Fix or install {} first: {they} in no Python.",
             listed(&stopped)
         ));
     }
     let (processes, copies) = (of(Need::Process), of(Need::PrivateCopy));
     let runs = command(subject);
     if !processes.is_empty() {
-        let takes = if processes.len() == 1 {
-            "takes"
+        let need = if processes.len() == 1 {
+            "needs"
         } else {
-            "take"
+            "need"
         };
         sentences.push(format!(
-            "{} {takes} worker processes: {runs} starts them by itself when it comes to that, and \
-             `--backend process` from the outset.",
+            "{} {need} worker processes: {runs} starts them when needed, `--backend process` at once.",
             listed(&processes)
         ));
         if let Some(package) = report
@@ -46,7 +45,7 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
             .next()
         {
             sentences.push(format!(
-                "Whether private copies hold, `owngil doctor --try {package}` finds out."
+                "To test private copies, run `owngil doctor --try {package}`."
             ));
         }
     } else if !copies.is_empty() {
@@ -57,7 +56,7 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
         };
         sentences.push(format!(
             "{} {run} in interpreters with their own GIL, in parallel, from private copies of \
-             {their} files: {runs} makes them by itself.",
+             {their} files: {runs} creates them.",
             listed(&copies)
         ));
     } else if stopped.is_empty() && report.need() == Need::Strict {
@@ -67,7 +66,7 @@ pub(super) fn advise(subject: &Subject, report: &Report) -> String {
     }
     if let (Some(pool), Subject::Script(path)) = (own_pool(report), subject) {
         sentences.push(format!(
-            "It imports {pool}: in place of a pool of its own, `owngil map {}:NAME` calls its function for each input.",
+            "It imports {pool}: instead of its own pool, `owngil map {}:NAME` can call its function for each input.",
             path.display()
         ));
     }

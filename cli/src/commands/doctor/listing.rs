@@ -35,11 +35,11 @@ pub(super) fn listing(list: &List, screen: Screen) -> String {
     }
     text += "\nRun in worker processes, in any version:\n\n";
     for package in list.in_processes() {
-        let told = wrapped(
+        let reported = wrapped(
             &format!("{}: {}", package.distribution, package.reason),
             screen.width - 4,
         );
-        for (number, line) in told.lines().enumerate() {
+        for (number, line) in reported.lines().enumerate() {
             text += &format!("{}{line}\n", if number == 0 { "  " } else { "    " });
         }
     }

@@ -7,7 +7,7 @@ mod advice;
 mod listing;
 mod record;
 mod table;
-mod trying;
+mod try_package;
 
 use std::env;
 use std::path::{MAIN_SEPARATOR, PathBuf};
@@ -27,8 +27,8 @@ use crate::python::own_list;
 use crate::session::Session;
 use crate::terminal::screen::Screen;
 
-pub(crate) use trying::TryArgs;
-use trying::Trying;
+pub(crate) use try_package::TryArgs;
+use try_package::Trying;
 
 /// What `owngil doctor` is to do.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub(crate) fn doctor(mut plan: DoctorPlan, session: &Session) -> Result<Exit, Fa
     let program = env::current_exe().map_err(|error| {
         Fatal::new(
             Exit::Failed,
-            "cannot find this program, to try imports with",
+            "cannot find this program, which runs the import trials",
         )
         .cause(error)
     })?;
@@ -160,7 +160,7 @@ fn refuse_free_threaded(info: &RuntimeInfo) -> Result<(), Fatal> {
     if !info.is_free_threaded {
         return Ok(());
     }
-    let message = "the doctor finds out what runs in interpreters with a GIL of their own, and this Python makes none";
+    let message = "the doctor checks what runs in interpreters with their own GIL, and this Python has none";
     let build = choice::build(info);
     let fatal = Fatal::new(Exit::Usage, message).cause(format!("{}{build}", info.version));
     Err(fatal.hint(
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_told_from_modules() {
+    fn a_script_is_distinguished_from_modules() {
         let script = |path: &str| Subject::Script(PathBuf::from(path));
         assert_eq!(of(&["a.py"]).unwrap(), script("a.py"));
         assert_eq!(of(&["a.py:f.g"]).unwrap(), script("a.py"));

@@ -5,7 +5,7 @@ use owngil::doctor::{Import, NativeModule, Need, Report, Subject};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Record<'a> {
+struct ReportRecord<'a> {
     owngil: &'static str,
     python: &'a str,
     executable: String,
@@ -49,7 +49,7 @@ struct NativeRecord<'a> {
 
 /// As JSON, with a newline at its end.
 pub(super) fn json(subject: &Subject, report: &Report) -> serde_json::Result<String> {
-    let record = Record {
+    let record = ReportRecord {
         owngil: env!("CARGO_PKG_VERSION"),
         python: report.python.split_whitespace().next().unwrap_or_default(),
         executable: report.executable.display().to_string(),

@@ -3,7 +3,7 @@
 use owngil::doctor::{Import, Need, Report, Subject};
 
 use super::advice::advise;
-use crate::terminal::screen::{Color, Screen, wrapped};
+use crate::terminal::screen::{self, Color, Screen, padded, wrapped};
 
 /// The fewest columns that reasons may have beside the rest.
 const WHY_MIN: usize = 36;
@@ -21,11 +21,12 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
         return screen.fit(text + "\nIt imports nothing.\n");
     }
     text.push('\n');
-    let rows: Vec<Row> = report.imports.iter().map(Row::of).collect();
-    let widest =
-        |of: fn(&Row) -> usize, head: &str| rows.iter().map(of).max().unwrap_or(0).max(head.len());
+    let rows: Vec<ImportRow> = report.imports.iter().map(ImportRow::of).collect();
+    let widest = |of: fn(&ImportRow) -> usize, head: &str| {
+        rows.iter().map(of).max().unwrap_or(0).max(head.len())
+    };
     let columns = [
-        widest(|row| row.name.chars().count(), HEAD[0]),
+        widest(|row| screen::columns(&row.name), HEAD[0]),
         widest(|row| row.need.as_str().len(), HEAD[1]),
         widest(|row| row.native.len(), HEAD[2]),
     ];
@@ -39,8 +40,9 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
         let word = screen.paint(color(row.need), row.need.as_str());
         let pad = " ".repeat(need - row.need.as_str().len());
         text.push_str(&format!(
-            "{:name$}  {word}{pad}  {:>native$}",
-            row.name, row.native
+            "{}  {word}{pad}  {:>native$}",
+            padded(&row.name, name),
+            row.native
         ));
         // Beside it where there is room, else below.
         let (start, width) = match screen.width.checked_sub(indent) {
@@ -62,10 +64,10 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
             text.push_str(&natives(import, screen));
         }
     }
-    let told = legend(report, screen);
-    if !told.is_empty() {
+    let reported = legend(report, screen);
+    if !reported.is_empty() {
         text.push('\n');
-        text.push_str(&told);
+        text.push_str(&reported);
     }
     let advice = advise(subject, report);
     if !advice.is_empty() {
@@ -79,7 +81,7 @@ pub(super) fn table(subject: &Subject, report: &Report, verbose: bool, screen: S
 const HEAD: [&str; 4] = ["import", "needs", "native", "why"];
 
 /// What stands in the table of an import.
-struct Row {
+struct ImportRow {
     name: String,
     need: Need,
     native: String,
@@ -87,12 +89,12 @@ struct Row {
     why: Vec<String>,
 }
 
-impl Row {
-    fn of(import: &Import) -> Row {
+impl ImportRow {
+    fn of(import: &Import) -> ImportRow {
         let mut why = vec![import.why.clone()];
         why.extend(way(import));
         why.extend(standing(import));
-        Row {
+        ImportRow {
             name: name(import),
             need: import.need,
             native: match import
@@ -217,12 +219,12 @@ fn legend(report: &Report, screen: Screen) -> String {
             Need::Process,
             "loads in no such interpreter, and runs in worker processes",
         ),
-        (Need::Unknown, "nobody has tried"),
+        (Need::Unknown, "untested"),
     ];
     let occurs = |need: Need| report.imports.iter().any(|import| import.need == need);
-    let told = words.into_iter().filter(|(need, _)| occurs(*need));
+    let reported = words.into_iter().filter(|(need, _)| occurs(*need));
     let lines =
-        told.map(|(need, words)| hanging(&format!("{:12}  ", need.as_str()), words, screen));
+        reported.map(|(need, words)| hanging(&format!("{:12}  ", need.as_str()), words, screen));
     lines.collect()
 }
 

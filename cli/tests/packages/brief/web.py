@@ -1,5 +1,9 @@
 """Networks: HTTP and WebSocket, event loops, messages, remote calls."""
 
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 from brief import briefly
 from exercise import digest, pickled, raised
 
@@ -324,13 +328,9 @@ def dbus_fast(seed):
     ]
 
 
-@briefly("pycurl")
-def pycurl(seed):
-    import io
-    import threading
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-
-    import pycurl
+@contextlib.contextmanager
+def answering():
+    """The address of a server that answers one request, with its path."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -344,12 +344,22 @@ def pycurl(seed):
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         once = threading.Thread(target=server.handle_request)
         once.start()
-        kept, made = io.BytesIO(), pycurl.Curl()
-        made.setopt(made.URL, f"http://127.0.0.1:{server.server_port}/x{seed}")
+        yield f"http://127.0.0.1:{server.server_port}"
+        once.join()
+
+
+@briefly("pycurl")
+def pycurl(seed):
+    import io
+
+    import pycurl
+
+    kept, made = io.BytesIO(), pycurl.Curl()
+    with answering() as address:
+        made.setopt(made.URL, f"{address}/x{seed}")
         made.setopt(made.WRITEFUNCTION, kept.write)
         made.perform()
         status = made.getinfo(made.RESPONSE_CODE)
-        once.join()
         made.setopt(made.URL, "http://127.0.0.1:1/")
         wrong = raised(pycurl.error, made.perform)[:9]
         made.close()
@@ -358,25 +368,10 @@ def pycurl(seed):
 
 @briefly("curl_cffi")
 def curl_cffi(seed):
-    import threading
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-
     from curl_cffi import requests
 
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(self.path.encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        once = threading.Thread(target=server.handle_request)
-        once.start()
-        found = requests.get(f"http://127.0.0.1:{server.server_port}/x{seed}", timeout=20).text
-        once.join()
+    with answering() as address:
+        found = requests.get(f"{address}/x{seed}", timeout=20).text
     return [found, raised(Exception, requests.get, "http://127.0.0.1:1/", timeout=5)[:14]]
 
 

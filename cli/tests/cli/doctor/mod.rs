@@ -1,0 +1,4 @@
+//! `owngil doctor`: what can run where, and trials of packages.
+
+mod report;
+mod try_package;

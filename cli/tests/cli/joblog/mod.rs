@@ -1,0 +1,4 @@
+//! The job log, and runs that resume from it.
+
+mod killed;
+mod resume;

@@ -1,0 +1,4 @@
+//! What similar tools are tested with, and what their users reported.
+
+mod gnu_parallel;
+mod reported;

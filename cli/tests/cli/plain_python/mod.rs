@@ -1,0 +1,4 @@
+//! Scripts, compared with a loop that starts plain Python for each input.
+
+mod exits;
+mod scripts;

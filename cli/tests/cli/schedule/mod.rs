@@ -1,0 +1,4 @@
+//! Which inputs run, when and how often, and how a run ends early.
+
+mod options;
+mod signals;

@@ -1,0 +1,85 @@
+"""Has extension modules loaded from private copies: see private_copy.rs.
+
+The host gives `create(name, path, spec, made)`, which returns None for a file that CPython is to load by itself, a
+text for one that cannot be had here, or the module.
+"""
+
+import sys
+from _frozen_importlib_external import ExtensionFileLoader as _Loader
+
+_create_module = _Loader.create_module
+
+# What was made in one phase, by name and file: made once, as CPython does.
+_made = {}
+
+
+def create_module(self, spec):
+    # The standard library's own follow the rules, or belong to the process (readline, curses).
+    if spec.name.partition(".")[0] in sys.stdlib_module_names:
+        return _create_module(self, spec)
+    made = create(spec.name, spec.origin, spec, _made)
+    if made is None:
+        return _create_module(self, spec)
+    if isinstance(made, str):
+        raise ImportError(made, name=spec.name, path=spec.origin)
+    if spec.name.startswith("numpy."):
+        _hear_no_warning()
+    _rename(made, spec.name)
+    return made
+
+
+def _hear_no_warning():
+    """numpy says once that it does not support sub-interpreters, which is why it has a copy of its own."""
+    import warnings
+
+    text = "NumPy was imported from a Python sub-interpreter"
+    warnings.filterwarnings("ignore", text, UserWarning)
+
+
+def _rename(module, name):
+    """A module that was made in one phase knows the last part of its name alone; CPython passes the rest by a side door."""
+    # What a create function returns may be any object (PEP 489).
+    names = getattr(module, "__dict__", {})
+    short = names.get("__name__")
+    if short == name or name.rpartition(".")[2] != short:
+        return
+    names["__name__"] = name
+    for value in names.values():
+        if type(value) is type(len) and value.__self__ is module and value.__module__ == short:
+            value.__module__ = name
+
+
+_Loader.create_module = create_module
+
+
+class _Faulthandler:
+    """Finds a faulthandler that does nothing, since handlers of signals are the process's.
+
+    The real one refuses, and is asked for by code that can do without it (joblib).
+    """
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "faulthandler":
+            return type(sys.__spec__)(name, _Faulthandler, origin="owngil")
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        def nothing(*arguments, **keywords):
+            """Does nothing: in this interpreter there is no faulthandler."""
+
+        def is_enabled():
+            """Never: in this interpreter there is no faulthandler."""
+            return False
+
+        names = "enable disable register unregister dump_traceback dump_traceback_later"
+        for name in (names + " cancel_dump_traceback_later dump_c_stack").split():
+            setattr(module, name, nothing)
+        module.is_enabled = is_enabled
+
+
+sys.meta_path.insert(0, _Faulthandler)

@@ -1,0 +1,11 @@
+//! Memory: what each interpreter uses, with its limit, and memory that is shared with worker processes.
+
+mod account;
+pub(crate) mod allocator;
+mod board;
+mod mapping;
+
+pub use account::Memory;
+pub(crate) use account::Owner;
+pub use board::Board;
+pub use mapping::Mapping;

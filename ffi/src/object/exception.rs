@@ -1,0 +1,238 @@
+//! Exceptions: caught as objects, and copied out as plain text.
+//!
+//! An exception never leaves its interpreter. What leaves is an [`Exception`]: type, message, full traceback, notes
+//! and cause as text, even if the exception cannot be pickled or its `__str__` raises. Python's own `traceback`
+//! module makes the text, in `exception.py`.
+
+use std::fmt;
+
+use super::reference::{Object, PyResult};
+use crate::description::{Exception, ExceptionKind};
+use crate::raw;
+use crate::thread::Attached;
+
+/// An exception that Python raised, as an object.
+///
+/// # Invariant
+///
+/// `value` is an exception, and no longer the one that the thread state has set.
+#[derive(Clone)]
+pub struct Raised<'a> {
+    value: Object<'a>,
+}
+
+impl<'a> Raised<'a> {
+    /// Takes the exception that a failed call has set.
+    ///
+    /// # Safety
+    ///
+    /// This thread is attached for `'a`.
+    pub(crate) unsafe fn take() -> Self {
+        // SAFETY: attached, by this function's contract.
+        let value = unsafe { raw::PyErr_GetRaisedException() };
+        if value.is_null() {
+            // A C function that fails without an exception is a bug in that function; CPython's
+            // own callers turn it into a SystemError. A Python exception is what callers can use.
+            let message = c"a call failed without setting an exception";
+            // SAFETY: reads a pointer that CPython sets once, at its start.
+            let class = unsafe { raw::PyExc_SystemError };
+            // SAFETY: attached; a static type and a static C string.
+            unsafe { raw::PyErr_SetString(class, message.as_ptr()) };
+            // SAFETY: attached; the exception was set in the line above.
+            return unsafe { Raised::take() };
+        }
+        // SAFETY: attached; a new reference, and it is not null, so this takes nothing itself.
+        match unsafe { Object::from_new(value) } {
+            Ok(value) | Err(Raised { value }) => Raised { value },
+        }
+    }
+
+    /// The exception object.
+    pub fn value(&self) -> &Object<'a> {
+        &self.value
+    }
+
+    /// `__cause__`
+    pub fn cause(&self) -> Option<Raised<'a>> {
+        let cause = self.value.get("__cause__").ok()?;
+        (!cause.is_none()).then_some(Raised { value: cause })
+    }
+
+    /// The exception's kind, among those that a host may want to handle differently.
+    pub fn kind(&self) -> ExceptionKind {
+        // SAFETY: reads a pointer that CPython sets once, at its start.
+        let exit = unsafe { raw::PyExc_SystemExit };
+        // SAFETY: as above.
+        let interrupt = unsafe { raw::PyExc_KeyboardInterrupt };
+        // SAFETY: as above.
+        let memory = unsafe { raw::PyExc_MemoryError };
+        // SAFETY: as above.
+        let recursion = unsafe { raw::PyExc_RecursionError };
+        // SAFETY: as above.
+        let syntax = unsafe { raw::PyExc_SyntaxError };
+        // SAFETY: as above.
+        let import = unsafe { raw::PyExc_ImportError };
+        let kinds = [
+            (exit, ExceptionKind::SystemExit),
+            (interrupt, ExceptionKind::KeyboardInterrupt),
+            (memory, ExceptionKind::MemoryError),
+            (recursion, ExceptionKind::RecursionError),
+            (syntax, ExceptionKind::SyntaxError),
+            (import, ExceptionKind::ImportError),
+        ];
+        for (class, kind) in kinds {
+            // SAFETY: attached: `self` exists; both objects are alive.
+            if unsafe { raw::PyErr_GivenExceptionMatches(self.value.as_ptr(), class) } != 0 {
+                return kind;
+            }
+        }
+        ExceptionKind::Other
+    }
+
+    /// Copies the exception out as plain text.
+    ///
+    /// It never fails. If Python's formatter itself raises, the result holds only the type's name and as much of the
+    /// message as can be read.
+    pub fn describe(&self) -> Exception {
+        let kind = self.kind();
+        self.formatted(kind).unwrap_or_else(|failure| Exception {
+            kind,
+            type_name: self.value.type_name(),
+            message: self.bare_message(),
+            traceback: format!(
+                "(no traceback: formatting it raised {})\n",
+                failure.value.type_name()
+            ),
+            notes: Vec::new(),
+            cause: None,
+            context: None,
+            exit_status: (kind == ExceptionKind::SystemExit).then_some(1),
+        })
+    }
+
+    fn bare_message(&self) -> String {
+        let text = self.value.to_python_str().and_then(|text| text.text());
+        text.unwrap_or_else(|_| "<exception str() failed>".to_owned())
+    }
+
+    fn formatted(&self, kind: ExceptionKind) -> PyResult<'a, Exception> {
+        let attached = self.value.attached();
+        let plain = formatter(attached)?.call(std::slice::from_ref(&self.value))?;
+        let mut exception = read(&plain)?;
+        exception.kind = kind;
+        Ok(exception)
+    }
+
+    /// Sets the exception again, for a callback that returns to Python.
+    pub(crate) fn restore(self) {
+        // SAFETY: attached: `self` exists; the call takes over the reference to an exception.
+        unsafe { raw::PyErr_SetRaisedException(self.value.into_ptr()) };
+    }
+}
+
+impl fmt::Debug for Raised<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Raised({})", self.value.type_name())
+    }
+}
+
+/// The function `describe` of exception.py, loaded at the interpreter's first exception.
+fn formatter<'a>(attached: Attached<'a>) -> PyResult<'a, Object<'a>> {
+    let state = attached.interpreter_dict()?;
+    let key = attached.str("owngil.describe")?;
+    if let Some(function) = state.lookup(&key)? {
+        return Ok(function);
+    }
+    let globals = attached.dict()?;
+    attached.exec(include_str!("exception.py"), "<owngil exception>", &globals)?;
+    let function = globals.lookup(&attached.str("describe")?)?;
+    let function =
+        function.ok_or_else(|| attached.raise_type_error("exception.py lacks describe"))?;
+    state.insert(&key, &function)?;
+    Ok(function)
+}
+
+/// Reads what `describe` returned: (type, message, traceback, notes, cause, context, status, kind).
+fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
+    let malformed = || {
+        plain
+            .attached()
+            .raise_type_error("exception.py returned something else")
+    };
+    let field = |place| plain.item(place).ok_or_else(malformed);
+    let chained = |place| -> PyResult<'a, Option<Box<Exception>>> {
+        let inner = field(place)?;
+        if inner.is_none() {
+            Ok(None)
+        } else {
+            read(&inner).map(|inner| Some(Box::new(inner)))
+        }
+    };
+    let notes = field(3)?;
+    let notes = (0..notes.len()).filter_map(|place| notes.item(place));
+    Ok(Exception {
+        kind: match field(7)?.text()?.as_str() {
+            "SystemExit" => ExceptionKind::SystemExit,
+            "KeyboardInterrupt" => ExceptionKind::KeyboardInterrupt,
+            "MemoryError" => ExceptionKind::MemoryError,
+            "RecursionError" => ExceptionKind::RecursionError,
+            "SyntaxError" => ExceptionKind::SyntaxError,
+            "ImportError" => ExceptionKind::ImportError,
+            _ => ExceptionKind::Other,
+        },
+        type_name: field(0)?.text()?,
+        message: field(1)?.text()?,
+        traceback: field(2)?.text()?,
+        notes: notes.map(|note| note.text()).collect::<Result<_, _>>()?,
+        cause: chained(4)?,
+        context: chained(5)?,
+        exit_status: field(6)?.as_i64().map(|status| status as i32),
+    })
+}
+
+impl<'a> Attached<'a> {
+    /// The exception that is set, if any.
+    pub(crate) fn pending(self) -> Option<Raised<'a>> {
+        // SAFETY: attached: `self` exists.
+        let value = unsafe { raw::PyErr_GetRaisedException() };
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: attached; a new reference that is not null.
+        match unsafe { Object::from_new(value) } {
+            Ok(value) | Err(Raised { value }) => Some(Raised { value }),
+        }
+    }
+
+    /// Creates a `TypeError` with this message.
+    pub fn raise_type_error(self, message: &str) -> Raised<'a> {
+        // SAFETY: reads a pointer that CPython sets once, at its start.
+        self.raise(unsafe { raw::PyExc_TypeError }, message)
+    }
+
+    /// Creates a `ValueError` with this message.
+    pub fn raise_value_error(self, message: &str) -> Raised<'a> {
+        // SAFETY: reads a pointer that CPython sets once, at its start.
+        self.raise(unsafe { raw::PyExc_ValueError }, message)
+    }
+
+    /// Creates an `OSError` with this message.
+    pub fn raise_os_error(self, message: &str) -> Raised<'a> {
+        // SAFETY: reads a pointer that CPython sets once, at its start.
+        self.raise(unsafe { raw::PyExc_OSError }, message)
+    }
+
+    /// Creates a `RuntimeError` with this message.
+    pub fn raise_runtime_error(self, message: &str) -> Raised<'a> {
+        // SAFETY: reads a pointer that CPython sets once, at its start.
+        self.raise(unsafe { raw::PyExc_RuntimeError }, message)
+    }
+
+    fn raise(self, class: *mut raw::PyObject, message: &str) -> Raised<'a> {
+        let message = std::ffi::CString::new(message.replace('\0', "\\0")).unwrap_or_default();
+        // SAFETY: attached; `class` is one of the static exception types, `message` a C string.
+        unsafe { raw::PyErr_SetString(class, message.as_ptr()) };
+        // SAFETY: attached; the exception was set in the line above.
+        unsafe { Raised::take() }
+    }
+}

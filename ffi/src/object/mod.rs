@@ -1,0 +1,16 @@
+//! Python objects: references to them, what is inside, exceptions, functions in Rust, and memory that both sides read.
+
+mod buffer;
+mod callback;
+mod container;
+mod exception;
+mod loan;
+mod reference;
+mod scalar;
+
+pub use buffer::{Owner, Views};
+pub use callback::Body;
+pub use container::{Inside, Items, Pairs};
+pub use exception::Raised;
+pub use loan::{Lent, Loans};
+pub use reference::{Borrowed, Kept, Kind, Object, PyResult};

@@ -1,0 +1,31 @@
+//! Siblings: keeps Python code from entering or ending interpreters that it did not create (see siblings.py).
+
+use crate::object::PyResult;
+use crate::thread::Attached;
+
+/// Finds the module to guard; the rest is compiled when the module is imported.
+const FINDER: &str = "\
+import sys
+
+class Siblings:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == '_interpreters':
+            names = dict(given)
+            exec(given['source'], names)
+            return names['find_spec'](Siblings, name, path, target)
+
+sys.meta_path.insert(0, Siblings)
+sys.modules.pop('_interpreters', None)
+";
+
+/// From now on the module `_interpreters` of this interpreter knows none but those that it has made.
+pub(crate) fn keep_apart<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
+    let given = attached.dict()?;
+    for (name, text) in [("source", include_str!("siblings.py")), ("finder", FINDER)] {
+        given.insert(&attached.str(name)?, &attached.str(text)?)?;
+    }
+    let globals = attached.dict()?;
+    globals.insert(&attached.str("given")?, &given)?;
+    attached.exec(FINDER, "<owngil siblings>", &globals)
+}
