@@ -1,5 +1,5 @@
 //! The cfgs of the Python version, the path of libpython for our own binaries, examples and tests (link
-//! arguments that a dependency's build script prints do not reach its dependents, which are told that path
+//! arguments that a dependency's build script prints do not reach its dependents, which get that path
 //! instead), and the programs of src/python compiled: interpreters run them, and compiling one would take
 //! longer than running it.
 
