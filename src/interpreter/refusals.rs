@@ -14,7 +14,7 @@ use crate::refusal::{self, Refusal};
 
 /// What was refused since it was taken last, on whatever thread.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Refusals(Arc<Noted>);
+pub(crate) struct Refusals(Arc<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {

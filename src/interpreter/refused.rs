@@ -50,28 +50,25 @@ impl InterpreterState {
         self.refusals.as_ref().is_some_and(Refusals::any)
     }
 
-    /// What was refused since it was asked last; `n_raised` of it surfaced. What is more was swallowed.
+    /// What was refused since it was asked last.
+    ///
+    /// What asked for it in vain has left something behind, whether or not it raised: a package that noted its first
+    /// attempt does not try again, and half of its modules are imported. So the interpreter serves no other call.
     #[inline]
-    fn take_refused(&mut self, n_raised: usize) -> Option<String> {
+    fn take_refused(&mut self) -> Option<String> {
         let texts = self.refusals.as_ref().map(Refusals::take);
         let texts = texts.unwrap_or_default();
-        self.is_tainted |= texts.len() > n_raised;
+        self.is_tainted |= !texts.is_empty();
         texts.into_iter().next()
     }
 
     /// The error of a function that was loaded, if it was not loaded as it is in plain Python.
     pub(super) fn loaded(&mut self, callable: &Result<Object<'_>>) -> Result<()> {
         let raised = callable.as_ref().err().cloned();
-        let n_raised = usize::from(
-            raised
-                .as_ref()
-                .is_some_and(|error| error.needs_process().is_some()),
-        );
-        let text = self.take_refused(n_raised);
-        match (raised, text) {
-            (Some(error), None) => Err(error),
-            (Some(error), _) if n_raised > 0 => Err(error),
+        match (raised, self.take_refused()) {
+            (Some(error), Some(_)) if error.needs_process().is_some() => Err(error),
             (_, Some(text)) => Err(Error::refused(&text)),
+            (Some(error), None) => Err(error),
             (None, None) => Ok(()),
         }
     }
@@ -97,8 +94,9 @@ impl InterpreterState {
     ) -> ControlFlow<String, Result<()>> {
         let raised = outcome.as_ref().err();
         let raised = raised.and_then(|error| refused(error, monitor));
-        let text = self.take_refused(usize::from(raised.is_some()));
+        let text = self.take_refused();
         if let Some(reason) = raised {
+            self.is_tainted = true;
             return ControlFlow::Break(reason);
         }
         let Some(text) = text else {

@@ -37,7 +37,7 @@ pub(super) struct InterpreterState {
     pub(super) refusals: Option<Refusals>,
     /// The worker's own, where it has one.
     pub(super) directory: Option<OwnDirectory>,
-    /// Something went on without a module that was refused, and what it left behind is not what others expect.
+    /// A call stopped here and moved, and what it left behind is not what others expect.
     pub(super) is_tainted: bool,
     pub(super) budget: Budget,
     pub(super) sampling: Sampling,

@@ -42,15 +42,18 @@ pub enum Obstacle {
     Gil,
     /// Threads of its own that call Python.
     Threads,
+    /// It changes what the process has one of.
+    Process,
     /// It was seen to crash.
     Crash,
 }
 
 impl Obstacle {
-    const NAMES: [(&'static str, Obstacle); 4] = [
+    const NAMES: [(&'static str, Obstacle); 5] = [
         ("locks", Obstacle::Locks),
         ("gil", Obstacle::Gil),
         ("threads", Obstacle::Threads),
+        ("process", Obstacle::Process),
         ("crash", Obstacle::Crash),
     ];
 

@@ -313,7 +313,7 @@ fn what_went_on_without_a_module_serves_no_other_function() {
         assert_eq!((&*kind, reason.is_some()), ("native", true), "{name}");
         assert_eq!(placed(&pool, &bare), ("native".to_owned(), None));
     }
-    // One that is raised leaves nothing behind, and the interpreter stays.
+    // One that is raised leaves something behind, too: the package remembers that it tried.
     let count = function(
         "count",
         "
@@ -324,12 +324,12 @@ def f():
 ",
     );
     let counted = || pool.call::<u32, _>(&count, ()).unwrap();
+    for name in ["newer", "soft_newer"] {
+        assert_eq!((counted(), counted()), (1, 2));
+        let (kind, reason) = placed(&pool, &importing(name));
+        assert_eq!((&*kind, reason.is_some()), ("native", true), "{name}");
+    }
     assert_eq!(counted(), 1);
-    placed(&pool, &importing("newer"));
-    assert_eq!(counted(), 2);
-    // Nor one that a package would have taken for a module that is not installed.
-    placed(&pool, &importing("soft_newer"));
-    assert_eq!(counted(), 3);
     let swallows = "
 try:
     import newer
@@ -341,6 +341,46 @@ def f(): return newer.kind, os.getpid()
     let (kind, reason) = placed(&pool, &function("swallows", swallows));
     assert_eq!((&*kind, reason.is_some()), ("native", true));
     assert_eq!(counted(), 1);
+}
+
+#[test]
+fn a_package_that_remembers_its_first_attempt_moves_with_each_function() {
+    let pool = auto(Pool::builder().workers(1));
+    function(
+        "backend",
+        "
+was_tried = False
+native = None
+def get():
+    global was_tried, native
+    if not was_tried:
+        was_tried = True
+        try:
+            import newer as native
+        except ImportError:
+            native = None
+    return native
+",
+    );
+    function(
+        "remembers",
+        "
+import backend
+if backend.get() is None:
+    raise RuntimeError('no backend is installed')
+kind = backend.get().kind
+",
+    );
+    for name in ["first", "second"] {
+        let source = "
+import os
+def f():
+    import remembers
+    return remembers.kind, os.getpid()
+";
+        let (kind, reason) = placed(&pool, &function(name, source));
+        assert_eq!((&*kind, reason.is_some()), ("native", true), "{name}");
+    }
 }
 
 #[test]

@@ -179,9 +179,9 @@ impl Results<'_> {
         failure: Option<&Failure>,
     ) -> Remaining {
         let mut text = Vec::new();
-        let error = failure.filter(|_| self.task_output.wants_gist());
+        let error = failure.filter(|_| self.task_output.wants_summary());
         let error = error.map(|failure| failure.text());
-        if self.task_output.wants_gist()
+        if self.task_output.wants_summary()
             && let Some(value) = value
             && json::write(value, &mut text).is_ok()
         {

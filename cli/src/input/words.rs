@@ -73,7 +73,10 @@ pub(crate) fn split(
                 is_linked,
             });
         } else if listed.is_empty() {
-            return Err(Fatal::new(Exit::Usage, format!("{written} needs a file name")));
+            return Err(Fatal::new(
+                Exit::Usage,
+                format!("{written} needs a file name"),
+            ));
         } else {
             groups.extend(listed.into_iter().map(|path| WordGroup {
                 words: Listed::File(path.into()),

@@ -184,7 +184,7 @@ mod tests {
         let records = [record(0, true), record(1, false)];
         let past = Past::new(&records, Again::Failed, 2);
         assert_eq!(past.of(0, || 9), Known::Changed);
-        // What failed may have been mended.
+        // What failed may work now.
         assert_eq!(past.of(1, || 9), Known::ToDo);
         assert!(past.is_code_changed);
     }

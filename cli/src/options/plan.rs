@@ -51,7 +51,10 @@ impl CallsPlan {
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
             if let Some(path) = args.input.files.first() {
-                let message = format!("there are inputs on the command line and in {}", path.display());
+                let message = format!(
+                    "there are inputs on the command line and in {}",
+                    path.display()
+                );
                 let hint = "put ::: before them to combine each with each line of the file";
                 return Err(Fatal::new(Exit::Usage, message).hint(hint));
             }
@@ -62,7 +65,10 @@ impl CallsPlan {
         }
         let inputs = match Inputs::open(&args.input, groups)? {
             Some(inputs) if is_stdin => {
-                let message = format!("inputs come from both `-` (standard input) and {}", inputs.name);
+                let message = format!(
+                    "inputs come from both `-` (standard input) and {}",
+                    inputs.name
+                );
                 return Err(Fatal::new(Exit::Usage, message).hint("name one of them"));
             }
             Some(inputs) => inputs,

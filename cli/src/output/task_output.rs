@@ -141,7 +141,7 @@ impl TaskOutput {
     }
 
     /// Whether there is use for the input and the value of each call at its end.
-    pub(crate) fn wants_gist(&self) -> bool {
+    pub(crate) fn wants_summary(&self) -> bool {
         self.folder.is_some()
     }
 

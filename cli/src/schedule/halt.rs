@@ -41,12 +41,12 @@ enum Limit {
 
 /// How many inputs have ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct OutcomeCounts {
     pub(crate) n_failed: u64,
     pub(crate) n_succeeded: u64,
 }
 
-impl Tally {
+impl OutcomeCounts {
     /// Counts one.
     pub(crate) fn add(&mut self, verdict: Verdict) {
         match verdict {
@@ -74,11 +74,11 @@ impl Halt {
     }
 
     /// Whether the run is to end. A share is one of the inputs that have ended; `done` is one of `total`.
-    pub(crate) fn is_reached(&self, tally: Tally, total: Option<u64>) -> bool {
-        let n_ended = tally.n_failed + tally.n_succeeded;
+    pub(crate) fn is_reached(&self, counts: OutcomeCounts, total: Option<u64>) -> bool {
+        let n_ended = counts.n_failed + counts.n_succeeded;
         let n = match self.what {
-            What::Fail => tally.n_failed,
-            What::Success => tally.n_succeeded,
+            What::Fail => counts.n_failed,
+            What::Success => counts.n_succeeded,
             What::Done => n_ended,
         };
         match (self.limit, self.what) {
@@ -154,11 +154,11 @@ mod tests {
     use super::*;
 
     fn reached(text: &str, n_failed: u64, n_succeeded: u64, total: Option<u64>) -> bool {
-        let tally = Tally {
+        let counts = OutcomeCounts {
             n_failed,
             n_succeeded,
         };
-        text.parse::<Halt>().unwrap().is_reached(tally, total)
+        text.parse::<Halt>().unwrap().is_reached(counts, total)
     }
 
     #[test]

@@ -54,9 +54,8 @@ impl<'a> Schedule<'a> {
             .halt
             .filter(|halt| halt.needs_total() && total.is_none())
         {
-            let message = format!(
-                "--halt {halt}: the number of inputs is unknown until they are read"
-            );
+            let message =
+                format!("--halt {halt}: the number of inputs is unknown until they are read");
             return Err(usage(message).hint("name them on the command line, or give a number"));
         }
         if args.memfree.is_some() && rate_limit::available_memory().is_none() {
@@ -65,7 +64,8 @@ impl<'a> Schedule<'a> {
             ));
         }
         if args.isolate == Isolate::Interpreter && common.backend() == Backend::Thread {
-            let message = "--isolate interpreter: workers of the backend thread share one interpreter";
+            let message =
+                "--isolate interpreter: workers of the backend thread share one interpreter";
             return Err(usage(message.to_owned()).hint("omit --backend"));
         }
         let variable = |name: &str| env::var(name).ok();

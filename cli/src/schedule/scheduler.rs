@@ -11,7 +11,7 @@ use owngil::{Error, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
 use super::event::{Ended, Event, ResultKind, Trail, Verdict};
-use super::halt::{Halt, Tally, When};
+use super::halt::{Halt, OutcomeCounts, When};
 use super::in_flight::{Depth, InFlight, Trial, ring};
 use super::rate_limit::RateLimit;
 use super::reorder::ReorderBuffer;
@@ -68,7 +68,7 @@ pub(crate) struct Dispatch<'p, A, T> {
     limit: Limit,
     retry: Retry,
     halt: Option<Halt>,
-    tally: Tally,
+    counts: OutcomeCounts,
     total: Option<u64>,
     joblog: Option<Joblog>,
     reorder: ReorderBuffer<Event<T>>,
@@ -118,7 +118,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             limit,
             retry: Retry::new(args.retries, args.retry_delay),
             halt: args.halt,
-            tally: Tally::default(),
+            counts: OutcomeCounts::default(),
             total: schedule.total,
             joblog,
             reorder: ReorderBuffer::new(schedule.is_ordered),
@@ -162,7 +162,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
 
     /// Says what was made of an end, which is written down.
     pub(crate) fn settle(&mut self, trail: Trail, verdict: Verdict) {
-        self.tally.add(verdict);
+        self.counts.add(verdict);
         let outcome = match (verdict, trail.kind) {
             (Verdict::CutShort, _) => return,
             (Verdict::Succeeded, _) => Outcome::Ok,
@@ -196,7 +196,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         }
         if let Some(halt) = self.halt
             && self.end.is_none()
-            && halt.is_reached(self.tally, self.total)
+            && halt.is_reached(self.counts, self.total)
         {
             self.end = Some(End::Halted(halt));
             if halt.when == When::Now {
@@ -470,9 +470,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             input.shown()
         );
         let cause = format!("{} accounts for another one", path.unwrap_or_default());
-        Fatal::new(Exit::Usage, message).cause(cause).hint(
-            "use the same inputs as before (you may add more at the end), or another joblog",
-        )
+        Fatal::new(Exit::Usage, message)
+            .cause(cause)
+            .hint("use the same inputs as before (you may add more at the end), or another joblog")
     }
 }
 

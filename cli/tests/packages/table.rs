@@ -315,9 +315,7 @@ impl Page {
             lines.push("\nHow packages failed in private copies:\n".to_owned());
             lines.extend(refusals);
         }
-        lines.push(
-            "\nPackages that always run in worker processes, and why:\n".to_owned(),
-        );
+        lines.push("\nPackages that always run in worker processes, and why:\n".to_owned());
         lines.extend(shown(
             "processes.tsv",
             ["Package", "Kind", "Reason"],

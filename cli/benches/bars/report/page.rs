@@ -214,7 +214,8 @@ fn head(run: &Run) -> String {
         },
         busy = match run.lines.iter().filter(|line| line.on_busy_cores).count() {
             0 => String::new(),
-            n => format!("\nOther programs ran during {n} of them, so these figures are unreliable."),
+            n =>
+                format!("\nOther programs ran during {n} of them, so these figures are unreliable."),
         },
         on = machine.show(),
         python = machine.python,

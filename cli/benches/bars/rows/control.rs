@@ -146,8 +146,9 @@ pub(crate) fn limits(setting: &Setting) -> Result<Vec<Line>> {
         let mut line = Line::new("limits", title, Unit::PerSecond);
         held.enter(&mut line);
         if way == "map" {
-            line.notes
-                .push("A time limit applies to a single call, so each call travels alone.".to_owned());
+            line.notes.push(
+                "A time limit applies to a single call, so each call travels alone.".to_owned(),
+            );
         }
         lines.push(line);
     }

@@ -136,7 +136,8 @@ fn bytes(setting: &Setting) -> Result<Line> {
     let times = held.ratio(peer, OURS);
     line.at_least(3.0, &format!("as fast as {peer}"), times, Unit::Times);
     line.notes.push(
-        "A Buffer is copied once. A slice is copied twice, because it may not live long.".to_owned(),
+        "A Buffer is copied once. A slice is copied twice, because it may not live long."
+            .to_owned(),
     );
     line.notes.push(format!(
         "{COPY} allocates new pages and frees them: {} of owngil's time.",

@@ -434,7 +434,8 @@ mod tests {
         figures.one_gil.speed_up = 1.0;
         let text = &advise(&figures)[0].text;
         assert!(
-            text.contains("numpy") && text.contains("with --backend process, 2 processes are 1.00 times"),
+            text.contains("numpy")
+                && text.contains("with --backend process, 2 processes are 1.00 times"),
             "{text}"
         );
     }

@@ -160,7 +160,8 @@ fn refuse_free_threaded(info: &RuntimeInfo) -> Result<(), Fatal> {
     if !info.is_free_threaded {
         return Ok(());
     }
-    let message = "the doctor checks what runs in interpreters with their own GIL, and this Python has none";
+    let message =
+        "the doctor checks what runs in interpreters with their own GIL, and this Python has none";
     let build = choice::build(info);
     let fatal = Fatal::new(Exit::Usage, message).cause(format!("{}{build}", info.version));
     Err(fatal.hint(

@@ -159,12 +159,8 @@ impl Trying {
         let cannot = |path: &Path, error: std::io::Error| {
             Fatal::new(Exit::Failed, format!("cannot add it to {}", path.display())).cause(error)
         };
-        let path = own_list::path().ok_or_else(|| {
-            Fatal::new(
-                Exit::Failed,
-                "there is no home folder for your own list",
-            )
-        })?;
+        let path = own_list::path()
+            .ok_or_else(|| Fatal::new(Exit::Failed, "there is no home folder for your own list"))?;
         let evidence = match &self.function {
             Some(function) => format!("tried by `owngil doctor`, with {function}"),
             None => "tried by `owngil doctor`".to_owned(),

@@ -55,10 +55,7 @@ fn a_module_is_named_before_the_inputs() {
     let ended = run_with(&mut words("map -m text:same"), "x\n");
     assert_eq!(ended.check(0).stdout, "\"x\"\n");
     for (arguments, message) in [
-        (
-            "map -m text.py:same x",
-            "text.py:same is not MODULE:NAME",
-        ),
+        ("map -m text.py:same x", "text.py:same is not MODULE:NAME"),
         ("map -m json x", "json is not MODULE:NAME"),
         (
             "map -m a:b -c x",

@@ -97,12 +97,7 @@ fn what_is_in_files_can_be_the_input() {
     );
     assert_eq!(ended.check(0).lines(), [r#""b'a\\xff'""#]);
     let mut command = words("map -k --as file text.py:same ::: warm_up.py nowhere ::: x");
-    assert!(
-        run(&mut command)
-            .check(2)
-            .stderr
-            .contains("several groups")
-    );
+    assert!(run(&mut command).check(2).stderr.contains("several groups"));
     let ended = run(&mut words(
         "map -k --as file text.py:same nowhere primes.py",
     ));

@@ -292,7 +292,10 @@ fn contradictions_are_reported_before_python_starts() {
         ),
         ("map m:f :::+ a", ":::+ needs a group of inputs before it"),
         ("map m:f -a - -a -", "standard input is named twice"),
-        ("map m:f --as kwargs ::: a ::: b", "several groups of inputs need"),
+        (
+            "map m:f --as kwargs ::: a ::: b",
+            "several groups of inputs need",
+        ),
         ("run ::: a", "there is no script"),
         ("run s.py ::::", ":::: needs a file name"),
     ] {
@@ -345,13 +348,11 @@ fn what_a_function_gets_can_be_said() {
     let input = "[1, \"x\"]\n[]\n{\"a\": 1}\n";
     let (shown, stderr) = both("args", input);
     assert_eq!(shown, "1, 'x'; ");
-    let expected =
-        "error: standard input:3: not a JSON array of arguments\nhint: ";
+    let expected = "error: standard input:3: not a JSON array of arguments\nhint: ";
     assert!(stderr.contains(expected), "{stderr}");
     let (shown, stderr) = both("kwargs", "{\"a\": 1, \"b\": null}\n{}\n7\n");
     assert_eq!(shown, "a=1, b=None; ");
-    let expected =
-        "error: standard input:3: not a JSON object of keyword arguments\n";
+    let expected = "error: standard input:3: not a JSON object of keyword arguments\n";
     assert!(stderr.contains(expected), "{stderr}");
     assert_eq!(both("arg", input).0, "[1, 'x']; []; {'a': 1}");
     assert_eq!(both("line", "[1]\n\n").0, "'[1]'; ''");

@@ -306,10 +306,10 @@ fn inputs_that_have_changed_are_noticed_and_nothing_is_run_for_others() {
 fn a_function_that_has_changed_is_said_and_goes_on() {
     let place = Place::new("1\n2\n7\n");
     place.run(MAP).check(1);
-    let mended = place
+    let fixed = place
         .read("going_on.py")
         .replace("endswith(\"7\")", "endswith(\"nothing\")");
-    place.write("going_on.py", &mended);
+    place.write("going_on.py", &fixed);
     let ended = place.run(&format!("{MAP} --resume-failed"));
     let note = "note: going_on.py:unless_seven has changed since some inputs were run\n";
     assert!(ended.check(0).stderr.contains(note), "{}", ended.stderr);
@@ -332,7 +332,7 @@ fn so_is_one_of_a_module_wherever_it_is_defined() {
         "{}",
         ended.stderr
     );
-    place.write("package/inner.py", &format!("{source}\n# mended\n"));
+    place.write("package/inner.py", &format!("{source}\n# fixed\n"));
     let ended = place.run(&again);
     let note = "note: package:unless_seven has changed since some inputs were run\n";
     assert!(ended.check(0).stderr.contains(note), "{}", ended.stderr);

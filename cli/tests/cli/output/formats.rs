@@ -135,14 +135,14 @@ fn lines_come_while_their_task_runs_and_are_not_mixed() {
     let (folder, path) = python(
         "import os, sys, time\nprint('first')\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)",
     );
-    let go = folder.path().join("go");
+    let gate = folder.path().join("go");
     for option in ["--line-buffer", "--ungroup"] {
         let mut command = owngil(["run", option, "--tag", &path, ":::"]);
-        let mut running = Running::start(command.arg(&go));
-        assert_eq!(running.read_line(), format!("{}\tfirst", go.display()));
-        fs::write(&go, "").unwrap();
+        let mut running = Running::start(command.arg(&gate));
+        assert_eq!(running.read_line(), format!("{}\tfirst", gate.display()));
+        fs::write(&gate, "").unwrap();
         running.end().check(0);
-        fs::remove_file(&go).unwrap();
+        fs::remove_file(&gate).unwrap();
     }
 }
 
@@ -152,13 +152,13 @@ fn parts_of_lines_come_at_once_if_that_is_asked_for() {
         "import os, sys, time\nprint('part', end='')\n\
          while not os.path.exists(sys.argv[1]): time.sleep(0.01)\nprint(' and end')",
     );
-    let go = folder.path().join("go");
+    let gate = folder.path().join("go");
     let mut command = owngil(["run", "-u", &path, ":::"]);
-    let mut running = Running::start(command.arg(&go));
+    let mut running = Running::start(command.arg(&gate));
     let mut part = [0; 4];
     std::io::Read::read_exact(running.stdout.as_mut().unwrap(), &mut part).unwrap();
     assert_eq!(&part, b"part");
-    fs::write(&go, "").unwrap();
+    fs::write(&gate, "").unwrap();
     assert_eq!(running.read_line(), " and end");
     running.end().check(0);
 }
@@ -273,10 +273,10 @@ fn what_is_kept_in_order_behind_a_slow_input_takes_bounded_memory() {
         "import os, sys, time\ndef f(x):\n    while x != 'y' and not os.path.exists(x): time.sleep(0.01)\n    \
          print('z' * 2000)\n    return x * 1000\n",
     );
-    let go = folder.path().join("go");
+    let gate = folder.path().join("go");
     let mut command = owngil(["map", "-k", "-j2"]);
     let mut running = Running::start(command.arg(format!("{path}:f")).stdin(Stdio::piped()));
-    running.write_line(go.to_str().unwrap());
+    running.write_line(gate.to_str().unwrap());
     running.feed_without_end(b"y\n");
     // 64 MiB of results, 32 MiB of what was printed, and the input; then it grows no more.
     let mut peaks = vec![running.peak_kib()];
@@ -287,7 +287,7 @@ fn what_is_kept_in_order_behind_a_slow_input_takes_bounded_memory() {
         assert!(grown < 250 << 10, "{grown} KiB: {peaks:?}");
     }
     running.stderr_to_nothing();
-    fs::write(&go, "").unwrap();
+    fs::write(&gate, "").unwrap();
     assert!(running.read_line().contains("/go/tmp"));
     drop(running.stdout.take());
     running.end().check(0);

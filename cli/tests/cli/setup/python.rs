@@ -200,7 +200,8 @@ fn without_uv_a_block_with_dependencies_is_reported_and_the_run_goes_on() {
     let folder = with_uv(BLOCK, "");
     fs::remove_file(folder.path().join("bin/uv")).unwrap();
     let ended = run(&mut there(folder.path(), "run needs.py ::: 1"));
-    let note = "note: needs.py depends on rich (PEP 723), and uv, which would install it, is missing; ";
+    let note =
+        "note: needs.py depends on rich (PEP 723), and uv, which would install it, is missing; ";
     assert!(ended.check(0).stderr.starts_with(note), "{}", ended.stderr);
     let ended = run(&mut there(folder.path(), "run -q needs.py ::: 1"));
     assert_eq!(ended.check(0).stderr, "");
