@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_the_trial_did_not_import_is_not_left_out() {
+    fn what_no_code_asked_for_is_not_left_out() {
         let plain = "module\tbuiltin_one\tbuiltin\t\tnew\tstandard\n";
         let import = verdict(imported(plain), Some(imported("")), None);
         assert_eq!((import.need, import.left_out.len()), (Need::Strict, 0));

@@ -175,7 +175,7 @@ impl Interpreter {
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::at(monitor, python, Capture::outside_tasks(), None, inherited)
+        Interpreter::at(monitor, python, Capture::of_no_worker(), None, inherited)
     }
 
     fn at(

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_distinguish_published_wheels_from_own_builds() {
+    fn own_builds_are_distinguished_from_published_wheels_by_their_tags() {
         assert!(is_published(
             "Wheel-Version: 1.0\nTag: cp39-abi3-musllinux_1_2_x86_64\n"
         ));
