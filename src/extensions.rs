@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_told_by_their_names() {
+    fn settings_are_parsed_from_their_names() {
         for (name, setting) in Extensions::NAMES {
             assert_eq!(name.parse::<Extensions>(), Ok(setting));
             assert_eq!(setting.to_string(), name);

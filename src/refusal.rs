@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn why_there_is_no_copy_is_told_of_the_package_or_of_the_module() {
+    fn why_there_is_no_copy_names_the_package_or_the_module() {
         let wrapped =
             "ImportError: no\n  a.b cannot have a private copy: a 1.0 is not among them (x)\nhelp";
         assert_eq!(of(wrapped), Some(Refusal::PrivateCopy));

@@ -427,14 +427,14 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_came_to_ask_for_is_not_left_out() {
+    fn what_no_code_asked_for_is_not_left_out() {
         let plain = "module\tbuiltin_one\tbuiltin\t\tnew\tstandard\n";
         let import = verdict(imported(plain), Some(imported("")), None);
         assert_eq!((import.need, import.left_out.len()), (Need::Strict, 0));
     }
 
     #[test]
-    fn a_crash_is_told_with_its_place_and_time() {
+    fn a_crash_is_reported_with_its_place_and_time() {
         let crashed = outcome("stage\ttogether\nbegin\tp._n\n", Some(6), 3);
         let ends = outcome("stage\talone\ntarget\tp\ndone\n", Some(11), 3);
         let import = verdict(imported(NATIVE), Some(crashed.clone()), Some(ends));

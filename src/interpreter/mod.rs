@@ -182,7 +182,7 @@ impl Interpreter {
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
         let python = owngil_ffi::Interpreter::on_main(runtime)?;
-        Interpreter::at(monitor, python, Capture::of_nobody(), None, inherited)
+        Interpreter::at(monitor, python, Capture::of_no_worker(), None, inherited)
     }
 
     fn at(

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_told_with_its_line() {
+    fn what_is_no_row_is_reported_with_its_line() {
         for (text, expected) in [
             ("# x\na\tb\n", "line 2: 2 columns, not 4"),
             ("a\tb\tlocks\t \n", "line 1: an empty column"),

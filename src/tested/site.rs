@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_belongs_to_whoever_has_it_in_its_record() {
+    fn a_file_belongs_to_the_distribution_that_records_it() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn own_builds_are_told_from_published_wheels_by_their_tags() {
+    fn own_builds_are_distinguished_from_published_wheels_by_their_tags() {
         assert!(is_published(
             "Wheel-Version: 1.0\nTag: cp39-abi3-musllinux_1_2_x86_64\n"
         ));

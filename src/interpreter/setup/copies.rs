@@ -57,7 +57,7 @@ impl Copying {
 
     /// Has the interpreter refuse libraries that Python code loads by itself and that are not known to be safe for
     /// several threads, and `refusals` note it. Where everything is copied, libraries are taken as they come, too.
-    pub(crate) fn hold_libraries(
+    pub(in crate::interpreter) fn hold_libraries(
         &self,
         python: &mut owngil_ffi::Interpreter,
         refusals: Option<&Refusals>,

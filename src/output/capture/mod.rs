@@ -39,7 +39,7 @@ pub(crate) struct Capture {
     forward: Option<Forward>,
     handover: Handover,
     /// What is printed belongs to no task.
-    is_nobodys: bool,
+    has_no_worker: bool,
     worker: usize,
     running: Place,
     written: AtomicBool,
@@ -83,9 +83,9 @@ impl Capture {
     }
 
     /// For what is printed outside of all tasks: each line goes to the process's own streams.
-    pub(crate) fn of_nobody() -> Arc<Capture> {
+    pub(crate) fn of_no_worker() -> Arc<Capture> {
         Arc::new(Capture {
-            is_nobodys: true,
+            has_no_worker: true,
             ..Capture::made(Handover::Lines, OutputPolicy::Inherit, None)
         })
     }
@@ -95,7 +95,7 @@ impl Capture {
             policy,
             forward,
             handover,
-            is_nobodys: false,
+            has_no_worker: false,
             worker: 0,
             running: Place::take(),
             written: AtomicBool::new(false),
@@ -357,7 +357,7 @@ impl Capture {
 
     /// Hands on an unfinished line too, where it belongs to no task.
     pub(crate) fn flush(&self) {
-        if self.is_nobodys {
+        if self.has_no_worker {
             self.finish();
         }
     }

@@ -93,7 +93,7 @@ fn an_order_wakes_its_worker_and_the_other_still_gets_the_job() {
 }
 
 #[test]
-fn whoever_waits_for_room_gets_it() {
+fn what_waits_for_room_gets_it() {
     check(4, || {
         let queue = Arc::new(Queue::new(1));
         let (collector, results) = unbounded();
