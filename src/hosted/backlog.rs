@@ -81,7 +81,7 @@ impl Backlog {
                 self.emptied.notify_all();
                 return;
             };
-            // A job that the pool does not take has told its outcome.
+            // A job that the pool does not take has reported its outcome.
             let _ = pool.give(&function, job);
         }
     }

@@ -21,7 +21,7 @@ struct State {
     open: HashMap<u64, Arc<Slot>>,
     /// Those of the open ones that have their outcome, in the order in which they got it.
     ready: VecDeque<u64>,
-    /// Whoever waits is to come back, whatever there is.
+    /// A `take` returns, whatever there is.
     is_woken: bool,
     /// No more are made, and each has its outcome.
     is_closed: bool,
@@ -31,13 +31,13 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Taken(pub(super) Vec<(u64, Arc<Slot>)>);
 
-/// Tells of the outcome of one call.
-struct Told {
+/// Announces the outcome of one call.
+struct Notify {
     ticket: u64,
     calls: Arc<Calls>,
 }
 
-impl Wake for Told {
+impl Wake for Notify {
     fn wake(self: Arc<Self>) {
         self.calls.ended(self.ticket);
     }
@@ -52,11 +52,11 @@ impl Calls {
     pub(super) fn add(self: &Arc<Calls>, slot: &Arc<Slot>) -> u64 {
         let ticket = 1 + self.n_made.fetch_add(1, Ordering::Relaxed);
         self.lock().open.insert(ticket, Arc::clone(slot));
-        let told = Told {
+        let notify = Notify {
             ticket,
             calls: Arc::clone(self),
         };
-        if slot.poll(&Waker::from(Arc::new(told))).is_some() {
+        if slot.poll(&Waker::from(Arc::new(notify))).is_some() {
             self.ended(ticket);
         }
         ticket

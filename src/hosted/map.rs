@@ -266,9 +266,9 @@ impl Drop for HostMap {
         {
             lazy.window.is_closed = true;
             let counted = self.pool.count_map();
-            let (nobody, _) = unbounded();
+            let (unread, _) = unbounded();
             let thread = thread::Builder::new().name("owngil-map".to_owned());
-            let _ = thread.spawn(move || drive(lazy.window, VecDeque::new(), &nobody, counted));
+            let _ = thread.spawn(move || drive(lazy.window, VecDeque::new(), &unread, counted));
         }
     }
 }
@@ -395,7 +395,7 @@ fn eager<'a>(
     Ok(Source::Eager { n_inputs, results })
 }
 
-/// Makes the calls, and hands on their results until nobody asks for them and all calls are made.
+/// Makes the calls, and hands on their results until all calls are made, whether or not they are asked for.
 fn drive(
     mut window: Window,
     mut calls: VecDeque<Result<Bytes, CrossingError>>,

@@ -8,7 +8,7 @@
 //!
 //! - `codec`: arguments and values, between the host's objects and bytes.
 //! - `calls`: the calls that are out, by their tickets, and the outcomes that have come.
-//! - `backlog`: calls that wait for room in the pool's queue, of which a host may submit any number.
+//! - `backlog`: calls that wait for room in the pool's queue: a host may submit any number of them.
 //! - `pool`: all of these around one [`Pool`](crate::Pool). `map`: its maps.
 //! - `settings`, `outcome`, `report`: what goes in and out as Python values.
 //! - `process`: the life of the process: its end, its forks, and its child processes. `launch`: the command, under the

@@ -50,7 +50,7 @@ impl Pool {
 
     /// Gives a call its outcome, cancelled, unless it has begun. Returns whether it has not.
     ///
-    /// One that begins meanwhile is interrupted: its outcome is told.
+    /// One that begins meanwhile is interrupted: it has its outcome.
     pub(crate) fn cancel_queued(&self, slot: &Arc<Slot>) -> bool {
         if slot.results().is_some() {
             return false;

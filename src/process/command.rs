@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The words that start this program anew, where it is not what `/proc/self/exe` leads to.
+/// The words that start this program again, where it is not what `/proc/self/exe` leads to.
 static OWN: OnceLock<Vec<OsString>> = OnceLock::new();
 
-/// Says how this program is started: in a host it is a Python, which is told what to run.
+/// Says how this program is started: in a host it is a Python that is given what to run.
 pub(crate) fn set_own(words: Vec<OsString>) {
     let _ = OWN.set(words);
 }

@@ -76,7 +76,7 @@ pub fn become_worker_if_asked() {
 }
 
 /// Makes this process, in which a host's Python runs, a worker of the pool that has started it. It calls `serve` with
-/// what is to be begun when the main thread is ready to run jobs.
+/// what begins when the main thread is ready to run jobs.
 ///
 /// # Errors
 ///

@@ -18,9 +18,9 @@ const ROOMS: [&str; 16] = [
     "visit",
     "shared_object",
     "runtime",
+    "hosted",
     "interpreter",
     "extension",
-    "hosted",
 ];
 
 #[test]

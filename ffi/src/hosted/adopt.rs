@@ -116,7 +116,7 @@ fn start_service() -> Result<Sender<MainTask>, StartError> {
         let state = unsafe { visits::new_state(main) };
         let home: Home = Cell::new(NonNull::new(state));
         let prepared = {
-            // SAFETY: the state was made in the line above, for this thread, and nobody else has it.
+            // SAFETY: the state was made in the line above, for this thread, and nothing else has it.
             let guard = unsafe { Guard::attach(&home, 0, None) };
             match guard {
                 Some(guard) => prepare(guard.attached()),

@@ -61,7 +61,7 @@ pub fn prepare_end() {
 /// Prepares the end of the process over the interpreters that are left. Says whether that could be done; if not, the
 /// process has to end without CPython's end.
 ///
-/// Call it detached, when nothing of this crate is to be used any more.
+/// Call it detached, when nothing of this crate is used any more.
 pub fn leave_interpreters() -> bool {
     if list::others().is_empty() {
         return true;
@@ -85,7 +85,7 @@ fn hold(interpreters: &[NonNull<raw::PyInterpreterState>]) {
         let _ = thread::Builder::new().spawn(move || {
             block_signals();
             let Address(interpreter) = { interpreter };
-            // SAFETY: it is alive: interpreters end while the list is held for reading alone, which is now held for ever.
+            // SAFETY: it is alive: interpreters end while the list is held for reading alone, which is now held forever.
             let state = unsafe { visits::new_state(interpreter.as_ptr()) };
             if state.is_null() {
                 return;

@@ -46,7 +46,7 @@ fn make_immortal(object: &Object<'_>) {
         unsafe { AtomicU32::from_ptr(count) }.as_ptr()
     };
     let (target, none) = (low_half(object), low_half(&object.attached().none()));
-    // SAFETY: the count of None, which is alive for ever.
+    // SAFETY: the count of None, which is alive forever.
     let count = unsafe { AtomicU32::from_ptr(none) }.load(Ordering::Relaxed);
     // SAFETY: as above.
     unsafe { AtomicU32::from_ptr(target) }.store(count, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 //! main interpreter stands first. Where the list is comes from what CPython tells debuggers (`_Py_DebugOffsets`, from
 //! 3.13 on), or is looked for by value; where it is not found, the list stays as it is.
 //!
-//! CPython changes the list under a lock of its own, which nobody else can take, when an interpreter is made and when one
+//! CPython changes the list under a lock of its own, which no other code can take, when an interpreter is made and when one
 //! is deleted. Those of this crate do that under [`LIST`], and so does the surgery here.
 
 use std::cell::RefCell;
@@ -204,7 +204,7 @@ pub fn n_interpreters() -> usize {
     others().len()
 }
 
-/// Takes all interpreters but the main one out of the list, for ever: none is made or ended by this crate any more.
+/// Takes all interpreters but the main one out of the list, forever: none is made or ended by this crate any more.
 /// Gives those that were there; `None` where that cannot be done, or not in time.
 pub(super) fn hide_for_ever() -> Option<Vec<NonNull<raw::PyInterpreterState>>> {
     let mut n_tried = 0;

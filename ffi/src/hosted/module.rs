@@ -88,7 +88,7 @@ impl Module {
         }
         IS_LOADED.store(true, Ordering::Relaxed);
         let definition = self.definition.get();
-        // SAFETY: a static, which nobody reads before the call below; importing holds a lock.
+        // SAFETY: a static, which nothing reads before the call below; importing holds a lock.
         unsafe { (*definition).m_slots = self.slots.get().cast() };
         // SAFETY: attached; a static definition.
         unsafe { raw::PyModuleDef_Init(definition) }

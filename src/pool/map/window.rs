@@ -103,7 +103,7 @@ impl Window {
         Canceller::new(Arc::clone(&self.cancelled), self.shared.cancel_target)
     }
 
-    /// Sends so many calls per batch.
+    /// Sends `n` calls per batch.
     pub(crate) fn fix_chunk(&mut self, n: usize) {
         let n = u32::try_from(n).unwrap_or(N_MAX).clamp(1, N_MAX);
         self.n_fixed = Some(n);
@@ -131,7 +131,7 @@ impl Window {
             && self.reorder.n_bytes() < EARLY_BYTES_MAX
     }
 
-    /// Takes an input, whose call `encode` appends; so many are left after it, where that is known.
+    /// Takes an input, whose call `encode` appends; `left` gives how many are left after it, where that is known.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -154,7 +154,7 @@ impl Window {
         }
     }
 
-    /// Takes an input whose call was encoded before; so many are left after it.
+    /// Takes an input whose call was encoded before, with `n_left` after it.
     pub(crate) fn take_encoded(&mut self, call: Result<Bytes, CrossingError>, n_left: usize) {
         let has_buffers = call.as_ref().is_ok_and(|call| !call.buffers().is_empty());
         if has_buffers {
@@ -202,7 +202,7 @@ impl Window {
     }
 
     fn send(&mut self, job: Job) {
-        // Every job tells its results, the one that nobody takes included.
+        // Every job reports its results, even one that no worker takes.
         self.n_in_flight += 1;
         let home = self.shared.home(&self.function);
         let sent = home.and_then(|home| match home.try_enqueue(job)? {
