@@ -49,14 +49,19 @@ impl Shared {
     /// Starts another worker of a lazy pool, if there are more jobs than workers that are starting. Returns whether
     /// to look again.
     pub(crate) fn grow_for_waiting(self: &Arc<Shared>) -> bool {
+        let admission = self.admission.state();
         let (n_started, n_ready) = (self.supervisor.n_started(), self.supervisor.n_ready());
-        if n_started >= self.settings.n_workers || self.queue.is_empty() {
+        if admission.is_over() || n_started >= self.settings.n_workers || self.queue.is_empty() {
             return false;
         }
-        if self.queue.len() > n_started.saturating_sub(n_ready)
-            && let Err(error) = self.start_workers(n_started + 1, None)
-        {
-            tracing::error!(%error, "no further worker could be started");
+        if self.queue.len() > n_started.saturating_sub(n_ready) {
+            if let Err(error) = self.start_workers(n_started + 1, None) {
+                tracing::error!(%error, "no further worker could be started");
+            } else if matches!(*admission, PoolState::Draining) {
+                // The others have their order, and this one would wait for calls for ever.
+                let workers = self.supervisor.workers();
+                let _ = workers[n_started].give(Order::Drain);
+            }
         }
         true
     }
@@ -153,7 +158,8 @@ impl Shared {
             }
         }
         let n_empty = self.supervisor.n_empty.fetch_add(1, Ordering::SeqCst) + 1;
-        if n_empty == self.settings.n_workers {
+        // Of a lazy pool, those that were not started would fare no better.
+        if n_empty >= self.supervisor.n_started() {
             let mut reason = format!("no worker is left in the pool: {error}");
             if let Some(cause) = std::error::Error::source(&error) {
                 reason.push_str(&format!("\ncaused by: {cause}"));
