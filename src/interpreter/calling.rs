@@ -4,7 +4,7 @@ use owngil_ffi::{Attached, Object, PyResult};
 
 use super::budget::Budget;
 use super::raised::{python_error, result_error};
-use crate::error::{Error, Result};
+use crate::error::{Error, PythonError, Result};
 use crate::monitor::{JobMonitor, Measured, Sampling, Stopwatch, Unmeasured};
 use crate::payload::{self, Codec, Encoding, Reader};
 
@@ -110,7 +110,12 @@ impl<'a> Callee<'_, 'a> {
     #[inline]
     fn held(self, work: impl FnOnce() -> PyResult<'a, Object<'a>>) -> Result<Object<'a>> {
         let called = self.budget.hold(work);
-        called.map_err(|raised| self.codec.error_of(self.attached, &raised))
+        called.map_err(|raised| {
+            let pickle = self.codec.pickled(self.attached, &raised);
+            PythonError::new(raised.describe())
+                .with_pickle(pickle)
+                .into()
+        })
     }
 
     #[inline]

@@ -29,7 +29,7 @@ pub(super) struct Setup {
     pub(super) memory_limit: Option<u64>,
     /// Whether results whose class derives from a plain type come as the plain value.
     pub(super) is_plain: bool,
-    /// Whether exceptions that calls raise are told as objects, too.
+    /// Whether exceptions that calls raise are kept as objects, too.
     pub(super) keeps_exceptions: bool,
     /// When output is handed on; `None` where it is kept with its task.
     pub(super) handover: Option<Handover>,

@@ -23,11 +23,7 @@ pub(crate) fn is_loaded() -> bool {
     IS_LOADED.load(Ordering::Relaxed)
 }
 
-/// The definition of an extension module. Only [`export_module!`](crate::export_module) makes one.
-///
-/// # Invariant
-///
-/// It is a static. CPython alone writes to it, once it was initialized.
+/// The definition of an extension module. Only [`export_module!`](crate::export_module) makes one, a static.
 #[derive(Debug)]
 pub struct Module {
     definition: UnsafeCell<raw::PyModuleDef>,
@@ -36,7 +32,7 @@ pub struct Module {
 
 const N_SLOTS: usize = 3 + cfg!(Py_3_13) as usize;
 
-// SAFETY: by the invariant: CPython initializes a definition under the GIL of the main interpreter or its own lock, and
+// SAFETY: nothing but `initialize` reaches what is in it, for CPython, which initializes a definition under the GIL of the main interpreter or its own lock, and
 // reads it afterwards.
 unsafe impl Sync for Module {}
 

@@ -10,7 +10,6 @@ use super::encode::{Stop, Walk};
 use super::key_cache::KeyCache;
 use super::raised::{explained, unpicklable};
 use super::scalar::{read_usual, write_scalar};
-use crate::error::{Error, PythonError};
 use crate::payload::buffer::Buffer;
 use crate::payload::encoding::Encoding;
 use crate::payload::error::CrossingError;
@@ -63,21 +62,15 @@ impl Codec {
         self.keeps_exceptions = true;
     }
 
-    /// The error of a call that raised: a description of the exception, and the object if that is kept.
+    /// What a call raised, in a pickle, if that is kept and can be pickled.
     #[cold]
-    pub(crate) fn error_of(&self, attached: Attached<'_>, raised: &Raised<'_>) -> Error {
-        let error = PythonError::new(raised.describe());
+    pub(crate) fn pickled(&self, attached: Attached<'_>, raised: &Raised<'_>) -> Option<Vec<u8>> {
         if !self.keeps_exceptions {
-            return error.into();
+            return None;
         }
-        let pickled = self
-            .exception
-            .get(attached)
-            .call(std::slice::from_ref(raised.value()));
-        let bytes = pickled
-            .ok()
-            .and_then(|pickled| pickled.as_bytes().map(<[u8]>::to_vec));
-        error.with_pickle(bytes).into()
+        let pickle = self.exception.get(attached);
+        let pickled = pickle.call(std::slice::from_ref(raised.value())).ok()?;
+        pickled.as_bytes().map(<[u8]>::to_vec)
     }
 
     fn plain(&self) -> Option<&Kept> {
