@@ -79,7 +79,8 @@ class Delivery:
             future.set_running_or_notify_cancel()
         elif is_value:
             future.set_result(value)
-        elif value[0] == "shut_down":
+        elif value[0] == "shut_down" or (value[0] == "cancelled" and not value[2] and not future._is_interrupted):
+            # It never began: a cancellation that crossed with its way to a worker, or the end of the pool.
             BaseFuture.cancel(future)
             future.set_running_or_notify_cancel()
         else:

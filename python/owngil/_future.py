@@ -14,6 +14,7 @@ class Future(concurrent.futures.Future[T], Generic[T]):
 
     _pool: "Pool | None" = None
     _ticket = 0
+    _is_interrupted = False
 
     def cancel(self) -> bool:
         """Cancels the call if it has not begun, and returns whether it is cancelled."""
@@ -42,4 +43,7 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         """
         if self._pool is None:
             return False
-        return (not self.done() and self.cancel()) or self._pool.interrupt(self._ticket)
+        if not self.done() and self.cancel():
+            return True
+        self._is_interrupted = True
+        return self._pool.interrupt(self._ticket)
