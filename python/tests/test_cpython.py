@@ -15,6 +15,7 @@ import multiprocessing.managers
 import os
 import pickle
 import sys
+import time
 import unittest
 from concurrent.futures import BrokenExecutor
 
@@ -98,8 +99,16 @@ shutdown.assert_python_ok = _run_with_ours
 
 class _Shutdowns(shutdown.ExecutorShutdownTest):
     def test_cancel_futures(self):
-        # Some calls are to have begun when the others are cancelled. Without this, no worker is there yet.
-        self.executor.submit(abs, 1).result()
+        # Some calls are to have begun when the others are cancelled, and a worker takes a moment to start.
+        shut_down = self.executor.shutdown
+
+        def shut_down_when_busy(**options):
+            while not any(worker["is_busy"] for worker in self.executor.stats()["workers"]):
+                time.sleep(0.001)
+            del self.executor.shutdown
+            shut_down(**options)
+
+        self.executor.shutdown = shut_down_when_busy
         super().test_cancel_futures()
 
 
