@@ -102,13 +102,13 @@ class _Shutdowns(shutdown.ExecutorShutdownTest):
         # Some calls are to have begun when the others are cancelled, and a worker takes a moment to start.
         shut_down = self.executor.shutdown
 
-        def shut_down_when_busy(**options):
-            while not any(worker["is_busy"] for worker in self.executor.stats()["workers"]):
+        def shut_down_when_one_runs(**options):
+            while not any(future.running() for future in list(self.executor._delivery._waiting.values())):
                 time.sleep(0.001)
             del self.executor.shutdown
             shut_down(**options)
 
-        self.executor.shutdown = shut_down_when_busy
+        self.executor.shutdown = shut_down_when_one_runs
         super().test_cancel_futures()
 
 
