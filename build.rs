@@ -1,7 +1,7 @@
-//! The cfgs of the Python version, the path of libpython for our own binaries, examples and tests (link
-//! arguments that a dependency's build script prints do not reach its dependents, which get that path
-//! instead), and the programs of src/python compiled: interpreters run them, and compiling one would take
-//! longer than running it.
+//! Sets the cfgs of the Python version and the path of libpython, and compiles the programs of src/python.
+//!
+//! Link arguments apply to this package's own binaries, examples and tests only, so dependents get the path of
+//! libpython as metadata. Interpreters run the compiled programs: compiling one would take longer than running it.
 
 use std::path::Path;
 use std::process::Command;

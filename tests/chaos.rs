@@ -104,7 +104,7 @@ fn functions() -> Functions {
 
 const AS_IT_SHOULD: &str = "the sink of this test panics, as it should";
 
-/// A sink of a host that panics when it is told to.
+/// A sink of a host that panics when a call prints "panic".
 fn sink(_: Stream, text: &[u8]) {
     if text.starts_with(b"panic") {
         panic!("{AS_IT_SHOULD}");

@@ -35,7 +35,7 @@ fn seen_in_f(what: &str, mut outcome: impl FnMut() -> Error) {
             return assert!(stood_in(stack, "f"), "{what}: {stack}");
         }
     }
-    panic!("{what}: nobody saw where it stood");
+    panic!("{what}: no outcome has a stack");
 }
 
 fn stood_in(stack: &Stack, function: &str) -> bool {
@@ -61,13 +61,17 @@ fn a_deadline_holds_whatever_the_code_does_and_the_pool_keeps_its_size() {
             let took = start.elapsed();
             assert!(took >= limit, "{}: {took:?}", stuck.name);
             assert!(took < limit + GRACE + SLACK, "{}: {took:?}", stuck.name);
-            eprintln!("{}: told {:?} after the deadline", stuck.name, took - limit);
+            eprintln!(
+                "{}: ended {:?} after the deadline",
+                stuck.name,
+                took - limit
+            );
             match outcome {
                 Err(error @ Error::TimedOut(_)) => error,
                 other => panic!("{}: {other:?}", stuck.name),
             }
         };
-        if stuck.lets_go {
+        if stuck.releases_gil {
             seen_in_f(stuck.name, run);
         } else {
             run();
@@ -197,7 +201,7 @@ def f(x):
             other => panic!("{index}: {other:?}"),
         }
     }
-    // Calls that shared a batch with one that did not stop are told with it.
+    // Calls in the batch of one that did not stop end with it.
     let n_values = results.iter().filter(|result| result.is_ok()).count();
     assert!(n_values > 0 && n_values <= 21, "{n_values} values");
     assert!(results[n_values..].iter().all(Result::is_err));
@@ -322,7 +326,7 @@ def f():
 #[test]
 #[cfg_attr(
     Py_GIL_DISABLED,
-    ignore = "free-threaded: C code that lets nobody stop it holds up all"
+    ignore = "free-threaded: C code that cannot be stopped holds up all threads"
 )]
 fn a_pool_without_workers_says_so() {
     if alone("a_pool_without_workers_says_so") {
@@ -340,7 +344,7 @@ fn a_pool_without_workers_says_so() {
         assert!(matches!(task.wait(), Err(Error::TimedOut(_))));
     }
     let add = f("def f(x): return x + 1");
-    // Queued before or submitted after: both are told.
+    // Queued before or submitted after: both end with the error.
     let outcome = pool.submit::<i32, _>(&add, 1).and_then(Task::wait);
     let Err(Error::WorkerLost(reason)) = outcome else {
         panic!("{outcome:?}");
@@ -428,7 +432,7 @@ fn dropping_a_pool_interrupts_what_runs() {
 }
 
 #[test]
-fn a_full_queue_can_be_told_from_a_closed_pool() {
+fn a_full_queue_is_another_error_than_a_closed_pool() {
     let pool = Pool::builder().workers(1).queue_limit(1).build().unwrap();
     let sleep = f("import time\ndef f(x): time.sleep(x)");
     let running: Task<()> = pool.submit(&sleep, 0.5).unwrap();

@@ -77,7 +77,7 @@ fn with(message: &str) -> Vec<Seen> {
 
 /// One test, since there is one subscriber for the process.
 #[test]
-fn the_life_of_tasks_and_workers_is_told() {
+fn tasks_and_workers_emit_events() {
     tracing::subscriber::set_global_default(Keeper).unwrap();
     let builder = Pool::builder().workers(1);
     let pool = builder.grace(Duration::from_secs(60)).build().unwrap();
@@ -87,18 +87,18 @@ fn the_life_of_tasks_and_workers_is_told() {
 
     let reciprocal = f("def f(x): return 1 // x");
     assert!(pool.call::<i32, _>(&reciprocal, 0).is_err());
-    let told = ["submitted", "begun", "ended"].map(with);
-    let numbers = told
+    let by_message = ["submitted", "begun", "ended"].map(with);
+    let numbers = by_message
         .each_ref()
         .map(|events| events[0].get("task").to_owned());
     assert!(!numbers[0].is_empty() && numbers.iter().all(|number| *number == numbers[0]));
-    for events in &told {
+    for events in &by_message {
         assert_eq!((events.len(), events[0].level), (1, Level::TRACE));
     }
-    assert_eq!(told[0][0].get("function"), reciprocal.to_string());
-    assert_eq!(told[0][0].get("n_calls"), "1");
-    assert_eq!(told[1][0].get("n_calls"), "1");
-    assert_eq!(told[2][0].get("n_failed"), "1");
+    assert_eq!(by_message[0][0].get("function"), reciprocal.to_string());
+    assert_eq!(by_message[0][0].get("n_calls"), "1");
+    assert_eq!(by_message[1][0].get("n_calls"), "1");
+    assert_eq!(by_message[2][0].get("n_failed"), "1");
 
     let spin = f("def f():\n    while True: pass");
     let running: Task<()> = pool.submit(&spin, ()).unwrap();
@@ -123,6 +123,6 @@ fn the_life_of_tasks_and_workers_is_told() {
 
     pool.shutdown();
     assert_eq!(with("worker retired").len(), 1);
-    // It took the job of the one that was told before, and did not begin it.
+    // The worker took the job of the task that ended before, and did not begin it.
     assert_eq!((with("begun").len(), with("ended").len()), (2, 2));
 }

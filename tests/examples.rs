@@ -351,7 +351,7 @@ fn has_comparison(text: &str, n_places: usize) {
         .count();
     assert_eq!(n_ratios, n_places, "{text}");
     assert!(
-        text.contains("cores were") || text.contains("cannot be told"),
+        text.contains("The cores were") || text.contains("Whether the cores were free is unknown"),
         "{text}"
     );
 }

@@ -196,17 +196,17 @@ fn a_shutdown_with_a_limit_cancels_and_leaves_behind() {
             assert!(matches!(task.wait(), Err(Error::Cancelled(None)) | Ok(_)));
         }
         drop(again);
-        println!("all told");
+        println!("all ended");
         drop(pool);
     });
     assert_eq!(end.status, Some(0), "{}", end.stderr);
-    assert!(end.stdout.contains("all told"), "{}", end.stdout);
+    assert!(end.stdout.contains("all ended"), "{}", end.stdout);
 }
 
 #[test]
-fn a_shutdown_with_a_limit_keeps_it_and_leaves_nobody_waiting() {
+fn a_shutdown_with_a_limit_keeps_it_and_leaves_no_call_waiting() {
     let end = story(
-        "a_shutdown_with_a_limit_keeps_it_and_leaves_nobody_waiting",
+        "a_shutdown_with_a_limit_keeps_it_and_leaves_no_call_waiting",
         || {
             let pool = Pool::builder()
                 .workers(1)
@@ -220,23 +220,26 @@ fn a_shutdown_with_a_limit_keeps_it_and_leaves_nobody_waiting() {
             let queued: Task<()> = pool.submit(&nothing, ()).unwrap();
             std::thread::scope(|scope| {
                 let refused = scope.spawn(|| pool.submit::<(), _>(&nothing, ()).map(drop));
-                let told = scope.spawn(|| pool.broadcast::<(), _>(&nothing, ()));
+                let broadcast = scope.spawn(|| pool.broadcast::<(), _>(&nothing, ()));
                 let loaded = scope.spawn(|| pool.load(&Function::at("json:dumps")));
                 std::thread::sleep(Duration::from_millis(300));
                 let result = pool.shutdown_within(Duration::from_millis(20));
                 assert_eq!(result, Err(Error::TimedOut(None)));
                 assert_eq!(refused.join().unwrap(), Err(Error::ShutDown));
-                assert_eq!(told.join().unwrap(), Ok(vec![Err(Error::Cancelled(None))]));
+                assert_eq!(
+                    broadcast.join().unwrap(),
+                    Ok(vec![Err(Error::Cancelled(None))])
+                );
                 assert!(loaded.join().is_ok());
             });
             assert_eq!(queued.wait(), Err(Error::Cancelled(None)));
             assert!(matches!(stuck.wait(), Err(Error::Cancelled(_))));
-            println!("all told");
+            println!("all ended");
             drop(pool);
         },
     );
     assert_eq!(end.status, Some(0), "{}", end.stderr);
-    assert!(end.stdout.contains("all told"), "{}", end.stdout);
+    assert!(end.stdout.contains("all ended"), "{}", end.stdout);
 }
 
 #[test]

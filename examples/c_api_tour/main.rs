@@ -1,8 +1,8 @@
 //! A tour of the C API: interpreters with each legal setting of `PyInterpreterConfig`, as CPython documents it.
 //!
-//! The tour is a program in C (tour.c), for whoever does without this crate, or wants to see what it does: it creates
+//! The tour is a program in C (tour.c); it shows what this crate does, and how to do it without. It creates
 //! an interpreter with each setting, says hello in it, tries what the setting allows or refuses, and ends it. This
-//! compiles it against the Python that the crate was built with, and runs it: first the tour, then two
+//! example compiles it against the Python that the crate was built with, and runs it: first the tour, then two
 //! threads that compute, in interpreters that share a GIL, and in interpreters with a GIL each.
 
 #[path = "../comparison/mod.rs"]

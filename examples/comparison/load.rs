@@ -66,7 +66,7 @@ impl Load {
 /// Whether the cores were free for this program while the clock ran.
 pub(super) fn verdict(load: Option<(Load, Load)>) -> String {
     let Some((before, after)) = load else {
-        return "Whether the cores were free cannot be told on this system.".to_owned();
+        return "Whether the cores were free is unknown on this system.".to_owned();
     };
     let elapsed = after.at.duration_since(before.at).as_secs_f64();
     let by_us = after.by_us - before.by_us;

@@ -1,10 +1,10 @@
 //! Releasing the GIL in an extension: a Cython module with a loop that needs no Python.
 //!
-//! One source, count.pyx, becomes two modules. `declared` says that it can live in interpreters with their own GIL, by
-//! Cython's directive `subinterpreters_compatible` and the C macro `CYTHON_USE_MODULE_STATE`, without which Cython leaves
-//! that out; `plain` says nothing, as most extensions do, and is refused
-//! there. Its loop lets go of the GIL, so on threads of one interpreter it scales as it is. What declares itself loads
-//! in every interpreter; what does not, loads there from a private copy, or in a worker process.
+//! One source, count.pyx, becomes two modules. `declared` says that it supports interpreters with their own GIL, by
+//! Cython's directive `subinterpreters_compatible` and the C macro `CYTHON_USE_MODULE_STATE`, which the directive
+//! needs. `plain` says nothing, as most extensions do, so such interpreters refuse it.
+//! Its loop releases the GIL, so it scales on threads of one interpreter as it is. `declared` loads
+//! in every interpreter; `plain` loads there from a private copy, or in a worker process.
 //!
 //! Cython translates, and the system's `cc` compiles.
 
@@ -31,7 +31,7 @@ def prepare(folder):
     sys.path.insert(0, folder)
 ";
 
-/// What Cython and the C compiler are told of a module that can live in every interpreter.
+/// The directive of Cython and the option of the C compiler for a module that supports every interpreter.
 const DECLARES: (&str, &str) = (
     "# cython: subinterpreters_compatible=own_gil\n",
     "-DCYTHON_USE_MODULE_STATE=1",
@@ -97,7 +97,7 @@ fn run() -> Result<(), AnyError> {
     Ok(())
 }
 
-/// Translates and compiles the source as a module of this name, with what is told of it.
+/// Translates and compiles the source as a module of this name, with this directive and this option.
 fn build(
     python: &Path,
     folder: &Path,
@@ -112,9 +112,12 @@ fn build(
             .arg(&source),
     )?;
     let ask = "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
-    let told = Command::new(python).args(["-c", ask]).output()?;
-    let told = String::from_utf8(told.stdout)?;
-    let (include, suffix) = told.trim().split_once(' ').ok_or("Python told no paths")?;
+    let answer = Command::new(python).args(["-c", ask]).output()?;
+    let paths = String::from_utf8(answer.stdout)?;
+    let (include, suffix) = paths
+        .trim()
+        .split_once(' ')
+        .ok_or("Python printed no paths")?;
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-fPIC", "-O2", "-w", define, "-I", include]);
     cc.arg(source.with_extension("c"))

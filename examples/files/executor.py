@@ -1,4 +1,4 @@
-"""The same with ProcessPoolExecutor: as many processes as told, and the paths on standard input."""
+"""The same with ProcessPoolExecutor: the argument is the number of processes, and standard input has the paths."""
 
 import sys
 from concurrent.futures import ProcessPoolExecutor

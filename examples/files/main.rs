@@ -2,8 +2,8 @@
 //!
 //! The command is given the paths, as lines, and the function's name; `xargs` and, where it is installed, GNU
 //! parallel start the same file as a script, which is given 64 paths each time, so that Python's start is paid
-//! for by 64; `ProcessPoolExecutor` gets 64 at a time, too (executor.py). What one file costs when each has a
-//! process of its own is told at the end. The functions are in stats.py.
+//! for by 64; `ProcessPoolExecutor` gets 64 at a time, too (executor.py). The last line has the cost of one file
+//! when each has a process of its own. The functions are in stats.py.
 
 #[path = "../comparison/mod.rs"]
 mod comparison;

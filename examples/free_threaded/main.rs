@@ -27,7 +27,7 @@ const WORK: &str = concat!(
 const KINDS: [(&str, &str); 3] = [
     ("compute", "pure Python that shares nothing"),
     ("read", "lookups in one large structure"),
-    ("allocate", "many small objects, made and let go"),
+    ("allocate", "many small objects, created and freed"),
 ];
 
 fn main() -> ExitCode {

@@ -155,7 +155,7 @@ fn build(python: &OsString) -> Result<PathBuf, AnyError> {
         .args((!is_small()).then_some("--release"))
         .env("CARGO_TARGET_DIR", &target)
         .env("PYO3_PYTHON", python)
-        // pyo3-ffi supports free-threaded Pythons from 3.14 on, and has to be told that 3.13 is meant.
+        // pyo3-ffi supports free-threaded Pythons from 3.14 on, and refuses 3.13 without this variable.
         .env("UNSAFE_PYO3_SKIP_VERSION_CHECK", "1");
     if !command.status()?.success() {
         return Err(format!("it cannot be built for {}", python.display()).into());

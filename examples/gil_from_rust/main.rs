@@ -1,4 +1,4 @@
-//! Managing the GIL from a compiled language: when to hold it, when to let go, and how to need no turn at it.
+//! Managing the GIL from a compiled language: when to hold it, when to release it, and how to avoid the wait for it.
 //!
 //! First on one GIL, as everybody does it: a thread attaches, which is to wait for the GIL, and detaches for its
 //! long native work, so that another thread can run Python meanwhile. That it may touch Python objects
@@ -35,9 +35,9 @@ fn run() -> Result<(), AnyError> {
     packages::use_packages()?;
     let runtime = Runtime::start(&Config::default())?;
 
-    println!("Native work beside Python code, on one GIL: the GIL held or let go of meanwhile\n");
-    let places = [("held", false), ("let go", true)];
-    let (longest, sum) = compare(&places, |&lets_go| beside(runtime, lets_go))?;
+    println!("Native work beside Python code, on one GIL: the GIL held or released meanwhile\n");
+    let places = [("held", false), ("released", true)];
+    let (longest, sum) = compare(&places, |&releases_gil| beside(runtime, releases_gil))?;
     println!("Both computed the same: {longest} steps, {sum}.");
 
     let n_tasks = if is_small() { 101 } else { 10_001 };
@@ -75,7 +75,7 @@ fn run() -> Result<(), AnyError> {
 }
 
 /// Native work on one thread and Python code on another, both of the main interpreter.
-fn beside(runtime: &'static Runtime, lets_go: bool) -> Result<(u32, i64), AnyError> {
+fn beside(runtime: &'static Runtime, releases_gil: bool) -> Result<(u32, i64), AnyError> {
     let (native, python) = if is_small() {
         (20_000, 200_000)
     } else {
@@ -90,7 +90,7 @@ fn beside(runtime: &'static Runtime, lets_go: bool) -> Result<(u32, i64), AnyErr
                 Ok::<i64, owngil_ffi::StartError>(interpreter.attach(work))
             })
         };
-        let native = start(Box::new(move |attached| match lets_go {
+        let native = start(Box::new(move |attached| match releases_gil {
             true => attached.detach(|| longest(native)),
             false => longest(native),
         }))?;

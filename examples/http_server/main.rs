@@ -120,7 +120,7 @@ fn visit(server: SocketAddr) {
             .count();
         println!("{n} of {} busy requests: {kind}", answers.len());
     }
-    // Whoever is refused tries again.
+    // A client tries again after a refusal.
     let last = loop {
         let answer = ask(server, "/primes?below=100");
         if !answer.starts_with("503") {

@@ -1,7 +1,7 @@
 //! Many images: thumbnails of a folder, filtered and written, with Pillow.
 //!
 //! Pillow has extension modules that refuse interpreters with their own GIL. Here they are allowed to load from private
-//! copies, and the backend `auto` chooses where the work runs; what it chose is printed. Pillow lets go of the
+//! copies, and the backend `auto` chooses where the work runs; what it chose is printed. Pillow releases the
 //! GIL while it computes, so threads of one GIL do well, too. The functions are in images.py.
 
 #[path = "../comparison/mod.rs"]

@@ -26,7 +26,7 @@ const UNREACHABLE: [&str; 4] = [
 /// packages cannot be fetched, the program says so and ends.
 pub(crate) fn use_packages() -> Result<PathBuf, AnyError> {
     if std::env::args().nth(1).as_deref() == Some(ROLE) {
-        tell_python()?;
+        print_python()?;
         std::process::exit(0);
     }
     let python = environment()?.join("bin/python");
@@ -34,20 +34,23 @@ pub(crate) fn use_packages() -> Result<PathBuf, AnyError> {
     Ok(python)
 }
 
-fn tell_python() -> owngil::Result<()> {
-    let told: String = Interpreter::scope(|python| {
+fn print_python() -> owngil::Result<()> {
+    let python: String = Interpreter::scope(|python| {
         python.exec("import sys")?;
         python.eval("'%s\\n%d.%d' % (sys.executable, *sys.version_info[:2])")
     })?;
-    println!("{told}");
+    println!("{python}");
     Ok(())
 }
 
 fn environment() -> Result<PathBuf, AnyError> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut ask = Command::new(std::env::current_exe()?);
-    let told = succeeded(ask.arg(ROLE).env_remove("VIRTUAL_ENV").output()?)?;
-    let (base, version) = told.trim().split_once('\n').ok_or("it told no version")?;
+    let answer = succeeded(ask.arg(ROLE).env_remove("VIRTUAL_ENV").output()?)?;
+    let (base, version) = answer
+        .trim()
+        .split_once('\n')
+        .ok_or("it printed no version")?;
     let folder = root.join(format!("target/examples-{version}"));
     let file = root.join("examples/packages/requirements.txt");
     let wanted = fs::read_to_string(&file)?;

@@ -29,7 +29,7 @@ def prepare(packages):
     sys.path.insert(0, packages)
 ";
 
-/// How long a call of a plugin may take, and how long it may go on when it is told to stop.
+/// How long a call of a plugin may take, and how long it may go on after the request to stop.
 const TIME_LIMIT: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_millis(200);
 const MEMORY_LIMIT: usize = 64 << 20;
@@ -72,7 +72,7 @@ impl Plugin {
             .time_limit(TIME_LIMIT)
             .grace(GRACE)
             .output(OutputPolicy::Capture);
-        // What threads of one interpreter have in use cannot be told apart.
+        // The memory of one interpreter is not counted by thread.
         let pool = match backend {
             Backend::Thread => builder.build()?,
             _ => builder.memory_limit(MEMORY_LIMIT).build()?,
@@ -85,7 +85,7 @@ impl Plugin {
         self.pool.call(&self.handle, (lines,))
     }
 
-    /// Does something that it must not do; what the host is told of it.
+    /// Does something that it must not do; returns the error that the host gets.
     fn misbehave(&self, how: &str) -> owngil::Result<()> {
         let script = PathBuf::from(FOLDER).join(self.name).join("plugin.py");
         self.pool.call(&Function::file(script, "misbehave"), how)
@@ -149,7 +149,7 @@ fn survive(bad: &Plugin, good: &Plugin, hows: &[&str], lines: &[&str]) -> Result
     let expected = (bad.call(lines)?, good.call(lines)?);
     for how in hows {
         let start = Instant::now();
-        let told = match bad.misbehave(how) {
+        let failure = match bad.misbehave(how) {
             Err(Error::Python(error)) => error.type_name().to_owned(),
             Err(Error::TimedOut(_)) => "timed out".to_owned(),
             Err(Error::WorkerLost(_)) => "worker lost".to_owned(),
@@ -159,7 +159,7 @@ fn survive(bad: &Plugin, good: &Plugin, hows: &[&str], lines: &[&str]) -> Result
         if (bad.call(lines)?, good.call(lines)?) != expected {
             return Err(format!("after {how} they answer something else").into());
         }
-        println!("  {how:<22} {told:<15} after {took:>7}; both answer");
+        println!("  {how:<22} {failure:<15} after {took:>7}; both answer");
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ fn objects(many: &Pool) -> Result<(), AnyError> {
         .into_iter()
         .collect::<Result<_, _>>()?;
     println!(
-        "\nObjects that all interpreters have at the same address are immortal: nobody counts their references."
+        "\nObjects that all interpreters have at the same address are immortal: their references are not counted."
     );
     for (name, address) in &seen[0].0 {
         let is_one = seen

@@ -10,7 +10,7 @@ lock = threading.Lock()
 
 
 def reset(switch_interval):
-    """Begins anew, with threads that take turns so often, if others want one."""
+    """Resets the counter, and sets how long a thread runs before another one that waits gets its turn."""
     global count
     count = 0
     sys.setswitchinterval(switch_interval)
@@ -69,7 +69,7 @@ def change_process(folder):
     """Changes what belongs to the process."""
     os.chdir(folder)
     os.umask(0o027)
-    os.environ["OWNGIL_STORY"] = "told"
+    os.environ["OWNGIL_EXAMPLE"] = "changed"
     sys.path.append("/from/another/interpreter")
 
 
@@ -77,11 +77,11 @@ def see_process():
     """What is seen of that."""
     umask = os.umask(0o077)
     os.umask(umask)
-    child = subprocess.run(["sh", "-c", "echo $OWNGIL_STORY"], capture_output=True, text=True, check=True)
+    child = subprocess.run(["sh", "-c", "echo $OWNGIL_EXAMPLE"], capture_output=True, text=True, check=True)
     return {
         "the working directory": os.getcwd(),
         "the umask": f"{umask:03o}",
         "the environment, of a child": child.stdout.strip(),
-        "os.environ": os.environ.get("OWNGIL_STORY", "nothing"),
+        "os.environ": os.environ.get("OWNGIL_EXAMPLE", "nothing"),
         "sys.path": "longer" if "/from/another/interpreter" in sys.path else "as it was",
     }

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `work`; `None` where it panicked. Nobody sees what `work` was at afterwards, or it is sound at any time.
+/// Runs `work`, and returns `None` if it panics.
+///
+/// Callers do not use what `work` changed after a panic, or it is valid at any time.
 pub fn catch<R>(work: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(work)).map_err(discard).ok()
 }

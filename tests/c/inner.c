@@ -1,4 +1,4 @@
-/* Makes a module inside of its own execution, of a definition that nobody else sees. */
+/* Creates a module while it executes, from a definition that only this file has. */
 #include <Python.h>
 
 static PyObject *answer(PyObject *module, PyObject *ignored) { return PyLong_FromLong(42); }

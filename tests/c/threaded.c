@@ -17,7 +17,7 @@ static void *work(void *n) {
     return sum;
 }
 
-/* The last results of some threads that each call so many times, and of this one, which lets go meanwhile. */
+/* The last results of three threads that each make n calls, and of this one, which releases the GIL meanwhile. */
 static PyObject *call(PyObject *module, PyObject *arguments) {
     pthread_t threads[3];
     long n;

@@ -199,7 +199,7 @@ impl Difference {
     }
 }
 
-/// How many exceptions of a chain are told.
+/// How many exceptions of a chain are reported.
 const LONGEST_CHAIN: usize = 31;
 
 /// Text without the digits that follow an address's mark or a word about depth.

@@ -32,7 +32,7 @@ def older(seconds):
         for one in shared:
             older.hold(one, 1000)
         for seven in [7] * 1000:
-            # The factors are given up where they are multiplied, and freed there if nobody else is counted.
+            # The multiplication drops its references to the factors, and frees a factor if they were the last.
             found += zero * seven
             shared = list(shared)
     return found

@@ -6,7 +6,7 @@ use owngil::Error;
 use owngil::tested::List;
 
 #[test]
-fn a_list_of_ones_own_is_read_or_what_is_wrong_with_it_is_told() {
+fn a_list_of_your_own_is_read_or_its_error_names_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tested.tsv");
     let n_shipped = List::shipped().packages().count();

@@ -268,7 +268,7 @@ fn a_release_too_many_ends_the_process_and_says_why() {
 }
 
 #[test]
-fn what_was_loaded_is_told_by_worker() {
+fn a_pool_lists_the_copies_of_each_worker() {
     let pool = four_workers(Extensions::Private);
     pool.broadcast::<Value, _>(&function("single"), (1,))
         .unwrap();
@@ -277,7 +277,7 @@ fn what_was_loaded_is_told_by_worker() {
     let copies = pool.private_copies();
     assert_eq!(copies.len(), 4);
     for of_worker in copies {
-        let told: Vec<_> = of_worker
+        let modules: Vec<_> = of_worker
             .iter()
             .map(|copy| (&*copy.module, copy.initialization))
             .collect();
@@ -285,7 +285,7 @@ fn what_was_loaded_is_told_by_worker() {
             ("pack.single", Initialization::SinglePhase),
             ("pack.none", Initialization::MultiPhase),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(modules, expected);
         for copy in of_worker {
             let size = std::fs::metadata(&copy.path).unwrap().len();
             assert!(copy.path.starts_with(folder()) && !copy.load_time.is_zero());
@@ -389,7 +389,7 @@ fn libraries_that_compute_start_no_threads_for_each_worker() {
 }
 
 #[test]
-fn what_cannot_be_had_says_why_and_is_told_from_other_errors() {
+fn a_refused_extension_is_another_error_than_a_broken_one() {
     let strict = four_workers(Extensions::Strict);
     let private = four_workers(Extensions::Private);
     for error in raised(&strict, "raises", "none") {

@@ -403,13 +403,13 @@ def f():
     return kind
 ";
     let function = self::function("initializes", swallows);
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let telling = std::sync::Arc::clone(&told);
+    let reasons = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let inside = std::sync::Arc::clone(&reasons);
     let builder = Pool::builder().initializer(&function, ());
     let pool =
-        auto(builder.on_move(move |moved| telling.lock().unwrap().push(moved.reason.clone())));
+        auto(builder.on_move(move |moved| inside.lock().unwrap().push(moved.reason.clone())));
     assert_eq!(pool.backend(), Backend::Process);
-    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(reasons.lock().unwrap().len(), 1);
 }
 
 #[test]
@@ -467,7 +467,7 @@ def f():
     let task = pool
         .submit::<(String, u32), _>(&function("waits", wait), ())
         .unwrap();
-    // No interrupt ends the wait for a lock before 3.15: there it is told, and elsewhere made again.
+    // Before 3.15 no interrupt ends the wait for a lock, so the call fails there; from 3.15 on it is made again.
     match task.wait() {
         Ok((kind, _)) => assert_eq!(kind, "native"),
         Err(error) => assert_eq!(

@@ -47,7 +47,7 @@ def f():
 }
 
 #[test]
-fn nobody_ends_or_enters_an_interpreter_of_others() {
+fn code_cannot_end_or_enter_an_interpreter_that_it_did_not_make() {
     let pool = three_workers();
     let source = r#"
 import _interpreters

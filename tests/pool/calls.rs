@@ -154,7 +154,7 @@ def f(path, me, other, rounds):
 
 #[test]
 fn all_workers_are_used_at_once() {
-    // Nobody returns before all have come, however busy the machine is.
+    // No call returns before all have begun, however busy the machine is.
     let source = "
 import os, threading, time
 def f(path, n):
@@ -258,7 +258,7 @@ fn a_failing_input_fails_alone() {
 }
 
 #[test]
-fn an_input_that_cannot_cross_is_told_in_its_place() {
+fn an_input_that_cannot_cross_is_an_error_in_its_place() {
     let deep = |n: usize| (0..n).fold(Value::None, |value, _| Value::List(vec![value]));
     let pool = pool(support::PARALLEL, 2);
     let inputs = [deep(1), deep(501), deep(2)];
@@ -273,7 +273,7 @@ fn an_input_that_cannot_cross_is_told_in_its_place() {
 }
 
 #[test]
-fn a_value_of_another_shape_is_told_where() {
+fn a_value_of_another_shape_is_an_error_with_its_place() {
     let pool = pool(support::PARALLEL, 1);
     let function = f("def f():\n    return [{'n': 1}, {'n': 'two'}]");
     #[derive(Debug, Deserialize)]

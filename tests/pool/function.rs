@@ -203,7 +203,7 @@ if sys.argv[1] == 'raise': raise ValueError('no')
         };
         let fine = run(&["a", "b c"]);
         assert_eq!(fine.result, Ok(0));
-        // On threads of one interpreter the late thread is nobody's.
+        // On threads of one interpreter the output of the late thread belongs to no call.
         let stdout = String::from_utf8(fine.output.stdout).unwrap();
         let late = if backend == Backend::Thread {
             ""

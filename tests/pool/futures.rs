@@ -1,4 +1,4 @@
-//! Awaiting calls: no thread is blocked, dropping cancels, and nobody waits for ever.
+//! Awaiting calls: no thread is blocked, dropping cancels, and every wait ends.
 
 use std::future::Future;
 use std::io::{PipeWriter, Read, Write, pipe};
@@ -13,25 +13,25 @@ use crate::support::{self, DEAF, HERE, f, rows};
 use owngil::{Error, Function, Pool, Task};
 use tokio::task::JoinSet;
 
-/// Holds up calls of `HELD` until it lets them go, or is dropped.
+/// Holds up calls of `HELD` until it releases them, or is dropped.
 struct Gate {
     /// What they read from. Never closed: a call that is left behind would read from whatever got its number
     /// next.
     fd: i32,
-    release: PipeWriter,
+    writer: PipeWriter,
 }
 
 pub(super) const HELD: &str = "import os\ndef f(fd): return os.read(fd, 1).decode()";
 
 impl Gate {
     fn new() -> Gate {
-        let (held, release) = pipe().unwrap();
+        let (held, writer) = pipe().unwrap();
         let fd = held.into_raw_fd();
-        Gate { fd, release }
+        Gate { fd, writer }
     }
 
-    fn let_go(&mut self, n: usize) {
-        self.release.write_all(&b"x".repeat(n)).unwrap();
+    fn release(&mut self, n_calls: usize) {
+        self.writer.write_all(&b"x".repeat(n_calls)).unwrap();
     }
 }
 
@@ -89,7 +89,7 @@ fn the_runtime_goes_on_while_a_call_is_awaited() {
                 for _ in 0..50 {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                gate.let_go(1);
+                gate.release(1);
             };
             let held = f(HELD);
             let (value, ()) = tokio::join!(pool.call_async::<String, _>(&held, fd), ticks);
@@ -158,10 +158,10 @@ def f(x):
         let late = pool.task(&echo).args(4).deadline(Duration::from_millis(30));
         let late: Task<()> = late.submit_async().await.unwrap();
         assert_eq!(late.await, Err(Error::TimedOut(None)));
-        // What cannot cross is told without any room.
+        // An argument that cannot cross is an error at once, without room in the queue.
         let wrong = pool.submit_async::<(), _>(&echo, owngil::keywords((), &1));
         assert!(matches!(wrong.await, Err(Error::Value(_))));
-        gate.let_go(tasks.len());
+        gate.release(tasks.len());
         let one = async { first.await.unwrap().await.unwrap() };
         let three = async { third.await.unwrap().await.unwrap() };
         let (one, three) = tokio::join!(biased; one, three);
@@ -173,7 +173,7 @@ def f(x):
 }
 
 #[test]
-fn those_that_wait_for_room_are_told_when_the_pool_ends() {
+fn waits_for_room_fail_when_the_pool_ends() {
     type End = fn(&Pool);
     let ends: [(&str, End); 2] = [("cancel", Pool::cancel), ("shutdown", Pool::shutdown)];
     for (name, end) in ends {
@@ -194,7 +194,7 @@ fn those_that_wait_for_room_are_told_when_the_pool_ends() {
                 assert_eq!(refused, Some(Error::ShutDown), "{name}");
             }
             if name == "shutdown" {
-                gate.let_go(tasks.len());
+                gate.release(tasks.len());
             }
             ending.join().unwrap();
         });
@@ -210,7 +210,7 @@ fn those_that_wait_for_room_are_told_when_the_pool_ends() {
 }
 
 #[test]
-fn those_that_wait_for_room_are_told_when_no_worker_is_left() {
+fn waits_for_room_fail_when_no_worker_is_left() {
     let gate = Gate::new();
     let builder = Pool::builder().workers(1).queue_limit(1).lost_limit(0);
     let pool = builder.grace(Duration::from_millis(50)).build().unwrap();

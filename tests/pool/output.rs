@@ -230,7 +230,7 @@ fn listened(backend: Backend, handover: Handover) -> (Pool, Arc<Listener>) {
 }
 
 #[test]
-fn a_sink_is_told_which_call_prints_before_the_call_is_yielded() {
+fn a_sink_gets_the_output_of_a_call_before_the_map_yields_its_result() {
     let print = f("
 def f(n):
     if n % 3 == 0:

@@ -63,7 +63,7 @@ fn each_call_is_counted_once_however_it_travelled() {
 }
 
 #[test]
-fn what_runs_and_waits_right_now_is_told() {
+fn stats_count_calls_that_run_and_wait() {
     let pool = support::pool(support::PARALLEL, 1);
     let (held, mut release) = pipe().unwrap();
     // Never closed: a call that is left behind would read from whatever got its number next.
@@ -86,7 +86,7 @@ fn what_runs_and_waits_right_now_is_told() {
     let stats = at_rest(&pool);
     let most = start.elapsed();
     assert_eq!((stats.queue_len, stats.wait.n), (0, 3));
-    // Two of them waited for the first; a median is told to within 4 %.
+    // Two of them waited for the first; a median is exact to within 4 %.
     assert!(stats.wait.median > nap - nap / 25, "{stats}");
     assert!(nap < stats.wait.max && stats.wait.max < most, "{stats}");
     assert!(stats.run.max > nap && stats.run.max < most, "{stats}");
@@ -121,7 +121,7 @@ def f(seconds):
 }
 
 #[test]
-fn crossing_is_told_apart_from_running() {
+fn crossing_is_measured_apart_from_running() {
     let pool = support::pool(support::PARALLEL, 1);
     let echo = f("def f(x): return x");
     let items: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
@@ -157,8 +157,8 @@ fn many_short_calls_are_sampled() {
     let stats = at_rest(&pool);
     assert_eq!((n, counts(&stats)), (200_000, (200_000, 0)));
     let worker = &stats.workers[0];
-    // How much it is, nobody knows. A measured call in which the thread loses its core stands for 64 such:
-    // with bad luck it is told as all of the time.
+    // The real share is unknown. A measured call in which the thread loses its core counts for 64 calls, so
+    // crossing may appear to take all of the time.
     assert!(worker.crossing > worker.busy / 100, "{stats}");
     assert!(worker.crossing <= worker.busy, "{stats}");
 }

@@ -140,7 +140,7 @@ def f(x):
 }
 
 #[test]
-fn a_worker_that_is_worn_while_the_pool_drains_leaves_nothing_undone() {
+fn a_worker_that_reaches_its_limit_while_the_pool_drains_is_replaced() {
     let pool = Pool::builder()
         .workers(1)
         .max_tasks_per_worker(3)

@@ -168,7 +168,7 @@ fn each_task_has_one_outcome_and_nothing_is_left_behind_however_processes_die() 
         .filter(|process| is_alive(*process))
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    // Threads of the pool's that nobody waits for hold on to it for another moment.
+    // Threads that the pool does not wait for keep it open for a moment.
     soon("descriptors", || descriptors().len() == before);
 }
 
@@ -222,7 +222,7 @@ fn code_that_no_interrupt_ends_is_killed() {
         .unwrap();
     let id = f("import os\ndef f(): return os.getpid()");
     for stuck in support::STUCK {
-        // A stack is told if it comes in time, which it may not where other programs have the cores.
+        // An outcome has a stack if it arrives in time, which it may not while other programs use the cores.
         let has_stack = (0..10).any(|_| {
             let process: u32 = pool.call(&id, ()).unwrap();
             let start = Instant::now();
@@ -236,10 +236,10 @@ fn code_that_no_interrupt_ends_is_killed() {
                 stuck.name
             );
             assert!(start.elapsed() < Duration::from_secs(20), "{}", stuck.name);
-            if !stuck.lets_go {
+            if !stuck.releases_gil {
                 soon(stuck.name, || !is_alive(process));
             }
-            !stuck.lets_go || cfg!(Py_GIL_DISABLED) || outcome.unwrap_err().stack().is_some()
+            !stuck.releases_gil || cfg!(Py_GIL_DISABLED) || outcome.unwrap_err().stack().is_some()
         });
         assert!(has_stack, "{}", stuck.name);
     }
@@ -342,7 +342,7 @@ def f():
 }
 
 #[test]
-fn exceptions_and_exits_are_told_as_anywhere() {
+fn exceptions_and_exits_are_those_of_other_backends() {
     let pool = pool(Backend::Process, 1);
     let raises = f("
 def f():
@@ -412,7 +412,7 @@ fn children_end_when_their_parent_is_killed() {
 }
 
 #[test]
-fn a_program_that_is_no_worker_is_told_what_its_main_lacks() {
+fn the_error_of_a_program_that_is_no_worker_names_what_its_main_lacks() {
     // This program is a test harness.
     let error = Pool::builder()
         .backend(Backend::Process)
@@ -452,7 +452,7 @@ fn write_program(path: &Path, text: &str) {
 }
 
 #[test]
-fn nobody_becomes_a_worker_by_hand() {
+fn a_worker_cannot_be_started_by_hand() {
     let output = Command::new(WORKER)
         .arg("--owngil-worker")
         .stdin(Stdio::null())
@@ -515,7 +515,7 @@ fn only_the_call_that_ran_is_lost_of_a_batch() {
             _ => assert_eq!(result, Ok(100 + number)),
         }
     }
-    // Where values are large, those of the batch may be lost with it; all is told, and nothing runs twice.
+    // Large values of the batch may be lost with it: each call has an outcome, and none runs twice.
     let source = "
 import os
 def f(path, n):

@@ -20,14 +20,14 @@ def f(x): return x + 1, os.getpid()
 
 /// A pool of two workers, and what it says of functions that move.
 fn auto(builder: PoolBuilder) -> (Pool, Arc<Mutex<Vec<Moved>>>) {
-    let told: Arc<Mutex<Vec<Moved>>> = Arc::default();
-    let inside = Arc::clone(&told);
+    let reports: Arc<Mutex<Vec<Moved>>> = Arc::default();
+    let inside = Arc::clone(&reports);
     let builder = builder
         .backend(Backend::Auto)
         .on_move(move |moved| inside.lock().unwrap().push(moved.clone()));
     (
         builder.worker_program(WORKER).workers(2).build().unwrap(),
-        told,
+        reports,
     )
 }
 
@@ -37,7 +37,7 @@ fn own_pid() -> u32 {
 
 #[test]
 fn a_function_that_cannot_be_loaded_moves_once_and_others_stay() {
-    let (pool, told) = auto(Pool::builder());
+    let (pool, reports) = auto(Pool::builder());
     let (refused, accepted) = (f(REFUSED), f(ACCEPTED));
     for (x, result) in (0..1000).zip(pool.map::<(u32, u32), _>(&refused, 0..1000_u32)) {
         let (value, pid) = result.unwrap();
@@ -46,7 +46,7 @@ fn a_function_that_cannot_be_loaded_moves_once_and_others_stay() {
     }
     let (value, pid): (u32, u32) = pool.call(&accepted, 1).unwrap();
     assert_eq!((value, pid), (2, own_pid()));
-    let moved = told.lock().unwrap().clone();
+    let moved = reports.lock().unwrap().clone();
     assert_eq!(moved.len(), 1);
     assert_eq!(moved, pool.moved());
     assert_eq!(moved[0].function, refused);
@@ -88,7 +88,7 @@ def f(x):
     return x
 ");
     for ordered in [true, false] {
-        let (pool, told) = auto(Pool::builder().output(OutputPolicy::Capture));
+        let (pool, reports) = auto(Pool::builder().output(OutputPolicy::Capture));
         let map = match ordered {
             true => pool.map::<u64, _>(&lazy, 0..5000_u64),
             false => pool.map_unordered(&lazy, 0..5000_u64),
@@ -103,7 +103,7 @@ def f(x):
             assert_eq!(text, format!("begun {index}\ndone {index}\n"));
             assert!(seen.insert(index));
         }
-        assert_eq!((seen.len(), told.lock().unwrap().len()), (5000, 1));
+        assert_eq!((seen.len(), reports.lock().unwrap().len()), (5000, 1));
     }
 }
 

@@ -60,7 +60,7 @@ def picky(text):
 
 def endless(_):
     with open("/dev/stderr", "w") as stderr:
-        # Not the task's own, which is told when the task ends.
+        # Not the stream of the task, which is printed when the task ends.
         stderr.write("begun\n")
     while True:
         pass

@@ -1,4 +1,4 @@
-"""Calls that are counted, that fail as often as they are told to, and that take as long."""
+"""Functions that record their calls: some fail a given number of times, some take a given time."""
 
 import os
 import subprocess

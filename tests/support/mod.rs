@@ -90,8 +90,8 @@ pub(crate) fn f(source: &str) -> Function {
 pub(crate) struct Stuck {
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
-    /// Whether its GIL can be had meanwhile, so that one sees where it stands.
-    pub(crate) lets_go: bool,
+    /// Whether other threads can take its GIL meanwhile, to see where it stands.
+    pub(crate) releases_gil: bool,
 }
 
 /// The rows of stuck tasks, each of which goes on for ever, or for about a minute.
@@ -102,49 +102,49 @@ pub(crate) const STUCK: [Stuck; 9 - 2 * cfg!(Py_GIL_DISABLED) as usize] = [
     Stuck {
         name: "loop",
         source: "def f():\n    while True: pass",
-        lets_go: true,
+        releases_gil: true,
     },
     Stuck {
         name: "generator in sum",
         source: "def f():\n    def g():\n        while True: yield 1\n    sum(g())",
-        lets_go: true,
+        releases_gil: true,
     },
     Stuck {
         name: "sleep",
         source: "import time\ndef f(): time.sleep(60)",
-        lets_go: true,
+        releases_gil: true,
     },
     Stuck {
         name: "event",
         source: "import threading\ndef f(): threading.Event().wait(60)",
-        lets_go: true,
+        releases_gil: true,
     },
     Stuck {
         name: "read",
         source: "import os\ndef f():\n    r, w = os.pipe()\n    os.read(r, 1)",
-        lets_go: true,
+        releases_gil: true,
     },
     #[cfg(not(Py_GIL_DISABLED))]
     Stuck {
         name: "sum of a range",
         source: "def f(): sum(range(3 * 10**9))",
-        lets_go: false,
+        releases_gil: false,
     },
     #[cfg(not(Py_GIL_DISABLED))]
     Stuck {
         name: "regular expression",
         source: "import re\ndef f(): re.match(r'(a+)+$', 'a' * 31 + 'b')",
-        lets_go: false,
+        releases_gil: false,
     },
     Stuck {
         name: "swallower",
         source: "def f():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
-        lets_go: true,
+        releases_gil: true,
     },
     Stuck {
         name: "asyncio",
         source: "import asyncio\ndef f(): asyncio.run(asyncio.sleep(60))",
-        lets_go: true,
+        releases_gil: true,
     },
 ];
 

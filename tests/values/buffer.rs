@@ -312,7 +312,7 @@ fn an_idle_worker_gives_lent_memory_back_by_itself() {
 }
 
 #[test]
-fn results_outlive_their_pool_which_waits_for_nobody() {
+fn results_outlive_their_pool_which_does_not_wait_for_them() {
     for backend in rows(BACKENDS) {
         let pool = pool(backend, 1);
         let make = Function::source(

@@ -516,7 +516,7 @@ fn any_value_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_call_that_has_not_run_is_told_with_what_runs_it() {
+fn the_error_of_a_call_that_has_not_run_says_how_to_run_it() {
     let pool = pool(PARALLEL, 1);
     for (source, expected) in [
         (
@@ -555,16 +555,16 @@ def f(*given): return given or [A(), B()]";
                 Value::List(items) | Value::Tuple(items) => items.clone(),
                 other => panic!("{other:?}"),
             };
-            let told = items.iter().map(|item| match item {
+            let opaques = items.iter().map(|item| match item {
                 Value::Opaque(opaque) => {
                     let (_, name) = opaque.type_name().rsplit_once('.').unwrap();
                     (name, opaque.method())
                 }
                 other => panic!("{other:?}"),
             });
-            let told: Vec<_> = told.collect();
+            let opaques: Vec<_> = opaques.collect();
             let method = is_plain.then_some("model_dump");
-            assert_eq!(told, [("A", method), ("B", None)]);
+            assert_eq!(opaques, [("A", method), ("B", None)]);
             value = pool.call(&f(source), (&items[0], &items[1])).unwrap();
         }
     }

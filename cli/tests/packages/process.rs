@@ -62,7 +62,8 @@ pub(crate) fn run(command: &mut Command) -> Result<Ended> {
 impl Ended {
     /// How it failed, in one line.
     pub(crate) fn failure(&self) -> Option<String> {
-        let said = self.errors.lines().find(|line| !line.trim().is_empty());
+        let mut lines = self.errors.lines();
+        let said = lines.find(|line| !line.trim().is_empty() && !line.starts_with(MOVED));
         match self.status {
             None => Some(format!("not done after {PATIENCE:?}")),
             Some(status) if status.success() => None,

@@ -43,8 +43,8 @@ const LARGE: usize = 32 << 10;
 /// What small requests may take beyond the limit.
 const RESERVE: usize = 1 << 20;
 
-/// The owner of what is not counted.
-static NOBODY: Account = Account::new(usize::MAX);
+/// The owner of memory that is not counted.
+static UNCOUNTED: Account = Account::new(usize::MAX);
 
 /// What CPython takes while it starts, which is the main interpreter's.
 static START: Account = Account::new(usize::MAX);
@@ -190,21 +190,20 @@ impl Account {
 pub(crate) enum Whose {
     /// Of an interpreter that is counted.
     Counted(&'static Account),
-    /// Nobody knows yet: the system runs a thread that Python code started for a moment before it
-    /// attaches.
+    /// Not known yet: a thread that Python code started runs for a moment before it attaches.
     Unknown,
-    /// It is not counted.
-    Nobody,
+    /// Of an interpreter or a thread that is not counted.
+    Uncounted,
 }
 
 /// Whose memory it is that this thread allocates or frees now.
 #[inline]
 pub(crate) fn whose() -> Whose {
     match OWNER.get() {
-        Some(account) if ptr::eq(account, &NOBODY) => Whose::Nobody,
+        Some(account) if ptr::eq(account, &UNCOUNTED) => Whose::Uncounted,
         Some(account) => Whose::Counted(account),
         None if ANY.load(Ordering::Relaxed) => find_owner(),
-        None => Whose::Nobody,
+        None => Whose::Uncounted,
     }
 }
 
@@ -215,7 +214,7 @@ impl Whose {
         match self {
             Whose::Counted(account) => account.add(bytes),
             Whose::Unknown => UNKNOWN.set(UNKNOWN.get() + bytes),
-            Whose::Nobody => {}
+            Whose::Uncounted => {}
         }
     }
 
@@ -224,7 +223,7 @@ impl Whose {
     pub(crate) fn allows(&self, size: usize, growth: usize) -> bool {
         match self {
             Whose::Counted(account) => account.allows(size, growth),
-            Whose::Unknown | Whose::Nobody => true,
+            Whose::Unknown | Whose::Uncounted => true,
         }
     }
 }
@@ -255,8 +254,8 @@ fn find_owner() -> Whose {
     let id = unsafe { raw::PyInterpreterState_GetID(interpreter) };
     let found = accounts().iter().find(|(other, _)| *other == id).copied();
     let Some((_, account)) = found else {
-        OWNER.set(Some(&NOBODY));
-        return Whose::Nobody;
+        OWNER.set(Some(&UNCOUNTED));
+        return Whose::Uncounted;
     };
     OWNER.set(Some(account));
     account.add(UNKNOWN.take());
@@ -278,7 +277,7 @@ impl Owner {
     #[inline]
     pub(crate) fn new(memory: Option<&Memory>) -> Owner {
         Owner {
-            before: OWNER.replace(Some(memory.map_or(&NOBODY, |memory| memory.0))),
+            before: OWNER.replace(Some(memory.map_or(&UNCOUNTED, |memory| memory.0))),
             exempt_before: EXEMPT.get(),
             not_send: PhantomData,
         }

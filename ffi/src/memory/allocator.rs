@@ -131,7 +131,7 @@ fn size_of(_block: *mut c_void) -> usize {
 #[inline]
 fn allocated(size: usize, allocate: impl FnOnce() -> *mut c_void) -> *mut c_void {
     let owner = account::whose();
-    if let Whose::Nobody = owner {
+    if let Whose::Uncounted = owner {
         return allocate();
     }
     if !owner.allows(size, size) {
@@ -161,7 +161,7 @@ extern "C" fn raw_realloc(_ctx: *mut c_void, old: *mut c_void, size: usize) -> *
         return ptr::null_mut();
     };
     let owner = account::whose();
-    if let Whose::Nobody = owner {
+    if let Whose::Uncounted = owner {
         return realloc(ptr::null_mut(), old, size);
     }
     let before = size_of(old);
@@ -181,7 +181,7 @@ extern "C" fn raw_free(_ctx: *mut c_void, block: *mut c_void) {
         return;
     };
     let owner = account::whose();
-    if !matches!(owner, Whose::Nobody) {
+    if !matches!(owner, Whose::Uncounted) {
         owner.add(-(size_of(block) as isize));
     }
     free(ptr::null_mut(), block);

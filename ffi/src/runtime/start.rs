@@ -176,7 +176,7 @@ impl Runtime {
         );
         let (answer, result) = mpsc::sync_channel(1);
         let task = MainTask::Attached(Box::new(move |attached| {
-            // Nobody waits any more once the limit has passed.
+            // The receiver is gone once the limit has passed.
             let _ = answer.send(work(attached));
         }));
         self.send(task)?;

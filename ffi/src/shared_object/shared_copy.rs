@@ -16,7 +16,7 @@ use crate::address::Address;
 ///
 /// # Invariant
 ///
-/// The handle is one that `dlopen` gave. Nobody closes it: code of an extension may be called for as long
+/// The handle is one that `dlopen` gave. It is never closed: code of an extension may be called for as long
 /// as the process lives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedCopy {

@@ -4,6 +4,8 @@ Each function imports for itself, so that no package depends on another's being 
 the records; the decorator says which distribution is tried, and what else it needs.
 """
 
+import contextlib
+import fcntl
 import importlib
 import pathlib
 import time
@@ -43,6 +45,14 @@ def briefly(distribution, *needs, loads="extension", threads=True):
         return made
 
     return register
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Holds a lock beside the file, which processes and interpreters share."""
+    with open(path + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def until_free(call, *kinds):

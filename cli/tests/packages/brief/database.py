@@ -1,6 +1,6 @@
 """Databases that keep their data in files or in memory."""
 
-from brief import briefly, until_free
+from brief import briefly, locked, until_free
 from exercise import digest, raised
 
 
@@ -19,7 +19,8 @@ def duckdb_writes(path, me):
     import duckdb
 
     for i in range(8):
-        with until_free(lambda: duckdb.connect(path), duckdb.IOException) as base:
+        # DuckDB 2.0.1 loses rows of plain processes that open one file in turns, although it locks the file.
+        with locked(path), duckdb.connect(path) as base:
             base.execute("create table if not exists t (who int, i int)")
             base.execute("insert into t values (?, ?)", [me, i])
 
@@ -443,10 +444,14 @@ def datafusion(seed):
 
 @briefly("adbc-driver-sqlite", "adbc-driver-manager", "pyarrow", loads="other")
 def adbc_sqlite(seed):
+    import uuid
+
     from adbc_driver_manager import ProgrammingError
     from adbc_driver_sqlite import dbapi
 
-    with dbapi.connect() as base, base.cursor() as cursor:
+    # The default database is one for all threads of the process.
+    name = f"file:{uuid.uuid4()}?mode=memory&cache=shared"
+    with dbapi.connect(name) as base, base.cursor() as cursor:
         cursor.execute("create table t (a int, b text)")
         cursor.executemany("insert into t values (?, ?)", [(seed, "é"), (2, None)])
         cursor.execute("select * from t order by a")
@@ -459,14 +464,11 @@ def adbc_sqlite(seed):
 
 @adbc_sqlite.together(lambda path: _adbc_count(path))
 def adbc_sqlite_writes(path, me):
-    import fcntl
-
     from adbc_driver_sqlite import dbapi
 
     for _ in range(15):
         # It does not wait for a schema that another process changes.
-        with open(path + ".lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(path):
             with dbapi.connect(f"file:{path}", autocommit=True) as base, base.cursor() as cursor:
                 cursor.execute("create table if not exists t (n int)")
                 cursor.execute("insert into t select coalesce(max(n), 0) + 1 from t")
