@@ -26,6 +26,7 @@
 //! - [`Pool`]: calls, tasks and maps over workers; [`PoolBuilder`] for other settings.
 //! - [`Task`]: a submitted call. Wait for it on a thread, or `.await` it. [`Pool::call_async`],
 //!   [`Pool::submit_async`] and the stream `Pool::map_async` (feature `stream`) never block a thread.
+//! - [`TaskSet`]: tasks, taken as they end, for a schedule of your own.
 //! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
 //! - [`Interpreter`]: one interpreter on this thread, without a pool.
 //! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types cannot express.
@@ -120,5 +121,5 @@ pub use pool::{Iterated, MapStream};
 pub use process::become_worker_if_asked;
 pub use refusal::Refusal;
 pub use runtime::{RuntimeInfo, exit, runtime_info, tell_of_crashes, use_python};
-pub use task::{Completed, Task, Timing};
+pub use task::{Completed, Task, TaskSet, Timing};
 pub use worker::Backend;

@@ -7,6 +7,7 @@
 mod cancel;
 mod job;
 mod results;
+mod set;
 mod slot;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::output::Output;
 pub(crate) use cancel::{CancelTarget, CancelTargetId, Why};
 pub(crate) use job::{Batch, Job, Promise, Recipient};
 pub(crate) use results::{Collecting, Items, Results};
+pub use set::TaskSet;
 pub(crate) use slot::Slot;
 
 /// A call that was submitted to a pool.
@@ -54,7 +56,7 @@ pub struct Task<T> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Completed<T> {
-    /// The position of the call's input among the inputs, counted from 0.
+    /// The position of the call's input among the inputs, or of the task in its [`TaskSet`], counted from 0.
     pub index: u64,
     /// The value, or why there is none.
     pub result: Result<T>,

@@ -21,7 +21,7 @@ struct Gate {
     writer: PipeWriter,
 }
 
-const HELD: &str = "import os\ndef f(fd): return os.read(fd, 1).decode()";
+pub(super) const HELD: &str = "import os\ndef f(fd): return os.read(fd, 1).decode()";
 
 impl Gate {
     fn new() -> Gate {
@@ -35,7 +35,7 @@ impl Gate {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap()
 }
@@ -57,7 +57,7 @@ fn full_pool(n_queued: usize, gate: &Gate) -> (Pool, Vec<Task<String>>) {
 
 /// What runs until it is interrupted, and notes on a descriptor that it was; or after a minute, that it
 /// was not. The loop is a function of its own: 3.13 does not see that `while …: pass` is inside a `try`.
-const NOTE: &str = "
+pub(super) const NOTE: &str = "
 import os, time
 def spin():
     until = time.monotonic() + 60
@@ -73,7 +73,7 @@ def f(fd):
 ";
 
 /// Polls it once.
-async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+pub(super) async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::future::poll_fn(|context| Poll::Ready(pin!(&mut *future).poll(context))).await
 }
 
@@ -231,7 +231,7 @@ fn waits_for_room_fail_when_no_worker_is_left() {
 }
 
 /// The smallest runtime that there can be: this thread, asleep until it is woken.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -8,4 +8,5 @@ mod output;
 mod stats;
 #[path = "../support/mod.rs"]
 mod support;
+mod task_set;
 mod workers;

@@ -1,13 +1,6 @@
 //! InFlight: a call that is under way, and how many of them there should be.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
-
-use crossbeam_channel::Sender;
-use owngil::Task;
-use serde::de::DeserializeOwned;
 
 /// How long the calls of one worker that wait behind the running one may take: what is begun is finished,
 /// so that much is run after an end was decided.
@@ -27,11 +20,10 @@ pub(super) struct Trial<A> {
     pub(super) n_failed: u32,
 }
 
-/// A call that is under way.
+/// What is known of a call that is under way, beside its task.
 #[derive(Debug)]
-pub(super) struct InFlight<A, T> {
+pub(super) struct InFlight<A> {
     pub(super) trial: Trial<A>,
-    pub(super) task: Task<T>,
     pub(super) begun: Instant,
     pub(super) begun_at: SystemTime,
     /// How many calls each worker had then.
@@ -40,32 +32,6 @@ pub(super) struct InFlight<A, T> {
     pub(super) is_limited: bool,
     /// Whether it was cancelled because its time was up.
     pub(super) is_over: bool,
-}
-
-/// Rings when a call has ended.
-struct Bell {
-    number: u64,
-    rung: Sender<u64>,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        // The receiver may be gone.
-        let _ = self.rung.send(self.number);
-    }
-}
-
-/// Sends the number once the task has ended; perhaps twice.
-pub(super) fn ring<T: DeserializeOwned>(task: &mut Task<T>, number: u64, rung: &Sender<u64>) {
-    let bell = Bell {
-        number,
-        rung: rung.clone(),
-    };
-    let waker = Waker::from(Arc::new(bell));
-    let mut context = Context::from_waker(&waker);
-    if Pin::new(task).poll(&mut context).is_ready() {
-        let _ = rung.send(number);
-    }
 }
 
 /// How many calls each worker should have.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbounded};
-use owngil::{Error, Function, Pool, Timing};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use owngil::{Completed, Error, Function, Pool, TaskSet, Timing};
 use serde::de::DeserializeOwned;
 
 use super::event::{Ended, Event, ResultKind, Trail, Verdict};
 use super::halt::{Halt, OutcomeCounts, When};
-use super::in_flight::{Depth, InFlight, Trial, ring};
+use super::in_flight::{Depth, InFlight, Trial};
 use super::rate_limit::RateLimit;
 use super::reorder::ReorderBuffer;
 use super::retry::Retry;
@@ -75,11 +75,11 @@ pub(crate) struct Dispatch<'p, A, T> {
     depth: Depth,
     /// Whether each worker has one call at most.
     is_strict: bool,
-    under_way: HashMap<u64, InFlight<A, T>>,
-    n_begun: u64,
+    tasks: TaskSet<T>,
+    /// What is known of each of the tasks, by its index among them.
+    under_way: HashMap<u64, InFlight<A>>,
     /// What has failed and is tried again, by when.
     again: BTreeMap<(Instant, u64), Trial<A>>,
-    ended: (Sender<u64>, Receiver<u64>),
     stop: Stop,
     asked: Receiver<()>,
     end: Option<End>,
@@ -123,10 +123,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             joblog,
             reorder: ReorderBuffer::new(schedule.is_ordered),
             depth: Depth::default(),
+            tasks: TaskSet::new(),
             under_way: HashMap::new(),
-            n_begun: 0,
             again: BTreeMap::new(),
-            ended: unbounded(),
             stop,
             asked,
             end: None,
@@ -153,7 +152,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                 continue;
             }
             let is_over = self.is_stopping() || self.selection.is_empty() && self.again.is_empty();
-            if is_over && self.under_way.is_empty() {
+            if is_over && self.tasks.is_empty() {
                 return self.reorder.take();
             }
             self.wait();
@@ -200,7 +199,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         {
             self.end = Some(End::Halted(halt));
             if halt.when == When::Now {
-                self.cancel();
+                self.tasks.cancel();
             }
         }
     }
@@ -215,12 +214,6 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
 
     fn is_stopping(&self) -> bool {
         self.end.is_some() || self.stop.is_asked.load(Ordering::Relaxed)
-    }
-
-    fn cancel(&self) {
-        self.under_way
-            .values()
-            .for_each(|in_flight| in_flight.task.cancel());
     }
 
     /// Begins as many calls as may be under way.
@@ -271,20 +264,16 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         }
         let begun_at = SystemTime::now();
         match call.submit() {
-            Ok(mut task) => {
-                let number = self.n_begun;
-                self.n_begun += 1;
-                ring(&mut task, number, &self.ended.0);
+            Ok(task) => {
                 let in_flight = InFlight {
                     trial,
-                    task,
                     begun: now,
                     begun_at,
                     depth,
                     is_limited: limit.is_some(),
                     is_over: false,
                 };
-                self.under_way.insert(number, in_flight);
+                self.under_way.insert(self.tasks.push(task), in_flight);
             }
             Err(error) => {
                 let spent = (begun_at, Duration::ZERO);
@@ -294,14 +283,11 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     }
 
     /// A call has come back.
-    fn come_back(&mut self, number: u64) {
-        // Its bell may ring twice.
-        let Some(in_flight) = self.under_way.remove(&number) else {
-            return;
-        };
+    fn come_back(&mut self, completed: Completed<T>) {
+        let in_flight = self.under_way.remove(&completed.index);
+        let in_flight = in_flight.expect("each task is known until it comes back");
         let elapsed = in_flight.begun.elapsed();
         self.depth.learn(elapsed, in_flight.depth);
-        let completed = in_flight.task.wait_completed();
         let result = match completed.result {
             Err(Error::Cancelled(stack)) if in_flight.is_over => Err(Error::TimedOut(stack)),
             result => result,
@@ -344,7 +330,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             } else if matches!(self.end, Some(End::Hopeless)) {
                 return;
             }
-            self.cancel();
+            self.tasks.cancel();
         }
         let input = &trial.input;
         let trail = Trail {
@@ -394,12 +380,13 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         let inputs = self.selection.arriving().filter(|_| wants_inputs);
         let inputs = inputs.unwrap_or(&nothing);
         select! {
-            recv(self.ended.1) -> number => {
-                if let Ok(number) = number {
-                    self.come_back(number);
+            recv(self.tasks.ended()) -> index => {
+                let first = index.ok().and_then(|index| self.tasks.wait(index));
+                if let Some(completed) = first {
+                    self.come_back(completed);
                 }
-                while self.reorder.n_ready() < N_UNTOLD_MAX && let Ok(number) = self.ended.1.try_recv() {
-                    self.come_back(number);
+                while self.reorder.n_ready() < N_UNTOLD_MAX && let Some(completed) = self.tasks.try_next() {
+                    self.come_back(completed);
                 }
             }
             recv(inputs) -> input => self.selection.arrive(input),
@@ -420,7 +407,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     fn has_slot(&self) -> bool {
         let n_workers = self.target.pool.n_workers();
         let n_max = (n_workers * self.present_depth()).min(N_UNDER_WAY_MAX.max(n_workers));
-        !self.is_stopping() && self.under_way.len() < n_max
+        !self.is_stopping() && self.tasks.len() < n_max
     }
 
     /// When something is to be done, whatever happens until then.
@@ -450,10 +437,12 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             return;
         };
         let now = Instant::now();
-        for in_flight in self.under_way.values_mut() {
+        for (index, in_flight) in &mut self.under_way {
             if !in_flight.is_limited && !in_flight.is_over && in_flight.begun + limit <= now {
                 in_flight.is_over = true;
-                in_flight.task.cancel();
+                if let Some(task) = self.tasks.get(*index) {
+                    task.cancel();
+                }
             }
         }
     }
