@@ -120,6 +120,11 @@ const KNOWN: &[Known] = &[
         Some("it changes the working directory"),
     ),
     Known::process(
+        "cannot be called in an interpreter: it is for the whole process",
+        "user, groups, session and root are one for all workers; on the backend `process` each has its own",
+        Some("it changes the process as a whole"),
+    ),
+    Known::process(
         "only works in main thread of the main interpreter",
         "signals belong to the process, not to a task: on the backend `process` each worker has its own",
         Some("it handles signals"),

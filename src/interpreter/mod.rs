@@ -390,6 +390,7 @@ impl Interpreter {
                     match refused {
                         None => report(promise, results, ran),
                         Some(refused) => {
+                            state.flush_files(attached);
                             attached.detach(|| refused.move_on(batch, promise, results, monitor));
                         }
                     }

@@ -39,6 +39,8 @@ pub(super) struct InterpreterState {
     pub(super) directory: Option<OwnDirectory>,
     /// A call stopped here and moved, and what it left behind is not what others expect.
     pub(super) is_tainted: bool,
+    /// Writes out what its files hold.
+    pub(super) flush_files: Kept,
     pub(super) budget: Budget,
     pub(super) sampling: Sampling,
     pub(super) progress: Option<Box<dyn Progress>>,
@@ -131,11 +133,19 @@ impl InterpreterState {
             refusals,
             directory,
             is_tainted: false,
+            flush_files: named(attached, bootstrap, "flush_files")?.keep(),
             budget: Budget::default(),
             sampling: Sampling::default(),
             progress: None,
             globals: globals.keep(),
         })
+    }
+
+    /// Writes out what files hold, before a call that stopped here is made again elsewhere.
+    #[cold]
+    pub(super) fn flush_files(&self, attached: Attached<'_>) {
+        // An exception of a file is that file's: what is lost so is lost at the end of plain Python, too.
+        let _ = self.flush_files.get(attached).call(&[]);
     }
 
     /// Makes the calls of a batch one after the other.

@@ -332,10 +332,29 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
-    names = "fork forkpty dup2 close closerange chdir fchdir umask kill killpg"
+    names = "fork forkpty dup2 close closerange chdir fchdir umask kill killpg setuid seteuid setreuid setresuid"
+    names += " setgid setegid setregid setresgid setgroups initgroups setsid setpgrp setpgid chroot abort"
     for name in names.split():
         if hasattr(posix, name):
             replace(name, noting_call(getattr(posix, name)), posix, os)
+
+
+def flush_files():
+    """Writes out what open files hold, before a call that stopped here is made again elsewhere.
+
+    Later, its first attempt would overwrite what the second has written.
+    """
+    import _io
+    import gc
+
+    files = [found for found in gc.get_objects() if issubclass(type(found), _io._IOBase)]
+    # Text first: before what it writes to.
+    for file in sorted(files, key=lambda file: not issubclass(type(file), _io._TextIOBase)):
+        try:
+            if not file.closed and file.writable():
+                file.flush()
+        except Exception:
+            pass
 
 
 class LoadError(Exception):

@@ -326,3 +326,27 @@ def keep_descriptors():
     _replace("dup2", caught_dup2)
     _replace("close", caught_close)
     _replace("closerange", _refuse_range)
+
+
+# What changes the user, the groups, the session or the root of the process, or ends it.
+_OF_PROCESS = (
+    "setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups",
+    "initgroups", "setsid", "setpgrp", "setpgid", "chroot", "abort",
+)  # fmt: skip
+
+
+def keep_identity():
+    """Refuses what would change the process for all workers, or end it."""
+
+    def refusing(name, call):
+        def refused(*arguments):
+            if name == "setpgid" and arguments[:1] not in ((0,), (posix.getpid(),)):
+                # A child's.
+                return call(*arguments)
+            raise RuntimeError(f"os.{name} cannot be called in an interpreter: it is for the whole process")
+
+        return refused
+
+    for name in _OF_PROCESS:
+        if hasattr(posix, name):
+            _replace(name, refusing(name, getattr(posix, name)))

@@ -37,6 +37,9 @@ def leave_to_host():
         return handlers[signalnum] if signalnum in handlers else get_handler(signalnum)
 
     def signal(signalnum, handler, /):
+        if getattr(getattr(handler, "func", None), "__module__", None) == "asyncio.runners":
+            # Its own, for Ctrl-C: it does without one where it cannot have it, as outside of the main thread.
+            raise ValueError("asyncio.run works without its handler of SIGINT here")
         is_plain = handler in (_signal.SIG_DFL, _signal.SIG_IGN, _signal.default_int_handler)
         if is_plain and signalnum in handlers:
             before, handlers[signalnum] = handlers[signalnum], handler

@@ -108,6 +108,88 @@ def f(x):
 }
 
 #[test]
+fn the_first_attempt_of_a_call_that_moves_writes_nothing_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pool, _) = auto(Pool::builder());
+    let function = f("
+import os
+opened = {}
+def f(path):
+    file = opened[path] = open(path, 'w')
+    file.write('running, not finished yet')
+    if os.fork() == 0: os._exit(0)
+    os.wait()
+    file.seek(0)
+    file.truncate()
+    file.write('done')
+    file.flush()
+");
+    let paths: Vec<_> = (0..20).map(|n| folder.path().join(n.to_string())).collect();
+    let inputs = paths.iter().map(|path| path.to_str().unwrap().to_owned());
+    let done: Vec<owngil::Result<()>> = pool.map(&function, inputs).collect();
+    pool.shutdown();
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
+    for path in paths {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "done");
+    }
+}
+
+#[test]
+fn asyncio_stays_in_interpreters() {
+    let (pool, _) = auto(Pool::builder());
+    let function = f("
+import asyncio, os
+async def main():
+    await asyncio.sleep(0)
+    return os.getpid()
+def f(): return asyncio.run(main())
+");
+    for _ in 0..3 {
+        assert_eq!(pool.call::<u32, _>(&function, ()), Ok(own_pid()));
+    }
+    assert_eq!(pool.moved(), []);
+}
+
+#[test]
+fn what_changes_the_process_as_a_whole_moves() {
+    for call in [
+        "os.setuid(os.getuid())",
+        "os.setresgid(-1, -1, -1)",
+        "os.setpgid(0, os.getpgrp())",
+        "os.chroot('/')",
+    ] {
+        let (pool, _) = auto(Pool::builder());
+        let source = format!(
+            "
+import os
+def f():
+    try: {call}
+    except PermissionError: pass
+    return os.getpid()
+"
+        );
+        assert_ne!(
+            pool.call::<u32, _>(&f(&source), ()),
+            Ok(own_pid()),
+            "{call}"
+        );
+        assert_eq!(pool.moved().len(), 1, "{call}");
+    }
+    // Of a child it is refused nowhere.
+    let (pool, _) = auto(Pool::builder());
+    let child = f("
+import os
+def f():
+    pid = os.posix_spawn('/bin/sh', ['sh', '-c', 'sleep 0.1'], os.environ)
+    try: os.setpgid(pid, pid)
+    except PermissionError: pass  # It runs another program already.
+    os.waitpid(pid, 0)
+    return os.getpid()
+");
+    assert_eq!(pool.call::<u32, _>(&child, ()), Ok(own_pid()));
+}
+
+#[test]
 fn what_processes_allow_moves_too_and_other_failures_do_not() {
     let (pool, _) = auto(Pool::builder());
     let fork = f("

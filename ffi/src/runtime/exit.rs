@@ -15,12 +15,14 @@ pub(crate) const FINALIZE: &str = include_str!("finalize.py");
 /// a standard output that is not read.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Flushes Rust's standard streams, on a thread that can be left behind.
+/// Flushes Rust's standard streams and C's files, on a thread that can be left behind.
 fn flush_within(limit: Duration) {
     let (done, flushed) = mpsc::sync_channel(1);
     let thread = thread::Builder::new().spawn(move || {
         let _ = std::io::stdout().flush();
         let _ = std::io::stderr().flush();
+        // SAFETY: a null pointer asks for all streams that are open for writing; each is locked meanwhile.
+        unsafe { libc::fflush(std::ptr::null_mut()) };
         let _ = done.send(());
     });
     if thread.is_ok() {
@@ -35,8 +37,8 @@ pub fn leave(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// Ends the process with this status. Runs the main interpreter's exit functions, flushes its streams and Rust's, and
-/// exits without finalizing CPython.
+/// Ends the process with this status. Runs the main interpreter's exit functions, flushes its streams, Rust's and C's,
+/// and exits without finalizing CPython.
 ///
 /// If code holds the main interpreter and does not release it, its exit functions are abandoned after two seconds.
 /// `exit` does not wait for interpreters that still run, nor for threads that Python code started in the main

@@ -4,7 +4,18 @@ use super::scripts::{BACKENDS, Plain, compare_all};
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
-const SCRIPTS: [(&str, &str, &[&str]); 25] = [
+const SCRIPTS: [(&str, &str, &[&str]); 26] = [
+    (
+        "writes_from_c",
+        r#"
+import ctypes, sys
+c = ctypes.CDLL(None)
+c.fopen.restype = ctypes.c_void_p
+c.fputs.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+c.fputs(b"not flushed\n", c.fopen(f"made-{sys.argv[1]}".encode(), b"w"))
+"#,
+        &[],
+    ),
     // Its status counts, and no exit function runs.
     (
         "exits_at_once",
