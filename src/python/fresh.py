@@ -342,6 +342,7 @@ class _Logging:
         manager = logging.root.manager
         self._handlers = {id(handler()) for handler in logging._handlerList}
         self._loggers = {logger: _set_up(logger) for logger in _loggers(logging)}
+        self._named = set(manager.loggerDict)
         self._rest = manager.disable, manager.loggerClass, manager.logRecordFactory
         self._classes = logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions
         self._names = dict(logging._levelToName), dict(logging._nameToLevel)
@@ -371,6 +372,7 @@ class _Logging:
             logger.level, handlers, filters, logger.propagate, logger.disabled = set_up
             logger.handlers[:], logger.filters[:] = handlers, filters
         manager = logging.root.manager
+        _forget_loggers(manager, logging.Logger, kept._named if kept else ())
         manager._clear_cache()
         manager.disable, manager.loggerClass, manager.logRecordFactory = kept._rest if kept else (0, None, None)
         classes = kept._classes if kept else (logging.Logger, logging.LogRecord, True)
@@ -379,6 +381,23 @@ class _Logging:
         for now, names in zip((logging._levelToName, logging._nameToLevel), kept._names if kept else _LEVELS):
             now.clear()
             now.update(names)
+
+
+def _forget_loggers(manager, kind, kept):
+    """Drops the loggers that a script has named, which `dictConfig` of the next would take for its own and disable.
+
+    Those of modules that stay are theirs, and stay.
+    """
+    loggers = manager.loggerDict
+    gone = [name for name in loggers if name not in kept and name.partition(".")[0] not in sys.modules]
+    if not gone:
+        return
+    left = sorted((name, logger) for name, logger in loggers.items() if isinstance(logger, kind) and name not in gone)
+    loggers.clear()
+    # Parents first, so that each finds its own.
+    for name, logger in left:
+        loggers[name] = logger
+        manager._fixupParents(logger)
 
 
 def _loggers(logging):

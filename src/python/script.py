@@ -126,6 +126,7 @@ class _Script:
             _show(error)
         if ending.is_forked():
             ending.end_process(state, status, raised)
+        names = vars(main) if main and isinstance(raised, Refused) else {}
         main = main and _weakref.ref(main)
         # Not where the exception is handled: exit functions ask for it.
         failures = [] if is_abrupt else ending.run(state)
@@ -134,7 +135,8 @@ class _Script:
         # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
         # is destroyed before them.
         failures += [_try(_flush), _try(gc.collect)]
-        failures += [_try(state.forget_modules), _try(_collect, main), _try(ending.reopen)]
+        failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, raised, names)]
+        failures.append(_try(ending.reopen))
         failures += state.put_back()
         gc.unfreeze()
         if raised is not None:
@@ -143,6 +145,17 @@ class _Script:
             if failure is not None and not isinstance(failure, Exception):
                 raise failure  # The host has interrupted it.
         return status
+
+
+def _abandon(raised, names):
+    """Drops what a script has made that is going to run elsewhere: what it prints at its end is part of this attempt."""
+    if isinstance(raised, Refused):
+        error = raised
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+        names.clear()
+        gc.collect()
 
 
 def _collect(main):

@@ -4,7 +4,39 @@ use super::scripts::{BACKENDS, Plain, compare_all};
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
-const SCRIPTS: [(&str, &str, &[&str]); 26] = [
+const SCRIPTS: [(&str, &str, &[&str]); 28] = [
+    (
+        "prints_when_it_is_abandoned",
+        r#"
+import os, sys
+class Last:
+    def __del__(self): print("last", sys.argv[1])
+def generate():
+    try: yield
+    finally: print("closed", sys.argv[1])
+last, generator = Last(), generate()
+next(generator); print("start")
+if os.fork() == 0: os._exit(0)
+os.wait(); print("end"); generator.close(); del last
+"#,
+        &["interpreter"],
+    ),
+    (
+        "configures_logging",
+        r#"
+import asyncio, logging.config, sys
+logging.config.dictConfig({
+    "version": 1,
+    "formatters": {"f": {"format": "%(name)s %(message)s"}},
+    "handlers": {"h": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "f"}},
+    "root": {"handlers": ["h"], "level": "INFO"},
+})
+logging.getLogger("lib.part").info("hello %s", sys.argv[1])
+logging.getLogger("lib").info("hello %s", logging.getLogger("lib.part").parent.name)
+logging.getLogger("asyncio").info("not seen: it was there")
+"#,
+        &[],
+    ),
     (
         "writes_from_c",
         r#"
