@@ -9,6 +9,7 @@ measured in milliseconds, so nothing is imported here that CPython has not impor
 import _frozen_importlib as _bootstrap
 import _frozen_importlib_external as _external
 import _thread
+import gc
 import io
 import os
 import posix
@@ -340,21 +341,14 @@ def note_refusals(note):
 
 
 def flush_files():
-    """Writes out what open files hold, before a call that stopped here is made again elsewhere.
-
-    Later, its first attempt would overwrite what the second has written.
-    """
-    import _io
-    import gc
-
-    files = [found for found in gc.get_objects() if issubclass(type(found), _io._IOBase)]
+    """Writes out what open files hold before a call moves: later it would overwrite what its second attempt wrote."""
     # Text first: before what it writes to.
-    for file in sorted(files, key=lambda file: not issubclass(type(file), _io._TextIOBase)):
+    files = [found for found in gc.get_objects() if issubclass(type(found), io.IOBase)]
+    for file in sorted(files, key=lambda file: not issubclass(type(file), io.TextIOBase)):
         try:
-            if not file.closed and file.writable():
-                file.flush()
+            file.flush()
         except Exception:
-            pass
+            pass  # It is closed, or its own fault.
 
 
 class LoadError(Exception):
