@@ -9,9 +9,9 @@ use crate::payload::{Codec, CrossingError, Encoding, Reader, skip_value, write_v
 
 /// Those that no thread uses now. A codec runs Python code while it pickles, and so other threads run meanwhile: each has
 /// one to itself.
-static CODECS: Mutex<Vec<Box<Codec>>> = Mutex::new(Vec::new());
+static CODECS: Mutex<Vec<Codec>> = Mutex::new(Vec::new());
 
-fn idle() -> MutexGuard<'static, Vec<Box<Codec>>> {
+fn idle() -> MutexGuard<'static, Vec<Codec>> {
     CODECS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn with_codec<'a, R>(
     let found = idle().pop();
     let codec = match found {
         Some(codec) => codec,
-        None => Box::new(interpreter::codec_of_host(attached)?),
+        None => interpreter::codec_of_host(attached)?,
     };
     let done = work(&codec);
     idle().push(codec);

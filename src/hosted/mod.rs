@@ -4,7 +4,7 @@
 //! Python code of the package (`python/owngil/_native.py`).
 //!
 //! A call is encoded under the host's GIL, which then has nothing to do with it until its outcome is asked for: every
-//! wait here is detached. On Python's main thread a wait looks for signals every [`SLICE`](wait::SLICE).
+//! wait here is detached. On Python's main thread a wait looks for signals every few milliseconds.
 //!
 //! - `codec`: arguments and values, between the host's objects and bytes.
 //! - `calls`: the calls that are out, by their tickets, and the outcomes that have come.

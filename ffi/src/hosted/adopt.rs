@@ -54,10 +54,10 @@ pub fn adopt() -> Result<&'static Runtime, StartError> {
 ///
 /// Where the system gives no thread.
 pub fn restart_service() -> Result<(), StartError> {
-    match Runtime::running() {
-        None => Ok(()),
-        Some(runtime) => Ok(runtime.set_main(start_service()?)),
+    if let Some(runtime) = Runtime::running() {
+        runtime.set_main(start_service()?);
     }
+    Ok(())
 }
 
 /// Makes the host's CPython the runtime of the process, and this thread, Python's main thread, the one that does its work

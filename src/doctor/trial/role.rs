@@ -18,7 +18,7 @@ use crate::interpreter::Interpreter;
 
 /// Does a trial of the doctor's and ends the process, if that is what the process was started for.
 ///
-/// A program whose [`Doctor`](super::Doctor) has itself for its trial program calls this first of all
+/// A program whose [`Doctor`](crate::doctor::Doctor) has itself for its trial program calls this first of all
 /// in `main`. It looks at the first argument and returns at once unless that is `--owngil-trial`.
 pub fn run_trial_if_asked() {
     let mut words = std::env::args_os().skip(1);

@@ -36,8 +36,11 @@ pub struct Map<'p, I: Iterator, T> {
     current: Items,
     /// Whether a result showed that there is no use in waiting for others.
     hopeless: bool,
-    value: PhantomData<(&'p Pool, fn() -> T)>,
+    of: PhantomData<Of<'p, T>>,
 }
+
+/// What a [`Map`] borrows and yields.
+type Of<'p, T> = (&'p Pool, fn() -> T);
 
 /// Cancels the rest of a map, from any thread. See [`Map::canceller`].
 #[derive(Clone, Debug)]
@@ -112,7 +115,7 @@ where
             window: Window::new(pool, function, ordered),
             current: Items::default(),
             hopeless: false,
-            value: PhantomData,
+            of: PhantomData,
         }
     }
 
