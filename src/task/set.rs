@@ -1,6 +1,6 @@
 //! TaskSet: many tasks, taken as they end.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,11 +45,18 @@ use super::{Completed, Task};
 /// ```
 #[must_use = "a set that is dropped cancels its tasks"]
 pub struct TaskSet<T> {
-    tasks: HashMap<u64, Task<T>>,
+    tasks: BTreeMap<u64, Task<T>>,
     n_pushed: u64,
     ends: Arc<Ends>,
     /// The indices of tasks that have ended. One may arrive twice, or after its task was taken.
     ended: Receiver<u64>,
+}
+
+impl<T> Drop for TaskSet<T> {
+    /// Cancels the newest first, as [`cancel`](TaskSet::cancel) does.
+    fn drop(&mut self) {
+        while self.tasks.pop_last().is_some() {}
+    }
 }
 
 /// Where the tasks of a set report that they have ended.
@@ -93,7 +100,7 @@ impl<T> TaskSet<T> {
         let (sender, ended) = unbounded();
         let waker = Mutex::default();
         TaskSet {
-            tasks: HashMap::new(),
+            tasks: BTreeMap::new(),
             n_pushed: 0,
             ends: Arc::new(Ends { sender, waker }),
             ended,
@@ -129,14 +136,17 @@ impl<T> TaskSet<T> {
         self.tasks.is_empty()
     }
 
-    /// Cancels all tasks, as [`Task::cancel`] does. They stay in the set until you take their outcomes.
+    /// Cancels all tasks, as [`Task::cancel`] does, the newest first: none begins because an older one has ended. They stay
+    /// in the set until you take their outcomes.
     pub fn cancel(&self) {
-        self.tasks.values().for_each(Task::cancel);
+        self.tasks.values().rev().for_each(Task::cancel);
     }
 
     /// Lets all calls run, and discards their outcomes.
-    pub fn detach(self) {
-        self.tasks.into_values().for_each(Task::detach);
+    pub fn detach(mut self) {
+        std::mem::take(&mut self.tasks)
+            .into_values()
+            .for_each(Task::detach);
     }
 
     /// Returns the channel that yields the index of each task that ends, to wait for tasks and other channels at once.

@@ -352,6 +352,10 @@ def f(n):
 }
 
 #[test]
+#[cfg_attr(
+    Py_GIL_DISABLED,
+    ignore = "free-threaded: no interpreters with a GIL of their own"
+)]
 fn a_flood_of_a_child_process_is_kept_as_far_as_there_is_room_and_says_so() {
     let source = "
 import subprocess
