@@ -1,11 +1,11 @@
 //! The numbers of a pool: every call is counted once, whatever became of it and of its worker.
 
-use std::io::{Write, pipe};
+use std::io::{Read, Write, pipe};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{self, BACKENDS, DEAF, builder, f, rows};
+use crate::support::{self, BACKENDS, builder, f, rows};
 use owngil::{Error, Pool, Stats, Task, WorkerStats};
 
 const RECIPROCAL: &str = "def f(x): return 1 // x";
@@ -183,11 +183,21 @@ fn calls_that_were_ended_from_outside_are_counted() {
     let reciprocal = f(RECIPROCAL);
     assert_eq!(pool.call::<i32, _>(&reciprocal, 1), Ok(1));
     let (held, release) = pipe().unwrap();
-    let deaf = f(DEAF);
-    let running: Task<()> = pool.submit(&deaf, held.as_raw_fd()).unwrap();
-    while !pool.stats().workers[0].is_busy {
-        thread::yield_now();
-    }
+    let (mut noted, notes) = pipe().unwrap();
+    let deaf = f("
+import os
+def f(fd, notes):
+    while True:
+        try:
+            os.write(notes, b'b')
+            os.read(fd, 1)
+            return
+        except BaseException: pass
+");
+    let descriptors = (held.as_raw_fd(), notes.as_raw_fd());
+    let running: Task<()> = pool.submit(&deaf, descriptors).unwrap();
+    // From here on it is deaf.
+    noted.read_exact(&mut [0]).unwrap();
     let queued: Task<i32> = pool.submit(&reciprocal, 1).unwrap();
     queued.cancel();
     assert_eq!(queued.wait(), Err(Error::Cancelled(None)));
@@ -203,7 +213,7 @@ fn calls_that_were_ended_from_outside_are_counted() {
         (1, 1),
         "{stats}"
     );
-    let _never_closed = held.into_raw_fd();
+    let _never_closed = (held.into_raw_fd(), notes.into_raw_fd());
     // When it ends after all, it is not counted again.
     drop(release);
     while pool.stats().n_lost > 0 {
