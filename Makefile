@@ -114,6 +114,3 @@ fmt: ## format the code
 
 docs: ## build the documentation of all crates, without warnings
 	RUSTDOCFLAGS='-D warnings' $(cargo) doc --workspace --no-deps --all-features
-
-release-check: ## what must hold before a release: packages, oldest Rust, docs.rs, licences, words, links; QUICK=1 takes minutes
-	PYO3_PYTHON='$(python)' tools/release-check $(if $(QUICK),--quick)
