@@ -7,14 +7,17 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 10] = [
     "bootstrap",
     "children",
+    "descriptors",
+    "ending",
     "fresh",
     "locks",
     "script",
     "signals",
     "site",
+    "streams",
 ];
 
 fn main() {

@@ -9,7 +9,7 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 use super::budget::Budget;
 use super::load_error::{load_error, malformed};
 use super::setup::host::execute;
-use super::setup::program::{FRESH, SCRIPT};
+use super::setup::program::{DESCRIPTORS, ENDING, FRESH, SCRIPT};
 use crate::error::{Error, Result};
 use crate::function::{Function, Location};
 
@@ -52,8 +52,14 @@ impl Loaders {
             return Ok(known);
         }
         let namespace = self.namespace.get(attached);
-        FRESH.run(attached, &namespace)?;
-        SCRIPT.run(attached, &namespace)?;
+        let describe = attached.callback(|attached, arguments| match arguments {
+            [exception] => attached.described(exception),
+            _ => Err(attached.raise_type_error("describe takes an exception")),
+        })?;
+        namespace.insert(&attached.str("describe")?, &describe)?;
+        for program in [&DESCRIPTORS, &FRESH, &ENDING, &SCRIPT] {
+            program.run(attached, &namespace)?;
+        }
         let loader = named(attached, &namespace, "load_script")?;
         Ok(self.script.get_or_init(|| loader.keep()))
     }

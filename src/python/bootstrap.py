@@ -1,9 +1,6 @@
-"""Runs in each interpreter when it starts: its streams, and how functions are found.
+"""Runs in each interpreter when it starts: what belongs to its worker, and how functions are found.
 
-The host gives `write(number, data)`, a Rust function that takes the output of the task at hand:
-number is 1 for sys.stdout and 2 for sys.stderr, data is str, bytes, or None to flush; and `descriptor(number)`,
-which gives what stands for that descriptor in a child process of that task, or None. The interpreter's start is
-measured in milliseconds, so nothing is imported here that CPython has not imported already.
+The interpreter's start is measured in milliseconds, so nothing is imported here that CPython has not imported already.
 """
 
 import _frozen_importlib as _bootstrap
@@ -14,128 +11,6 @@ import io
 import os
 import posix
 import sys
-
-
-def _to_descriptor(fd):
-    """Stands for the host's `write` where output goes past it."""
-    write = posix.write
-
-    def write_all(number, data):
-        if data is not None:
-            rest = memoryview(data.encode() if isinstance(data, str) else data)
-            while rest:
-                rest = rest[write(fd, rest) :]
-
-    return write_all
-
-
-class _Binary(io.BufferedIOBase):
-    """sys.stdout.buffer"""
-
-    def __init__(self, number, name, write, descriptor):
-        self._number = number
-        self._write = write
-        self._descriptor = descriptor
-        self.given = None
-        self.name = name
-        self.mode = "wb"
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        data = bytes(memoryview(data))
-        self._write(self._number, data)
-        return len(data)
-
-    def flush(self):
-        self._write(self._number, None)
-
-    def fileno(self):
-        """Of a pipe that becomes the task's output too, where that is caught; else the process's own."""
-        descriptor = self._descriptor(self._number)
-        self.given = self._number if descriptor is None else descriptor
-        return self.given
-
-    def close(self):
-        """Stays open: the next task prints here too."""
-
-
-class _Text(io.TextIOBase):
-    """sys.stdout or sys.stderr: each piece goes to the host at once, which costs less than a buffer."""
-
-    encoding = "utf-8"
-    line_buffering = False
-    write_through = True
-    newlines = None
-    _is_plain = True
-    _newline = "\n"
-
-    def __init__(self, number, name, errors, write, descriptor):
-        self._number = number
-        self._write = self._host = write
-        self._errors = errors
-        self.name = name
-        self.mode = "w"
-        self.buffer = _Binary(number, name, write, descriptor)
-
-    @property
-    def errors(self):
-        return self._errors
-
-    def writable(self):
-        return True
-
-    def write(self, text):
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if not self._is_plain:
-            self._write(self._number, text.replace("\n", self._newline).encode(self.encoding, self._errors))
-            return len(text)
-        try:
-            self._write(self._number, text)
-            return len(text)
-        except UnicodeEncodeError:
-            pass
-        # Not above: an error here has nothing to do with that one.
-        self._write(self._number, text.encode("utf-8", self._errors))
-        return len(text)
-
-    def fileno(self):
-        return self.buffer.fileno()
-
-    def send_to(self, descriptor):
-        """Has output go there; None: to the host."""
-        self._write = self.buffer._write = self._host if descriptor is None else _to_descriptor(descriptor)
-
-    def flush(self):
-        self._write(self._number, None)
-
-    def isatty(self):
-        return False
-
-    def reconfigure(self, *, encoding=None, errors=None, newline="", **others):
-        """Takes what io.TextIOWrapper takes."""
-        if encoding is not None:
-            "".encode(encoding)
-            self.encoding, self._errors = encoding, errors or "strict"
-        elif errors is not None:
-            self._errors = errors
-        if newline is None or newline:
-            self._newline = newline or os.linesep
-        encoding = self.encoding.lower().replace("_", "-")
-        self._is_plain = encoding in ("utf-8", "utf8") and self._newline == "\n"
-
-    def forget(self, errors):
-        """As it was before `reconfigure`."""
-        vars(self).pop("encoding", None)
-        self._newline, self._is_plain, self._errors = "\n", True, errors
-
-    def detach(self):
-        raise io.UnsupportedOperation("detach")
-
-    def close(self):
-        """Stays open: the next task prints here too."""
 
 
 def _lock_of_interpreter(name):
@@ -154,32 +29,6 @@ _loading = _lock_of_interpreter("loading")
 
 # Modules and folders that functions have brought: where scripts run in the same interpreter, they outlive those.
 _of_functions = vars(sys).setdefault("_owngil_of_functions", (set(), []))
-
-
-# As Python has it for its own, by the locale.
-_stdin_encoding = getattr(sys.stdin, "encoding", None) or "utf-8"
-_stdin_errors = getattr(sys.stdin, "errors", None) or "surrogateescape"
-
-
-def install_streams(write, descriptor, keeps_stdin):
-    """Gives the interpreter its streams, once: workers that share one find them there.
-
-    They are never replaced, since print() only borrows sys.stdout while another thread may drop it.
-    """
-    with _loading:
-        if "_owngil_streams" in vars(sys):
-            return
-        # By the locale and PYTHONIOENCODING, as Python has it for its own.
-        errors = getattr(sys.stdout, "errors", None) or "surrogateescape"
-        sys.stdout = _Text(1, "<stdout>", errors, write, descriptor)
-        sys.stderr = _Text(2, "<stderr>", "backslashreplace", write, descriptor)
-        if not keeps_stdin:
-            # Tasks that read it would take lines from one another and from the host; as in
-            # multiprocessing, they find it empty.
-            sys.stdin = open(os.devnull, encoding=_stdin_encoding, errors=_stdin_errors)
-        # What a finished run puts back, should a task have replaced them.
-        sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
-        sys._owngil_streams = sys.stdin, sys.stdout, sys.stderr
 
 
 def install_module(number, is_alone, is_hosted):
@@ -251,14 +100,37 @@ def keep_process(is_alone):
         return
     process, worker, end = posix.getpid(), _thread.get_ident(), posix._exit
 
+    def runs_script():
+        own = sys.modules["_owngil_worker"]._own
+        # Where workers share the interpreter, it is each one's own thread that has this.
+        is_worker = isinstance(own, _thread._local) or _thread.get_ident() == worker
+        return is_worker and getattr(own, "runs_script", False)
+
     def _exit(status):
-        is_script = _thread.get_ident() == worker and getattr(sys.modules["_owngil_worker"]._own, "runs_script", False)
-        if not isinstance(status, int) or posix.getpid() != process or (is_alone and not is_script):
+        if not isinstance(status, int) or posix.getpid() != process or (is_alone and not runs_script()):
             # What is forked off ends by it, as anywhere.
             end(status)
         raise _Exit(status)
 
+    def ending_in(plain):
+        def execute(path, argv, env=None):
+            is_forked = posix.getpid() != process
+            if is_forked or (is_alone and not runs_script()):
+                return plain(path, argv) if env is None else plain(path, argv, env)
+            if not runs_script():
+                raise RuntimeError("exec not supported for isolated subinterpreters")
+            program = f"/proc/self/fd/{path}" if isinstance(path, int) else path
+            child = posix.posix_spawn(program, argv, os.environ if env is None else env)
+            status = os.waitstatus_to_exitcode(posix.waitpid(child, 0)[1])
+            # As a shell has it for a signal.
+            raise _Exit(status if status >= 0 else 128 - status)
+
+        return execute
+
     replace("_exit", _exit, os, posix)
+    # What a script becomes runs in its place: the process stays, and the script ends with its status.
+    for name in "execv", "execve":
+        replace(name, ending_in(getattr(posix, name)), os, posix)
 
 
 def be_main_thread():

@@ -7,7 +7,6 @@ its own modules are gone, the standard library and installed packages stay loade
 import _signal
 import _thread
 import _warnings
-import atexit
 import builtins
 import gc
 import io
@@ -138,18 +137,21 @@ class _State:
         handles_signals = getattr(owngil._own, "handles_signals", False)
         self._handlers = _handlers() if handles_signals else None
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
-        self._collection = gc.isenabled(), gc.get_threshold()
+        self._collection = gc.isenabled(), gc.get_threshold(), gc.get_debug(), gc.callbacks[:]
+        self._hooks = _hooks()
+        self._tools = _tools()
         if isinstance(owngil._own, _thread._local):
             sys.meta_path.insert(0, _OfFunctions())
 
     def put_back(self):
         """The errors of what could not be put back."""
         steps = [
-            self._put_back_streams,
             self._put_back_collection,
             self._put_back_logging,
             self._put_back_warnings,
             self._put_back_sys,
+            self._put_back_streams,
+            self._put_back_hooks,
             self._put_back_builtins,
             self._put_back_variables,
             self._put_back_signals,
@@ -165,12 +167,16 @@ class _State:
         if hasattr(own, "stdin"):
             del own.stdin
         for stream, errors in zip(sys._owngil_streams[1:], self._errors):
-            stream.forget(errors)
+            stream.renew(errors)
+        renew_input()
 
     def _put_back_collection(self):
-        is_enabled, thresholds = self._collection
+        is_enabled, thresholds, flags, callbacks = self._collection
         (gc.enable if is_enabled else gc.disable)()
         gc.set_threshold(*thresholds)
+        gc.set_debug(flags)
+        # One that a package has added when it was imported stays with it.
+        gc.callbacks[:] = [call for call in gc.callbacks if call in callbacks or _is_of_package_that_stays(call)]
 
     def _put_back_logging(self):
         logging = sys.modules.get("logging")
@@ -240,10 +246,20 @@ class _State:
             sys.setrecursionlimit(recursion)
             sys.set_int_max_str_digits(digits)
             sys.setswitchinterval(interval)
+
+    def _put_back_hooks(self):
+        sys._owngil_auditors.clear()
         if sys.gettrace() is not None:
             sys.settrace(None)
         if sys.getprofile() is not None:
             sys.setprofile(None)
+        if self._hooks != _hooks():
+            hooks, depth = self._hooks
+            sys.set_asyncgen_hooks(*hooks)
+            sys.set_coroutine_origin_tracking_depth(depth)
+        for tool, (kept, now) in enumerate(zip(self._tools, _tools())):
+            if now is not None and kept is None:
+                _free_tool(tool)
 
     def _put_back_variables(self):
         os.environ = _environ
@@ -293,7 +309,7 @@ class _OfFunctions:
         self._script = _thread.get_ident()
 
     def find_spec(self, name, path=None, target=None):
-        if sys.modules["_owngil_worker"].worker_id() is not None and _thread.get_ident() != self._script:
+        if _is_of_another_worker(self._script):
             modules, _ = _of_functions
             modules.add(name)
         return None
@@ -309,6 +325,55 @@ def _differ(now, kept):
 
 def _limits():
     return sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval(), _thread.stack_size()
+
+
+def _is_of_package_that_stays(function):
+    name = getattr(function, "__module__", None)
+    return isinstance(name, str) and name in sys.modules and _is_shared(name, sys.modules[name])
+
+
+def _hooks():
+    return sys.get_asyncgen_hooks(), sys.get_coroutine_origin_tracking_depth()
+
+
+def _tools():
+    """Who uses each tool of sys.monitoring."""
+    return [sys.monitoring.get_tool(tool) for tool in range(6)]
+
+
+def _free_tool(tool):
+    monitoring = sys.monitoring
+    monitoring.set_events(tool, 0)
+    for event in vars(monitoring.events).values():
+        if event and event & (event - 1) == 0:
+            monitoring.register_callback(tool, event, None)
+    monitoring.free_tool_id(tool)
+
+
+def _audit_scripts():
+    """Has an audit hook that a script adds, which Python never takes away, end with the script."""
+    plain, auditors = sys.addaudithook, []
+
+    def audit(event, arguments):
+        for hook in auditors:
+            hook(event, arguments)
+
+    def addaudithook(hook):
+        if not _runs_script():
+            return plain(hook)
+        sys.audit("sys.addaudithook")
+        if not sys._owngil_audits:
+            sys._owngil_audits = True
+            plain(audit)
+        auditors.append(hook)
+
+    sys._owngil_auditors, sys._owngil_audits = auditors, False
+    replace("addaudithook", addaudithook, sys)
+
+
+with _loading:
+    if "_owngil_auditors" not in vars(sys):
+        _audit_scripts()
 
 
 def _file_of(descriptor):
@@ -449,59 +514,3 @@ def _try(step, *arguments):
         step(*arguments)
     except BaseException as error:
         return error
-
-
-class _ExitFunctions:
-    """What a script registers with `atexit` runs when the script ends, and not when the interpreter does.
-
-    What modules register that stay loaded is theirs: those of the standard library at any time, those of packages
-    when they are imported.
-    """
-
-    def __init__(self):
-        self._own = None
-        self._register, self._unregister = atexit.register, atexit.unregister
-        atexit.register, atexit.unregister = self.register, self.unregister
-
-    def register(self, func, /, *args, **kwargs):
-        if not callable(func):
-            raise TypeError("the first argument must be callable")
-        if self._own is None or self._is_of_module(sys._getframe(1)):
-            return self._register(func, *args, **kwargs)
-        self._own.append((func, args, kwargs))
-        return func
-
-    def unregister(self, func, /):
-        if self._own is not None:
-            self._own[:] = [entry for entry in self._own if entry[0] != func]
-        self._unregister(func)
-
-    @staticmethod
-    def _is_of_module(frame):
-        name = frame.f_globals.get("__name__", "")
-        module = sys.modules.get(name)
-        if module is None or vars(module) is not frame.f_globals or not _is_shared(name, module):
-            return False
-        return name.partition(".")[0] in sys.stdlib_module_names or frame.f_code.co_name == "<module>"
-
-    def begin(self):
-        self._own = []
-
-    def run(self):
-        own = self._own
-        while own:
-            func, args, kwargs = own.pop()
-            try:
-                func(*args, **kwargs)
-            except BaseException as error:
-                _tell_ignored(f"atexit callback {func!r}", error)
-
-    def end(self):
-        self._own = None
-
-
-with _loading:
-    # One for all workers that share the interpreter.
-    if "_owngil_exit_functions" not in vars(sys):
-        sys._owngil_exit_functions = _ExitFunctions()
-_exit_functions = sys._owngil_exit_functions

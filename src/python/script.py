@@ -1,7 +1,6 @@
 """Runs in the namespace of bootstrap.py, in an interpreter that is to run its first script."""
 
 import _contextvars
-import _io
 import _weakref
 import builtins
 import gc
@@ -96,7 +95,6 @@ class _Script:
         if self._has_failed:
             # Its exception held what the run before left.
             gc.collect()
-        self._has_failed = True
         state, ending = _State(), _Ending()
         # What is there now need not be looked at when garbage is collected at the end of this run.
         gc.freeze()
@@ -106,9 +104,47 @@ class _Script:
         if stdin is not None:
             sys.stdin = _standard_input(stdin)
             _give_descriptor(sys.stdin.fileno())
-        _exit_functions.begin()
-        own, main, raised, is_abrupt = sys.modules["_owngil_worker"]._own, None, None, False
+        _exit_functions.begin(ending.finalize)
+        _descriptors.begin()
+        own = sys.modules["_owngil_worker"]._own
         own.runs_script = True
+        main, status, raised, is_abrupt = self._execute()
+        self._has_failed = raised is not None
+        if ending.is_forked():
+            ending.end_process(state, status, raised)
+        # Not where the exception is handled: exit functions ask for it.
+        failures = [] if is_abrupt else ending.run(state)
+        if not is_abrupt and not _flush_streams():
+            status = 120
+        failures.append(_try(_forget_last))
+        names = {}
+        if raised is not None:
+            _let_go(raised)
+            names = vars(main) if main and isinstance(raised, Refused) else {}
+        main = main and _weakref.ref(main)
+        own.runs_script = False
+        _exit_functions.end()
+        # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
+        # is destroyed before them.
+        failures += [_try(_flush), _try(gc.collect)]
+        failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, names)]
+        failures += [_try(_close_databases), _try(_descriptors.end), _try(ending.reopen)]
+        failures += state.put_back()
+        gc.unfreeze()
+        if raised is not None:
+            try:
+                raise raised
+            finally:
+                # The traceback that it gets here leads to this.
+                del raised
+        for failure in failures:
+            if failure is not None and not isinstance(failure, Exception):
+                raise failure  # The host has interrupted it.
+        return status
+
+    def _execute(self):
+        """The module that the script ran in, its status, what it raised, and whether `os._exit` has ended it."""
+        main, status, raised, is_abrupt = None, 0, None, False
         try:
             main, code, sys.argv[0] = self._main()
             main.__builtins__ = builtins
@@ -118,42 +154,24 @@ class _Script:
                 sys.modules["__mp_main__"] = main
             # Its own context variables, and with them its own context of decimal.
             _contextvars.Context().run(exec, code, main.__dict__)
-            status, self._has_failed = 0, False
         except SystemExit as exit:
-            status, self._has_failed, is_abrupt = _status(exit.code), False, type(exit) is _Exit
+            status, is_abrupt = _status(exit.code), type(exit) is _Exit
         except BaseException as error:
             status, raised = 1, error
+            error.__traceback__ = _of_user(error.__traceback__)
             _show(error)
-        if ending.is_forked():
-            ending.end_process(state, status, raised)
-        names = vars(main) if main and isinstance(raised, Refused) else {}
-        main = main and _weakref.ref(main)
-        # Not where the exception is handled: exit functions ask for it.
-        failures = [] if is_abrupt else ending.run(state)
-        own.runs_script = False
-        _exit_functions.end()
-        # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
-        # is destroyed before them.
-        failures += [_try(_flush), _try(gc.collect)]
-        failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, raised, names)]
-        failures.append(_try(ending.reopen))
-        failures += state.put_back()
-        gc.unfreeze()
-        if raised is not None:
-            raise raised
-        for failure in failures:
-            if failure is not None and not isinstance(failure, Exception):
-                raise failure  # The host has interrupted it.
-        return status
+            # Later it could not be: exit functions and destructors change what it refers to.
+            _try(_keep_description, error)
+        return main, status, raised, is_abrupt
 
 
-def _abandon(raised, names):
+def _keep_description(error):
+    vars(error)["__owngil_description__"] = describe(error)
+
+
+def _abandon(names):
     """Drops what a script has made that is going to run elsewhere: what it prints at its end is part of this attempt."""
-    if isinstance(raised, Refused):
-        error = raised
-        while error is not None:
-            error.__traceback__ = None
-            error = error.__cause__ or error.__context__
+    if names:
         names.clear()
         gc.collect()
 
@@ -164,107 +182,6 @@ def _collect(main):
     if main is not None and main() is not None:
         _clear(vars(main()))
         gc.collect()
-
-
-class _Ending:
-    """What Python does at the end of a process, before modules go; here at the end of a run."""
-
-    def __init__(self):
-        self._process = os.getpid()
-        self._threads = _threads()
-        modules = sys.modules
-        self._thread_exits = list(getattr(modules.get("threading"), "_threading_atexits", ()))
-        self._finalizers = set(modules["weakref"].finalize._registry) if "weakref" in modules else ()
-        children = getattr(modules.get("multiprocessing.process"), "_children", ())
-        self._children = set(children)
-        self._of_multiprocessing = set(getattr(modules.get("multiprocessing.util"), "_finalizer_registry", ()))
-        self._executors = ()
-
-    def run(self, state):
-        steps = (
-            self._shut_down_executors,
-            self._run_thread_exits,
-            self._await_threads,
-            _exit_functions.run,
-            self._finalize,
-            self._end_multiprocessing,
-            state.end_logging,
-        )
-        return [_try(step) for step in steps]
-
-    def is_forked(self):
-        """Whether this is another process than the one in which the run began."""
-        return os.getpid() != self._process
-
-    def end_process(self, state, status, raised):
-        if raised is not None and sys.excepthook is sys.__excepthook__:
-            import traceback
-
-            traceback.print_exception(type(raised), raised, _of_user(raised.__traceback__))
-        self.run(state)
-        _try(_flush)
-        os._exit(status)
-
-    def _shut_down_executors(self):
-        self._executors = _shut_down_executors()
-
-    def reopen(self):
-        executors, self._executors = self._executors, ()
-        _reopen(executors)
-
-    def _run_thread_exits(self):
-        """Those that `threading._register_atexit` was given, but for what stays loaded: its own."""
-        exits = getattr(sys.modules.get("threading"), "_threading_atexits", [])
-        for call in reversed(exits[:]):
-            # A functools.partial before 3.13, and a lambda since.
-            called = [cell.cell_contents for cell in getattr(call, "__closure__", None) or ()]
-            modules = [str(getattr(found, "__module__", "")) for found in [getattr(call, "func", None), *called]]
-            is_own = any(module.startswith("concurrent.futures") for module in modules)
-            if call not in self._thread_exits and not is_own:
-                exits.remove(call)
-                _try(call)
-
-    def _await_threads(self):
-        """Waits for the threads that a script started, as Python does before it ends."""
-        while started := _threads() - self._threads:
-            _shut_down_process_pools(started)
-            for thread in started:
-                if (error := _try(thread.join)) is not None:
-                    if not isinstance(error, Exception):
-                        raise error
-                    self._threads.add(thread)
-
-    def _finalize(self):
-        """Lib/weakref.py, finalize._exitfunc"""
-        if "weakref" not in sys.modules:
-            return
-        registry = sys.modules["weakref"].finalize._registry
-        while added := [(info.index, call) for call, info in registry.items() if info.atexit and call not in self._finalizers]:
-            _, call = max(added)
-            try:
-                call()
-            except BaseException as error:
-                _tell_ignored(f"{call!r}", error)
-
-    def _end_multiprocessing(self):
-        """Lib/multiprocessing/util.py, _exit_function"""
-        util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
-        if util is None or process.current_process() is None:
-            return
-        # Those of functions, which the interpreter may run as well, are not the script's.
-        registry = util._finalizer_registry
-        kept = {key: registry.pop(key) for key in self._of_multiprocessing if key in registry}
-        try:
-            util._run_finalizers(0)
-            started = [child for child in process.active_children() if child not in self._children]
-            for child in started:
-                if child.daemon:
-                    child._popen.terminate()
-            for child in started:
-                child.join()
-            util._run_finalizers()
-        finally:
-            registry.update(kept)
 
 
 def _show(error):
@@ -288,12 +205,10 @@ def _standard_input(data):
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         os.lseek(descriptor, 0, os.SEEK_SET)
-        file = open(descriptor, "rb")
+        return _input(descriptor, True)
     except BaseException:
         os.close(descriptor)
         raise
-    # Lines end as they do in the file (Python/pylifecycle.c, create_stdio).
-    return io.TextIOWrapper(file, _stdin_encoding, _stdin_errors, newline="\n")
 
 
 def _give_descriptor(descriptor):
@@ -314,88 +229,6 @@ def _give_descriptor(descriptor):
 
     # os.fdopen is that of io.
     builtins.open = io.open = _Builtin(open, plain_open)
-
-
-_BUFFERED = _io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom, _io.BufferedRWPair
-
-
-def _flush():
-    """Flushes the files that the script has left open: in a cycle a file's own buffer may be gone before it.
-
-    Others, such as those of gzip, write at their end what they have.
-    """
-    for found in gc.get_objects():
-        if issubclass(type(found), _BUFFERED):
-            try:
-                if not found.closed and found.writable():
-                    found.flush()
-            except BaseException:
-                pass
-
-
-def _clear(variables):
-    """Drops what a module holds, name by name (Objects/moduleobject.c, _PyModule_ClearDict)."""
-    for is_private in True, False:
-        for name in list(variables):
-            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is is_private:
-                variables[name] = None
-
-
-def _shut_down_executors():
-    """As Python does before it ends: what was submitted to a ThreadPoolExecutor is done, and no more can be.
-
-    Gives those that were open: one that an imported module keeps is there for the next script, too.
-    """
-    futures = sys.modules.get("concurrent.futures.thread")
-    if futures is None:
-        return ()
-    executors = ()
-    if futures._threads_queues:
-        # The collector does not list frozen objects.
-        gc.unfreeze()
-        kind = futures.ThreadPoolExecutor
-        executors = [found for found in gc.get_objects() if issubclass(type(found), kind)]
-        executors = [executor for executor in executors if not executor._shutdown]
-    futures._python_exit()
-    return executors
-
-
-def _reopen(executors):
-    """They are as a new process would have made them."""
-    futures = sys.modules.get("concurrent.futures.thread")
-    if futures is None:
-        return
-    with futures._global_shutdown_lock:
-        futures._shutdown = False
-    for executor in executors:
-        executor._shutdown = False
-        executor._threads.clear()
-        executor._idle_semaphore = sys.modules["threading"].Semaphore(0)
-
-
-def _shut_down_process_pools(threads):
-    """As threading's exit functions do, of concurrent.futures and of loky: what is submitted is still done."""
-    managers = [thread for thread in threads if type(thread).__name__ == "_ExecutorManagerThread"]
-    if not managers:
-        return
-    for found in gc.get_objects():
-        is_pool = any(kind.__name__ == "ProcessPoolExecutor" for kind in type(found).__mro__)
-        if is_pool and getattr(found, "_executor_manager_thread", None) in managers:
-            found.shutdown(wait=True)
-
-
-def _threads():
-    """The threads that Python waits for before it ends."""
-    threading = sys.modules.get("threading")
-    if threading is None:
-        return set()
-    # A dummy stands for a thread that threading did not start, such as this one.
-    return {
-        thread
-        for thread in threading.enumerate()
-        # One without an identity is being started by another.
-        if thread.ident and not thread.daemon and not isinstance(thread, (threading._DummyThread, threading._MainThread))
-    }
 
 
 def _status(code):

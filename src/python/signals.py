@@ -49,8 +49,14 @@ def leave_to_host():
             return handler
         return set_handler(signalnum, handler)
 
+    def leave_process():
+        """What is forked off has no other tasks: there they are the process's own, as in plain Python."""
+        for number in list(handlers):
+            set_handler(number, handlers.pop(number))
+
     replace("getsignal", getsignal, _signal)
     replace("signal", signal, _signal)
+    os.register_at_fork(after_in_child=leave_process)
     _keep_from_process(replace)
 
 

@@ -98,4 +98,6 @@ def _describe(exception, seen, top):
 
 
 def describe(exception):
-    return _describe(exception, set(), True)
+    """That of a script was described when it was raised: meanwhile what it refers to has gone."""
+    known = vars(exception).pop("__owngil_description__", None)
+    return known if type(known) is tuple else _describe(exception, set(), True)

@@ -152,6 +152,14 @@ fn formatter<'a>(attached: Attached<'a>) -> PyResult<'a, Object<'a>> {
     Ok(function)
 }
 
+impl<'a> Attached<'a> {
+    /// What [`Raised::describe`] will need of this exception, for the exception to keep: then it no longer needs its
+    /// traceback.
+    pub fn described(self, exception: &Object<'a>) -> PyResult<'a, Object<'a>> {
+        formatter(self)?.call(std::slice::from_ref(exception))
+    }
+}
+
 /// Reads what `describe` returned: (type, message, traceback, notes, cause, context, status, kind).
 fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
     let malformed = || {

@@ -16,7 +16,28 @@ pub(crate) const BOOTSTRAP: Program = Program {
     compiled: include_bytes!(concat!(env!("OUT_DIR"), "/bootstrap.pyc")),
 };
 
+/// Runs after [`BOOTSTRAP`], in its namespace.
+pub(crate) const STREAMS: Program = Program {
+    name: "streams",
+    source: include_str!("../../python/streams.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/streams.pyc")),
+};
+
+/// Runs before [`FRESH`].
+pub(crate) const DESCRIPTORS: Program = Program {
+    name: "descriptors",
+    source: include_str!("../../python/descriptors.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.pyc")),
+};
+
 /// Runs before [`SCRIPT`].
+pub(crate) const ENDING: Program = Program {
+    name: "ending",
+    source: include_str!("../../python/ending.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/ending.pyc")),
+};
+
+/// Runs before [`ENDING`].
 pub(crate) const FRESH: Program = Program {
     name: "fresh",
     source: include_str!("../../python/fresh.py"),

@@ -6,7 +6,7 @@ use owngil_ffi::{Attached, Object, PyResult};
 
 use super::host::{descriptor, note_directory, started, write};
 use super::own_directory::OwnDirectory;
-use super::program::CHILDREN;
+use super::program::{CHILDREN, STREAMS};
 use crate::children::note_fork;
 use crate::inherited::Inherited;
 use crate::interpreter::functions::named;
@@ -46,6 +46,7 @@ impl<'a> Streams<'a> {
                 Ok(attached.none())
             })?,
         };
+        STREAMS.run(attached, bootstrap)?;
         let (write, descriptor) = (streams.write.clone(), streams.descriptor.clone());
         let install = named(attached, bootstrap, "install_streams")?;
         install.call(&[write, descriptor, attached.bool(keeps_stdin)])?;
