@@ -31,6 +31,14 @@ _loading = _lock_of_interpreter("loading")
 _of_functions = vars(sys).setdefault("_owngil_of_functions", (set(), []))
 
 
+def same_file(descriptor, other):
+    """Whether both are open for one file; `other` may be a path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(other))
+    except OSError:
+        return False  # One is closed.
+
+
 def install_module(number, is_alone, is_hosted):
     """Gives tasks the module `owngil`: whose they are, and a place for what a worker keeps from task to task.
 
@@ -51,6 +59,7 @@ def install_module(number, is_alone, is_hosted):
                 return getattr(own, "worker_id", None)
 
             here.worker_id, here._own, here._replace, here._is_first = worker_id, own, replace, _is_first
+            here._same_file = same_file
     here._own.worker_id = number
 
 
@@ -205,21 +214,22 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
-    names = "fork forkpty dup2 close closerange chdir fchdir umask kill killpg setuid seteuid setreuid setresuid"
-    names += " setgid setegid setregid setresgid setgroups initgroups setsid setpgrp setpgid chroot abort"
-    for name in names.split():
+    names = "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg"
+    for name in (*names, *sys.modules["_owngil_worker"]._of_process):
         if hasattr(posix, name):
             replace(name, noting_call(getattr(posix, name)), posix, os)
 
 
-def flush_files():
-    """Writes out what open files hold before a call moves: later it would overwrite what its second attempt wrote."""
+def flush_files(kinds=io.IOBase):
+    """Writes out what open files hold; before a call moves all of them, which would overwrite later what its second
+    attempt wrote.
+    """
     # Text first: before what it writes to.
-    files = [found for found in gc.get_objects() if issubclass(type(found), io.IOBase)]
+    files = [found for found in gc.get_objects() if issubclass(type(found), kinds)]
     for file in sorted(files, key=lambda file: not issubclass(type(file), io.TextIOBase)):
         try:
             file.flush()
-        except Exception:
+        except BaseException:
             pass  # It is closed, or its own fault.
 
 

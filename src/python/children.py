@@ -347,6 +347,7 @@ def keep_identity():
 
         return refused
 
+    sys.modules["_owngil_worker"]._of_process = _OF_PROCESS
     for name in _OF_PROCESS:
         if hasattr(posix, name):
             _replace(name, refusing(name, getattr(posix, name)))

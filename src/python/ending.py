@@ -23,7 +23,7 @@ class _ExitFunctions:
     def register(self, func, /, *args, **kwargs):
         if not callable(func):
             raise TypeError("the first argument must be callable")
-        if self._own is not None and getattr(func, "__func__", None) is _exit_of_finalizers():
+        if self._own is not None and _is_exit_of_finalizers(func):
             # Those of modules that stay are called at the interpreter's own end.
             if not self._finalizes:
                 self._finalizes = True
@@ -68,9 +68,9 @@ class _ExitFunctions:
         self._own = self._finalize = None
 
 
-def _exit_of_finalizers():
+def _is_exit_of_finalizers(function):
     weakref = sys.modules.get("weakref")
-    return weakref and weakref.finalize._exitfunc.__func__
+    return weakref is not None and function == weakref.finalize._exitfunc
 
 
 with _loading:
@@ -115,7 +115,7 @@ class _Ending:
 
             traceback.print_exception(type(raised), raised, _of_user(raised.__traceback__))
         self.run(state)
-        _try(_flush)
+        _try(flush_files, _BUFFERED)
         os._exit(status)
 
     def _shut_down_executors(self):
@@ -180,21 +180,8 @@ class _Ending:
             registry.update(kept)
 
 
+# In a cycle a file's own buffer may be gone before it. Others, such as those of gzip, write at their end what they have.
 _BUFFERED = _io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom, _io.BufferedRWPair
-
-
-def _flush():
-    """Flushes the files that the script has left open: in a cycle a file's own buffer may be gone before it.
-
-    Others, such as those of gzip, write at their end what they have.
-    """
-    for found in gc.get_objects():
-        if issubclass(type(found), _BUFFERED):
-            try:
-                if not found.closed and found.writable():
-                    found.flush()
-            except BaseException:
-                pass
 
 
 def _clear(variables):
@@ -319,12 +306,15 @@ def _close_databases():
 
 def _is_in_module(found, but_for):
     """Whether a module leads to it."""
-    seen, reached = {id(but_for)}, [found]
+    reached = [found]
+    # The lists of the search lead there, too.
+    own = [but_for, reached]
+    seen = {id(own), id(but_for), id(reached)}
     while reached:
         holders = gc.get_referrers(*reached)
-        seen.add(id(reached))
         reached = [holder for holder in holders if id(holder) not in seen]
         if any(isinstance(holder, type(sys)) for holder in reached):
             return True
-        seen.update(map(id, reached))
+        own += holders, reached
+        seen.update(map(id, (holders, reached, *reached)))
     return False

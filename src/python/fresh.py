@@ -168,7 +168,7 @@ class _State:
             del own.stdin
         for stream, errors in zip(sys._owngil_streams[1:], self._errors):
             stream.renew(errors)
-        renew_input()
+        renew_input(getattr(own, "handles_signals", False) and _find_nothing(0))
 
     def _put_back_collection(self):
         is_enabled, thresholds, flags, callbacks = self._collection
@@ -290,9 +290,8 @@ class _State:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
         if self._handlers is None:
             return
-        _find_nothing(0)
         for number, kept in enumerate(owngil._own.streams, 1):
-            if _file_of(number) != _file_of(kept):
+            if not same_file(number, kept):
                 os.dup2(kept, number)
         _signal.alarm(0)
         for number, handler in _handlers().items():
@@ -376,20 +375,15 @@ with _loading:
         _audit_scripts()
 
 
-def _file_of(descriptor):
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return None  # A script has closed it.
-
-
 def _find_nothing(descriptor):
-    if _file_of(descriptor) == os.devnull:
-        return
+    """Has a descriptor be empty again; whether a script has changed that."""
+    if same_file(descriptor, os.devnull):
+        return False
     nothing = os.open(os.devnull, os.O_RDONLY)
     if nothing != descriptor:
         os.dup2(nothing, descriptor)
         os.close(nothing)
+    return True
 
 
 def _handlers():

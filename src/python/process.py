@@ -32,13 +32,6 @@ def closerange(fd_low, fd_high, /):
     _closerange(fd_low, fd_high)
 
 
-def _same_file(one, other):
-    try:
-        return os.path.samestat(os.fstat(one), os.fstat(other))
-    except OSError:
-        return False  # It is closed.
-
-
 def _follow(change):
     """Has what Python prints go where a task has sent descriptors 1 and 2, as what child processes print does."""
 
@@ -48,7 +41,7 @@ def _follow(change):
         finally:
             streams = zip((1, 2), sys._owngil_streams[1:], sys.modules["_owngil_worker"]._own.streams)
             for number, stream, kept in streams:
-                stream.send_to(None if _same_file(number, kept) else number)
+                stream.send_to(None if sys.modules["_owngil_worker"]._same_file(number, kept) else number)
 
     return followed
 

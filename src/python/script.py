@@ -126,7 +126,7 @@ class _Script:
         _exit_functions.end()
         # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
         # is destroyed before them.
-        failures += [_try(_flush), _try(gc.collect)]
+        failures += [_try(flush_files, _BUFFERED), _try(gc.collect)]
         failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, names)]
         failures += [_try(_close_databases), _try(_descriptors.end), _try(ending.reopen)]
         failures += state.put_back()

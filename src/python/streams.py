@@ -199,11 +199,9 @@ def _input(descriptor, closefd):
 
 
 def _empty_input():
-    try:
-        is_empty = os.path.samestat(os.fstat(0), os.stat(os.devnull))
-    except OSError:
-        is_empty = False
-    return _input(0, False) if is_empty else _input(os.open(os.devnull, os.O_RDONLY), True)
+    """Of descriptor 0, where that is empty."""
+    descriptor = 0 if same_file(0, os.devnull) else os.open(os.devnull, os.O_RDONLY)
+    return _input(descriptor, descriptor != 0)
 
 
 def _holders(stream):
@@ -211,13 +209,13 @@ def _holders(stream):
     return sys.getrefcount(stream.buffer)
 
 
-def renew_input():
-    """Gives the interpreter another sys.stdin where a script has closed its own, changed it, or wrapped its buffer."""
+def renew_input(is_changed):
+    """Gives the interpreter another sys.stdin where a script has changed it or its descriptor, or wrapped its buffer."""
     kept = sys._owngil_streams[0]
     if sys._owngil_holders is None:
         return
     try:
-        is_new = not kept.closed and _holders(kept) == sys._owngil_holders
+        is_new = not is_changed and not kept.closed and _holders(kept) == sys._owngil_holders
         is_new = is_new and (kept.encoding, kept.errors) == (_stdin_encoding, _stdin_errors)
     except ValueError:
         is_new = False  # It is detached.

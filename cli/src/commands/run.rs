@@ -95,11 +95,14 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
     let pool = session.start_pool(common, None, task_output.policy())?;
     pool.load(&plan.script)?;
     session.signals.on_first(&pool, || {});
-    if !plan.arguments.is_empty() && !common.process.quiet {
-        let n = pool.n_workers();
+    let n = pool.n_workers();
+    if !common.process.quiet && (n > 1 || !plan.arguments.is_empty()) {
+        let how = match plan.arguments.is_empty() {
+            true => "(`-j 1` runs it once)",
+            false => "with these arguments (`:::` before the inputs runs it once for each)",
+        };
         let note = format!(
-            "note: no inputs were given: each of {n} workers runs the script once with these arguments \
-             (`:::` before the inputs runs it once for each)\n"
+            "note: no inputs were given: each of {n} workers runs the script once {how}\n"
         );
         session.stderr.write(note.as_bytes());
     }

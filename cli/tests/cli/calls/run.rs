@@ -188,9 +188,12 @@ fn without_inputs_a_note_says_that_each_worker_runs_the_script() {
     let run_it = |words: &str| run(owngil(words.split(' ')).stdin(Stdio::null()));
     let ended = run_it("run -j 2 resize.py a.jpg b.jpg");
     assert!(ended.stderr.starts_with(note), "{ended:?}");
+    let note = "note: no inputs were given: each of 2 workers runs the script once (`-j 1` runs it once)\n";
+    let ended = run_it("run -j 2 warm_up.py");
+    assert!(ended.stderr.starts_with(note), "{ended:?}");
     for words in [
         "run -q -j 2 resize.py a.jpg b.jpg",
-        "run -j 2 warm_up.py",
+        "run -j 1 warm_up.py",
         "run resize.py ::: a.jpg",
     ] {
         assert!(!run_it(words).stderr.contains("note:"), "{words}");

@@ -1,4 +1,5 @@
 //! Scripts, compared with a loop that starts plain Python for each input.
 
 mod exits;
+mod leftovers;
 mod scripts;

@@ -1,0 +1,236 @@
+//! What scripts leave open, closed or set: each beside plain Python, on every backend.
+
+use super::scripts::{BACKENDS, Plain, compare_all};
+
+/// Scripts by what they do, each with the backends that it is not for.
+const SCRIPTS: [(&str, &str, &[&str]); 20] = [
+    (
+        "locks_a_descriptor",
+        r#"
+import fcntl, os, sys
+fcntl.flock(os.open("lock", os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX); print("locked", sys.argv[1])
+file = open("lock"); copy = os.dup(file.fileno())
+"#,
+        &[],
+    ),
+    (
+        "leaves_descriptors",
+        r#"
+import os, sys, tempfile
+print(len(os.listdir("/proc/self/fd")) < 40)
+for n in range(20): os.open(os.devnull, os.O_RDONLY); os.pipe(); os.dup(1); os.unlink(tempfile.mkstemp(dir=".")[1])
+os.dup2(os.open(os.devnull, os.O_RDONLY), 90)
+"#,
+        &[],
+    ),
+    (
+        "detaches_its_output",
+        r#"
+import io, sys
+old = sys.stdout
+sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8", line_buffering=True)
+print("é", sys.argv[1])
+try: old.write("x")
+except ValueError as error: print(error)
+"#,
+        &[],
+    ),
+    (
+        "wraps_its_output",
+        r#"
+import codecs, io, sys
+sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8"); print("é", sys.argv[1])
+sys.stderr = codecs.getwriter("utf-8")(sys.stderr.buffer)
+"#,
+        &[],
+    ),
+    (
+        "closes_its_output",
+        r#"
+import sys
+print("seen", sys.argv[1]); sys.stdout.close()
+try: print("unseen")
+except ValueError as error: open("error-" + sys.argv[1], "w").write(f"{error} {sys.stdout.closed}")
+"#,
+        &[],
+    ),
+    (
+        "closes_its_output_by_a_wrapper",
+        r#"
+import io, sys
+io.TextIOWrapper(sys.stdout.buffer); print("unseen")
+"#,
+        &[],
+    ),
+    (
+        "wraps_its_input",
+        r#"
+import io, sys
+sys.stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="latin-1"); print(repr(sys.stdin.read()), sys.stdin.fileno())
+"#,
+        &[],
+    ),
+    (
+        "detaches_and_closes_its_input",
+        r#"
+import sys
+print(sys.stdin.closed, sys.stdin.encoding, sys.stdin.name); sys.stdin.reconfigure(encoding="latin-1")
+if sys.argv[1] in "13": sys.stdin.detach()
+else: sys.stdin.close()
+"#,
+        &[],
+    ),
+    (
+        "writes_where_there_is_no_room",
+        r#"
+import sys
+sys.stdout = open("/dev/full", "w"); print("lost")
+"#,
+        &[],
+    ),
+    (
+        "hides_a_connection_from_the_collector",
+        r#"
+import sqlite3
+db = sqlite3.connect("db", timeout=0.1); db.create_function("f", 1, lambda value: db and value)
+db.execute("create table if not exists t (a)"); db.execute("begin immediate")
+print(db.execute("select f(count(*)) from t").fetchone())
+"#,
+        &[],
+    ),
+    (
+        "fails_with_a_lock_and_an_object",
+        r#"
+import fcntl, sys
+number = sys.argv[1]
+class Last:
+    def __del__(self): print("ended", number, sys.argv)
+def work():
+    last, file = Last(), open("lock", "w"); fcntl.flock(file, fcntl.LOCK_EX); print("locked")
+    raise ValueError
+work()
+"#,
+        &[],
+    ),
+    (
+        "finalizes_in_the_order_of_exit_functions",
+        r#"
+import atexit, os, tempfile, weakref
+class Kept: pass
+kept = Kept()
+atexit.register(lambda: print(1, os.path.exists(folder.name))); weakref.finalize(kept, print, "finalized")
+atexit.register(lambda: print(2, os.path.exists(folder.name))); folder = tempfile.TemporaryDirectory()
+"#,
+        &[],
+    ),
+    (
+        "becomes_another_program",
+        r#"
+import atexit, os, sys
+atexit.register(print, "unseen")
+try: os.execvp("no-such-program", ["no"])
+except FileNotFoundError: print("before")
+os.environ["MINE"] = sys.argv[1]; os.execlp("sh", "sh", "-c", "echo after $MINE; exit $((MINE % 2))")
+"#,
+        &[],
+    ),
+    (
+        "shows_its_exception_itself",
+        r#"
+import sys, traceback
+def hook(kind, error, trace): print(kind, error, [frame.name for frame in traceback.extract_tb(trace)])
+def work(): raise ValueError(sys.argv[1])
+sys.excepthook = hook; work()
+"#,
+        &[],
+    ),
+    (
+        "sets_hooks",
+        r#"
+import gc, sys
+print(gc.callbacks, gc.get_debug(), sys.get_asyncgen_hooks(), sys.getprofile(), sys.gettrace())
+print(sys.get_coroutine_origin_tracking_depth(), [sys.monitoring.get_tool(tool) for tool in range(6)])
+gc.callbacks.append(lambda *phase: None); gc.set_debug(gc.DEBUG_UNCOLLECTABLE); sys.set_asyncgen_hooks(print, print)
+sys.set_coroutine_origin_tracking_depth(5); monitoring = sys.monitoring; monitoring.use_tool_id(3, "mine")
+monitoring.register_callback(3, monitoring.events.LINE, lambda *line: None)
+monitoring.set_events(3, monitoring.events.LINE)
+sys.setprofile(lambda *event: None); sys.settrace(lambda *event: None)
+"#,
+        &[],
+    ),
+    (
+        "audits",
+        r#"
+import sys
+sys.addaudithook(lambda event, _: print("heard", sys.argv[1]) if event == "mine" else None); sys.audit("mine")
+"#,
+        &[],
+    ),
+    (
+        "ends_what_it_forks",
+        r#"
+import os, signal
+child = os.fork()
+if child == 0: signal.pause()
+os.kill(child, signal.SIGTERM); print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#,
+        &["interpreter"],
+    ),
+    (
+        "replaces_its_input",
+        r#"
+import os, sys
+print(repr(sys.stdin.readline())); open("lines", "w").write("first\nsecond\n")
+os.dup2(os.open("lines", os.O_RDONLY), 0); print(sys.stdin.readline())
+"#,
+        &["interpreter", "thread"],
+    ),
+    (
+        "temporary_files",
+        r#"
+import os, tempfile
+named = tempfile.NamedTemporaryFile("w", dir="."); named.write("a"); named.flush()
+other = tempfile.TemporaryFile(); other.write(b"b"); print(os.path.getsize(named.name))
+"#,
+        &[],
+    ),
+    (
+        "text_of_an_exception",
+        r#"
+import sys
+class Failure(Exception):
+    def __str__(self): return "".join(["failed ", sys.argv[1]])
+print("before"); raise Failure
+"#,
+        &[],
+    ),
+];
+
+fn compare(backend: &str) {
+    static PLAIN: Plain = Plain::new();
+    let scripts = SCRIPTS.map(|(name, source, _)| (name, source));
+    compare_all(&scripts, &PLAIN, backend, |script| {
+        let not_for = SCRIPTS.iter().find(|(name, ..)| *name == script);
+        not_for.is_some_and(|(_, _, backends)| backends.contains(&backend))
+    });
+}
+
+#[test]
+fn scripts_leave_by_default_what_they_leave_in_plain_python() {
+    compare(BACKENDS[0]);
+}
+
+#[test]
+fn scripts_leave_in_interpreters_what_they_leave_in_plain_python() {
+    compare(BACKENDS[1]);
+}
+
+#[test]
+fn scripts_leave_on_threads_what_they_leave_in_plain_python() {
+    compare(BACKENDS[2]);
+}
+
+#[test]
+fn scripts_leave_in_worker_processes_what_they_leave_in_plain_python() {
+    compare(BACKENDS[3]);
+}
