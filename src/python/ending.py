@@ -70,7 +70,7 @@ class _ExitFunctions:
 
 def _is_exit_of_finalizers(function):
     weakref = sys.modules.get("weakref")
-    return weakref is not None and function == weakref.finalize._exitfunc
+    return weakref is not None and getattr(function, "__func__", None) is weakref.finalize._exitfunc.__func__
 
 
 with _loading:
@@ -312,6 +312,9 @@ def _is_in_module(found, but_for):
     seen = {id(own), id(but_for), id(reached)}
     while reached:
         holders = gc.get_referrers(*reached)
+        places = [*map(id, reached)]
+        # Not what passes these to the call.
+        holders = [holder for holder in holders if type(holder) is not tuple or [*map(id, holder)] != places]
         reached = [holder for holder in holders if id(holder) not in seen]
         if any(isinstance(holder, type(sys)) for holder in reached):
             return True

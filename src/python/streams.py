@@ -191,7 +191,7 @@ _stdin_errors = getattr(sys.stdin, "errors", None) or "surrogateescape"
 
 def _input(descriptor, closefd):
     """sys.stdin for that descriptor, as Python/pylifecycle.c, create_stdio, has it."""
-    file = open(descriptor, "rb", closefd=closefd)
+    file = io.open(descriptor, "rb", closefd=closefd)
     file.raw.name = "<stdin>"
     text = io.TextIOWrapper(file, _stdin_encoding, _stdin_errors, newline="\n")
     text.mode = "r"
