@@ -16,7 +16,7 @@ _OPENING = (
     "pidfd_open",
 )  # fmt: skip
 
-# Modules of the standard library that hand raw descriptors to who asks. What others open, they keep for later scripts.
+# Modules of the standard library that hand out raw descriptors. What others open, they keep for later scripts.
 _HANDING_OUT = "tempfile", "pty"
 
 

@@ -275,7 +275,7 @@ def _forget_last():
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
 
 
-def _let_go(error):
+def _drop_tracebacks(error):
     """Drops the tracebacks of an exception, and of those that it has come with: frames hold what the script has made."""
     pending, seen = [error], set()
     while pending:

@@ -119,7 +119,7 @@ class _Script:
         failures.append(_try(_forget_last))
         names = {}
         if raised is not None:
-            _let_go(raised)
+            _drop_tracebacks(raised)
             names = vars(main) if main and isinstance(raised, Refused) else {}
         main = main and _weakref.ref(main)
         own.runs_script = False
