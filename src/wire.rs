@@ -233,12 +233,11 @@ impl From<&Stack> for StackRecord {
 
 impl From<StackRecord> for Stack {
     fn from(record: StackRecord) -> Self {
-        Stack {
-            state_id: record.state_id,
-            is_home: record.is_home,
-            n_left_out: record.n_left_out as usize,
-            frames: record.frames.into_iter().map(Frame::from).collect(),
-        }
+        let frames = record.frames.into_iter().map(Frame::from);
+        let mut stack = Stack::new(record.state_id, frames.collect());
+        stack.is_home = record.is_home;
+        stack.n_left_out = record.n_left_out as usize;
+        stack
     }
 }
 
@@ -254,11 +253,7 @@ impl From<&Frame> for FrameRecord {
 
 impl From<FrameRecord> for Frame {
     fn from(record: FrameRecord) -> Self {
-        Frame {
-            file: record.file,
-            line: record.line,
-            function: record.function,
-        }
+        Frame::new(record.file, record.line, record.function)
     }
 }
 
@@ -361,11 +356,7 @@ mod tests {
             type_name: type_name.to_owned(),
             message: "m".to_owned(),
             traceback: "t".to_owned(),
-            frames: vec![Frame {
-                file: "f.py".to_owned(),
-                line: 3,
-                function: "f".to_owned(),
-            }],
+            frames: vec![Frame::new("f.py", 3, "f")],
             notes: vec!["n".to_owned()],
             cause: None,
             context: None,
@@ -401,16 +392,8 @@ mod tests {
             .at_index(1)
             .root("result");
         let lost = Error::from(WorkerLost::new("it panicked").calling(3, "m:f"));
-        let stack = Stack {
-            state_id: 7,
-            is_home: true,
-            n_left_out: 1,
-            frames: vec![Frame {
-                file: "a.py".to_owned(),
-                line: 3,
-                function: "C.f".to_owned(),
-            }],
-        };
+        let mut stack = Stack::new(7, vec![Frame::new("a.py", 3, "C.f")]);
+        (stack.is_home, stack.n_left_out) = (true, 1);
         for error in [
             Error::from(load),
             Error::Value(value),

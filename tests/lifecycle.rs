@@ -193,7 +193,10 @@ fn a_shutdown_with_a_limit_cancels_and_leaves_behind() {
         assert!(matches!(task.wait(), Err(Error::Cancelled { .. })));
         // The second worker took some before it met the second stuck task, or none.
         for task in queued {
-            assert!(matches!(task.wait(), Err(Error::Cancelled { stack: None, .. }) | Ok(_)));
+            assert!(matches!(
+                task.wait(),
+                Err(Error::Cancelled { stack: None, .. }) | Ok(_)
+            ));
         }
         drop(again);
         println!("all ended");
