@@ -5,6 +5,7 @@
 
 mod circles;
 mod folders;
+mod functions;
 mod rooms;
 mod source;
 mod words;
@@ -105,8 +106,7 @@ fn module_of(path: &str) -> &str {
 
 #[test]
 fn comments_and_strings_are_not_code() {
-    let text =
-        "let a = \"crate::b \\\" //\"; // crate::c\nlet d = r#\"crate::\"e\"#; '\"' crate::f";
+    let text = "let a = \"crate::b \\\" //\"; // crate::c\nlet d = r#\"crate::\"e\"#; '\"' '\\'' &'a crate::f";
     let code = code_of(text);
     assert_eq!(code.lines().count(), 2);
     assert_eq!(
