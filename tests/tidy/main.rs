@@ -142,6 +142,17 @@ fn modules_use_only_what_is_below_them() {
             edges.entry(module.to_owned()).or_default().insert(used);
         }
     }
+    let drawn = read("docs/architecture.md");
+    for (number, modules) in FLOORS.iter().enumerate() {
+        let start = format!("\n {}  ", number + 1);
+        let row = drawn.split_once(&start).unwrap().1.lines().next();
+        let drawn: BTreeSet<&str> = row.unwrap().split(", ").collect();
+        assert_eq!(
+            drawn,
+            modules.iter().copied().collect(),
+            "docs/architecture.md"
+        );
+    }
     // Within a floor too there is a bottom: take away what uses nothing that is left.
     while !edges.is_empty() {
         let left: BTreeSet<String> = edges.keys().cloned().collect();
