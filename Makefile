@@ -15,8 +15,12 @@ cargo = PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)' cargo
 # `make test` repeats the suite on these; with OWNGIL_TEST_ONE_PYTHON=1 on none.
 other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(version),$(shell tools/find-python --minors)))
 
-# How `make python` builds: dev is quicker to build.
+# How `make run` and `make python` build: dev is quicker to build.
 PROFILE ?= release
+
+# Tests that are the same on each version of Python: the command's options, inputs, job logs and help.
+# `make suite SHORT=1` leaves them out.
+INDEPENDENT = help:: input:: joblog:: gnu_parallel:: readme transcripts schedule::options setup::config setup::log
 
 # How often `make stress` runs.
 RUNS ?= 20
@@ -42,7 +46,7 @@ help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
 
 run: ## run CPU-heavy Python on one GIL and on many, and compare the times
-	$(cargo) run --release --example one_gil_or_many
+	$(cargo) run --profile $(PROFILE) --example one_gil_or_many
 
 free-threaded: ## compare GILs, processes and a Python without a GIL; set FREE_THREADED_PYTHON=python3.14t
 	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
@@ -54,9 +58,14 @@ test: lint docs suite ## run all checks: lints, documentation, the suite on each
 	tools/test-find-python
 	@for version in $(other_versions); do $(MAKE) --no-print-directory suite PYO3_PYTHON="$$(tools/find-python $$version)" CARGO_TARGET_DIR="$(or $(CARGO_TARGET_DIR),target)/py$$version" || exit; done
 
-suite: ## run only the tests, on one Python: unit, integration and documentation tests
+suite: ## run only the tests, on one Python; SHORT=1 leaves out what does not depend on its version, such as documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
+ifdef SHORT
+	$(cargo) build --workspace --all-features --bins --examples
+	$(cargo) test --workspace --all-features --lib --bins --tests -- $(addprefix --skip ,$(INDEPENDENT))
+else
 	$(cargo) test --workspace --all-features
+endif
 	@echo "suite: passed on $$('$(python)' --version), $(python)"
 
 python: ## the package in python/, with a module for this Python, to be tried from there: PYTHONPATH=python
@@ -71,7 +80,8 @@ test-wheel: ## the wheel in fresh environments of each Python; PYTHONS='python3.
 
 packages: ## test real packages in four workers at once, and examples with packages; needs pip and a registry
 	$(cargo) build --workspace --all-features --bins --examples
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test packages --test examples
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test packages
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test examples with_packages
 
 cpython-tests: ## compare CPython's own tests in one interpreter with plain python; takes half an hour
 	OWNGIL_TEST_CPYTHON=1 $(cargo) test -p owngil-cli --no-fail-fast --test cpython
@@ -92,8 +102,9 @@ compatibility-suites: ## run some of the packages' own tests in four interpreter
 huge: ## test the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
 	OWNGIL_TEST_HUGE=1 $(cargo) test -p owngil-cli --release --test cli -- --test-threads 1 tools::
 
-stress: ## run the stress tests RUNS times in a row (20)
+stress: ## run the stress tests RUNS times in a row (20), and kill and resume runs of the command five times as often
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
+	OWNGIL_STRESS=5 $(cargo) test -p owngil-cli --release --test cli kill
 
 model: ## check locks and atomics of slots, monitors, queue and admission with loom, under every order of events
 	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib model::

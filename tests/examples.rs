@@ -169,54 +169,6 @@ fn data_engine_shares_its_columns_and_computes_what_rust_does() {
 }
 
 #[test]
-fn gil_from_rust_reads_each_attribute_back() {
-    let Some(text) = example_with_packages("gil_from_rust") else {
-        return;
-    };
-    for part in [
-        "Both computed the same: 278 steps, 599994.\n",
-        "All 101 attributes were read back as they were set, from graphs with 2 edges.\n",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    let (native, tasks) = text.split_once("tasks with networkx").unwrap();
-    has_comparison(native, 2);
-    has_comparison(tasks, 3);
-}
-
-#[test]
-fn library_work_is_the_same_everywhere() {
-    let Some(text) = example_with_packages("library_work") else {
-        return;
-    };
-    let parts: Vec<_> = text.split(" inputs, ").skip(1).collect();
-    assert_eq!(parts.len(), 3, "{text}");
-    parts.into_iter().for_each(|part| has_comparison(part, 3));
-    assert!(
-        text.ends_with("All three gave the same everywhere.\n"),
-        "{text}"
-    );
-}
-
-#[test]
-fn web_server_loses_no_request_to_those_that_get_stuck() {
-    let Some(text) = example_with_packages("web_server") else {
-        return;
-    };
-    let (function, application) = text.split_once("A Flask application").unwrap();
-    has_comparison(function, 2);
-    has_comparison(application, 3);
-    assert_eq!(
-        text.matches("; every request got its answer\n").count(),
-        5,
-        "{text}"
-    );
-    let end = "2 stuck requests: 504 each; 2 workers were set aside and replaced.\n\
-               20 of 20 other requests were answered meanwhile.\n";
-    assert!(text.ends_with(end), "{text}");
-}
-
-#[test]
 fn c_api_tour_shows_what_each_setting_allows() {
     let text = example("c_api_tour");
     let hello = "  Hello from the sub-interpreter!\n";
@@ -297,32 +249,6 @@ fn downloads_come_as_they_were_sent() {
         text.ends_with("All files came as they were sent.\n"),
         "{text}"
     );
-}
-
-#[test]
-fn images_are_the_same_wherever_they_are_made() {
-    let Some(text) = example_with_packages("images") else {
-        return;
-    };
-    assert!(
-        text.contains("All wrote the same 6 files, to the byte.\n"),
-        "{text}"
-    );
-    assert!(text.contains("\nauto ran them in "), "{text}");
-    has_comparison(&text, 4);
-}
-
-#[test]
-fn extension_counts_the_same_whatever_it_declares() {
-    let Some(text) = example_with_packages("extension") else {
-        return;
-    };
-    assert!(
-        text.contains("plain does not support loading in subinterpreters\n"),
-        "{text}"
-    );
-    assert!(text.contains("All counted 669 primes.\n"), "{text}");
-    has_comparison(&text, 5);
 }
 
 #[test]
@@ -441,4 +367,83 @@ fn shows_what_commands_print(document: &str) -> usize {
         }
     }
     n_commands
+}
+
+/// Examples that need packages: `make packages` runs these alone.
+mod with_packages {
+    use super::{example_with_packages, has_comparison};
+
+    #[test]
+    fn gil_from_rust_reads_each_attribute_back() {
+        let Some(text) = example_with_packages("gil_from_rust") else {
+            return;
+        };
+        for part in [
+            "Both computed the same: 278 steps, 599994.\n",
+            "All 101 attributes were read back as they were set, from graphs with 2 edges.\n",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let (native, tasks) = text.split_once("tasks with networkx").unwrap();
+        has_comparison(native, 2);
+        has_comparison(tasks, 3);
+    }
+
+    #[test]
+    fn library_work_is_the_same_everywhere() {
+        let Some(text) = example_with_packages("library_work") else {
+            return;
+        };
+        let parts: Vec<_> = text.split(" inputs, ").skip(1).collect();
+        assert_eq!(parts.len(), 3, "{text}");
+        parts.into_iter().for_each(|part| has_comparison(part, 3));
+        assert!(
+            text.ends_with("All three gave the same everywhere.\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn web_server_loses_no_request_to_those_that_get_stuck() {
+        let Some(text) = example_with_packages("web_server") else {
+            return;
+        };
+        let (function, application) = text.split_once("A Flask application").unwrap();
+        has_comparison(function, 2);
+        has_comparison(application, 3);
+        assert_eq!(
+            text.matches("; every request got its answer\n").count(),
+            5,
+            "{text}"
+        );
+        let end = "2 stuck requests: 504 each; 2 workers were set aside and replaced.\n\
+                   20 of 20 other requests were answered meanwhile.\n";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn images_are_the_same_wherever_they_are_made() {
+        let Some(text) = example_with_packages("images") else {
+            return;
+        };
+        assert!(
+            text.contains("All wrote the same 6 files, to the byte.\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nauto ran them in "), "{text}");
+        has_comparison(&text, 4);
+    }
+
+    #[test]
+    fn extension_counts_the_same_whatever_it_declares() {
+        let Some(text) = example_with_packages("extension") else {
+            return;
+        };
+        assert!(
+            text.contains("plain does not support loading in subinterpreters\n"),
+            "{text}"
+        );
+        assert!(text.contains("All counted 669 primes.\n"), "{text}");
+        has_comparison(&text, 5);
+    }
 }

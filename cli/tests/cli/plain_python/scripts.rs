@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{command, is_python_3_12, owngil, plain_python, run};
+use crate::support::{command, is_python_3_12, owngil, plain_python, run, scale};
 
 pub(crate) const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
 
@@ -379,11 +379,12 @@ fn a_hundred_scripts_that_are_killed_and_gone_on_with_give_what_a_plain_loop_giv
             .unwrap()
     };
     let n_done = || fs::read(folder.path().join("log")).map_or(0, |log| log.len());
-    for kill in 0..20_u64 {
+    // `make stress` kills it more often.
+    for kill in 0..8 * scale() {
         let (before, started) = (n_done(), Instant::now());
         let mut child = start();
         // Some before anything is done, some after a while.
-        let patience = Duration::from_millis(40 + 37 * kill);
+        let patience = Duration::from_millis(40 + 90 * (kill % 8));
         while started.elapsed() < patience || (kill % 3 == 0 && n_done() == before) {
             if child.try_wait().unwrap().is_some() {
                 break;
