@@ -18,9 +18,9 @@ other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(vers
 # How `make run` and `make python` build: dev is quicker to build.
 PROFILE ?= release
 
-# Tests that are the same on each version of Python: the command's options, inputs, job logs and help.
+# Tests that are the same on each version of Python: the command's options, inputs, job logs and help, and the examples.
 # `make suite SHORT=1` leaves them out.
-INDEPENDENT = help:: input:: joblog:: gnu_parallel:: readme transcripts schedule::options setup::config setup::log
+INDEPENDENT = programs:: help:: input:: joblog:: gnu_parallel:: readme transcripts schedule::options setup::config setup::log
 
 # How often `make stress` runs.
 RUNS ?= 20
@@ -61,7 +61,6 @@ test: lint docs suite ## run all checks: lints, documentation, the suite on each
 suite: ## run only the tests, on one Python; SHORT=1 leaves out what does not depend on its version, such as documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
 ifdef SHORT
-	$(cargo) build --workspace --all-features --bins --examples
 	$(cargo) test --workspace --all-features --lib --bins --tests -- $(addprefix --skip ,$(INDEPENDENT))
 else
 	$(cargo) test --workspace --all-features
@@ -80,8 +79,7 @@ test-wheel: ## the wheel in fresh environments of each Python; PYTHONS='python3.
 
 packages: ## test real packages in four workers at once, and examples with packages; needs pip and a registry
 	$(cargo) build --workspace --all-features --bins --examples
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test packages
-	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test examples with_packages
+	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --no-fail-fast --test packages --test examples
 
 cpython-tests: ## compare CPython's own tests in one interpreter with plain python; takes half an hour
 	OWNGIL_TEST_CPYTHON=1 $(cargo) test -p owngil-cli --no-fail-fast --test cpython
