@@ -65,7 +65,7 @@ ifdef SHORT
 else
 	$(cargo) test --workspace --all-features
 endif
-	@echo "suite: passed on $$('$(python)' --version), $(python)"
+	@echo "suite: passed on $$('$(python)' --version), $(python)$(if $(SHORT), (SHORT=1))"
 
 python: ## the package in python/, with a module for this Python, to be tried from there: PYTHONPATH=python
 	PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)/python' cargo build --profile $(PROFILE) -p owngil-python
