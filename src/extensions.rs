@@ -1,4 +1,4 @@
-//! Extensions: what becomes of extension modules that refuse interpreters with their own GIL.
+//! Extensions: the setting for extension modules that refuse interpreters with their own GIL. `tested` decides by it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,6 @@ pub enum Extensions {
     ///
     /// The copies of an interpreter occupy memory for the rest of the process: an extension is never unloaded.
     /// Available on 64-bit Linux with glibc only.
-    /// unloaded. On 64-bit Linux with glibc alone.
     Private,
 }
 
