@@ -385,6 +385,8 @@ def _prepare_process() -> None:
     global _is_prepared
     if _is_prepared:
         return
+    # What is registered below is for the process, and not for an interpreter that is a worker.
+    _owngil.require_main()
     _is_prepared = True
     import atexit
 

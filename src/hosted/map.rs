@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
 use owngil_ffi::{Attached, Borrowed, Kept, Object, PyResult};
 
 use super::functions::function_of;
 use super::pool::{CountedMap, HostPool};
-use super::settings::{count, seconds};
+use super::settings::{count, seconds_left};
 use super::wait::wait;
 use super::{codec, outcome};
 use crate::bell::Bell;
@@ -99,7 +99,7 @@ pub(super) fn open<'a>(
         }
         None => eager(pool, attached, window, &iterator, is_star)?,
     };
-    let limit = seconds(timeout, "timeout")?;
+    let limit = seconds_left(timeout, "timeout")?;
     let mut map = HostMap {
         pool: Arc::clone(pool),
         source: Some(source),
@@ -285,6 +285,12 @@ impl Drop for HostMap {
 fn received(results: &Receiver<Items>, limit: Option<Duration>) -> Option<Option<Items>> {
     match limit {
         None => Some(results.recv().ok()),
+        // The other call would let other threads run first.
+        Some(Duration::ZERO) => match results.try_recv() {
+            Ok(items) => Some(Some(items)),
+            Err(TryRecvError::Disconnected) => Some(None),
+            Err(TryRecvError::Empty) => None,
+        },
         Some(limit) => match results.recv_timeout(limit) {
             Ok(items) => Some(Some(items)),
             Err(RecvTimeoutError::Disconnected) => Some(None),

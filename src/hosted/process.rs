@@ -122,6 +122,5 @@ fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Obje
         };
         (ended == Err(RecvTimeoutError::Disconnected)).then_some(())
     })?;
-    hosted::prepare_end();
     attached.int(hosted::n_interpreters() as i64)
 }

@@ -1,11 +1,11 @@
 //! Wait: detached, and with an eye on signals.
 
+use std::hint;
 use std::time::{Duration, Instant};
 
 use owngil_ffi::{Attached, PyResult};
 
 use crate::bell::Bell;
-use crate::spin::spin;
 
 /// How long a wait on Python's main thread may last before signals are looked for, in case that one came just before it
 /// or ran its handler on another thread.
@@ -43,9 +43,16 @@ pub(super) fn wait<'a, R: Send>(
     }
 }
 
+/// How often to look before sleeping: for a few microseconds. To yield meanwhile, as workers do, could cost as long as
+/// other programs keep the cores, without an eye on signals.
+const N_LOOKS: usize = 32;
+
 /// Sleeps until there is something, or a signal came, or the time is up.
 fn sleep<R>(bell: &Bell, limit: Duration, mut take: impl FnMut() -> Option<R>) -> Option<R> {
-    let mut came = spin(&mut take);
+    let mut came = (0..N_LOOKS).find_map(|_| {
+        hint::spin_loop();
+        take()
+    });
     if came.is_none() {
         bell.wait(limit, || {
             came = take();
