@@ -150,7 +150,10 @@ fn number_of_seconds<'a>(value: &Object<'a>) -> PyResult<'a, Option<f64>> {
     if let Some(number) = value.as_f64() {
         return Ok(Some(number));
     }
-    let builtins = value.attached().import(c"builtins")?;
-    let number = builtins.invoke("float", &[Object::clone(value)])?;
+    // Unlike `float`, it takes no texts.
+    let attached = value.attached();
+    let number = attached
+        .import(c"math")?
+        .invoke("ldexp", &[Object::clone(value), attached.int(0)?])?;
     Ok(number.as_f64())
 }

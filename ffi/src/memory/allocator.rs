@@ -177,6 +177,7 @@ extern "C" fn raw_realloc(_ctx: *mut c_void, old: *mut c_void, size: usize) -> *
 }
 
 extern "C" fn raw_free(_ctx: *mut c_void, block: *mut c_void) {
+    // An object of another interpreter.
     #[cfg(not(Py_3_13))]
     if super::arenas::hold(block.addr()) {
         return;
