@@ -23,9 +23,6 @@ def main(words: list[bytes], program: str | None, /) -> None:
 def function(module: str, qualname: str, label: str | None, /) -> int:
     """The number of a function."""
 
-def require_main() -> None:
-    """Raises `RuntimeError` in an interpreter that cannot have a pool: in any but the main one."""
-
 def open_pool(*settings: Any) -> tuple[Callable[..., Any], ...]:
     """The functions of a new pool, in the order in which `_native.Pool` unpacks them."""
 

@@ -39,24 +39,15 @@ pub(super) struct HostPool {
 
 /// Adds `open_pool(…)`, which gives the functions of a new pool.
 pub(super) fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyResult<'a, ()> {
-    add(attached, module, "require_main", |attached, _| {
-        require_main(attached)?;
-        Ok(attached.none())
-    })?;
     add(attached, module, "open_pool", open)
 }
 
-fn require_main(attached: Attached<'_>) -> PyResult<'_, ()> {
-    match attached.id() {
-        0 => Ok(()),
-        _ => Err(attached.raise_runtime_error(
-            "a pool is made in the main interpreter, not in a worker that is an interpreter",
-        )),
-    }
-}
-
 fn open<'a>(attached: Attached<'a>, arguments: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
-    require_main(attached)?;
+    if attached.id() != 0 {
+        let message =
+            "a pool is made in the main interpreter, not in a worker that is an interpreter";
+        return Err(attached.raise_runtime_error(message));
+    }
     let builder = builder(attached, arguments)?;
     let built = attached.detach(|| builder.build());
     let pool = built.map_err(|error| raised(attached, &error))?;
