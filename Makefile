@@ -36,7 +36,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite python wheel test-wheel test-exit packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
+.PHONY: help run free-threaded install test suite python wheel sdist test-wheel test-exit packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -65,6 +65,9 @@ python: ## the package in python/, with a module for this Python, to be tried fr
 
 wheel: ## dist/owngil-….whl, for Python 3.12 to 3.15: needs none of them, but PyPI; VERSIONS='3.13 3.14' builds only those
 	tools/build-wheel $(VERSIONS)
+
+sdist: ## dist/owngil-….tar.gz, the package as source: needs PyPI
+	tools/build-wheel sdist
 
 test-wheel: ## the wheel in fresh environments of each Python; PYTHONS='python3.14' names those
 	tools/test-wheel $(or $(PYTHONS),$(shell for version in $$(tools/find-python --minors); do tools/find-python $$version; done))
