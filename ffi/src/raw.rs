@@ -70,8 +70,8 @@ pub(crate) use pyo3_ffi::{
 
 #[cfg(Py_3_15)]
 pub(crate) use pyo3_ffi::{
-    Py_mod_slots, Py_mod_token, Py_slot_subslots, PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA,
-    PySlot_END,
+    _PyABIInfo_DEFAULT, Py_mod_abi, Py_mod_name, Py_mod_slots, Py_mod_token, Py_slot_subslots,
+    PyABIInfo, PyModule_FromSlotsAndSpec, PySlot, PySlot_DATA, PySlot_END,
 };
 
 // It is not declared in a header for others, and exported by each version from 3.11 on.

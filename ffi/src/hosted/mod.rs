@@ -20,6 +20,11 @@ pub use module::{Module, Populate};
 
 #[doc(hidden)]
 pub use crate::raw::PyObject as __PyObject;
+#[cfg(Py_3_15)]
+#[doc(hidden)]
+pub use crate::raw::PySlot as __PySlot;
+#[cfg(Py_3_15)]
+pub use module::Export;
 #[doc(hidden)]
 pub use module::execute as __execute;
 
