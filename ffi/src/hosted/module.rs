@@ -124,16 +124,15 @@ static ABI: raw::PyABIInfo = raw::_PyABIInfo_DEFAULT;
 impl Export {
     #[doc(hidden)]
     pub const fn new(name: &'static CStr, execute: Execute) -> Export {
-        let slot = |number, value: *const c_void| raw::PySlot_DATA(number, value.cast_mut());
         Export(UnsafeCell::new([
-            slot(raw::Py_mod_abi, (&raw const ABI).cast()),
-            slot(raw::Py_mod_name, name.as_ptr().cast()),
-            slot(raw::Py_mod_exec, execute as *const c_void),
-            slot(
+            raw::PySlot_DATA(raw::Py_mod_abi, (&raw const ABI).cast_mut().cast()),
+            raw::PySlot_DATA(raw::Py_mod_name, name.as_ptr().cast_mut().cast()),
+            raw::PySlot_DATA(raw::Py_mod_exec, execute as *mut c_void),
+            raw::PySlot_DATA(
                 raw::Py_mod_multiple_interpreters,
                 raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED,
             ),
-            slot(raw::Py_mod_gil, raw::Py_MOD_GIL_NOT_USED),
+            raw::PySlot_DATA(raw::Py_mod_gil, raw::Py_MOD_GIL_NOT_USED),
             raw::PySlot_END(),
         ]))
     }
