@@ -46,7 +46,7 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
 
     supports_retrieve_callback = True
 
-    _workers: Executor | None = None
+    _workers: "_Share | None" = None
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """How many calls run at a time. A worker has no workers of its own."""
@@ -65,16 +65,13 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
         own = {name: value for name, value in options.items() if name not in _OF_OTHER_BACKENDS}
-        self._workers = _executor(max_workers=n_jobs, **{**self.backend_kwargs, **own})
+        self._workers = _Share(_executor(max_workers=n_jobs, **{**self.backend_kwargs, **own}))
         return n_jobs
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], Any] | None = None) -> Future[Any]:
         """Gives a batch of calls to a worker."""
         assert self._workers is not None, "joblib configures a backend first"
-        future = self._workers.submit(_Batch(func))
-        if callback is not None:
-            future.add_done_callback(callback)
-        return future
+        return self._workers.submit(func, callback)
 
     def retrieve_result_callback(self, out: Future[Any]) -> Any:
         """The results of a batch."""
@@ -86,12 +83,33 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Stops what runs."""
+        """Stops what runs. The workers stay, and with them what they have imported."""
         if self._workers is not None:
-            self._workers.kill_workers()
+            self._workers.interrupt()
             self._workers = None
         if ensure_ready:
             self.configure(self.parallel.n_jobs, self.parallel, **self.parallel._backend_kwargs)
+
+
+class _Share:
+    """The calls of one user of an executor. Others may have calls there, too."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._unfinished: set[Future[Any]] = set()
+
+    def submit(self, func: Callable[[], Any], callback: Callable[[Any], Any] | None) -> Future[Any]:
+        future = self._executor.submit(_Batch(func))
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        if callback is not None:
+            future.add_done_callback(callback)
+        return future
+
+    def interrupt(self) -> None:
+        """Stops its calls."""
+        for future in list(self._unfinished):
+            future.interrupt()
 
 
 class _Batch:
