@@ -319,16 +319,7 @@ def _preparation(initializer: Callable[..., object] | None, initargs: tuple[Any,
     _main_module.name_in_host()
     _pickling.main_by_value = main is None
     pickled = None if initializer is None else _pickling.dumps((initializer, initargs))
-    return main, list(sys.argv), _authkey(), pickled
-
-
-def _authkey() -> bytes | None:
-    """What gives workers access to the objects of the program's `multiprocessing.Manager`s."""
-    if "multiprocessing.managers" not in sys.modules:
-        return None
-    from multiprocessing.process import current_process
-
-    return bytes(current_process().authkey)
+    return main, list(sys.argv), pickled
 
 
 def _search_path() -> list[str]:

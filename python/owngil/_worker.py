@@ -20,22 +20,24 @@ _KEPT = 16
 _kept: "dict[bytes, Callable[..., Any]]" = {}
 
 
-def prepare(
-    main: "tuple[str, str] | None", argv: list[str], authkey: bytes | None, initializer: bytes | None
-) -> None:
+def prepare(main: "tuple[str, str] | None", argv: list[str], initializer: bytes | None) -> None:
     """Makes a worker one of its program: its arguments, its `__main__`, and what its initializer does."""
     if not in_program:
         sys.argv = argv
-        if authkey is not None:
-            from multiprocessing.process import current_process
-
-            current_process().authkey = authkey
         _pickling.main_by_value = main is None
         if main is not None:
             _main_module.stand_in(main)
     if initializer is not None:
         function, arguments = _loads(initializer)
         function(*arguments)
+
+
+def accept_key(key: bytes) -> None:
+    """Lets a worker reach the objects of its program's `multiprocessing.Manager`s."""
+    if not in_program:
+        from multiprocessing.process import current_process
+
+        current_process().authkey = key
 
 
 def call(pickled: bytes, /, *args: "Any", **kwargs: "Any") -> "Any":
