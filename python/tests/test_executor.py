@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import gc
+import multiprocessing
 import os
 import pickle
 import signal
@@ -66,6 +67,20 @@ class Submit(unittest.TestCase):
             future = executor.submit(work.double, threading.Lock())
             self.assertIsInstance(future.exception(), TypeError)
             self.assertEqual(executor.submit(work.double, 4).result(), 8)
+
+    def test_note_says_which_argument_cannot_be_pickled(self):
+        with owngil.Executor(1) as executor:
+            error = executor.submit(work.double, multiprocessing.Lock()).exception()
+        self.assertIsInstance(error, RuntimeError)
+        self.assertEqual(error.__notes__, ["args[0] (multiprocessing.synchronize.Lock): cannot be pickled"])
+
+    def test_functions_that_look_at_their_caller_work(self):
+        for backend in BACKENDS:
+            with self.subTest(backend), owngil.Executor(1, backend=backend) as executor:
+                self.assertEqual(executor.submit(eval, "1 + 1").result(), 2)
+                self.assertIsNone(executor.submit(exec, "x = 1").result())
+                self.assertEqual(list(executor.map(eval, ["1", "2"])), [1, 2])
+                self.assertIsInstance(executor.submit(dir).result(), list)
 
     def test_result_that_cannot_be_pickled_fails_its_future(self):
         with owngil.Executor(1) as executor:
@@ -156,8 +171,9 @@ class Errors(unittest.TestCase):
         for options in {"backend": "gpu"}, {"timeout": -1.0}, {"max_workers": 0}, {"extensions": "some"}:
             with self.subTest(options), self.assertRaises(ValueError):
                 owngil.Executor(**options)
-        with self.assertRaises(TypeError):
-            owngil.Executor(initializer=1)
+        for options in {"initializer": 1}, {"max_workers": 1.5}:
+            with self.subTest(options), self.assertRaises(TypeError):
+                owngil.Executor(**options)
 
 
 class Control(unittest.TestCase):

@@ -65,6 +65,13 @@ class ExecutorMap(unittest.TestCase):
         self.assertLessEqual(next(inputs), 7)
         results.close()
 
+    def test_executor_that_is_dropped_serves_the_map_to_its_end(self):
+        for size in 4, None:
+            with self.subTest(size):
+                results = owngil.Executor(2).map(abs, range(500), buffersize=size)
+                gc.collect()
+                self.assertEqual(list(results), list(range(500)))
+
     def test_time_is_for_the_whole_map(self):
         begun = time.monotonic()
         with self.assertRaises(TimeoutError):
