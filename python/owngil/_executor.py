@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import itertools
+import math
+import operator
 import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, SupportsFloat, SupportsIndex, TypeVar
 
 from owngil import _functions, _main_module, _pickling, _worker
 from owngil._delivery import Delivery
@@ -61,6 +63,7 @@ class Executor(concurrent.futures.Executor):
         max_tasks_per_child: int | None = None,
         daemon: bool = False,
     ) -> None:
+        max_workers = _whole(max_workers)
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
@@ -71,10 +74,10 @@ class Executor(concurrent.futures.Executor):
             workers=max_workers,
             backend=backend,
             extensions=extensions,
-            timeout=timeout,
-            memory_limit=memory_limit,
-            grace=grace,
-            max_tasks_per_worker=max_tasks_per_child,
+            timeout=_seconds(timeout),
+            memory_limit=_whole(memory_limit),
+            grace=float(grace),
+            max_tasks_per_worker=_whole(max_tasks_per_child),
             initializer=Function("owngil._worker", "prepare"),
             initargs=_preparation(initializer, initargs),
             sys_path=_search_path(),
@@ -84,6 +87,9 @@ class Executor(concurrent.futures.Executor):
         self._maps: weakref.WeakSet[_Map] = weakref.WeakSet()
         self._refusal: str | None = None
         self._daemon = daemon
+        # As with the executors of the standard library, what was submitted still runs.
+        self._end = weakref.finalize(self, self._pool.shutdown, False)
+        self._end.atexit = False
         _open.add(self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -156,7 +162,7 @@ class Executor(concurrent.futures.Executor):
         ...     hurried.submit(time.sleep, 60).exception()
         TimedOut(...)
         """
-        return Options(self, timeout)
+        return Options(self, _seconds(timeout))
 
     def stacks(self) -> str:
         """Where each worker stands, as text in the form of tracebacks. Disturbs no call."""
@@ -194,11 +200,6 @@ class Executor(concurrent.futures.Executor):
             self.shutdown(wait=True)
         return False
 
-    def __del__(self) -> None:
-        # As with the executors of the standard library, what was submitted still runs.
-        if getattr(self, "_refusal", "") is None:
-            self._pool.shutdown(False)
-
     @property
     def _is_over(self) -> bool:
         return self._refusal is not None or self._broken is not None
@@ -235,6 +236,10 @@ class Executor(concurrent.futures.Executor):
         ahead: int | None,
     ) -> "_Map":
         self._refuse_if_over()
+        chunksize, timeout = _whole(chunksize), _seconds(timeout)
+        if timeout is not None:
+            # Time that is up already is not refused: what is there by then is still given.
+            timeout = max(timeout, 0.0)
         if chunksize is not None and chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
         function, before = _functions.resolve(fn, "call_kept")
@@ -244,7 +249,8 @@ class Executor(concurrent.futures.Executor):
         calls = self._pool.map(
             function, inputs, star=star, ordered=ordered, chunksize=chunksize, ahead=ahead, timeout=timeout
         )
-        started = _Map(calls)
+        # An executor that is dropped takes no more calls. One that takes its inputs now has all it needs.
+        started = _Map(calls, None if ahead is None else self)
         self._maps.add(started)
         return started
 
@@ -276,8 +282,9 @@ class Options:
 class _Map:
     """The calls of a map."""
 
-    def __init__(self, calls: "MapCalls") -> None:
+    def __init__(self, calls: "MapCalls", executor: Executor | None) -> None:
         self._calls = calls
+        self._executor = executor
         self._is_cancelled = False
 
     def results(self, return_exceptions: bool = False) -> Iterator[Any]:
@@ -307,6 +314,17 @@ class _Map:
         self._calls.close()
 
 
+def _whole(number: SupportsIndex | None) -> int | None:
+    """A whole number of any type that is one."""
+    return None if number is None else operator.index(number)
+
+
+def _seconds(number: SupportsFloat | None) -> float | None:
+    """A number of seconds of any type that is one. None if there is no end to be seen."""
+    seconds = math.inf if number is None else float(number)
+    return None if seconds > threading.TIMEOUT_MAX else seconds
+
+
 def _inputs(iterables: Sequence[Iterable[Any]]) -> tuple[Iterable[Any], bool]:
     """The inputs, and whether each is a tuple of arguments."""
     return (iterables[0], False) if len(iterables) == 1 else (zip(*iterables), True)
@@ -319,7 +337,19 @@ def _preparation(initializer: Callable[..., object] | None, initargs: tuple[Any,
     _main_module.name_in_host()
     _pickling.main_by_value = main is None
     pickled = None if initializer is None else _pickling.dumps((initializer, initargs))
-    return main, list(sys.argv), pickled
+    return main, list(sys.argv), _resource_tracker(), pickled
+
+
+def _resource_tracker() -> tuple[int, int] | None:
+    """The process and file descriptor of the program's resource tracker, if it may use one.
+
+    With a tracker of its own, the end of a worker would take shared memory that it has attached to from all others.
+    """
+    if "multiprocessing.resource_tracker" not in sys.modules:
+        return None
+    from multiprocessing.resource_tracker import getfd
+
+    return os.getpid(), getfd()
 
 
 def _search_path() -> list[str]:
@@ -363,6 +393,7 @@ def _forget_in_child() -> None:
     """Workers stay with the process that started them: what was forked off has none."""
     for executor in list(_open):
         executor._refusal = "in a process that was forked off"
+        executor._end.detach()
     _open.clear()
 
 

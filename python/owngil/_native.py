@@ -157,7 +157,8 @@ class Pool:
 
         Raises `ValueError` for a setting that is none, and `RuntimeError` where this Python cannot be used.
         """
-        _prepare_process()
+        if not _is_prepared:
+            _set_worker_argv()
         module = name = pickled = None
         if initializer is not None:
             import pickle
@@ -193,6 +194,7 @@ class Pool:
             name,
             pickled,
         )
+        _prepare_process()
         self.n_workers = n_workers()
         self.backend = backend_in_use()
 
@@ -217,7 +219,8 @@ class Pool:
         try:
             _pickling.dumps((args, kwargs))
         except Exception as error:
-            error.add_note(place)
+            before, cannot, _ = place.partition(": cannot be pickled")
+            error.add_note(before + cannot)
             raise
         raise PicklingError(place)
 
@@ -381,14 +384,13 @@ def _set_worker_argv() -> None:
 
 
 def _prepare_process() -> None:
-    """What has to be done once, when the first pool of the process is made."""
+    """What has to be done once, when the first pool of the process is made: never in an interpreter that gets none."""
     global _is_prepared
     if _is_prepared:
         return
     _is_prepared = True
     import atexit
 
-    _set_worker_argv()
     os.register_at_fork(
         before=_owngil.before_fork,
         after_in_parent=_owngil.after_fork_in_parent,

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import copy
 import gc
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import threading
 import time
 import unittest
 import weakref
+from fractions import Fraction
 
 import owngil
 import work
@@ -174,6 +176,27 @@ class Errors(unittest.TestCase):
         for options in {"initializer": 1}, {"max_workers": 1.5}:
             with self.subTest(options), self.assertRaises(TypeError):
                 owngil.Executor(**options)
+
+
+class Settings(unittest.TestCase):
+    def test_numbers_of_any_type_are_taken(self):
+        class Two:
+            def __index__(self):
+                return 2
+
+        with owngil.Executor(Two(), timeout=Fraction(9), max_tasks_per_child=Two()) as executor:
+            self.assertEqual(list(executor.map(abs, [-1, 2], chunksize=Two(), timeout=Fraction(9))), [1, 2])
+            for endless in float("inf"), 1e20:
+                self.assertEqual(executor.with_options(timeout=endless).submit(abs, -1).result(), 1)
+
+    def test_map_whose_time_is_up_already_raises_like_one_whose_time_runs_out(self):
+        with owngil.Executor(1) as executor, self.assertRaises(TimeoutError):
+            list(executor.map(work.nap, [0.2], timeout=-0.1))
+
+    def test_copy_that_goes_leaves_the_executor(self):
+        with owngil.Executor(1) as executor:
+            copy.copy(executor)
+            self.assertEqual(executor.submit(abs, -1).result(), 1)
 
 
 class Control(unittest.TestCase):

@@ -129,6 +129,10 @@ class Map(unittest.TestCase):
     def test_unordered(self):
         self.assertEqual(sorted(owngil.map(work.double, range(100), ordered=False)), [2 * i for i in range(100)])
 
+    def test_executor_of_others_is_refused_at_once(self):
+        with self.assertRaisesRegex(TypeError, "owngil.Executor, not ThreadPoolExecutor"):
+            owngil.map(abs, [1], executor=concurrent.futures.ThreadPoolExecutor(1))
+
     def test_it_runs_on_an_executor_of_yours(self):
         with owngil.Executor(1, backend="process") as executor:
             (_, process), = owngil.map(work.call, [work.whoami], executor=executor)
