@@ -391,6 +391,9 @@ def _prepare_process() -> None:
     _is_prepared = True
     import atexit
 
+    from owngil import _frames
+
+    _frames.guard()
     os.register_at_fork(
         before=_owngil.before_fork,
         after_in_parent=_owngil.after_fork_in_parent,

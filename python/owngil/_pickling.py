@@ -71,8 +71,8 @@ def _pickled(obj: object, protocol: int, in_band: bool) -> "tuple[list[bytes], l
 
 
 def _names(pieces: "list[bytes]", name: bytes) -> bool:
-    """Whether a pickle may refer to something of that name."""
-    return any(name in piece for piece in pieces)
+    """Whether a pickle may refer to something of that name. Large data are pieces that refer to nothing."""
+    return any(name in piece for piece in pieces if type(piece) is bytes)
 
 
 def _with_key(pieces: "_Pieces") -> "_Pieces":

@@ -10,6 +10,7 @@ Further keywords of `parallel_config` go to `owngil.Executor`. The workers stay 
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 from joblib import cpu_count, register_parallel_backend
@@ -23,6 +24,9 @@ from owngil._future import Future
 # What joblib says to each backend, for processes that get arrays in files. Here buffers cross beside the pickle.
 _OF_OTHER_BACKENDS = {"context", "max_nbytes", "mmap_mode", "temp_folder", "verbose"}
 
+# How many seconds calls that are stopped may take to end: they need a tenth.
+_PATIENCE = 2.0
+
 _kept: tuple[dict[str, Any], Executor] | None = None
 _making = threading.Lock()
 
@@ -32,13 +36,23 @@ def _executor(**options: Any) -> Executor:
     global _kept
     with _making:
         if _kept is not None:
-            if _kept[0] == options and not _kept[1]._is_over:
-                return _kept[1]
-            # Calls of another thread may still run there.
-            _kept[1].shutdown(wait=False)
+            kept_options, kept = _kept
+            if kept_options == options and not kept._is_over:
+                return kept
+            # Calls of another thread may still run there. In a process that was forked off there are none.
+            if not kept._is_over:
+                kept.shutdown(wait=False)
         executor = Executor(**options, daemon=True)
         _kept = options, executor
         return executor
+
+
+def _forget(executor: Executor) -> None:
+    """Gives nobody else this executor. It ends with the last of its users."""
+    global _kept
+    with _making:
+        if _kept is not None and _kept[1] is executor:
+            _kept = None
 
 
 class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
@@ -83,9 +97,9 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Stops what runs. The workers stay, and with them what they have imported."""
+        """Stops what runs. Where they can, the workers stay, and with them what they have imported."""
         if self._workers is not None:
-            self._workers.interrupt()
+            self._workers.stop()
             self._workers = None
         if ensure_ready:
             self.configure(self.parallel.n_jobs, self.parallel, **self.parallel._backend_kwargs)
@@ -106,10 +120,23 @@ class _Share:
             future.add_done_callback(callback)
         return future
 
-    def interrupt(self) -> None:
-        """Stops its calls."""
-        for future in list(self._unfinished):
-            future.interrupt()
+    def stop(self) -> None:
+        """Stops its calls. The next user has other workers if one of them was importing.
+
+        Python does not finish an import that was interrupted: what the package had imported by then stays without it.
+        """
+        stopped = [future for future in list(self._unfinished) if future.interrupt()]
+        _, running = wait(stopped, timeout=_PATIENCE)
+        if running or any(_was_importing(future) for future in stopped):
+            _forget(self._executor)
+
+
+def _was_importing(future: Future[Any]) -> bool:
+    if future.cancelled():
+        return False
+    stack: str = getattr(future.exception(), "stack", "")
+    # What has not begun yet is read by `pickle`, which imports.
+    return "importlib" in stack or _Batch.__call__.__qualname__.rpartition(".")[2] not in stack
 
 
 class _Batch:

@@ -21,6 +21,7 @@ NOT_APPLICABLE = {
     "test_nested_parallelism_limit": "compares the backend's class with that of loky",
     "test_parallel_pickling": "wants PicklingError, where `concurrent.futures` and owngil give what `__reduce__` raised",
     "test_threadpool_limitation_in_child_context": "native threads of workers are limited to one each, as a rule",
+    "test_threadpool_limitation_in_child_override": "workers that stay keep the variables that they started with",
 }
 
 # They run what joblib has besides its default.

@@ -146,6 +146,18 @@ class Host(unittest.TestCase):
         """
         self.assert_prints(program, "RuntimeError 1")
 
+    def test_frames_of_the_program_may_be_looked_at_beside_workers(self):
+        program = """
+            import sys, threading, owngil, work
+            executor = owngil.Executor(2, backend="interpreter")
+            futures = [executor.submit(work.recurse, 4) for _ in range(200)]
+            while not all(future.done() for future in futures):
+                frames, exceptions = sys._current_frames(), sys._current_exceptions()
+                assert set(frames) <= {thread.ident for thread in threading.enumerate()}, frames
+            print(sum(future.result() for future in futures))
+        """
+        self.assert_prints(program, "3200")
+
     def test_subprocesses_start_beside_workers(self):
         program = """
             import subprocess, sys, owngil

@@ -166,3 +166,8 @@ def nest():
         owngil.Executor(1)
     except RuntimeError as error:
         return type(error).__name__
+
+
+def recurse(depth):
+    """Comes and goes with many frames; 2 to the power of the depth."""
+    return 1 if depth == 0 else sum(recurse(depth - 1) for _ in range(2))
