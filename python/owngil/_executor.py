@@ -349,7 +349,8 @@ def _resource_tracker() -> tuple[int, int] | None:
         return None
     from multiprocessing.resource_tracker import getfd
 
-    return os.getpid(), getfd()
+    descriptor = getfd()
+    return None if descriptor is None else (os.getpid(), descriptor)
 
 
 def _search_path() -> list[str]:

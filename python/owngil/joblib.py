@@ -62,7 +62,8 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
 
     _workers: "_Share | None" = None
 
-    def effective_n_jobs(self, n_jobs: int | None) -> int:
+    # joblib has no annotations, and what its base class returns is not what it promises.
+    def effective_n_jobs(self, n_jobs: int | None) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """How many calls run at a time. A worker has no workers of its own."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
@@ -70,7 +71,7 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             return 1
         return n_jobs if n_jobs > 0 else max(int(cpu_count()) + 1 + n_jobs, 1)
 
-    def configure(
+    def configure(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, n_jobs: int = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any
     ) -> int:
         """Has as many workers as there are jobs."""
