@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import unittest
@@ -63,6 +64,26 @@ class Submit(unittest.TestCase):
 
             executor.submit(work.double, 1).add_done_callback(go_on)
             self.assertEqual(chained.result(30), 4)
+
+    def test_outcomes_arrive_whatever_one_future_does(self):
+        def leave(future):
+            sys.exit(3)
+
+        def interrupt(future):
+            raise KeyboardInterrupt
+
+        with owngil.Executor(1) as executor, self.assertLogs("concurrent.futures", "ERROR"):
+            for callback in leave, interrupt:
+                executor.submit(work.nap, 0.1).add_done_callback(callback)
+            of_others = executor.submit(work.nap, 0.1)
+            of_others.set_result(9)
+            cancelled = executor.submit(work.double, 1)
+            cancelled.cancel()
+            cancelled.set_running_or_notify_cancel()
+            failed = executor.submit(work.fail, work.Leaving)
+            self.assertIsInstance(failed.exception(30), owngil.RemoteError)
+            self.assertEqual(executor.submit(work.double, 2).result(30), 4)
+        self.assertEqual(of_others.result(), 9)
 
     def test_argument_that_cannot_be_pickled_fails_its_future(self):
         with owngil.Executor(1) as executor:

@@ -171,3 +171,10 @@ def nest():
 def recurse(depth):
     """Comes and goes with many frames; 2 to the power of the depth."""
     return 1 if depth == 0 else sum(recurse(depth - 1) for _ in range(2))
+
+
+class Leaving(Exception):
+    """Ends the program that reads it."""
+
+    def __reduce__(self):
+        return sys.exit, (5,)
