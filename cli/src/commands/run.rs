@@ -101,9 +101,8 @@ fn on_each_worker(plan: &RunPlan, common: &CommonArgs, session: &Session) -> Res
             true => "(`-j 1` runs it once)",
             false => "with these arguments (`:::` before the inputs runs it once for each)",
         };
-        let note = format!(
-            "note: no inputs were given: each of {n} workers runs the script once {how}\n"
-        );
+        let note =
+            format!("note: no inputs were given: each of {n} workers runs the script once {how}\n");
         session.stderr.write(note.as_bytes());
     }
     let report = session.report(
