@@ -1,5 +1,7 @@
 //! What scripts leave open, closed or set: each beside plain Python, on every backend.
 
+use std::collections::BTreeMap;
+
 use super::scripts::{BACKENDS, Plain, compare_all};
 
 /// Scripts by what they do, each with the backends that it is not for.
@@ -207,7 +209,7 @@ print("before"); raise Failure
 ];
 
 fn compare(backend: &str) {
-    static PLAIN: Plain = Plain::new();
+    static PLAIN: Plain = Plain::new(BTreeMap::new());
     let scripts = SCRIPTS.map(|(name, source, _)| (name, source));
     compare_all(&scripts, &PLAIN, backend, |script| {
         let not_for = SCRIPTS.iter().find(|(name, ..)| *name == script);
