@@ -49,7 +49,7 @@ impl Extensions {
     pub(crate) fn check(self) -> Result<()> {
         if self == Extensions::Private && !owngil_ffi::PrivateCopies::ARE_SUPPORTED {
             let reason = "private copies of extension modules are for 64-bit Linux with glibc";
-            return Err(Error::Config(reason.to_owned()));
+            return Err(Error::config(reason.to_owned()));
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl FromStr for Extensions {
     fn from_str(name: &str) -> Result<Extensions> {
         let known = Extensions::NAMES.iter().find(|(known, _)| *known == name);
         known.map(|(_, one)| *one).ok_or_else(|| {
-            Error::Config(format!(
+            Error::config(format!(
                 "no setting {name:?} for extensions: there are strict, tested and private"
             ))
         })

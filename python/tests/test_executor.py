@@ -3,14 +3,18 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import copy
 import gc
+import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import unittest
 import weakref
+from fractions import Fraction
 
 import owngil
 import work
@@ -61,11 +65,45 @@ class Submit(unittest.TestCase):
             executor.submit(work.double, 1).add_done_callback(go_on)
             self.assertEqual(chained.result(30), 4)
 
+    def test_outcomes_arrive_whatever_one_future_does(self):
+        def leave(future):
+            sys.exit(3)
+
+        def interrupt(future):
+            raise KeyboardInterrupt
+
+        with owngil.Executor(1) as executor, self.assertLogs("concurrent.futures", "ERROR"):
+            for callback in leave, interrupt:
+                executor.submit(work.nap, 0.1).add_done_callback(callback)
+            of_others = executor.submit(work.nap, 0.1)
+            of_others.set_result(9)
+            cancelled = executor.submit(work.double, 1)
+            cancelled.cancel()
+            cancelled.set_running_or_notify_cancel()
+            failed = executor.submit(work.fail, work.Leaving)
+            self.assertIsInstance(failed.exception(30), owngil.RemoteError)
+            self.assertEqual(executor.submit(work.double, 2).result(30), 4)
+        self.assertEqual(of_others.result(), 9)
+
     def test_argument_that_cannot_be_pickled_fails_its_future(self):
         with owngil.Executor(1) as executor:
             future = executor.submit(work.double, threading.Lock())
             self.assertIsInstance(future.exception(), TypeError)
             self.assertEqual(executor.submit(work.double, 4).result(), 8)
+
+    def test_note_says_which_argument_cannot_be_pickled(self):
+        with owngil.Executor(1) as executor:
+            error = executor.submit(work.double, multiprocessing.Lock()).exception()
+        self.assertIsInstance(error, RuntimeError)
+        self.assertEqual(error.__notes__, ["args[0] (multiprocessing.synchronize.Lock): cannot be pickled"])
+
+    def test_functions_that_look_at_their_caller_work(self):
+        for backend in BACKENDS:
+            with self.subTest(backend), owngil.Executor(1, backend=backend) as executor:
+                self.assertEqual(executor.submit(eval, "1 + 1").result(), 2)
+                self.assertIsNone(executor.submit(exec, "x = 1").result())
+                self.assertEqual(list(executor.map(eval, ["1", "2"])), [1, 2])
+                self.assertIsInstance(executor.submit(dir).result(), list)
 
     def test_result_that_cannot_be_pickled_fails_its_future(self):
         with owngil.Executor(1) as executor:
@@ -156,8 +194,34 @@ class Errors(unittest.TestCase):
         for options in {"backend": "gpu"}, {"timeout": -1.0}, {"max_workers": 0}, {"extensions": "some"}:
             with self.subTest(options), self.assertRaises(ValueError):
                 owngil.Executor(**options)
-        with self.assertRaises(TypeError):
-            owngil.Executor(initializer=1)
+        for options in {"initializer": 1}, {"max_workers": 1.5}, {"timeout": "1"}:
+            with self.subTest(options), self.assertRaises(TypeError):
+                owngil.Executor(**options)
+
+    def test_settings_are_whatever_python_takes_for_numbers(self):
+        for timeout in Fraction(60), 60, float("inf"), 1e20:
+            with self.subTest(timeout), owngil.Executor(1, timeout=timeout) as executor:
+                self.assertEqual(executor.submit(abs, -1).result(), 1)
+                self.assertEqual(list(executor.map(abs, [-1, 2], timeout=timeout, chunksize=Index(1))), [1, 2])
+
+    def test_map_without_time_left_times_out(self):
+        with owngil.Executor(1) as executor, self.assertRaises(TimeoutError):
+            list(executor.map(work.nap, [0.5], timeout=-0.1))
+
+    def test_copy_that_goes_leaves_the_executor(self):
+        with owngil.Executor(1) as executor:
+            copy.copy(executor)
+            self.assertEqual(executor.submit(abs, -1).result(), 1)
+
+
+class Index:
+    """A number as packages have them."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number
 
 
 class Control(unittest.TestCase):

@@ -18,7 +18,7 @@ use super::link::{self, Read, Reader, Writer, malformed};
 use super::role::{ARGUMENT, VERSION};
 use super::turn::{Remains, Turn};
 use super::values::{self, Sent};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WorkerLost};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::MemorySetting;
 use crate::monitor::{Ran, RemoteWorker};
@@ -88,7 +88,7 @@ impl Child {
     pub(crate) fn start(settings: Settings<'_>) -> Result<Child> {
         let connected = Child::connect(settings);
         let child = connected.map_err(|error| {
-            Error::Config(format!(
+            Error::config(format!(
                 "the worker program {} could not be started: {error}",
                 shown(settings.program)
             ))
@@ -184,7 +184,7 @@ impl Child {
         match word(HELLO) {
             Some(Word::Hello(version)) if version == VERSION => {}
             Some(Word::Hello(version)) => {
-                return Err(Error::Config(format!(
+                return Err(Error::config(format!(
                     "the worker program {} has owngil {version}, and this one {VERSION}",
                     shown(program)
                 )));
@@ -199,7 +199,7 @@ impl Child {
                     true => ending(self.process(), self.life.end(DYING)),
                     false => format!("it did not start Python in {} s", READY.as_secs()),
                 };
-                Err(Error::WorkerLost(reason))
+                Err(Error::lost(reason))
             }
         }
     }
@@ -209,7 +209,7 @@ impl Child {
             true => format!("({})", ending(self.process(), self.life.end(DYING))),
             false => format!("within {} s", HELLO.as_secs()),
         };
-        Error::Config(format!(
+        Error::config(format!(
             "{} was started as a worker process and did not become one {what}: the first line of its main \
              must be owngil::become_worker_if_asked(), or name another program with \
              PoolBuilder::worker_program",
@@ -350,15 +350,18 @@ impl Child {
     }
 
     /// Describes how the process ended, after its connection has.
-    pub(crate) fn obituary(&self) -> String {
+    pub(crate) fn obituary(&self) -> WorkerLost {
         let is_alive = !self.life.wait(DYING);
         if is_alive {
             self.life.kill();
         }
         let status = self.life.end(DYING);
         match is_alive {
-            true => format!("its process {} has closed its connection", self.process()),
-            false => ending(self.process(), status),
+            true => WorkerLost::new(format!(
+                "its process {} has closed its connection",
+                self.process()
+            )),
+            false => WorkerLost::new(ending(self.process(), status)).ended(status),
         }
     }
 

@@ -79,7 +79,7 @@ pub fn become_worker_if_asked() {
 /// If no pool started this process.
 pub(crate) fn become_worker_of_host(serve: impl FnOnce(Box<dyn FnOnce() + Send>)) -> Result<()> {
     let (role, asked) = Role::take_up().map_err(|error| {
-        Error::Config(format!(
+        Error::config(format!(
             "this process was not started by a pool to be its worker: {error}"
         ))
     })?;
@@ -240,7 +240,7 @@ impl Role {
 
     fn interpreter(&self, thread: &MainThread, monitor: &JobMonitor) -> Result<Interpreter> {
         let inherited = Inherited::now(self.setup.umask.is_some());
-        let inherited = inherited.map_err(|error| Error::Config(error.to_string()))?;
+        let inherited = inherited.map_err(|error| Error::config(error.to_string()))?;
         let memory = self.setup.memory();
         let mut interpreter =
             Interpreter::on_main_alone(thread, monitor, memory, &Arc::new(inherited))?;

@@ -154,7 +154,7 @@ impl ProcessWorker {
     fn take_on(&mut self, job: Job, is_own: bool, due: &dyn Fn(Instant)) -> io::Result<()> {
         let Job { batch, promise } = job;
         if batch.is_cancelled() {
-            let cancelled = Error::Cancelled(None);
+            let cancelled = Error::cancelled(None);
             let results = Results::all_failed(batch.len().max(1), &cancelled);
             self.monitor.keep(promise, results);
             return Ok(());
@@ -379,18 +379,19 @@ impl ProcessWorker {
     /// After the end of the process: its running job is lost, and the others are queued again.
     fn lose(&mut self, error: Option<io::Error>, _: &dyn Fn(Instant), back: &dyn Fn(Back)) {
         self.state = ProcessState::Lost;
-        let mut reason = self.child.obituary();
+        let mut lost = self.child.obituary();
         if let Some(error) = error.filter(|error| error.kind() == io::ErrorKind::InvalidData) {
-            reason = format!("{reason}: {error}");
+            lost.reason = format!("{}: {error}", lost.reason);
         }
-        tracing::warn!(worker = self.monitor.worker(), %reason, "lost");
+        tracing::warn!(worker = self.monitor.worker(), reason = lost.reason, "lost");
         let capture = self.monitor.capture();
         self.child
             .last_words(|stream, text| capture.take(stream, text));
         if let Some(first) = self.window.front()
             && first.number <= self.child.begun()
         {
-            self.lose_first(Error::WorkerLost(reason), back);
+            let lost = lost.calling(self.monitor.worker(), first.batch.function());
+            self.lose_first(lost.into(), back);
         }
         self.give_back(0, back);
     }
