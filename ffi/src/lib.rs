@@ -76,7 +76,7 @@ mod extension;
 #[cfg(doctest)]
 mod compile_fail;
 
-pub use description::{Exception, ExceptionKind};
+pub use description::{Exception, ExceptionKind, Frame};
 pub use error::StartError;
 #[cfg(target_os = "linux")]
 pub use extension::Libraries;
@@ -100,4 +100,4 @@ pub use runtime::{
 pub use shared_object::ExtensionError;
 pub use thread::{Attached, STACK_SIZE};
 pub use version::Version;
-pub use visit::{Frame, Stack, Visit, Visits};
+pub use visit::{Stack, Visit, Visits};

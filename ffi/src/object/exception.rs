@@ -7,10 +7,9 @@
 use std::fmt;
 
 use super::reference::{Object, PyResult};
-use crate::description::{Exception, ExceptionKind};
+use crate::description::{Exception, ExceptionKind, Frame};
 use crate::raw;
 use crate::thread::Attached;
-use crate::visit::Frame;
 
 /// An exception that Python raised, as an object.
 ///

@@ -7,4 +7,4 @@ pub(crate) mod visits;
 #[cfg(not(Py_GIL_DISABLED))]
 mod walk;
 
-pub use visits::{Frame, Stack, Visit, Visits};
+pub use visits::{Stack, Visit, Visits};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::visits::{Frame, Stack};
+use super::visits::Stack;
 
 impl fmt::Display for Stack {
     /// As in a Python traceback, a line for each frame, the innermost last.
@@ -13,15 +13,5 @@ impl fmt::Display for Stack {
         self.frames
             .iter()
             .try_for_each(|frame| writeln!(f, "{frame}"))
-    }
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "  File \"{}\", line {}, in {}",
-            self.file, self.line, self.function
-        )
     }
 }

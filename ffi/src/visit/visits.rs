@@ -14,6 +14,7 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::address::Address;
+use crate::description::Frame;
 use crate::memory::{Memory, Owner};
 use crate::raw;
 #[cfg(Py_GIL_DISABLED)]
@@ -81,18 +82,6 @@ pub struct Stack {
     pub n_left_out: usize,
 }
 
-/// A function call on a thread's stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Frame {
-    /// `co_filename`
-    pub file: String,
-    /// The current line; 0 if there is none.
-    pub line: u32,
-    /// `co_qualname`; on a free-threaded build `co_name`.
-    pub function: String,
-}
-
 impl Stack {
     /// The most frames that a stack holds.
     pub const N_FRAMES_MAX: usize = 200;
@@ -104,17 +93,6 @@ impl Stack {
             is_home: false,
             frames,
             n_left_out: 0,
-        }
-    }
-}
-
-impl Frame {
-    /// A call of this function, at this line of this file.
-    pub fn new(file: impl Into<String>, line: u32, function: impl Into<String>) -> Frame {
-        Frame {
-            file: file.into(),
-            line,
-            function: function.into(),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::visits::{ADDING, Frame, Stack, Visit};
+use super::visits::{ADDING, Stack, Visit};
+use crate::description::Frame;
 use crate::object::Object;
 use crate::raw;
 
