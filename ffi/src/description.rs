@@ -1,6 +1,8 @@
-//! Description: an exception and the frames of a stack as plain text, which may leave its interpreter.
+//! Description: an exception as plain text, which may leave its interpreter.
 
 use std::fmt;
+
+use crate::stack::Frame;
 
 /// The kinds of exceptions that a host may want to handle differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,39 +22,6 @@ pub enum ExceptionKind {
     ImportError,
     /// Any other exception.
     Other,
-}
-
-/// A function call on a thread's stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Frame {
-    /// `co_filename`
-    pub file: String,
-    /// The current line; 0 if there is none.
-    pub line: u32,
-    /// `co_qualname`; on a free-threaded build `co_name`.
-    pub function: String,
-}
-
-impl Frame {
-    /// A call of this function, at this line of this file.
-    pub fn new(file: impl Into<String>, line: u32, function: impl Into<String>) -> Frame {
-        Frame {
-            file: file.into(),
-            line,
-            function: function.into(),
-        }
-    }
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "  File \"{}\", line {}, in {}",
-            self.file, self.line, self.function
-        )
-    }
 }
 
 /// A Python exception, copied out as plain text.

@@ -47,6 +47,8 @@ mod address;
 
 mod panic;
 
+mod stack;
+
 mod description;
 
 mod version;
@@ -76,7 +78,7 @@ mod extension;
 #[cfg(doctest)]
 mod compile_fail;
 
-pub use description::{Exception, ExceptionKind, Frame};
+pub use description::{Exception, ExceptionKind};
 pub use error::StartError;
 #[cfg(target_os = "linux")]
 pub use extension::Libraries;
@@ -98,6 +100,7 @@ pub use runtime::{
     Config, MainThread, Runtime, SiteChange, exit, find_python, leave, locate_python,
 };
 pub use shared_object::ExtensionError;
+pub use stack::{Frame, Stack};
 pub use thread::{Attached, STACK_SIZE};
 pub use version::Version;
-pub use visit::{Stack, Visit, Visits};
+pub use visit::{Visit, Visits};

@@ -7,8 +7,9 @@
 use std::fmt;
 
 use super::reference::{Object, PyResult};
-use crate::description::{Exception, ExceptionKind, Frame};
+use crate::description::{Exception, ExceptionKind};
 use crate::raw;
+use crate::stack::Frame;
 use crate::thread::Attached;
 
 /// An exception that Python raised, as an object.

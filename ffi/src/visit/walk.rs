@@ -5,10 +5,10 @@ use std::sync::{MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::visits::{ADDING, Stack, Visit};
-use crate::description::Frame;
+use super::visits::{ADDING, Visit};
 use crate::object::Object;
 use crate::raw;
+use crate::stack::{Frame, Stack};
 
 impl Visit<'_> {
     pub(crate) fn read_stacks(&self) -> Vec<Stack> {
