@@ -19,7 +19,7 @@ file = open("lock"); copy = os.dup(file.fileno())
         "leaves_descriptors",
         r#"
 import os, sys, tempfile
-print(len(os.listdir("/proc/self/fd")) < 40)
+print(len(os.listdir("/proc/self/fd")) < 180)
 for n in range(20): os.open(os.devnull, os.O_RDONLY); os.pipe(); os.dup(1); os.unlink(tempfile.mkstemp(dir=".")[1])
 os.dup2(os.open(os.devnull, os.O_RDONLY), 90)
 "#,
