@@ -14,11 +14,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 #[derive(Debug)]
 pub(crate) struct Bell {
     descriptor: OwnedFd,
-<<<<<<< HEAD
-    /// Whether a thread sleeps, or is about to. If not, there is no thread to wake.
-=======
     /// Whether a thread sleeps, or is about to: else there is none to wake.
->>>>>>> main
     is_awaited: AtomicBool,
 }
 

@@ -197,20 +197,12 @@ class Host(unittest.TestCase):
             executor.submit(work.spin)
             with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
                 print("import owngil, sys; sys.modules['__main__'].met = owngil.worker_id()", file=script, flush=True)
-<<<<<<< HEAD
-                met = "none yet"
-=======
                 met = "none"
->>>>>>> main
                 subprocess.run(
                     [sys.executable, "-c", f"import sys; sys.remote_exec({os.getpid()}, {script.name!r})"], check=True
                 )
                 end = time.monotonic() + 30
-<<<<<<< HEAD
-                while met == "none yet" and time.monotonic() < end:
-=======
                 while met == "none" and time.monotonic() < end:
->>>>>>> main
                     pass
             print(met)
         """
