@@ -28,7 +28,7 @@ _OF_OTHER_BACKENDS = {"context", "max_nbytes", "mmap_mode", "temp_folder", "verb
 _PATIENCE = 2.0
 
 _kept: tuple[dict[str, Any], Executor] | None = None
-_making = threading.Lock()
+_making = threading.RLock()
 
 
 def _executor(**options: Any) -> Executor:
