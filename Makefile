@@ -15,10 +15,14 @@ cargo = PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)' cargo
 # `make test` repeats the suite on these; with OWNGIL_TEST_ONE_PYTHON=1 on none.
 other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(version),$(shell tools/find-python --minors)))
 
-# How `make python` builds: dev is quicker to build.
+# How `make run` and `make python` build: dev is quicker to build.
 PROFILE ?= release
 
-# How often `make stress` runs.
+# Tests that are the same on each version of Python: the command's options, inputs, job logs and help, and the examples.
+# `make suite SHORT=1` leaves them out.
+INDEPENDENT = programs:: help:: input:: joblog:: gnu_parallel:: readme transcripts schedule::options setup::config setup::log
+
+# How often `make stress` and `make test-exit` run.
 RUNS ?= 20
 
 # How long `make soak` takes, with how many seeds and where, and with which packages: all, if none is named.
@@ -36,13 +40,13 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite python wheel test-wheel packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
+.PHONY: help run free-threaded install test suite python wheel sdist test-wheel test-exit packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
 
 run: ## run CPU-heavy Python on one GIL and on many, and compare the times
-	$(cargo) run --release --example one_gil_or_many
+	$(cargo) run --profile $(PROFILE) --example one_gil_or_many
 
 free-threaded: ## compare GILs, processes and a Python without a GIL; set FREE_THREADED_PYTHON=python3.14t
 	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
@@ -54,10 +58,14 @@ test: lint docs suite ## run all checks: lints, documentation, the suite on each
 	tools/test-find-python
 	@for version in $(other_versions); do $(MAKE) --no-print-directory suite PYO3_PYTHON="$$(tools/find-python $$version)" CARGO_TARGET_DIR="$(or $(CARGO_TARGET_DIR),target)/py$$version" || exit; done
 
-suite: ## run only the tests, on one Python: unit, integration and documentation tests
+suite: ## run only the tests, on one Python; SHORT=1 leaves out what does not depend on its version, such as documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
+ifdef SHORT
+	$(cargo) test --workspace --all-features --lib --bins --tests -- $(addprefix --skip ,$(INDEPENDENT))
+else
 	$(cargo) test --workspace --all-features
-	@echo "suite: passed on $$('$(python)' --version), $(python)"
+endif
+	@echo "suite: passed on $$('$(python)' --version), $(python)$(if $(SHORT), (SHORT=1))"
 
 python: ## the package in python/, with a module for this Python, to be tried from there: PYTHONPATH=python
 	PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)/python' cargo build --profile $(PROFILE) -p owngil-python
@@ -66,8 +74,14 @@ python: ## the package in python/, with a module for this Python, to be tried fr
 wheel: ## dist/owngil-….whl, for Python 3.12 to 3.15: needs none of them, but PyPI; VERSIONS='3.13 3.14' builds only those
 	tools/build-wheel $(VERSIONS)
 
+sdist: ## dist/owngil-….tar.gz, the package as source: needs PyPI
+	tools/build-wheel sdist
+
 test-wheel: ## the wheel in fresh environments of each Python; PYTHONS='python3.14' names those
 	tools/test-wheel $(or $(PYTHONS),$(shell for version in $$(tools/find-python --minors); do tools/find-python $$version; done))
+
+test-exit: ## end programs in every state of their workers, RUNS times each, with what `make python` has built
+	PYTHONPATH=python OWNGIL_EXIT_RUNS=$(RUNS) '$(python)' python/tests/test_exit.py
 
 packages: ## test real packages in four workers at once, and examples with packages; needs pip and a registry
 	$(cargo) build --workspace --all-features --bins --examples
@@ -92,8 +106,9 @@ compatibility-suites: ## run some of the packages' own tests in four interpreter
 huge: ## test the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
 	OWNGIL_TEST_HUGE=1 $(cargo) test -p owngil-cli --release --test cli -- --test-threads 1 tools::
 
-stress: ## run the stress tests RUNS times in a row (20)
+stress: ## run the stress tests RUNS times in a row (20), and kill and resume runs of the command five times as often
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
+	OWNGIL_STRESS=5 $(cargo) test -p owngil-cli --release --test cli kill
 
 model: ## check locks and atomics of slots, monitors, queue and admission with loom, under every order of events
 	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib model::

@@ -59,6 +59,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod bytes;
 mod children;
 mod error;
@@ -103,7 +104,7 @@ mod compile_fail;
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 
-pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
+pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result, WorkerLost};
 pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;

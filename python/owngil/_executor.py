@@ -2,14 +2,13 @@
 
 import concurrent.futures
 import itertools
-import math
 import operator
 import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, SupportsFloat, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, SupportsIndex, TypeVar
 
 from owngil import _functions, _main_module, _pickling, _worker
 from owngil._delivery import Delivery
@@ -74,10 +73,10 @@ class Executor(concurrent.futures.Executor):
             workers=max_workers,
             backend=backend,
             extensions=extensions,
-            timeout=_seconds(timeout),
-            memory_limit=_whole(memory_limit),
-            grace=float(grace),
-            max_tasks_per_worker=_whole(max_tasks_per_child),
+            timeout=timeout,
+            memory_limit=memory_limit,
+            grace=grace,
+            max_tasks_per_worker=max_tasks_per_child,
             initializer=Function("owngil._worker", "prepare"),
             initargs=_preparation(initializer, initargs),
             sys_path=_search_path(),
@@ -162,7 +161,7 @@ class Executor(concurrent.futures.Executor):
         ...     hurried.submit(time.sleep, 60).exception()
         TimedOut(...)
         """
-        return Options(self, _seconds(timeout))
+        return Options(self, timeout)
 
     def stacks(self) -> str:
         """Where each worker stands, as text in the form of tracebacks. Disturbs no call."""
@@ -236,10 +235,7 @@ class Executor(concurrent.futures.Executor):
         ahead: int | None,
     ) -> "_Map":
         self._refuse_if_over()
-        chunksize, timeout = _whole(chunksize), _seconds(timeout)
-        if timeout is not None:
-            # Time that is up already is not refused: what is there by then is still given.
-            timeout = max(timeout, 0.0)
+        chunksize = _whole(chunksize)
         if chunksize is not None and chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
         function, before = _functions.resolve(fn, "call_kept")
@@ -317,12 +313,6 @@ class _Map:
 def _whole(number: SupportsIndex | None) -> int | None:
     """A whole number of any type that is one."""
     return None if number is None else operator.index(number)
-
-
-def _seconds(number: SupportsFloat | None) -> float | None:
-    """A number of seconds of any type that is one. None if there is no end to be seen."""
-    seconds = math.inf if number is None else float(number)
-    return None if seconds > threading.TIMEOUT_MAX else seconds
 
 
 def _inputs(iterables: Sequence[Iterable[Any]]) -> tuple[Iterable[Any], bool]:

@@ -10,14 +10,13 @@ In a worker, `sys.modules["_owngil_worker"]` has what belongs to that worker: th
 
 Importing this module starts nothing. The first `Pool` prepares the interpreter that it is made in, which has to be the
 main one. No function here holds the GIL while it waits, and a wait on the main thread ends with what a signal handler
-raises, such as `KeyboardInterrupt`, within 50 ms.
+raises, such as `KeyboardInterrupt`, within 20 ms.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from _pickle import PicklingError
 
 from owngil import _owngil, _pickling
 
@@ -213,7 +212,12 @@ class Pool:
         """
         try:
             return self._submit(function._number, args, kwargs, timeout)
-        except PicklingError as error:
+        except Exception as error:
+            # Not before: the command does without it.
+            from _pickle import PicklingError
+
+            if not isinstance(error, PicklingError):
+                raise
             place = str(error)
         # It says where, and pickle itself what.
         try:
@@ -325,10 +329,11 @@ def main(argv: Sequence[str], /, *, launched: bool = False) -> NoReturn:
     It owns the process: standard input and output, and the handling of SIGINT. Call it on the main thread. Where the
     project has another Python, the process becomes the command under that one; `launched` says that it has.
     """
-    import signal
+    # `signal` makes classes of its numbers, which takes as long as all the rest.
+    import _signal
 
     # Its own handler calls the one before it, which must not be Python's.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _set_worker_argv()
     program = None if launched else _LAUNCHED.format(_root())
     _owngil.main([os.fsencode(word) for word in argv], program)
@@ -376,11 +381,21 @@ def _root() -> str:
 
 
 def _set_worker_argv() -> None:
+    program = _CHILD.format(_root())
+    words = [sys.executable, *_options_of_python(), "-c", program]
+    _owngil.set_worker_argv([os.fsencode(word) for word in words])
+
+
+def _options_of_python() -> list[str]:
+    """`-O`, `-X` and the like, as they were given to this Python."""
+    first = sys.orig_argv[1:2]
+    if first and (first[0] in ("-c", "-m") or not first[0].startswith("-")):
+        # It takes milliseconds to import what finds out.
+        return []
     from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
 
-    program = _CHILD.format(_root())
-    words = [sys.executable, *_args_from_interpreter_flags(), "-c", program]
-    _owngil.set_worker_argv([os.fsencode(word) for word in words])
+    options: list[str] = _args_from_interpreter_flags()
+    return options
 
 
 def _prepare_process() -> None:

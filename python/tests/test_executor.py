@@ -199,30 +199,34 @@ class Errors(unittest.TestCase):
         for options in {"backend": "gpu"}, {"timeout": -1.0}, {"max_workers": 0}, {"extensions": "some"}:
             with self.subTest(options), self.assertRaises(ValueError):
                 owngil.Executor(**options)
-        for options in {"initializer": 1}, {"max_workers": 1.5}:
+        for options in {"initializer": 1}, {"max_workers": 1.5}, {"timeout": "1"}:
             with self.subTest(options), self.assertRaises(TypeError):
                 owngil.Executor(**options)
 
+    def test_settings_are_whatever_python_takes_for_numbers(self):
+        for timeout in Fraction(60), 60, float("inf"), 1e20:
+            with self.subTest(timeout), owngil.Executor(1, timeout=timeout) as executor:
+                self.assertEqual(executor.submit(abs, -1).result(), 1)
+                self.assertEqual(list(executor.map(abs, [-1, 2], timeout=timeout, chunksize=Index(1))), [1, 2])
 
-class Settings(unittest.TestCase):
-    def test_numbers_of_any_type_are_taken(self):
-        class Two:
-            def __index__(self):
-                return 2
-
-        with owngil.Executor(Two(), timeout=Fraction(9), max_tasks_per_child=Two()) as executor:
-            self.assertEqual(list(executor.map(abs, [-1, 2], chunksize=Two(), timeout=Fraction(9))), [1, 2])
-            for endless in float("inf"), 1e20:
-                self.assertEqual(executor.with_options(timeout=endless).submit(abs, -1).result(), 1)
-
-    def test_map_whose_time_is_up_already_raises_like_one_whose_time_runs_out(self):
+    def test_map_without_time_left_times_out(self):
         with owngil.Executor(1) as executor, self.assertRaises(TimeoutError):
-            list(executor.map(work.nap, [0.2], timeout=-0.1))
+            list(executor.map(work.nap, [0.5], timeout=-0.1))
 
     def test_copy_that_goes_leaves_the_executor(self):
         with owngil.Executor(1) as executor:
             copy.copy(executor)
             self.assertEqual(executor.submit(abs, -1).result(), 1)
+
+
+class Index:
+    """A number as packages have them."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number
 
 
 class Control(unittest.TestCase):

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::catch;
 
 use super::Departure;
 use crate::error::{Error, Result};
 use crate::monitor::JobMonitor;
 use crate::pool::shared::Shared;
-use crate::task::{Batch, Job, Recipient};
+use crate::task::{Batch, Collector, Job, Recipient};
 use crate::worker::{self, Back, Left, Lingering, Order, Worker};
 
 /// After how long a worker that is to replace another and failed to start tries again.
@@ -121,8 +121,7 @@ impl WorkerThread {
             Some(Left::Lost) => self.shared.replace(&self.monitor, Departure::Died),
             None => {
                 tracing::error!(worker = self.index, "panicked, is replaced");
-                self.monitor
-                    .lose(&Error::WorkerLost("it panicked".to_owned()));
+                self.monitor.lose(&Error::lost("it panicked"));
                 self.shared
                     .replace(&self.monitor, Departure::Stuck("it panicked"));
             }
@@ -146,7 +145,7 @@ impl WorkerThread {
         catch(|| self.make_ready()).unwrap_or_else(|| {
             Err(Error::Worker {
                 worker: self.index,
-                source: Box::new(Error::WorkerLost("it panicked".to_owned())),
+                source: Box::new(Error::lost("it panicked")),
             })
         })
     }
@@ -187,9 +186,9 @@ impl Drop for Life<'_> {
 
 /// Runs a batch on a worker that is not in service.
 fn run_alone(worker: &mut dyn Worker, batch: &Batch) -> Result<()> {
-    let (collector, results) = unbounded();
+    let (collector, results) = Collector::new();
     let job = Job::new(batch.clone(), Recipient::Collector(0, collector));
-    let lost = || Error::WorkerLost("its process ended before it began".to_owned());
+    let lost = || Error::lost("its process ended before it began");
     worker.run(job, &|_| (), &mut || None, &|back| match back {
         Back::Queued(job) | Back::Own(job) => job.fail(&lost()),
     });
