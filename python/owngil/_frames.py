@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# The micro versions from which on it is mended.
-_MENDED = {(3, 13): 16, (3, 14): 8}
+# The micro versions from which on it is fixed.
+_FIXED = {(3, 13): 16, (3, 14): 8}
 
 
-def is_mended(version: tuple[int, int, int]) -> bool:
+def is_fixed(version: tuple[int, int, int]) -> bool:
     """Whether it leaves out other interpreters by itself.
 
-    >>> is_mended((3, 12, 20)), is_mended((3, 14, 7)), is_mended((3, 14, 8)), is_mended((3, 15, 0))
+    >>> is_fixed((3, 12, 20)), is_fixed((3, 14, 7)), is_fixed((3, 14, 8)), is_fixed((3, 15, 0))
     (False, False, True, True)
     """
     major, minor, micro = version
-    first = _MENDED.get((major, minor))
+    first = _FIXED.get((major, minor))
     return version >= (3, 15) if first is None else micro >= first
 
 
 def guard() -> None:
     """Has those functions find the threads of this interpreter alone, for the rest of the process."""
-    if not is_mended(sys.version_info[:3]):
+    if not is_fixed(sys.version_info[:3]):
         sys._current_frames = _without_workers(sys._current_frames)
         sys._current_exceptions = _without_workers(sys._current_exceptions)
 

@@ -48,7 +48,7 @@ def _executor(**options: Any) -> Executor:
 
 
 def _forget(executor: Executor) -> None:
-    """Gives nobody else this executor. It ends with the last of its users."""
+    """Keeps this executor for no later call. It ends with the last of its users."""
     global _kept
     with _making:
         if _kept is not None and _kept[1] is executor:
