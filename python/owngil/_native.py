@@ -330,7 +330,7 @@ def main(argv: Sequence[str], /, *, launched: bool = False) -> NoReturn:
     project has another Python, the process becomes the command under that one; `launched` says that it has.
     """
     # `signal` makes classes of its numbers, which takes as long as all the rest.
-    import _signal
+    import _signal  # pyright: ignore[reportMissingImports]
 
     # Its own handler calls the one before it, which must not be Python's.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

@@ -197,12 +197,12 @@ class Host(unittest.TestCase):
             executor.submit(work.spin)
             with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
                 print("import owngil, sys; sys.modules['__main__'].met = owngil.worker_id()", file=script, flush=True)
-                met = "nobody"
+                met = "none"
                 subprocess.run(
                     [sys.executable, "-c", f"import sys; sys.remote_exec({os.getpid()}, {script.name!r})"], check=True
                 )
                 end = time.monotonic() + 30
-                while met == "nobody" and time.monotonic() < end:
+                while met == "none" and time.monotonic() < end:
                     pass
             print(met)
         """
