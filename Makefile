@@ -15,8 +15,12 @@ cargo = PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)' cargo
 # `make test` repeats the suite on these; with OWNGIL_TEST_ONE_PYTHON=1 on none.
 other_versions = $(if $(filter 1,$(OWNGIL_TEST_ONE_PYTHON)),,$(filter-out $(version),$(shell tools/find-python --minors)))
 
-# How `make python` builds: dev is quicker to build.
+# How `make run` and `make python` build: dev is quicker to build.
 PROFILE ?= release
+
+# Tests that are the same on each version of Python: the command's options, inputs, job logs and help, and the examples.
+# `make suite SHORT=1` leaves them out.
+INDEPENDENT = programs:: help:: input:: joblog:: gnu_parallel:: readme transcripts schedule::options setup::config setup::log
 
 # How often `make stress` runs.
 RUNS ?= 20
@@ -42,7 +46,7 @@ help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
 
 run: ## run CPU-heavy Python on one GIL and on many, and compare the times
-	$(cargo) run --release --example one_gil_or_many
+	$(cargo) run --profile $(PROFILE) --example one_gil_or_many
 
 free-threaded: ## compare GILs, processes and a Python without a GIL; set FREE_THREADED_PYTHON=python3.14t
 	FREE_THREADED_PYTHON='$(FREE_THREADED_PYTHON)' $(cargo) run --release --example free_threaded
@@ -54,10 +58,14 @@ test: lint docs suite ## run all checks: lints, documentation, the suite on each
 	tools/test-find-python
 	@for version in $(other_versions); do $(MAKE) --no-print-directory suite PYO3_PYTHON="$$(tools/find-python $$version)" CARGO_TARGET_DIR="$(or $(CARGO_TARGET_DIR),target)/py$$version" || exit; done
 
-suite: ## run only the tests, on one Python: unit, integration and documentation tests
+suite: ## run only the tests, on one Python; SHORT=1 leaves out what does not depend on its version, such as documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
+ifdef SHORT
+	$(cargo) test --workspace --all-features --lib --bins --tests -- $(addprefix --skip ,$(INDEPENDENT))
+else
 	$(cargo) test --workspace --all-features
-	@echo "suite: passed on $$('$(python)' --version), $(python)"
+endif
+	@echo "suite: passed on $$('$(python)' --version), $(python)$(if $(SHORT), (SHORT=1))"
 
 python: ## the package in python/, with a module for this Python, to be tried from there: PYTHONPATH=python
 	PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON='$(python)' CARGO_TARGET_DIR='$(target)/python' cargo build --profile $(PROFILE) -p owngil-python
@@ -92,8 +100,9 @@ compatibility-suites: ## run some of the packages' own tests in four interpreter
 huge: ## test the command with 20 GiB of output and lines beyond 4 GiB; needs as much disk
 	OWNGIL_TEST_HUGE=1 $(cargo) test -p owngil-cli --release --test cli -- --test-threads 1 tools::
 
-stress: ## run the stress tests RUNS times in a row (20)
+stress: ## run the stress tests RUNS times in a row (20), and kill and resume runs of the command five times as often
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
+	OWNGIL_STRESS=5 $(cargo) test -p owngil-cli --release --test cli kill
 
 model: ## check locks and atomics of slots, monitors, queue and admission with loom, under every order of events
 	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib model::

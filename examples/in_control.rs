@@ -28,7 +28,7 @@ fn main() -> owngil::Result<()> {
         let task = builder(n).deadline(Duration::from_secs(1)).submit()?;
         match task.wait() {
             Ok::<u64, _>(steps) => println!("collatz({n}) takes {steps} steps"),
-            Err(Error::TimedOut(stack)) => {
+            Err(Error::TimedOut { stack, .. }) => {
                 println!("collatz({n}) took too long");
                 if let Some(stack) = stack {
                     print!("{stack}");
@@ -43,7 +43,7 @@ fn main() -> owngil::Result<()> {
     std::thread::sleep(Duration::from_millis(50));
     print!("{}", pool.stacks());
     task.cancel();
-    assert!(matches!(task.wait(), Err(Error::Cancelled(_))));
+    assert!(matches!(task.wait(), Err(Error::Cancelled { .. })));
 
     match pool.call::<(), _>(&Function::source(SOURCE, "hoard"), ()) {
         Err(Error::Python(error)) => println!("hoard ended with {}", error.type_name()),

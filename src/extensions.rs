@@ -1,4 +1,4 @@
-//! Extensions: what becomes of extension modules that refuse interpreters with their own GIL.
+//! Extensions: the setting for extension modules that refuse interpreters with their own GIL. `tested` decides by it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,6 @@ pub enum Extensions {
     ///
     /// The copies of an interpreter occupy memory for the rest of the process: an extension is never unloaded.
     /// Available on 64-bit Linux with glibc only.
-    /// unloaded. On 64-bit Linux with glibc alone.
     Private,
 }
 
@@ -50,7 +49,7 @@ impl Extensions {
     pub(crate) fn check(self) -> Result<()> {
         if self == Extensions::Private && !owngil_ffi::PrivateCopies::ARE_SUPPORTED {
             let reason = "private copies of extension modules are for 64-bit Linux with glibc";
-            return Err(Error::Config(reason.to_owned()));
+            return Err(Error::config(reason.to_owned()));
         }
         Ok(())
     }
@@ -69,7 +68,7 @@ impl FromStr for Extensions {
     fn from_str(name: &str) -> Result<Extensions> {
         let known = Extensions::NAMES.iter().find(|(known, _)| *known == name);
         known.map(|(_, one)| *one).ok_or_else(|| {
-            Error::Config(format!(
+            Error::config(format!(
                 "no setting {name:?} for extensions: there are strict, tested and private"
             ))
         })

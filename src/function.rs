@@ -10,9 +10,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::LoadError;
 
 /// Something that Python can call: a function in a file or a module, source text, or a script.
 #[derive(Clone, Copy)]
@@ -109,22 +112,7 @@ impl Function {
         let malformed = || Location::Malformed {
             reference: reference.to_owned(),
         };
-        let place = match reference.rsplit_once(':') {
-            Some((place, name)) if !place.is_empty() && is_dotted_name(name) => {
-                let is_file = place.ends_with(".py") || place.contains(['/', '\\']);
-                match is_file {
-                    true => file(Path::new(place), name),
-                    false if is_dotted_name(place) => Location::Module {
-                        module: place.to_owned(),
-                        name: name.to_owned(),
-                        label: None,
-                    },
-                    false => malformed(),
-                }
-            }
-            _ => malformed(),
-        };
-        Function::new(place)
+        Function::new(referenced(reference).unwrap_or_else(malformed))
     }
 
     /// The function `name`, which may be dotted, from the Python file at `path`.
@@ -238,6 +226,24 @@ impl Function {
     }
 }
 
+impl FromStr for Function {
+    type Err = LoadError;
+
+    /// Like [`Function::at`], for a reference from a user or a file: one that names no function is an error at once.
+    ///
+    /// ```
+    /// use owngil::Function;
+    ///
+    /// let function: Function = "math:hypot".parse()?;
+    /// assert!("math.hypot".parse::<Function>().is_err());
+    /// # Ok::<(), owngil::LoadError>(())
+    /// ```
+    fn from_str(reference: &str) -> Result<Function, LoadError> {
+        let location = referenced(reference).ok_or_else(|| LoadError::malformed(reference))?;
+        Ok(Function::new(location))
+    }
+}
+
 impl PartialEq for Function {
     fn eq(&self, other: &Function) -> bool {
         self.id() == other.id()
@@ -271,6 +277,22 @@ impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Function({self})")
     }
+}
+
+/// The location that a reference names, if it names one.
+fn referenced(reference: &str) -> Option<Location> {
+    let (place, name) = reference.rsplit_once(':')?;
+    if place.is_empty() || !is_dotted_name(name) {
+        return None;
+    }
+    if place.ends_with(".py") || place.contains(['/', '\\']) {
+        return Some(file(Path::new(place), name));
+    }
+    is_dotted_name(place).then(|| Location::Module {
+        module: place.to_owned(),
+        name: name.to_owned(),
+        label: None,
+    })
 }
 
 fn file(path: &Path, name: &str) -> Location {

@@ -103,7 +103,7 @@ mod compile_fail;
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 
-pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result};
+pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result, WorkerLost};
 pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;

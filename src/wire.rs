@@ -12,7 +12,7 @@
 use owngil_ffi::{Exception, Frame, Stack};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError};
+use crate::error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, WorkerLost};
 use crate::payload::CrossingError;
 
 /// The version of the records' layout.
@@ -47,7 +47,7 @@ pub(crate) enum Failure {
     /// It was dropped before it ran.
     Cancelled,
     /// Its worker was lost, or could not tell more than this text.
-    Lost(String),
+    Lost(WorkerLost),
     /// It was ended from outside while it ran, or its time was up before it did.
     Stopped {
         timed_out: bool,
@@ -80,6 +80,7 @@ pub(crate) struct Link {
     type_name: String,
     message: String,
     traceback: String,
+    frames: Vec<FrameRecord>,
     notes: Vec<String>,
     exit_status: Option<i32>,
     /// The places in the chain of `__cause__` and `__context__`; always further on.
@@ -157,13 +158,13 @@ impl From<&Error> for Failure {
                 type_name: error.type_name().map(str::to_owned),
                 reason: error.reason().to_owned(),
             },
-            Error::Cancelled(None) => Failure::Cancelled,
-            Error::Cancelled(stack) | Error::TimedOut(stack) => Failure::Stopped {
-                timed_out: matches!(error, Error::TimedOut(_)),
+            Error::Cancelled { stack: None } => Failure::Cancelled,
+            Error::Cancelled { stack } | Error::TimedOut { stack } => Failure::Stopped {
+                timed_out: matches!(error, Error::TimedOut { .. }),
                 stack: stack.as_deref().map(StackRecord::from),
             },
-            Error::WorkerLost(reason) => Failure::Lost(reason.clone()),
-            other => Failure::Lost(other.to_string()),
+            Error::WorkerLost(lost) => Failure::Lost((**lost).clone()),
+            other => Failure::Lost(WorkerLost::new(other.to_string())),
         }
     }
 }
@@ -173,11 +174,11 @@ impl From<Failure> for Error {
         match failure {
             Failure::Python(links) => match exception(links) {
                 Some(exception) => Error::Python(PythonError::new(exception)),
-                None => Error::WorkerLost("its exception was unreadable".to_owned()),
+                None => Error::lost("its exception was unreadable"),
             },
             Failure::Pickled(links, pickle) => match exception(links) {
                 Some(exception) => PythonError::new(exception).with_pickle(Some(pickle)).into(),
-                None => Error::WorkerLost("its exception was unreadable".to_owned()),
+                None => Error::lost("its exception was unreadable"),
             },
             Failure::Load {
                 kind,
@@ -206,48 +207,53 @@ impl From<Failure> for Error {
                 };
                 Error::Value(error.root(&path))
             }
-            Failure::Cancelled => Error::Cancelled(None),
+            Failure::Cancelled => Error::cancelled(None),
             Failure::Stopped { timed_out, stack } => {
                 let stack = stack.map(|stack| Box::new(stack.into()));
                 match timed_out {
-                    true => Error::TimedOut(stack),
-                    false => Error::Cancelled(stack),
+                    true => Error::timed_out(stack),
+                    false => Error::cancelled(stack),
                 }
             }
-            Failure::Lost(text) => Error::WorkerLost(text),
+            Failure::Lost(lost) => lost.into(),
         }
     }
 }
 
 impl From<&Stack> for StackRecord {
     fn from(stack: &Stack) -> Self {
-        let record = |frame: &Frame| FrameRecord {
-            file: frame.file.clone(),
-            line: frame.line,
-            function: frame.function.clone(),
-        };
         StackRecord {
             state_id: stack.state_id,
             is_home: stack.is_home,
             n_left_out: stack.n_left_out.try_into().unwrap_or(u32::MAX),
-            frames: stack.frames.iter().map(record).collect(),
+            frames: stack.frames.iter().map(FrameRecord::from).collect(),
         }
     }
 }
 
 impl From<StackRecord> for Stack {
     fn from(record: StackRecord) -> Self {
-        let frame = |record: FrameRecord| Frame {
-            file: record.file,
-            line: record.line,
-            function: record.function,
-        };
-        Stack {
-            state_id: record.state_id,
-            is_home: record.is_home,
-            n_left_out: record.n_left_out as usize,
-            frames: record.frames.into_iter().map(frame).collect(),
+        let frames = record.frames.into_iter().map(Frame::from);
+        let mut stack = Stack::new(record.state_id, frames.collect());
+        stack.is_home = record.is_home;
+        stack.n_left_out = record.n_left_out as usize;
+        stack
+    }
+}
+
+impl From<&Frame> for FrameRecord {
+    fn from(frame: &Frame) -> Self {
+        FrameRecord {
+            file: frame.file.clone(),
+            line: frame.line,
+            function: frame.function.clone(),
         }
+    }
+}
+
+impl From<FrameRecord> for Frame {
+    fn from(record: FrameRecord) -> Self {
+        Frame::new(record.file, record.line, record.function)
     }
 }
 
@@ -285,6 +291,7 @@ fn links(exception: &Exception) -> Vec<Link> {
             type_name: exception.type_name.clone(),
             message: exception.message.clone(),
             traceback: exception.traceback.clone(),
+            frames: exception.frames.iter().map(FrameRecord::from).collect(),
             notes: exception.notes.clone(),
             exit_status: exception.exit_status,
             cause: None,
@@ -323,6 +330,7 @@ fn exception(links: Vec<Link>) -> Option<Exception> {
             type_name: link.type_name,
             message: link.message,
             traceback: link.traceback,
+            frames: link.frames.into_iter().map(Frame::from).collect(),
             notes: link.notes,
             cause,
             context,
@@ -348,6 +356,7 @@ mod tests {
             type_name: type_name.to_owned(),
             message: "m".to_owned(),
             traceback: "t".to_owned(),
+            frames: vec![Frame::new("f.py", 3, "f")],
             notes: vec!["n".to_owned()],
             cause: None,
             context: None,
@@ -382,23 +391,15 @@ mod tests {
             .with_type_name("set")
             .at_index(1)
             .root("result");
-        let lost = Error::WorkerLost("it panicked".to_owned());
-        let stack = Stack {
-            state_id: 7,
-            is_home: true,
-            n_left_out: 1,
-            frames: vec![Frame {
-                file: "a.py".to_owned(),
-                line: 3,
-                function: "C.f".to_owned(),
-            }],
-        };
+        let lost = Error::from(WorkerLost::new("it panicked").calling(3, "m:f"));
+        let mut stack = Stack::new(7, vec![Frame::new("a.py", 3, "C.f")]);
+        (stack.is_home, stack.n_left_out) = (true, 1);
         for error in [
             Error::from(load),
             Error::Value(value),
-            Error::Cancelled(None),
-            Error::TimedOut(None),
-            Error::Cancelled(Some(Box::new(stack))),
+            Error::cancelled(None),
+            Error::timed_out(None),
+            Error::cancelled(Some(Box::new(stack))),
             lost,
         ] {
             let bytes = encode(&Failure::from(&error)).unwrap();

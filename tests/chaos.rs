@@ -134,11 +134,11 @@ fn check(x: u64, kind: Kind, task: Task<(u64, String)>, counts: &mut Counts) {
             assert_eq!(error.message(), x.to_string());
             counts.exception += 1;
         }
-        Err(Error::Cancelled(_)) => {
+        Err(Error::Cancelled { .. }) => {
             assert_eq!(kind, Kind::Cancel);
             counts.cancelled += 1;
         }
-        Err(Error::TimedOut(_)) => {
+        Err(Error::TimedOut { .. }) => {
             assert!(matches!(kind, Kind::Deadline | Kind::Stuck), "{kind:?}");
             counts.timed_out += 1;
         }

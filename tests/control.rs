@@ -67,7 +67,7 @@ fn a_deadline_holds_whatever_the_code_does_and_the_pool_keeps_its_size() {
                 took - limit
             );
             match outcome {
-                Err(error @ Error::TimedOut(_)) => error,
+                Err(error @ Error::TimedOut { .. }) => error,
                 other => panic!("{}: {other:?}", stuck.name),
             }
         };
@@ -117,7 +117,7 @@ def f(x):
     for (input, result) in inputs.iter().zip(results) {
         match result {
             Ok(value) => assert_eq!(value, *input),
-            Err(Error::TimedOut(_)) => assert_eq!(*input, 60.0),
+            Err(Error::TimedOut { .. }) => assert_eq!(*input, 60.0),
             other => panic!("{input}: {other:?}"),
         }
     }
@@ -136,10 +136,10 @@ fn a_task_can_be_cancelled_at_any_time() {
             std::thread::yield_now();
         }
         queued.cancel();
-        assert_eq!(queued.wait(), Err(Error::Cancelled(None)), "{backend}");
+        assert_eq!(queued.wait(), Err(Error::cancelled(None)), "{backend}");
         running.cancel();
         assert!(
-            matches!(running.wait(), Err(Error::Cancelled(_))),
+            matches!(running.wait(), Err(Error::Cancelled { .. })),
             "{backend}"
         );
         assert_eq!(wanted.wait(), Ok(3), "{backend}");
@@ -197,7 +197,7 @@ def f(x):
     for (index, result) in results.iter().enumerate() {
         match result {
             Ok(value) => assert_eq!(*value, index as u64),
-            Err(Error::TimedOut(_)) => {}
+            Err(Error::TimedOut { .. }) => {}
             other => panic!("{index}: {other:?}"),
         }
     }
@@ -226,7 +226,8 @@ fn a_canceller_interrupts_what_runs() {
     let outcomes: Vec<_> = map.collect();
     asker.join().unwrap();
     assert_eq!(outcomes[0], Ok(0));
-    let is_cancelled = |outcome: &Result<i32, Error>| matches!(outcome, Err(Error::Cancelled(_)));
+    let is_cancelled =
+        |outcome: &Result<i32, Error>| matches!(outcome, Err(Error::Cancelled { .. }));
     assert!(outcomes[1..].iter().all(is_cancelled), "{outcomes:?}");
 }
 
@@ -264,7 +265,7 @@ def f(x, n):
                             "task {x} gave {value}"
                         );
                     }
-                    Err(Error::Cancelled(_)) if cancelled => *n_cancelled += 1,
+                    Err(Error::Cancelled { .. }) if cancelled => *n_cancelled += 1,
                     other => panic!("task {x}, cancelled: {cancelled}: {other:?}"),
                 }
             }
@@ -315,7 +316,7 @@ def f():
         let limit = Duration::from_millis(20);
         let task = pool.task(&sleep).deadline(limit).submit::<()>().unwrap();
         assert!(
-            matches!(task.wait(), Err(Error::TimedOut(_))),
+            matches!(task.wait(), Err(Error::TimedOut { .. })),
             "round {round}"
         );
         assert_eq!(pool.call(&add, 1), Ok(2), "round {round}");
@@ -341,15 +342,15 @@ fn a_pool_without_workers_says_so() {
     let limit = Duration::from_millis(20);
     for _ in 0..2 {
         let task = pool.task(&stuck).time_limit(limit).submit::<()>().unwrap();
-        assert!(matches!(task.wait(), Err(Error::TimedOut(_))));
+        assert!(matches!(task.wait(), Err(Error::TimedOut { .. })));
     }
     let add = f("def f(x): return x + 1");
     // Queued before or submitted after: both end with the error.
     let outcome = pool.submit::<i32, _>(&add, 1).and_then(Task::wait);
-    let Err(Error::WorkerLost(reason)) = outcome else {
+    let Err(Error::WorkerLost(lost)) = outcome else {
         panic!("{outcome:?}");
     };
-    assert!(reason.contains("no worker is left"), "{reason}");
+    assert!(lost.reason.contains("no worker is left"), "{lost}");
     let again = pool.submit::<i32, _>(&add, 1).err();
     assert!(matches!(again, Some(Error::WorkerLost(_))), "{again:?}");
 }
@@ -378,7 +379,7 @@ def f():
         .submit::<()>()
         .unwrap();
     let completed = task.wait_completed();
-    assert!(matches!(completed.result, Err(Error::TimedOut(_))));
+    assert!(matches!(completed.result, Err(Error::TimedOut { .. })));
     assert_eq!(completed.output.stdout, b"before\n");
     let printed = Arc::new(Mutex::new(Vec::new()));
     let inside = Arc::clone(&printed);
@@ -393,7 +394,7 @@ def f():
         .time_limit(limit)
         .submit::<()>()
         .unwrap();
-    assert!(matches!(task.wait(), Err(Error::TimedOut(_))));
+    assert!(matches!(task.wait(), Err(Error::TimedOut { .. })));
     // On a busy machine the outcome may come first.
     soon("printed", || *printed.lock().unwrap() == b"before\n");
 }
@@ -411,7 +412,7 @@ fn a_load_that_hangs_is_ended_and_can_be_tried_again() {
         .deadline(limit)
         .submit::<i32>()
         .unwrap();
-    assert!(matches!(task.wait(), Err(Error::TimedOut(_))));
+    assert!(matches!(task.wait(), Err(Error::TimedOut { .. })));
     std::fs::write(&path, "def g(): return 1\n").unwrap();
     assert_eq!(pool.call(&function, ()), Ok(1));
 }
@@ -426,7 +427,10 @@ fn dropping_a_pool_interrupts_what_runs() {
         drop(pool);
         assert!(start.elapsed() < 2 * GRACE + SLACK);
         for task in tasks {
-            assert!(matches!(task.wait(), Err(Error::Cancelled(_))), "{backend}");
+            assert!(
+                matches!(task.wait(), Err(Error::Cancelled { .. })),
+                "{backend}"
+            );
         }
     }
 }
@@ -468,7 +472,7 @@ fn a_deadline_holds_for_the_wait_for_room_too() {
     let queued: Task<()> = pool.submit(&nothing, ()).unwrap();
     let limit = Duration::from_millis(20);
     let late = pool.task(&nothing).deadline(limit).submit::<()>().unwrap();
-    assert_eq!(late.wait(), Err(Error::TimedOut(None)));
+    assert_eq!(late.wait(), Err(Error::timed_out(None)));
     assert_eq!(pool.stats().queue_len, 1);
     drop(release);
     assert_eq!((running.wait(), queued.wait()), (Ok(()), Ok(())));
@@ -484,5 +488,5 @@ fn a_pools_deadline_holds_for_calls_on_every_worker() {
     let source = "import owngil\ndef f():\n    while owngil.worker_id(): pass";
     let ends = pool.broadcast::<(), _>(&f(source), ()).unwrap();
     assert_eq!(ends[0], Ok(()));
-    assert!(matches!(ends[1], Err(Error::TimedOut(_))), "{ends:?}");
+    assert!(matches!(ends[1], Err(Error::TimedOut { .. })), "{ends:?}");
 }

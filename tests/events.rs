@@ -108,7 +108,7 @@ fn tasks_and_workers_emit_events() {
     let limit = Duration::from_millis(1);
     let queued = pool.task(&reciprocal).args(1).deadline(limit);
     let queued: Task<i32> = queued.submit().unwrap();
-    assert_eq!(queued.wait(), Err(Error::TimedOut(None)));
+    assert_eq!(queued.wait(), Err(Error::timed_out(None)));
     let late = with("ended before it began");
     assert_eq!(
         (late[0].level, late[0].get("why")),

@@ -167,7 +167,7 @@ fn a_pool_with_a_stuck_worker_is_dropped_and_the_process_ends() {
             for backend in rows(BACKENDS) {
                 let (pool, task) = stuck_pool(backend);
                 drop(pool);
-                assert!(matches!(task.wait(), Err(Error::Cancelled(_))));
+                assert!(matches!(task.wait(), Err(Error::Cancelled { .. })));
                 println!("dropped {backend}");
             }
             owngil::exit(7);
@@ -189,11 +189,14 @@ fn a_shutdown_with_a_limit_cancels_and_leaves_behind() {
             .map(|x| pool.submit(&f("def f(x): return x"), x).unwrap())
             .collect();
         let result = pool.shutdown_within(Duration::from_millis(20));
-        assert_eq!(result, Err(Error::TimedOut(None)));
-        assert!(matches!(task.wait(), Err(Error::Cancelled(_))));
+        assert_eq!(result, Err(Error::timed_out(None)));
+        assert!(matches!(task.wait(), Err(Error::Cancelled { .. })));
         // The second worker took some before it met the second stuck task, or none.
         for task in queued {
-            assert!(matches!(task.wait(), Err(Error::Cancelled(None)) | Ok(_)));
+            assert!(matches!(
+                task.wait(),
+                Err(Error::Cancelled { stack: None, .. }) | Ok(_)
+            ));
         }
         drop(again);
         println!("all ended");
@@ -224,16 +227,16 @@ fn a_shutdown_with_a_limit_keeps_it_and_leaves_no_call_waiting() {
                 let loaded = scope.spawn(|| pool.load(&Function::at("json:dumps")));
                 std::thread::sleep(Duration::from_millis(300));
                 let result = pool.shutdown_within(Duration::from_millis(20));
-                assert_eq!(result, Err(Error::TimedOut(None)));
+                assert_eq!(result, Err(Error::timed_out(None)));
                 assert_eq!(refused.join().unwrap(), Err(Error::ShutDown));
                 assert_eq!(
                     broadcast.join().unwrap(),
-                    Ok(vec![Err(Error::Cancelled(None))])
+                    Ok(vec![Err(Error::cancelled(None))])
                 );
                 assert!(loaded.join().is_ok());
             });
-            assert_eq!(queued.wait(), Err(Error::Cancelled(None)));
-            assert!(matches!(stuck.wait(), Err(Error::Cancelled(_))));
+            assert_eq!(queued.wait(), Err(Error::cancelled(None)));
+            assert!(matches!(stuck.wait(), Err(Error::Cancelled { .. })));
             println!("all ended");
             drop(pool);
         },
@@ -270,7 +273,7 @@ fn a_process_ends_over_workers_that_were_set_aside_with_all_output_written() {
             pool.load(&function).unwrap();
             let limit = Duration::from_millis(50);
             let task = pool.task(&function).time_limit(limit).submit::<()>();
-            assert!(matches!(task.unwrap().wait(), Err(Error::TimedOut(_))));
+            assert!(matches!(task.unwrap().wait(), Err(Error::TimedOut { .. })));
             let print = f("def f(x):\n    if x % 100 == 0: print('line', x)\n    return x");
             let sum: u64 = pool
                 .map::<u64, _>(&print, 0..1000)

@@ -162,7 +162,7 @@ fn pools_come_and_go_with_work_in_them() {
         for (x, task) in tasks.into_iter().enumerate() {
             let outcome = task.wait();
             assert!(
-                outcome == Ok(x.to_string()) || matches!(outcome, Err(Error::Cancelled(_))),
+                outcome == Ok(x.to_string()) || matches!(outcome, Err(Error::Cancelled { .. })),
                 "{outcome:?}"
             );
         }

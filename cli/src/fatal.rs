@@ -65,7 +65,7 @@ impl From<Error> for Fatal {
         let exit = match inner {
             Error::Start(error) if **error != StartError::FreeThreaded => Exit::NoPython,
             Error::Start(_) => Exit::Usage,
-            Error::Load(_) | Error::Config(_) => Exit::Usage,
+            Error::Load(_) | Error::Config { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         let mut fatal = Fatal::new(exit, error.to_string());
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn statuses_follow_from_errors() {
-        let config = Fatal::from(Error::Config("no".to_owned()));
+        let config = Fatal::from(Error::config("no"));
         assert_eq!(config.exit, Exit::Usage);
         assert_eq!(Fatal::from(Error::ShutDown).exit, Exit::Failed);
     }

@@ -12,7 +12,6 @@
 use std::error::Error as StdError;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -37,7 +36,7 @@ type AnyError = Box<dyn StdError + Send + Sync>;
 /// What all requests share.
 #[derive(Clone)]
 struct Site {
-    pool: Arc<Pool>,
+    pool: Pool,
     count_primes: Function,
 }
 
@@ -60,7 +59,7 @@ async fn primes(
 /// What an error means to a client.
 fn status(error: Error) -> (StatusCode, String) {
     let status = match error {
-        Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+        Error::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::QueueFull | Error::ShutDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::Value(_) => StatusCode::BAD_REQUEST,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -70,11 +69,11 @@ fn status(error: Error) -> (StatusCode, String) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), AnyError> {
-    let pool = Arc::new(Pool::builder().workers(2).queue_limit(4).build()?);
+    let pool = Pool::builder().workers(2).queue_limit(4).build()?;
     let count_primes = Function::file(SCRIPT, "count_primes");
     pool.load(&count_primes)?; // what is wrong with the script shows here
     let site = Site {
-        pool: Arc::clone(&pool),
+        pool: pool.clone(),
         count_primes,
     };
     let app = Router::new().route("/primes", get(primes)).with_state(site);

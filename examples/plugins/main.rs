@@ -151,7 +151,7 @@ fn survive(bad: &Plugin, good: &Plugin, hows: &[&str], lines: &[&str]) -> Result
         let start = Instant::now();
         let failure = match bad.misbehave(how) {
             Err(Error::Python(error)) => error.type_name().to_owned(),
-            Err(Error::TimedOut(_)) => "timed out".to_owned(),
+            Err(Error::TimedOut { .. }) => "timed out".to_owned(),
             Err(Error::WorkerLost(_)) => "worker lost".to_owned(),
             other => return Err(format!("{how}: {other:?}").into()),
         };

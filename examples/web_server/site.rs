@@ -1,7 +1,6 @@
 //! Site: the server itself, axum in front of a pool.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
 
@@ -27,12 +26,12 @@ const BODY_LEN_MAX: usize = 1 << 20;
 /// A server that runs, until the process ends.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) pool: Pool,
 }
 
 #[derive(Clone)]
 struct Site {
-    pool: Arc<Pool>,
+    pool: Pool,
     respond: Function,
     primes: Function,
     stuck: Function,
@@ -42,10 +41,9 @@ type Refused = (StatusCode, String);
 
 /// Serves on a thread of its own.
 pub(crate) fn serve(pool: Pool) -> Result<Served, AnyError> {
-    let pool = Arc::new(pool);
     let function = |name| Function::file(format!("{FOLDER}/wsgi.py"), name);
     let site = Site {
-        pool: Arc::clone(&pool),
+        pool: pool.clone(),
         respond: function("respond"),
         primes: function("primes"),
         stuck: function("stuck"),
@@ -132,7 +130,7 @@ async fn application(
 /// What an error means to a client.
 fn refused(error: Error) -> Refused {
     let status = match error {
-        Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+        Error::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::QueueFull | Error::ShutDown => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

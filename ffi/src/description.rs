@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::visit::Frame;
+
 /// The kinds of exceptions that a host may want to handle differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,6 +35,9 @@ pub struct Exception {
     pub message: String,
     /// The traceback of the whole chain, as Python prints it.
     pub traceback: String,
+    /// Where it was raised: the innermost [`Stack::N_FRAMES_MAX`](crate::Stack::N_FRAMES_MAX) frames of its
+    /// traceback, innermost last.
+    pub frames: Vec<Frame>,
     /// The notes added by `add_note`.
     pub notes: Vec<String>,
     /// `__cause__`: the exception that this one was raised `from`.
@@ -52,4 +57,9 @@ impl fmt::Display for Exception {
     }
 }
 
-impl std::error::Error for Exception {}
+impl std::error::Error for Exception {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let shown = self.cause.as_ref().or(self.context.as_ref())?;
+        Some(&**shown)
+    }
+}

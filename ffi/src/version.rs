@@ -9,6 +9,7 @@ pub(crate) const IS_FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
 
 /// A CPython version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Version {
     /// 3
     pub major: u8,

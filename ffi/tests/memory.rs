@@ -337,7 +337,7 @@ fn hog_child() {
 #[test]
 #[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: memory is not counted")]
 fn hogs_end_in_a_memory_error_and_crash_nothing() {
-    for (name, ..) in HOGS {
+    let check = |name: &str| {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "hog_child", "--nocapture"])
             .env("OWNGIL_HOG", name)
@@ -351,5 +351,11 @@ fn hogs_end_in_a_memory_error_and_crash_nothing() {
             child.status,
             String::from_utf8_lossy(&child.stderr)
         );
-    }
+    };
+    // Two at a time: they take longer than all other tests here.
+    thread::scope(|scope| {
+        for half in HOGS.chunks(HOGS.len().div_ceil(2)) {
+            scope.spawn(move || half.iter().for_each(|(name, ..)| check(name)));
+        }
+    });
 }

@@ -10,7 +10,7 @@ In a worker, `sys.modules["_owngil_worker"]` has what belongs to that worker: th
 
 Importing this module starts nothing. The first `Pool` prepares the interpreter that it is made in, which has to be the
 main one. No function here holds the GIL while it waits, and a wait on the main thread ends with what a signal handler
-raises, such as `KeyboardInterrupt`, within 50 ms.
+raises, such as `KeyboardInterrupt`, within 20 ms.
 """
 
 from __future__ import annotations

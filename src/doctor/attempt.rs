@@ -92,7 +92,7 @@ impl Doctor<'_> {
         let program = self
             .program
             .as_ref()
-            .ok_or_else(|| Error::Config("no program was named that tries imports".to_owned()))?;
+            .ok_or_else(|| Error::config("no program was named that tries imports".to_owned()))?;
         let children = Children {
             program,
             python: survey.executable.as_ref(),

@@ -8,8 +8,7 @@ use super::report::{Import, NativeModule, Need};
 use super::survey::Found;
 use crate::tested::{List, Standing};
 
-/// What the list says of the native modules that would have a private copy; gives the packages that have not
-/// tested.
+/// Applies the list to the native modules that would have a private copy. Returns the packages that were not tested.
 pub(super) fn judge_natives(natives: &mut [NativeModule], list: &List) -> Vec<String> {
     let mut untested = Vec::new();
     let copied = |native: &&mut NativeModule| {

@@ -84,5 +84,5 @@ impl Survey {
 
 fn path_text(path: &Path) -> Result<&str> {
     path.to_str()
-        .ok_or_else(|| Error::Config(format!("{} is no text", path.display())))
+        .ok_or_else(|| Error::config(format!("{} is no text", path.display())))
 }

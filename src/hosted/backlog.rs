@@ -59,7 +59,7 @@ impl Backlog {
                 }
                 Err(error) => {
                     state.jobs.clear();
-                    Err(Error::Config(format!(
+                    Err(Error::config(format!(
                         "the system gave no thread for calls that wait: {error}"
                     )))
                 }

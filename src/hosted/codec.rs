@@ -42,21 +42,6 @@ pub(super) fn encode_call<'a>(
     keywords: Option<&Object<'a>>,
     out: &mut Encoding,
 ) -> Result<(), CrossingError> {
-    let mark = out.mark();
-    let encoded = try_encode_call(codec, attached, positional, keywords, out);
-    if encoded.is_err() {
-        out.rewind(mark);
-    }
-    encoded
-}
-
-fn try_encode_call<'a>(
-    codec: &Codec,
-    attached: Attached<'a>,
-    positional: &Object<'a>,
-    keywords: Option<&Object<'a>>,
-    out: &mut Encoding,
-) -> Result<(), CrossingError> {
     // As they are now: pickling an argument may change the dict.
     let mut pairs = Vec::new();
     if let Some(keywords) = keywords {
@@ -66,36 +51,46 @@ fn try_encode_call<'a>(
             }
         }
     }
-    write_varint(out, positional.len() as u64);
-    write_varint(out, pairs.len() as u64);
-    let mut place = 0;
-    while let Some(argument) = positional.item(place) {
-        let encoded = codec.encode(attached, &argument, out);
-        encoded.map_err(|error| error.root(&format!("args[{place}]")))?;
-        place += 1;
-    }
-    for (key, value) in &pairs {
-        codec.encode(attached, key, out)?;
-        let encoded = codec.encode(attached, value, out);
-        let name = || format!("kwargs[{:?}]", key.as_str().unwrap_or_default());
-        encoded.map_err(|error| error.root(&name()))?;
-    }
-    Ok(())
+    all_or_nothing(out, |out| {
+        write_varint(out, positional.len() as u64);
+        write_varint(out, pairs.len() as u64);
+        let mut place = 0;
+        while let Some(argument) = positional.item(place) {
+            let encoded = codec.encode(attached, &argument, out);
+            encoded.map_err(|error| error.root(&format!("args[{place}]")))?;
+            place += 1;
+        }
+        for (key, value) in &pairs {
+            codec.encode(attached, key, out)?;
+            let encoded = codec.encode(attached, value, out);
+            let name = || format!("kwargs[{:?}]", key.as_str().unwrap_or_default());
+            encoded.map_err(|error| error.root(&name()))?;
+        }
+        Ok(())
+    })
 }
 
-/// Appends a call with one argument.
+/// Appends a call with one argument. On an error `out` is as it was.
 pub(super) fn encode_only<'a>(
     codec: &Codec,
     attached: Attached<'a>,
     argument: &Object<'a>,
     out: &mut Encoding,
 ) -> Result<(), CrossingError> {
-    let mark = out.mark();
-    out.extend_from_slice(&[1, 0]);
-    codec.encode(attached, argument, out).map_err(|error| {
-        out.rewind(mark);
-        error.root("args[0]")
+    all_or_nothing(out, |out| {
+        out.extend_from_slice(&[1, 0]);
+        let encoded = codec.encode(attached, argument, out);
+        encoded.map_err(|error| error.root("args[0]"))
     })
+}
+
+/// Lets `write` append to `out`, and takes back what it appended if it fails.
+fn all_or_nothing(
+    out: &mut Encoding,
+    write: impl FnOnce(&mut Encoding) -> Result<(), CrossingError>,
+) -> Result<(), CrossingError> {
+    let mark = out.mark();
+    write(out).inspect_err(|_| out.rewind(mark))
 }
 
 /// Makes the value that is next. Afterwards the reader is behind it, also where that fails.

@@ -55,7 +55,7 @@ pub fn become_python(python: &Path) -> Result<()> {
         .arg(program)
         .args(called.words.iter().skip(1))
         .exec();
-    Err(Error::Config(format!(
+    Err(Error::config(format!(
         "{} cannot be started: {error}",
         target.display()
     )))

@@ -69,7 +69,7 @@ fn raised<'a>(attached: Attached<'a>, error: &Error) -> Raised<'a> {
         text.push_str(&format!("\nhint: {hint}"));
     }
     match error {
-        Error::Config(_) => attached.raise_value_error(&text),
+        Error::Config { .. } => attached.raise_value_error(&text),
         Error::Value(_) => unpicklable(attached, &text),
         _ => attached.raise_runtime_error(&text),
     }

@@ -131,7 +131,7 @@ impl<'a> Callee<'_, 'a> {
 #[cold]
 pub(super) fn instead(error: &mut Error, monitor: &JobMonitor) -> bool {
     let stopped = match error {
-        Error::Cancelled(_) => None,
+        Error::Cancelled { .. } => None,
         _ => monitor.stopped(),
     };
     let is_stopped = stopped.is_some();

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use owngil_ffi::{Attached, Kept, Object, PyResult};
 
 use super::budget::Budget;
-use super::load_error::{load_error, malformed};
+use super::load_error::load_error;
 use super::setup::host::execute;
 use super::setup::program::{FRESH, SCRIPT};
-use crate::error::{Error, Result};
+use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
 
 /// What a worker has loaded.
@@ -156,7 +156,9 @@ impl Functions {
                 let text = script.text().map_or_else(none, |text| attached.bytes(text));
                 (loader, vec![word(script.kind()), path, text, word(shown)])
             }
-            Location::Malformed { .. } => return Err(malformed(function).into()),
+            Location::Malformed { .. } => {
+                return Err(LoadError::malformed(&function.to_string()).into());
+            }
         };
         let arguments: PyResult<'a, Vec<_>> = arguments.into_iter().collect();
         let load = |arguments: Vec<_>| {

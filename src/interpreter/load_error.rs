@@ -6,17 +6,6 @@ use super::raised::python_error;
 use crate::error::{Error, LoadError, LoadErrorKind, PythonError};
 use crate::function::Function;
 
-/// The error for a function whose place says nothing.
-pub(super) fn malformed(function: &Function) -> LoadError {
-    LoadError {
-        kind: LoadErrorKind::Reference,
-        function: function.to_string(),
-        message: "it names no function".to_owned(),
-        hint: Some("write FILE.py:NAME or MODULE:NAME".to_owned()),
-        cause: None,
-    }
-}
-
 /// Reads a `LoadError` of bootstrap.py; any other exception is one that loading itself raised.
 pub(super) fn load_error(function: &Function, raised: &Raised<'_>) -> Error {
     let value = raised.value();

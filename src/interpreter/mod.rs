@@ -108,7 +108,7 @@ impl Interpreter {
         let copying = Copying::new(extensions, List::shipped());
         copying.install(&mut python, None)?;
         copying.hold_libraries(&mut python, None)?;
-        let inherited = Inherited::now(false).map_err(|error| Error::Config(error.to_string()))?;
+        let inherited = Inherited::now(false).map_err(|error| Error::config(error.to_string()))?;
         Interpreter::prepare(
             python,
             Arc::clone(&capture),
@@ -134,7 +134,7 @@ impl Interpreter {
             let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
             let thread = thread.spawn_scoped(scope, || work(&mut Interpreter::new()?));
             let thread = thread.map_err(|error| {
-                Error::Config(format!(
+                Error::config(format!(
                     "the system gave no thread for the interpreter: {error}"
                 ))
             })?;

@@ -246,7 +246,7 @@ impl InterpreterState {
     ) -> Result<()> {
         let progress = self.progress.as_ref();
         if batch.is_cancelled() || progress.is_some_and(|progress| progress.is_stopped()) {
-            return Err(Error::Cancelled(None));
+            return Err(Error::cancelled(None));
         }
         match callable {
             // It would not run as it does in plain Python.

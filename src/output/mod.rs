@@ -35,6 +35,7 @@ impl Stream {
 
 /// The output of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Output {
     /// The bytes written to `sys.stdout`.
     pub stdout: Vec<u8>,

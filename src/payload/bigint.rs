@@ -29,6 +29,8 @@ pub struct BigInt {
     bytes: Vec<u8>,
 }
 
+handoff::handed!(BigInt);
+
 impl BigInt {
     /// Makes an int from little-endian two's complement bytes, of any length.
     pub fn from_le_bytes(bytes: &[u8]) -> Self {

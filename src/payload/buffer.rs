@@ -44,6 +44,9 @@ pub struct Buffer {
     range: Range<usize>,
 }
 
+handoff::handed!(Buffer);
+handoff::handed!(Vec<Buffer>);
+
 impl Buffer {
     /// Makes a buffer of the bytes that `owner` owns, such as a memory-mapped file or another crate's buffer.
     ///

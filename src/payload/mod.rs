@@ -63,6 +63,8 @@ pub struct Payload {
     encoding: Encoding,
 }
 
+handoff::handed!(Payload);
+
 impl Payload {
     /// Encodes a value.
     ///

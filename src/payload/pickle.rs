@@ -158,13 +158,13 @@ pub(crate) struct Pickling {
     loads: Kept,
     /// The list in `unread`, given the buffers.
     load: Kept,
-    written: Arc<Mutex<KeyCache>>,
+    written: Arc<Mutex<Unfinished>>,
     unread: Arc<Mutex<Unread>>,
 }
 
-/// A pickle while it is written.
+/// A pickle while it is written, with its large parts apart.
 #[derive(Debug, Default)]
-struct KeyCache {
+struct Unfinished {
     pickle: Vec<u8>,
     places: Vec<usize>,
     large: Vec<Buffer>,
@@ -181,7 +181,7 @@ impl Pickling {
         function: &dyn Fn(&str) -> PyResult<'a, Object<'a>>,
         loans: Option<Loans>,
     ) -> PyResult<'a, Pickling> {
-        let written = Arc::new(Mutex::new(KeyCache::default()));
+        let written = Arc::new(Mutex::new(Unfinished::default()));
         let unread = Arc::new(Mutex::new(Unread::default()));
         let out = Arc::clone(&written);
         let write = attached.callback(move |attached, arguments| {
@@ -209,7 +209,7 @@ impl Pickling {
         lending: &Lending,
         leaves: &[Object<'a>],
     ) -> Result<(Vec<u8>, Vec<Buffer>), Raised<'a>> {
-        *lock(&self.written) = KeyCache::default();
+        *lock(&self.written) = Unfinished::default();
         let list = attached.list(leaves.to_vec());
         let dumped = list.and_then(|list| self.dump.get(attached).call(&[list]));
         let written = std::mem::take(&mut *lock(&self.written));
@@ -275,7 +275,7 @@ fn write<'a>(
     attached: Attached<'a>,
     arguments: &[Borrowed<'a>],
     loans: Option<&Loans>,
-    written: &Mutex<KeyCache>,
+    written: &Mutex<Unfinished>,
 ) -> PyResult<'a, Object<'a>> {
     let [data] = arguments else {
         return Err(attached.raise_type_error("write takes the data"));

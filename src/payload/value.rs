@@ -61,6 +61,8 @@ pub enum Value {
     Opaque(Opaque),
 }
 
+handoff::handed!(Value);
+
 impl Value {
     /// Python's name for the value's type, such as `int`, `list` or `datetime.datetime`.
     pub fn type_name(&self) -> &str {
@@ -101,6 +103,8 @@ impl Value {
 /// You cannot combine opaque objects of different values in one value, as their pickles cannot be merged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opaque(Arc<Leaf>);
+
+handoff::handed!(Opaque);
 
 #[derive(PartialEq, Eq)]
 struct Leaf {

@@ -29,7 +29,8 @@ use crate::worker::{Backend, WorkerSettings};
 const MEMORY_LIMIT_MIN: usize = 8 << 20;
 
 /// The settings of a pool, and the way to start it. The defaults suit most programs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[must_use = "`build` starts the pool"]
 pub struct PoolBuilder {
     n_workers: Option<usize>,
     backend: Backend,
@@ -214,15 +215,18 @@ impl PoolBuilder {
         self
     }
 
-    /// Counts the bytes that each worker's interpreter has in use, for [`Pool::stats`].
+    /// Whether to count the bytes that each worker's interpreter has in use, for [`Pool::stats`]. The default is
+    /// `false`.
     ///
     /// The count is exact for Python's own allocators. It does not include what extension modules and libraries such as
     /// SQLite allocate themselves. Available on Linux only, and not on the backend `thread`. A worker process reports
     /// its count at the end of each batch.
-    pub fn count_memory(mut self) -> Self {
-        if matches!(self.memory, MemorySetting::NotCounted) {
-            self.memory = MemorySetting::Counted(None);
-        }
+    pub fn count_memory(mut self, is_counted: bool) -> Self {
+        self.memory = match (self.memory, is_counted) {
+            (MemorySetting::NotCounted, true) => MemorySetting::Counted(None),
+            (MemorySetting::Counted(None), false) => MemorySetting::NotCounted,
+            (limited_or_same, _) => limited_or_same,
+        };
         self
     }
 
@@ -265,9 +269,9 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts workers as there is work for them, instead of all at once.
-    pub fn lazy(mut self) -> Self {
-        self.is_lazy = true;
+    /// Whether workers start as there is work for them, instead of all at once. The default is `false`.
+    pub fn lazy(mut self, is_lazy: bool) -> Self {
+        self.is_lazy = is_lazy;
         self
     }
 
@@ -346,7 +350,7 @@ impl PoolBuilder {
         } else {
             return Ok(());
         };
-        Err(Error::Config(reason))
+        Err(Error::config(reason))
     }
 
     /// Starts CPython before the workers, so that they need not wait for one another.
@@ -368,7 +372,7 @@ impl PoolBuilder {
     /// The pool's settings, taken once Python has started, which may have changed what workers inherit.
     fn settings(self, n_workers: usize, copying: Copying) -> Result<Settings> {
         let inherited = Inherited::now(self.own_directories).map_err(|error| {
-            Error::Config(format!("the working directory cannot be kept: {error}"))
+            Error::config(format!("the working directory cannot be kept: {error}"))
         })?;
         Ok(Settings {
             n_workers,
@@ -402,9 +406,7 @@ impl Pool {
         let n_workers = settings.n_workers;
         let fallback =
             (settings.worker.backend == Backend::Auto).then(|| FallbackPool::new(on_move.clone()));
-        let pool = Pool {
-            shared: Shared::new(settings, Arc::default(), fallback),
-        };
+        let pool = Pool::owning(Shared::new(settings, Arc::default(), fallback));
         if !is_lazy {
             let (ready, started) = unbounded();
             pool.shared.start_workers(n_workers, Some(&ready))?;

@@ -50,7 +50,7 @@ pub use task::TaskBuilder;
 /// A set of workers that run Python functions in parallel.
 ///
 /// On the default backend, each worker has an interpreter with its own GIL, so Python code runs on as many cores as
-/// there are workers. A pool is `Send` and `Sync`: share it by reference or in an `Arc`.
+/// there are workers. A pool is `Send` and `Sync`, and a clone is another handle to the same pool.
 ///
 /// # Arguments and values
 ///
@@ -61,7 +61,10 @@ pub use task::TaskBuilder;
 ///
 /// # Dropping
 ///
-/// Dropping a pool cancels queued calls and interrupts running ones. It waits for them no longer than
+/// A pool ends with its last handle. Handles are the pool and its clones, and what it has handed out to take
+/// values from: a [`Map`], a `MapStream`, a [`Submission`], a [`Calling`]. A [`Task`] is none.
+///
+/// Dropping the last handle cancels queued calls and interrupts running ones. It waits for them no longer than
 /// [`PoolBuilder::grace`]; a worker that does not end by then is left behind.
 /// To run all submitted calls first, use [`shutdown`](Pool::shutdown).
 ///
@@ -82,9 +85,21 @@ pub use task::TaskBuilder;
 /// assert_eq!(many?, [0.0, 1.0, 4.0, 9.0]);
 /// # Ok::<(), owngil::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
+    /// What the last handle drops.
+    _owner: Arc<Owner>,
+}
+
+/// Ends the pool when it is dropped. Workers have no part in it.
+#[derive(Debug)]
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.cancel_all();
+    }
 }
 
 impl Pool {
@@ -95,6 +110,14 @@ impl Pool {
     /// [`Error::Start`] where CPython cannot be started.
     pub fn new() -> Result<Pool> {
         Pool::builder().build()
+    }
+
+    fn owning(shared: Arc<Shared>) -> Pool {
+        let owner = Arc::new(Owner(Arc::clone(&shared)));
+        Pool {
+            shared,
+            _owner: owner,
+        }
     }
 
     /// Returns a builder, for a pool with other settings.
@@ -172,7 +195,7 @@ impl Pool {
     /// runtime.
     ///
     /// The arguments are encoded at once. The call is submitted when the future is polled.
-    pub fn submit_async<T, A>(&self, function: &Function, arguments: A) -> Submission<'_, T>
+    pub fn submit_async<T, A>(&self, function: &Function, arguments: A) -> Submission<T>
     where
         A: Serialize,
     {
@@ -194,7 +217,7 @@ impl Pool {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn call_async<T, A>(&self, function: &Function, arguments: A) -> Calling<'_, T>
+    pub fn call_async<T, A>(&self, function: &Function, arguments: A) -> Calling<T>
     where
         T: DeserializeOwned,
         A: Serialize,
@@ -215,7 +238,7 @@ impl Pool {
     ///
     /// Finished values wait while the map waits for an input. If inputs arrive slowly, use
     /// [`map_channel`](Pool::map_channel).
-    pub fn map<T, I>(&self, function: &Function, inputs: I) -> Map<'_, I::IntoIter, T>
+    pub fn map<T, I>(&self, function: &Function, inputs: I) -> Map<I::IntoIter, T>
     where
         T: DeserializeOwned,
         I: IntoIterator<Item: Serialize>,
@@ -226,7 +249,7 @@ impl Pool {
     /// Like [`map`](Pool::map), but yields each value as soon as it arrives.
     ///
     /// To know the input that a value belongs to, use [`Map::completed`].
-    pub fn map_unordered<T, I>(&self, function: &Function, inputs: I) -> Map<'_, I::IntoIter, T>
+    pub fn map_unordered<T, I>(&self, function: &Function, inputs: I) -> Map<I::IntoIter, T>
     where
         T: DeserializeOwned,
         I: IntoIterator<Item: Serialize>,
@@ -241,7 +264,7 @@ impl Pool {
         function: &Function,
         inputs: Receiver<A>,
         ordered: bool,
-    ) -> Map<'_, IntoIter<A>, T>
+    ) -> Map<IntoIter<A>, T>
     where
         T: DeserializeOwned,
         A: Serialize,
@@ -260,7 +283,7 @@ impl Pool {
         &self,
         function: &Function,
         inputs: I,
-    ) -> MapStream<'_, Iterated<I::IntoIter>, T>
+    ) -> MapStream<Iterated<I::IntoIter>, T>
     where
         T: DeserializeOwned,
         I: IntoIterator<Item: Serialize>,
@@ -271,7 +294,7 @@ impl Pool {
     /// Like [`map_async`](Pool::map_async), for inputs that are a stream. Values are yielded even while the stream
     /// of inputs is quiet.
     #[cfg(feature = "stream")]
-    pub fn map_stream<T, S>(&self, function: &Function, inputs: S) -> MapStream<'_, S, T>
+    pub fn map_stream<T, S>(&self, function: &Function, inputs: S) -> MapStream<S, T>
     where
         T: DeserializeOwned,
         S: futures_core::Stream<Item: Serialize>,

@@ -15,7 +15,7 @@
 //!   what it runs has ended, takes from the queue until that is empty, and leaves. *Running*: goes on;
 //!   deadlines and limits hold as before. A worker that is exhausted, panics or is abandoned meanwhile is
 //!   replaced as before, and the one that replaces it is ordered to drain. *Abandoned*: not waited for.
-//! - Open or draining to stopping: [`Pool::cancel`] and the pool's drop; `shutdown_within` when its time is
+//! - Open or draining to stopping: [`Pool::cancel`] and the drop of the last handle; `shutdown_within` when its time is
 //!   up; and each of them at its end, for what is left. *Queued*: dropped, which gives them their outcome
 //!   ([`Error::Cancelled`]); so is what was queued for one worker alone and never taken by it. *Running*: left
 //!   alone for [`SHORT`], then interrupted, and cancelled at the latest when the grace is over.
@@ -76,7 +76,7 @@ impl Pool {
             return Ok(());
         }
         self.cancel();
-        Err(Error::TimedOut(None))
+        Err(Error::timed_out(None))
     }
 
     /// Stops accepting calls, drops those that are queued, interrupts those that run, and ends the workers.
@@ -84,19 +84,24 @@ impl Pool {
     /// It returns within about twice [`PoolBuilder::grace`](super::PoolBuilder::grace). Unfinished calls have the
     /// outcome [`Error::Cancelled`]. Workers whose call does not stop are left behind.
     pub fn cancel(&self) {
-        self.shared.parts().for_each(|part| part.stop());
-        let now = Instant::now();
-        let served_by = |deadline| self.shared.parts().all(|part| part.await_served(deadline));
-        // Short calls end by themselves.
-        if !served_by(now.checked_add(SHORT)) {
-            self.shared.request(Target::All, Why::Cancelled);
-            served_by(now.checked_add(self.shared.settings.grace));
-        }
-        self.shared.finish_all();
+        self.shared.cancel_all();
     }
 }
 
 impl Shared {
+    /// See [`Pool::cancel`].
+    pub(super) fn cancel_all(self: &Arc<Shared>) {
+        self.parts().for_each(|part| part.stop());
+        let now = Instant::now();
+        let served_by = |deadline| self.parts().all(|part| part.await_served(deadline));
+        // Short calls end by themselves.
+        if !served_by(now.checked_add(SHORT)) {
+            self.request(Target::All, Why::Cancelled);
+            served_by(now.checked_add(self.settings.grace));
+        }
+        self.finish_all();
+    }
+
     /// Takes no more calls, and has those run that are queued; whether all have ended by then.
     ///
     /// The fallback is last: the others may have calls for it until they have ended.
@@ -183,12 +188,6 @@ impl Shared {
         self.watchdog.end();
         self.cancel_target.close();
         tracing::debug!(n_left, "pool ended");
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.cancel();
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 
-#[cfg(doc)]
 use super::Pool;
 use super::shared::Shared;
 use crate::error::{Error, Result};
@@ -18,8 +17,10 @@ use crate::task::{Job, Slot, Task};
 use crate::worker::Ticket;
 
 /// The call's batch and its slot.
-pub(super) struct Prepared<'p> {
-    pub(super) home: &'p Arc<Shared>,
+pub(super) struct Prepared {
+    pub(super) home: Arc<Shared>,
+    /// The only worker that may take it, if there is one.
+    pub(super) worker: Option<usize>,
     pub(super) job: Job,
     pub(super) slot: Arc<Slot>,
     pub(super) deadline: Option<Instant>,
@@ -31,29 +32,31 @@ pub(super) struct Prepared<'p> {
 /// get their places in roughly the order in which they came. A deadline counts from the creation of this future. If it
 /// passes before there is room, the future resolves to a task that already has its outcome.
 ///
-/// Dropping it drops the call.
+/// Dropping it drops the call. Until then it is a handle to its pool: see [`Pool`](Pool#dropping).
 ///
 /// # Errors
 ///
 /// As [`Pool::submit`]. A pool that is shut down meanwhile takes no call that waits for room.
 #[must_use = "it is submitted when it is polled"]
-pub struct Submission<'p, T> {
+pub struct Submission<T> {
     /// The pool whose queue it waits for; `None` where it is refused at once.
-    home: Option<&'p Arc<Shared>>,
+    home: Option<Arc<Shared>>,
     /// Until it is ready.
-    made: Option<Result<Prepared<'p>>>,
+    made: Option<Result<Prepared>>,
     /// Where it waits for room.
     ticket: Ticket,
     value: PhantomData<fn() -> T>,
+    _pool: Pool,
 }
 
-impl<'p, T> Submission<'p, T> {
-    pub(super) fn new(made: Result<Prepared<'p>>) -> Self {
+impl<T> Submission<T> {
+    pub(super) fn new(pool: &Pool, made: Result<Prepared>) -> Self {
         Submission {
-            home: made.as_ref().ok().map(|made| made.home),
+            home: made.as_ref().ok().map(|made| Arc::clone(&made.home)),
             made: Some(made),
             ticket: Ticket::default(),
             value: PhantomData,
+            _pool: pool.clone(),
         }
     }
 
@@ -64,13 +67,13 @@ impl<'p, T> Submission<'p, T> {
 
     /// Gives up its place among those who wait for room.
     fn leave(&mut self) {
-        if let Some(home) = self.home {
+        if let Some(home) = &self.home {
             home.queue.leave(&mut self.ticket, false);
         }
     }
 }
 
-impl<T> Future for Submission<'_, T> {
+impl<T> Future for Submission<T> {
     type Output = Result<Task<T>>;
 
     /// # Panics
@@ -79,15 +82,20 @@ impl<T> Future for Submission<'_, T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Task<T>>> {
         let this = &mut *self;
         let made = this.made.take();
-        let Prepared {
-            home: shared,
-            mut job,
-            slot,
-            mut deadline,
-        } = match made.expect("a submission is not polled after it was ready") {
+        let made = match made.expect("a submission is not polled after it was ready") {
             Ok(made) => made,
             Err(error) => return Poll::Ready(Err(error)),
         };
+        if let Some(worker) = made.worker {
+            return Poll::Ready(made.order(worker));
+        }
+        let Prepared {
+            home: shared,
+            worker,
+            mut job,
+            slot,
+            mut deadline,
+        } = made;
         loop {
             job = match shared.try_enqueue(job) {
                 Err(error) => return this.refused(error),
@@ -116,6 +124,7 @@ impl<T> Future for Submission<'_, T> {
             if !has_room {
                 this.made = Some(Ok(Prepared {
                     home: shared,
+                    worker,
                     job,
                     slot,
                     deadline,
@@ -126,13 +135,13 @@ impl<T> Future for Submission<'_, T> {
     }
 }
 
-impl<T> Drop for Submission<'_, T> {
+impl<T> Drop for Submission<T> {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-impl<T> fmt::Debug for Submission<'_, T> {
+impl<T> fmt::Debug for Submission<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Submission")
             .field("ready", &self.made.is_none())
@@ -149,13 +158,13 @@ impl<T> fmt::Debug for Submission<'_, T> {
 /// Whatever became of the call instead of a value; see [`Error`].
 #[derive(Debug)]
 #[must_use = "it is submitted when it is polled"]
-pub struct Calling<'p, T> {
-    submission: Submission<'p, T>,
+pub struct Calling<T> {
+    submission: Submission<T>,
     task: Option<Task<T>>,
 }
 
-impl<'p, T> Calling<'p, T> {
-    pub(super) fn new(submission: Submission<'p, T>) -> Self {
+impl<T> Calling<T> {
+    pub(super) fn new(submission: Submission<T>) -> Self {
         Calling {
             submission,
             task: None,
@@ -163,7 +172,7 @@ impl<'p, T> Calling<'p, T> {
     }
 }
 
-impl<T: DeserializeOwned> Future for Calling<'_, T> {
+impl<T: DeserializeOwned> Future for Calling<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {

@@ -21,7 +21,7 @@ use crate::task::{Batch, Job, Recipient, Slot, Task};
 /// let pool = Pool::new()?;
 /// let spin = Function::source("def spin():\n    while True:\n        pass", "spin");
 /// let task = pool.task(&spin).deadline(Duration::from_millis(50)).submit::<()>()?;
-/// let Err(Error::TimedOut(Some(stack))) = task.wait() else { panic!() };
+/// let Err(Error::TimedOut { stack: Some(stack) }) = task.wait() else { panic!() };
 /// assert_eq!(stack.frames[0].function, "spin"); // where it stood
 /// # Ok::<(), owngil::Error>(())
 /// ```
@@ -34,6 +34,7 @@ pub struct TaskBuilder<'p, A> {
     deadline: Option<Duration>,
     time_limit: Option<Duration>,
     index: Option<u64>,
+    worker: Option<usize>,
     is_timed: bool,
 }
 
@@ -47,6 +48,7 @@ impl<'p> TaskBuilder<'p, ()> {
             deadline: settings.deadline,
             time_limit: settings.time_limit,
             index: None,
+            worker: None,
             is_timed: false,
         }
     }
@@ -62,6 +64,7 @@ impl<'p, A> TaskBuilder<'p, A> {
             deadline: self.deadline,
             time_limit: self.time_limit,
             index: self.index,
+            worker: self.worker,
             is_timed: self.is_timed,
         }
     }
@@ -89,9 +92,24 @@ impl<'p, A> TaskBuilder<'p, A> {
         self
     }
 
-    /// Records when and where the call ran: [`Completed::timing`](crate::Completed::timing).
-    pub fn timed(mut self) -> Self {
-        self.is_timed = true;
+    /// Gives the call to the worker of that number, counted from 0, and to no other: for calls that need what an earlier
+    /// call left in `owngil.state`.
+    ///
+    /// The worker makes it before any call that waits in the pool's queue, and such calls have no share in
+    /// [`PoolBuilder::queue_limit`](super::PoolBuilder::queue_limit). They wait while the worker is busy, even if
+    /// others are not. If the worker is replaced, the one in its place makes the call. On the backend
+    /// [`Auto`](super::Backend::Auto), a call that moves while it runs goes to any of the worker processes.
+    ///
+    /// Submitting to a worker that the pool does not have is an [`Error::Config`].
+    pub fn on_worker(mut self, number: usize) -> Self {
+        self.worker = Some(number);
+        self
+    }
+
+    /// Whether to record when and where the call ran: [`Completed::timing`](crate::Completed::timing). The default is
+    /// `false`.
+    pub fn timed(mut self, is_timed: bool) -> Self {
+        self.is_timed = is_timed;
         self
     }
 }
@@ -105,11 +123,14 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     /// As [`Pool::submit`].
     pub fn submit<T>(self) -> Result<Task<T>> {
         let made = self.made()?;
+        if let Some(worker) = made.worker {
+            return made.order(worker);
+        }
         if let Some(late) = made.home.enqueue(made.job, made.deadline)? {
-            late.fail(&Error::TimedOut(None));
+            late.fail(&Error::timed_out(None));
             return Ok(Task::new(made.slot));
         }
-        Ok(expect(made.home, made.slot, made.deadline))
+        Ok(expect(&made.home, made.slot, made.deadline))
     }
 
     /// Submits the call, unless the queue is full.
@@ -119,8 +140,11 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     /// As [`Pool::try_submit`].
     pub fn try_submit<T>(self) -> Result<Task<T>> {
         let made = self.made()?;
+        if let Some(worker) = made.worker {
+            return made.order(worker);
+        }
         match made.home.try_enqueue(made.job)? {
-            None => Ok(expect(made.home, made.slot, made.deadline)),
+            None => Ok(expect(&made.home, made.slot, made.deadline)),
             Some(_) => Err(Error::QueueFull),
         }
     }
@@ -132,33 +156,32 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     /// As [`Pool::submit_timeout`].
     pub fn submit_timeout<T>(self, limit: Duration) -> Result<Task<T>> {
         let made = self.made()?;
+        if let Some(worker) = made.worker {
+            return made.order(worker);
+        }
         let until = Instant::now().checked_add(limit);
         match made.home.enqueue(made.job, until)? {
-            None => Ok(expect(made.home, made.slot, made.deadline)),
+            None => Ok(expect(&made.home, made.slot, made.deadline)),
             Some(_) => Err(Error::QueueFull),
         }
     }
 
     /// Submits the call when there is room in the queue, without blocking the thread; see [`Submission`].
-    pub fn submit_async<T>(self) -> Submission<'p, T> {
-        Submission::new(self.made())
+    pub fn submit_async<T>(self) -> Submission<T> {
+        Submission::new(self.pool, self.made())
     }
 
-    /// Gives the call to one worker, before what is queued.
-    pub(super) fn order<T>(&self, index: usize) -> Result<Task<T>> {
-        let made = self.made_for(Some(index as u64))?;
-        made.home
-            .start_workers(made.home.settings.n_workers, None)?;
-        made.home.order(index, made.job)?;
-        Ok(expect(made.home, made.slot, made.deadline))
+    /// Gives the call to one worker, whose number is its index.
+    pub(super) fn order<T>(&self, worker: usize) -> Result<Task<T>> {
+        self.made_for(Some(worker as u64))?.order(worker)
     }
 
-    fn made(&self) -> Result<Prepared<'p>> {
+    fn made(&self) -> Result<Prepared> {
         self.made_for(self.index)
     }
 
-    fn made_for(&self, index: Option<u64>) -> Result<Prepared<'p>> {
-        let home = self.pool.shared.home(&self.function)?;
+    fn made_for(&self, index: Option<u64>) -> Result<Prepared> {
+        let home = Arc::clone(self.pool.shared.home(&self.function)?);
         let encode = || Batch::of_one(&self.function, &self.arguments);
         let batch = home.encoding(encode)?;
         if self.time_limit.is_some() {
@@ -169,6 +192,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
         Ok(Prepared {
             home,
+            worker: self.worker,
             job: Job::new(
                 batch.with_limit(self.time_limit).timed(self.is_timed),
                 recipient,
@@ -176,6 +200,21 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
             slot,
             deadline: deadline.flatten(),
         })
+    }
+}
+
+impl Prepared {
+    /// Gives the call to one worker, before what is queued.
+    pub(super) fn order<T>(self, worker: usize) -> Result<Task<T>> {
+        let n_workers = self.home.settings.n_workers;
+        if worker >= n_workers {
+            return Err(Error::config(format!(
+                "there is no worker {worker} in a pool of {n_workers}"
+            )));
+        }
+        self.home.start_workers(n_workers, None)?;
+        self.home.order(worker, self.job)?;
+        Ok(expect(&self.home, self.slot, self.deadline))
     }
 }
 

@@ -18,7 +18,7 @@ use super::link::{self, Read, Reader, Writer, malformed};
 use super::role::{ARGUMENT, VERSION};
 use super::turn::{Remains, Turn};
 use super::values::{self, Sent};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WorkerLost};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::MemorySetting;
 use crate::monitor::{Ran, RemoteWorker};
@@ -26,30 +26,30 @@ use crate::output::{Handover, Output, Readers, Stream};
 use crate::runtime;
 use crate::task::{Batch, Results};
 
-/// How long a program may take to say that it is a worker. It does so first of all.
+/// How long a program may take to report that it is a worker, which is the first thing it does.
 const HELLO: Duration = Duration::from_secs(10);
 
-/// How long it may take to start Python.
+/// How long a worker may take to start Python.
 const READY: Duration = Duration::from_secs(120);
 
-/// How long the end of a connection may come before the end of its process.
+/// How long to wait for a process to end after its connection has ended.
 const DYING: Duration = Duration::from_millis(500);
 
 /// The settings of a worker process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings<'s> {
-    /// What is started; this program itself by default.
+    /// The program to start; this program by default.
     pub(crate) program: Option<&'s Path>,
     pub(crate) worker: usize,
     pub(crate) memory: MemorySetting,
-    /// Whether results whose class derives from a plain type come as the plain value.
+    /// Whether a result whose class derives from a plain type arrives as the plain value.
     pub(crate) is_plain: bool,
-    /// Whether exceptions that calls raise are kept as objects.
+    /// Whether the exceptions of calls are kept as objects.
     pub(crate) keeps_exceptions: bool,
     pub(crate) inherited: &'s Inherited,
-    /// Output is kept with its task.
+    /// When to pass output on; `None` keeps it with its task.
     pub(crate) handover: Option<Handover>,
-    /// Whether what is written to its descriptors is its tasks' output, too.
+    /// Whether descriptors 1 and 2 of the process carry output of its tasks.
     pub(crate) catches_descriptors: bool,
 }
 
@@ -61,34 +61,34 @@ pub(crate) struct Child {
     writer: Writer,
     reader: Reader,
     worker: usize,
-    /// What it has written to its descriptors, to be read where it cannot do so itself any more.
+    /// The pipes behind its descriptors, for output that was left in them when it ended.
     pipes: Option<Readers>,
     revision: u16,
-    /// The functions that it knows, by their ids.
+    /// Whether the worker knows the function with that id.
     known: Vec<bool>,
 }
 
-/// What a worker process tells.
+/// What a worker process reports.
 pub(crate) enum Event {
     /// A job has ended.
     Ended(u64, Ran, Results),
-    /// The call at that place has printed this; the last of it where the flag says so.
+    /// Output of the call at that place in its batch. The flag marks the last piece.
     Printed(u32, Stream, Vec<u8>, bool),
-    /// It runs no more jobs.
+    /// The process runs no more jobs.
     Exhausted,
 }
 
 impl Child {
-    /// Starts one, and waits until it is ready.
+    /// Starts a worker process, and waits until it is ready.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for a program that cannot be started or does not become a worker, and what keeps
-    /// Python from starting there.
+    /// [`Error::Config`] if the program cannot be started or does not become a worker, and any error that Python's
+    /// start reports there.
     pub(crate) fn start(settings: Settings<'_>) -> Result<Child> {
         let connected = Child::connect(settings);
         let child = connected.map_err(|error| {
-            Error::Config(format!(
+            Error::config(format!(
                 "the worker program {} could not be started: {error}",
                 shown(settings.program)
             ))
@@ -109,16 +109,16 @@ impl Child {
         let (turn, board) = Turn::create()?;
         let seen = Turn::open(&board)?;
         let mut command = command::of_worker(settings.program);
-        // Not in the terminal's group: Ctrl-C is for the pool's process, which ends its workers.
+        // A group of its own: Ctrl-C in the terminal reaches only the pool's process, which then ends its workers.
         command.arg(ARGUMENT).process_group(0);
-        // As they were when the pool started, whatever tasks of this process have done to them.
+        // The environment of the pool's start: tasks of this process may have changed it since.
         command.env_clear();
         let variables = &settings.inherited.variables;
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         if let Some(directory) = &settings.inherited.directory {
             command.current_dir(directory.path());
         }
-        // Its own hooks do again what those of this process did.
+        // Undo what this process's site hooks changed: the worker runs the same hooks.
         for change in Runtime::site_changes() {
             let known = variables.iter().find(|(name, _)| *name == change.name);
             if known.map(|(_, value)| value) == change.after.as_ref() {
@@ -133,7 +133,7 @@ impl Child {
             false => None,
         };
         let child = command.stdin(Stdio::from(their_control)).spawn()?;
-        // The ends that are written to are the process's alone.
+        // Drops the writing ends here, so that only the worker process holds them.
         drop(command);
         let (writer, reader) = link::both(control);
         let control = Control::new(writer, reader);
@@ -174,7 +174,7 @@ impl Child {
         })
     }
 
-    /// Waits until it is ready.
+    /// Waits until the worker is ready.
     fn await_ready(&self, program: Option<&Path>) -> Result<()> {
         let word = |limit| {
             let until = Instant::now() + limit;
@@ -184,7 +184,7 @@ impl Child {
         match word(HELLO) {
             Some(Word::Hello(version)) if version == VERSION => {}
             Some(Word::Hello(version)) => {
-                return Err(Error::Config(format!(
+                return Err(Error::config(format!(
                     "the worker program {} has owngil {version}, and this one {VERSION}",
                     shown(program)
                 )));
@@ -199,7 +199,7 @@ impl Child {
                     true => ending(self.process(), self.life.end(DYING)),
                     false => format!("it did not start Python in {} s", READY.as_secs()),
                 };
-                Err(Error::WorkerLost(reason))
+                Err(Error::lost(reason))
             }
         }
     }
@@ -209,7 +209,7 @@ impl Child {
             true => format!("({})", ending(self.process(), self.life.end(DYING))),
             false => format!("within {} s", HELLO.as_secs()),
         };
-        Error::Config(format!(
+        Error::config(format!(
             "{} was started as a worker process and did not become one {what}: the first line of its main \
              must be owngil::become_worker_if_asked(), or name another program with \
              PoolBuilder::worker_program",
@@ -217,39 +217,39 @@ impl Child {
         ))
     }
 
-    /// The process, to be asked and ended by others.
+    /// A handle with which other threads inspect and end the process.
     pub(crate) fn remote(&self) -> Arc<dyn RemoteWorker> {
         Arc::clone(&self.life) as _
     }
 
-    /// Its number.
+    /// The process id.
     pub(crate) fn process(&self) -> u32 {
         self.life.process()
     }
 
-    /// How far the job had come that began last, once the process has ended.
+    /// How far the last job got, once the process has ended.
     pub(crate) fn remains(&mut self) -> Remains {
         self.turn.remains()
     }
 
-    /// Which job began last; 0 for none.
+    /// The number of the job that began last; 0 for none.
     pub(crate) fn begun(&self) -> u64 {
         self.turn.begun()
     }
 
-    /// Takes back what has not begun; which job began last.
+    /// Takes back all jobs that have not begun. Returns the number of the job that began last.
     pub(crate) fn take_back(&mut self) -> u64 {
         let (begun, revision) = self.turn.take_back();
         self.revision = revision;
         begun
     }
 
-    /// Has it make no further call of that job.
+    /// Keeps the worker from making further calls of that job.
     pub(crate) fn stop(&self, job: u64) {
         self.turn.stop(job);
     }
 
-    /// Queues a job to be sent.
+    /// Queues a job for sending.
     pub(crate) fn put(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
         let function = batch.function();
         let id = function.id();
@@ -279,12 +279,12 @@ impl Child {
         self.writer.put(&head, &body, file)
     }
 
-    /// Sends what it takes.
+    /// Sends as much as the socket takes.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         self.writer.send().map(drop)
     }
 
-    /// What it has reported, if that is there.
+    /// The next report, if one has arrived.
     pub(crate) fn event(&mut self) -> io::Result<Option<Event>> {
         let Some((news, body)) = self.reader.take::<News>()? else {
             return Ok(None);
@@ -334,42 +334,45 @@ impl Child {
         Ok(Event::Ended(ended.number, ran, results))
     }
 
-    /// Reads what is there; `false` at the end of the connection.
+    /// Reads what has arrived.
     pub(crate) fn read(&mut self) -> io::Result<Read> {
         self.reader.read()
     }
 
-    /// Waits until there is something to read or room to send what is left, but no longer than `limit`.
+    /// Waits up to `limit` for something to read, or for room to send what is left.
     pub(crate) fn wait(&mut self, limit: Duration) -> io::Result<bool> {
         self.reader.wait(!self.writer.is_empty(), limit)
     }
 
-    /// Whether it has ended, even if another process still holds its connection.
+    /// Whether the process has ended, even if another process still holds its connection open.
     pub(crate) fn has_ended(&self) -> bool {
         self.life.wait(Duration::ZERO)
     }
 
-    /// What became of it, in words: its connection has ended.
-    pub(crate) fn obituary(&self) -> String {
+    /// Describes how the process ended, after its connection has.
+    pub(crate) fn obituary(&self) -> WorkerLost {
         let is_alive = !self.life.wait(DYING);
         if is_alive {
             self.life.kill();
         }
         let status = self.life.end(DYING);
         match is_alive {
-            true => format!("its process {} has closed its connection", self.process()),
-            false => ending(self.process(), status),
+            true => WorkerLost::new(format!(
+                "its process {} has closed its connection",
+                self.process()
+            )),
+            false => WorkerLost::new(ending(self.process(), status)).ended(status),
         }
     }
 
-    /// What it wrote to its descriptors last, such as why it ended. No one else reads that: it has ended.
+    /// The last output on its descriptors, such as why it ended. Only for a process that has ended.
     pub(crate) fn last_words(&self, mut take: impl FnMut(Stream, &[u8])) {
         if let Some(pipes) = &self.pipes {
             pipes.read(&mut take);
         }
     }
 
-    /// Has it end by itself, for no longer than this; hands on what its last code prints.
+    /// Lets the process end by itself within `grace`, and passes on what it still prints.
     pub(crate) fn retire(mut self, grace: Duration, printed: impl Fn(Stream, &[u8])) {
         let until = Instant::now() + grace;
         let _ = self.writer.close();
@@ -388,7 +391,7 @@ impl Child {
     }
 }
 
-/// Has the program write into pipes; gives the ends that are read.
+/// Connects the program's output to pipes, and returns their reading ends.
 fn connect_output(command: &mut Command) -> io::Result<Readers> {
     let (stdout, stdout_writer) = io::pipe()?;
     let (stderr, stderr_writer) = io::pipe()?;
@@ -397,14 +400,14 @@ fn connect_output(command: &mut Command) -> io::Result<Readers> {
 }
 
 impl Control {
-    /// A frame has one file, so the second and all after it come with frames that say nothing.
+    /// A frame carries one file, so each further file travels with an empty frame.
     fn send_setup(&mut self, setup: &Setup, files: Vec<OwnedFd>) -> io::Result<()> {
         let mut files = files.into_iter();
         self.writer.put(setup, &[], files.next())?;
         for file in files {
             self.writer.put(&Shape::default(), &[], Some(file))?;
         }
-        // It is small, so it fits; a program that has ended already is reported where it is waited for.
+        // The frame is small, so the socket takes it. `await_ready` reports a program that has ended already.
         let _ = self.writer.send();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Command: what is started as a worker process.
+//! Command: the command line that starts a worker process.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -6,25 +6,25 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The words that start this program again, where it is not what `/proc/self/exe` leads to.
+/// The words that start this program again, if `/proc/self/exe` does not.
 static OWN: OnceLock<Vec<OsString>> = OnceLock::new();
 
-/// Says how this program is started: in a host it is a Python that is given what to run.
+/// Sets how to start this program again: a host is a Python with arguments that say what to run.
 pub(crate) fn set_own(words: Vec<OsString>) {
     let _ = OWN.set(words);
 }
 
-/// The program of these words.
+/// The first of these words: the program.
 pub(crate) fn own_program() -> Option<&'static OsString> {
     OWN.get()?.first()
 }
 
-/// What starts this program, or the one that is named where it is started as usual.
+/// The command that starts this program again: the words of [`set_own`], or `program` without them.
 pub(crate) fn of_own(program: &Path) -> Command {
     of_worker(OWN.get().is_none().then_some(program))
 }
 
-/// The command of a worker process, without the argument that says so: a program that was named, or this one.
+/// The command of a worker process, without the argument that makes it one: the named program, or this one.
 pub(super) fn of_worker(program: Option<&Path>) -> Command {
     match (program, OWN.get().map(Vec::as_slice)) {
         (Some(program), _) => Command::new(program),

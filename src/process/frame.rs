@@ -1,6 +1,6 @@
-//! Frame: what a pool and a worker process send each other.
+//! Frame: the messages between a pool and a worker process.
 //!
-//! Each is a record of `wire`, before raw bytes that it describes: encoded values, what was printed.
+//! Each is a record of `wire`, followed by the raw bytes that it describes: encoded values and output.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -18,57 +18,57 @@ use crate::wire::{Failure, StackRecord};
 /// What a worker process receives when it starts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
-    /// Who started it, to be seen whether that is still there.
+    /// The process that started the worker, which checks that it still exists.
     pub(super) parent: u32,
-    /// The worker's place among the others.
+    /// The worker's index in its pool.
     pub(super) worker: u32,
-    /// The Python that runs in the pool's process, if one was named.
+    /// The Python that the pool's process was configured with, if any.
     pub(super) python: Option<Vec<u8>>,
     pub(super) hash_seed: Option<u32>,
     pub(super) counts_memory: bool,
     pub(super) memory_limit: Option<u64>,
-    /// Whether results whose class derives from a plain type come as the plain value.
+    /// Whether a result whose class derives from a plain type arrives as the plain value.
     pub(super) is_plain: bool,
-    /// Whether exceptions that calls raise are kept as objects, too.
+    /// Whether the exceptions of calls are kept as objects.
     pub(super) keeps_exceptions: bool,
-    /// When output is handed on; `None` where it is kept with its task.
+    /// When to pass output on; `None` keeps it with its task.
     pub(super) handover: Option<Handover>,
-    /// Its descriptors 1 and 2 are pipes, and it gets the ends to read from.
+    /// Whether descriptors 1 and 2 are pipes whose reading ends the worker receives.
     pub(super) has_pipes: bool,
-    /// Where the working directory and the umask, this one at first, are put back after each call.
+    /// The umask to restore after each call, together with the working directory; `None` restores neither.
     pub(super) umask: Option<u32>,
 }
 
-/// What is asked of a worker process while it runs something.
+/// A request to a worker process, which may arrive while a job runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
-    /// Tells its answer from others.
+    /// Identifies the answer.
     pub(super) id: u64,
     pub(super) ask: Ask,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Ask {
-    /// Interrupt that job, if it runs.
+    /// Interrupt that job if it is running.
     Interrupt {
         job: u64,
         timed_out: bool,
-        /// The outcome will be reported at once: what was printed so far goes with it.
+        /// The outcome is reported at once, so the answer includes the output so far.
         takes_output: bool,
     },
     Stacks,
 }
 
-/// What a worker process says of itself.
+/// What a worker process reports about itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Word {
-    /// It is one, of this version of owngil.
+    /// It is a worker, with this version of owngil.
     Hello(String),
     Ready,
-    /// It cannot be one.
+    /// It cannot become a worker.
     Failed(Failure),
-    /// Stacks that it was asked for, or the one of the job that it has interrupted; whether that still ran
-    /// afterwards; and the lengths of what was printed, which follows.
+    /// The requested stacks, or the stack of the interrupted job; whether the job still ran afterwards; and the lengths
+    /// of its output, which follows.
     Answer {
         id: u64,
         still_runs: bool,
@@ -82,9 +82,9 @@ pub(super) enum Word {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct JobHead {
     pub(super) number: u64,
-    /// See `turn`.
+    /// The revision of the turn that the job is sent with; see `turn`.
     pub(super) revision: u16,
-    /// The function's number in the pool's process, and at first what it is.
+    /// The function's number in the pool's process; the first job of a function also has its location.
     pub(super) function: u32,
     pub(super) place: Option<LocationRecord>,
     pub(super) n_calls: u32,
@@ -93,28 +93,28 @@ pub(super) struct JobHead {
     pub(super) arguments: Shape,
 }
 
-/// How encoded values follow: bytes, and then the buffers, or a file that they are in.
+/// The layout of encoded values: bytes, then the buffers or the file that contains them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Shape {
     pub(super) n_bytes: u64,
-    /// Where each buffer starts in the file, if there is one, and its length.
+    /// Each buffer's start in the file, if there is one, and its length.
     pub(super) buffers: Vec<(u64, u64)>,
     pub(super) has_file: bool,
 }
 
-/// What a worker process tells of its jobs.
+/// What a worker process reports about its jobs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum News {
     Ended(Ended),
-    /// Something was printed, which is handed on before the job ends: this many bytes of it follow.
+    /// Output that is passed on before the job ends; its bytes follow.
     Printed {
-        /// The place of the call in its batch.
+        /// The index of the call in its batch.
         call: u32,
         is_stderr: bool,
         is_last: bool,
         n_bytes: u64,
     },
-    /// It will run no further jobs: it has no memory left for them.
+    /// The process runs no further jobs, as it has no memory left for them.
     Exhausted,
 }
 
@@ -126,13 +126,13 @@ pub(super) struct Ended {
     pub(super) n_failed: u32,
     pub(super) nanoseconds: u64,
     pub(super) crossing_nanoseconds: u64,
-    /// By the place of the call: how much it has printed to either stream; that follows the values.
+    /// The index of each call that printed, with the lengths of its two streams. The output follows the values.
     pub(super) outputs: Vec<(u32, u64, u64)>,
     pub(super) timings: Vec<TimingRecord>,
     pub(super) values: Shape,
 }
 
-/// When a call ran: its place, when it began, in nanoseconds since 1970, and how long it took.
+/// When a call ran: its index, its start in nanoseconds since 1970, and its duration.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct TimingRecord {
     call: u32,
@@ -150,7 +150,7 @@ impl TimingRecord {
         }
     }
 
-    /// As that worker's.
+    /// The same timing, on that worker.
     pub(super) fn of(self, worker: usize) -> (u32, Timing) {
         let timing = Timing {
             worker,
@@ -161,7 +161,7 @@ impl TimingRecord {
     }
 }
 
-/// Where a function is.
+/// The location of a function.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum LocationRecord {
     File {
@@ -241,7 +241,7 @@ impl From<LocationRecord> for Location {
     }
 }
 
-/// A path need not be text.
+/// A path may not be valid UTF-8.
 pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }

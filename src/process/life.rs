@@ -1,4 +1,4 @@
-//! Life: a worker process as long as it lives, and what it is asked meanwhile.
+//! Life: a worker process from its start to its end, and the requests that it answers meanwhile.
 
 use std::fmt;
 use std::io;
@@ -19,13 +19,13 @@ use crate::monitor::{Answer, RemoteWorker};
 use crate::output::Output;
 use crate::task::Why;
 
-/// For how long an answer is waited for. One comes at once unless C code holds the GIL.
+/// How long to wait for an answer. It arrives at once unless C code holds the GIL.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A worker process. It is killed when this is dropped.
+/// A worker process. Dropping this kills it.
 pub(crate) struct Life {
     number: u32,
-    /// Readable once it has ended.
+    /// Becomes readable when the process ends.
     ended: OwnedFd,
     state: Mutex<LifeState>,
     clock: Option<ProcessClock>,
@@ -36,12 +36,12 @@ pub(crate) struct Life {
 
 struct LifeState {
     child: process::Child,
-    /// What became of it, once it was waited for; its number may be another's then.
+    /// The exit status, once the process was waited for. Its id may belong to another process then.
     status: Option<ExitStatus>,
     cpu: Option<Duration>,
 }
 
-/// The connection by which it is asked, and tells what it is.
+/// The connection for requests, and for what the process reports about itself.
 pub(super) struct Control {
     pub(super) writer: Writer,
     pub(super) reader: Reader,
@@ -57,12 +57,12 @@ impl Control {
         }
     }
 
-    /// Asks, and waits for the answer to that; those that come too late are passed.
+    /// Sends a request and waits for its answer. Skips late answers to earlier requests.
     fn ask(&mut self, ask: Ask) -> io::Result<Option<Answer>> {
         self.next_id += 1;
         let id = self.next_id;
         self.writer.put(&Request { id, ask }, &[], None)?;
-        // What does not fit waits for the next question: it reads none meanwhile.
+        // A full socket means that the process reads no requests. The rest goes out with the next one.
         self.writer.send()?;
         let until = Instant::now() + PATIENCE;
         while let Some((word, mut printed)) = self.reader.take_by(until)? {
@@ -127,12 +127,12 @@ impl Life {
         })
     }
 
-    /// What it says before it is ready.
+    /// The connection for requests and reports.
     pub(super) fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it has ended, but no longer than this; says whether it has.
+    /// Waits up to `limit` for the process to end. Returns whether it has ended.
     pub(crate) fn wait(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         loop {
@@ -151,7 +151,7 @@ impl Life {
         }
     }
 
-    /// What became of it, which has ended or is going to: it is killed if it has not by then.
+    /// Waits up to `limit` for the process to end, kills it if it has not, and returns its status.
     pub(crate) fn end(&self, limit: Duration) -> ExitStatus {
         let by_itself = self.wait(limit);
         if !by_itself {
@@ -160,7 +160,7 @@ impl Life {
         self.reap()
     }
 
-    /// Waits for it, which has ended or was killed.
+    /// Reaps the process, which has ended or was killed.
     fn reap(&self) -> ExitStatus {
         while !self.wait(Duration::from_secs(60)) {
             tracing::warn!(
@@ -173,7 +173,7 @@ impl Life {
             return status;
         }
         state.cpu = self.clock.and_then(|clock| clock.time());
-        // It has ended, so this does not wait.
+        // The process has ended, so this does not block.
         let status = state.child.wait().unwrap_or_default();
         state.status = Some(status);
         status
@@ -202,7 +202,7 @@ impl RemoteWorker for Life {
     fn kill(&self) {
         let state = self.state();
         if let (None, Ok(pid)) = (state.status, pid(self.number)) {
-            // Programs that its task has started are in its group, and they are no longer wanted.
+            // Kills the whole group: programs that its tasks started are no longer needed.
             let _ = kill_process_group(pid, Signal::KILL);
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -245,7 +245,7 @@ fn pid(number: u32) -> io::Result<Pid> {
     pid.ok_or_else(|| io::Error::other("a process without a number"))
 }
 
-/// What became of a process, in words.
+/// Describes how a process ended.
 pub(super) fn ending(process: u32, status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         let code = status.code().unwrap_or_default();

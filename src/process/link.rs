@@ -1,7 +1,7 @@
 //! Link: frames over one end of a Unix socket pair.
 //!
-//! A frame is the lengths of its two parts, a record that tells what it is, and raw bytes. A file may go
-//! with it, which arrives with its first byte or before it is whole.
+//! A frame has the lengths of its two parts, a record that describes it, and raw bytes. It may carry a file, which
+//! arrives with the first byte or at the latest before the frame is complete.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -21,25 +21,25 @@ use serde::de::DeserializeOwned;
 
 use crate::wire;
 
-/// The lengths of a frame's parts, each of four or eight bytes.
+/// The size of the lengths at the start of a frame: four bytes for the record's, eight for the raw bytes'.
 const LENGTHS: usize = 12;
 
-/// The largest record of a frame.
+/// The largest size of a record.
 const RECORD_MAX: usize = 256 << 20;
 
-/// The most raw bytes of a frame.
+/// The largest number of raw bytes.
 const BODY_MAX: u64 = 1 << 40;
 
-/// How much is asked for at once.
+/// The size of one read.
 const PIECE: usize = 256 << 10;
 
-/// From how much memory on a buffer is given back when it is empty.
+/// An empty buffer with more capacity than this is freed.
 const KEPT: usize = 1 << 20;
 
-/// How many files may come with one piece.
+/// How many files one read can receive.
 const N_FILES: usize = 8;
 
-/// Two ends of a connection. They are closed in programs that are started.
+/// The two ends of a connection. Programs that this process starts do not inherit them.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     let flags = SocketFlags::CLOEXEC;
@@ -57,7 +57,7 @@ pub(super) struct Writer {
     socket: Arc<OwnedFd>,
     bytes: Vec<u8>,
     n_sent: usize,
-    /// Files, and with which byte each goes.
+    /// Each file, with the offset of the byte that it travels with.
     files: VecDeque<(usize, OwnedFd)>,
 }
 
@@ -71,13 +71,13 @@ pub(super) struct Reader {
     files: VecDeque<OwnedFd>,
 }
 
-/// What there was to read.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     Some,
-    /// Nothing yet.
+    /// Nothing has arrived.
     Nothing,
-    /// Nothing any more.
+    /// The connection has ended.
     End,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn both(socket: OwnedFd) -> (Writer, Reader) {
 }
 
 impl Writer {
-    /// Queues a frame to be sent.
+    /// Queues a frame for sending.
     pub(super) fn put<T: Serialize>(
         &mut self,
         record: &T,
@@ -126,7 +126,7 @@ impl Writer {
         self.n_sent == self.bytes.len()
     }
 
-    /// Sends what the socket takes; says whether that was all.
+    /// Sends as much as the socket takes. Returns whether that was everything.
     pub(super) fn send(&mut self) -> io::Result<bool> {
         while !self.is_empty() {
             match self.send_piece(SendFlags::DONTWAIT) {
@@ -137,13 +137,13 @@ impl Writer {
         Ok(true)
     }
 
-    /// Says to the other side that nothing more comes.
+    /// Ends this direction of the connection.
     pub(super) fn close(&mut self) -> io::Result<()> {
         let closed = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
         Ok(closed?)
     }
 
-    /// Sends all of it, however long the other side takes to read it.
+    /// Sends everything, and waits for the other side to read it.
     pub(super) fn send_all(&mut self) -> io::Result<()> {
         while !self.is_empty() {
             self.send_piece(SendFlags::empty())?;
@@ -156,7 +156,7 @@ impl Writer {
             Some((with, _)) if *with == self.n_sent => self.files.front(),
             _ => None,
         };
-        // The next file goes with a piece of its own.
+        // The next file needs a send of its own.
         let later = self.files.get(usize::from(file.is_some()));
         let end = later.map_or(self.bytes.len(), |(with, _)| *with);
         let piece = [IoSlice::new(&self.bytes[self.n_sent..end])];
@@ -185,7 +185,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// The next frame, if it is whole: its record and its raw bytes.
+    /// The record and the raw bytes of the next frame, if it is complete.
     pub(super) fn take<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
         let Some((n_record, n_body)) = self.lengths()? else {
             return Ok(None);
@@ -230,12 +230,12 @@ impl Reader {
         Ok(Some((n_record, n_body as usize)))
     }
 
-    /// Reads what is there.
+    /// Reads what has arrived.
     pub(super) fn read(&mut self) -> io::Result<Read> {
         self.read_with(RecvFlags::DONTWAIT)
     }
 
-    /// Waits until there is something, and reads it.
+    /// Waits until something arrives, and reads it.
     pub(super) fn read_waiting(&mut self) -> io::Result<Read> {
         self.read_with(RecvFlags::empty())
     }
@@ -279,7 +279,7 @@ impl Reader {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        // No more than comes soon, whatever the lengths say.
+        // Reserves only what the next reads can fill, whatever length the frame claims.
         let wanted = self.end + missing.clamp(4 << 10, PIECE);
         if self.bytes.len() < wanted {
             let length = wanted.max(2 * self.bytes.len().min(whole));
@@ -288,7 +288,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Waits for something to read, or with `writer` for room to write, but no longer than `limit`.
+    /// Waits up to `limit` for something to read, or also for room to write if `writes` is set.
     pub(super) fn wait(&self, writes: bool, limit: Duration) -> io::Result<bool> {
         let mut flags = PollFlags::IN;
         flags.set(PollFlags::OUT, writes);
@@ -303,7 +303,7 @@ impl Reader {
         }
     }
 
-    /// The next frame, but not later than that; `None` then, or at the end.
+    /// Waits for the next frame. Returns `None` at that time or at the end of the connection.
     pub(super) fn take_by<T: DeserializeOwned>(
         &mut self,
         deadline: Instant,
@@ -326,7 +326,7 @@ impl Reader {
     }
 }
 
-/// What another process has sent and should not have.
+/// The error for malformed data from another process.
 pub(super) fn malformed(reason: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.to_string())
 }

@@ -1,12 +1,11 @@
 //! Process: worker processes, which run Python where a crash ends one task and no more.
 //!
-//! A worker process is this same program, started again, or another one that was named, in a role of its
-//! own. It runs jobs of a pool in its main interpreter, where nothing is forbidden: every extension module
-//! loads, and `fork` and `os._exit` do what they do anywhere.
+//! A worker process is this program, started again, or another one that the pool names. It runs the pool's jobs in its
+//! main interpreter, which has no restrictions: every extension module loads, and `fork` and `os._exit` do what they do
+//! in plain Python.
 //!
-//! Reading order: `frame` has what both sides send each other, `link` carries it, `values` carries encoded
-//! values and shared memory, `turn` says which job runs; `role` is the worker's side, `child` and `life` the
-//! pool's.
+//! Reading order: `frame` has the messages, `link` carries them, `values` carries encoded values and shared memory, and
+//! `turn` records which job runs. `role` is the worker's side, `child` and `life` the pool's.
 
 mod child;
 mod command;

@@ -1,9 +1,9 @@
 //! Role: a process that is a worker of another process's pool.
 //!
-//! It has two connections. By one come jobs, and go their results: a thread of its own reads and runs them
-//! in the main interpreter, one after the other. By the other the pool asks while a job runs: the process's
-//! first thread reads that, never waits for a GIL, and ends the process at once when the connection ends,
-//! as it does however the pool's process ends.
+//! It has two connections. One carries jobs and their results: a thread reads the jobs and runs them in the main
+//! interpreter, one after the other. The other carries the pool's requests while a job runs: the process's first thread
+//! reads it and never waits for a GIL. When that connection ends, as it does however the pool's process ends, this
+//! thread ends the process at once.
 
 use std::collections::HashMap;
 use std::io;
@@ -35,32 +35,28 @@ use crate::runtime;
 use crate::task::{Batch, Job, Promise, Recipient, Results};
 use crate::wire::{Failure, StackRecord};
 
-/// What a worker process finds as its only argument.
+/// The only argument of a worker process.
 pub(super) const ARGUMENT: &str = "--owngil-worker";
 
-/// Both sides must be of one version: what they tell each other is no format to keep.
+/// Both sides must have the same version, as the messages between them may change with each.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the pool may take to send the settings.
 const SETUP: Duration = Duration::from_secs(30);
 
-/// How many requests may wait for a GIL that C code holds. Those after them would find nothing else.
+/// How many requests may wait while C code holds the GIL. Later ones are dropped: they would have the same answer.
 const N_WAITING: usize = 16;
 
 static IS_WORKER: AtomicBool = AtomicBool::new(false);
 
-/// Makes this process a worker, if a pool of another process has started it to be one; returns at once if
-/// not.
+/// Makes this process a worker if a pool of another process started it as one. Otherwise returns at once.
 ///
-/// A pool of [`Backend::Process`](crate::Backend::Process) starts its workers as copies of this same program.
-/// So call this in the first line of `main`: what stands before it runs in each worker too. A program that
-/// cannot, such as a test harness, names another one with
-/// [`PoolBuilder::worker_program`](crate::PoolBuilder::worker_program); the command `owngil` is one.
+/// A pool of [`Backend::Process`](crate::Backend::Process) starts its workers by running this program again. Call this
+/// in the first line of `main`: any code before it runs in each worker too. A program that cannot do so, such as a test
+/// harness, names another program with [`PoolBuilder::worker_program`](crate::PoolBuilder::worker_program); the command
+/// `owngil` is one.
 ///
-/// ```
-/// // First of all that `main` does:
-/// owngil::become_worker_if_asked();
-/// ```
+/// ``` // First of all that `main` does: owngil::become_worker_if_asked(); ```
 pub fn become_worker_if_asked() {
     if !is_asked() {
         return;
@@ -75,15 +71,15 @@ pub fn become_worker_if_asked() {
     }
 }
 
-/// Makes this process, in which a host's Python runs, a worker of the pool that has started it. It calls `serve` with
-/// what begins when the main thread is ready to run jobs.
+/// Makes this process, in which a host's Python runs, a worker of the pool that started it. Calls `serve` with a
+/// function that the main thread calls when it is ready to run jobs.
 ///
 /// # Errors
 ///
-/// Where no pool has started it.
+/// If no pool started this process.
 pub(crate) fn become_worker_of_host(serve: impl FnOnce(Box<dyn FnOnce() + Send>)) -> Result<()> {
     let (role, asked) = Role::take_up().map_err(|error| {
-        Error::Config(format!(
+        Error::config(format!(
             "this process was not started by a pool to be its worker: {error}"
         ))
     })?;
@@ -97,7 +93,7 @@ pub(crate) fn become_worker_of_host(serve: impl FnOnce(Box<dyn FnOnce() + Send>)
     Ok(())
 }
 
-/// Whether this process was started to be a worker and is none: its `main` lacks the line.
+/// Whether this process was started as a worker but did not become one: its `main` lacks the call.
 pub(crate) fn has_forgotten() -> bool {
     is_asked() && !IS_WORKER.load(Ordering::Relaxed)
 }
@@ -111,7 +107,7 @@ struct Role {
     setup: Setup,
     turn: Turn,
     diary: Option<Diary>,
-    /// What its descriptors 1 and 2 lead to.
+    /// The reading ends of the pipes behind descriptors 1 and 2.
     readers: Option<Readers>,
     jobs: Reader,
     news: Arc<Mutex<Writer>>,
@@ -119,9 +115,10 @@ struct Role {
 }
 
 impl Role {
-    /// Says what it is, and receives its settings.
+    /// Introduces itself to the pool, and receives its settings.
     fn take_up() -> io::Result<(Role, Reader)> {
-        // Python's tasks find standard input empty, and no program that they start gets the connection.
+        // The connection leaves descriptor 0: tasks find standard input empty, and programs that they start do not
+        // inherit it.
         let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
         let (mut words, mut asked) = link::both(control);
         words.put(&Word::Hello(VERSION.to_owned()), &[], None)?;
@@ -162,10 +159,10 @@ impl Role {
             None => Capture::new(OutputPolicy::Capture),
             Some(handover) => Capture::forwarding(handover, printer(&self.news)),
         };
-        // For the thread that runs jobs, which is another: Python's handlers run there.
+        // Signals go to the thread that runs jobs, where Python's handlers run.
         owngil_ffi::block_signals();
         if let Some(readers) = self.readers.take() {
-            // Where it cannot be done, what C code prints is there when its buffer is full.
+            // If this fails, output of C code arrives only when C's buffer is full.
             let _ = catch_c_output();
             if let Err(error) = capture.read_process(readers) {
                 eprintln!("error: what programs print cannot be read: {error}");
@@ -189,11 +186,11 @@ impl Role {
         listen(asked, &requests)
     }
 
-    /// The life of the thread that starts Python, and ends the process.
+    /// Starts Python, runs jobs, and ends the process.
     fn work(self, monitor: &Arc<JobMonitor>) {
         let words = Arc::clone(&self.words);
         let monitor = Arc::clone(monitor);
-        // Jobs run on Python's main thread, where code may handle signals.
+        // Jobs run on Python's main thread, as only that may handle signals.
         let ran = self.start_python().and_then(|runtime| {
             let ran = runtime.on_main_thread(move |thread| self.run_jobs(&thread, &monitor))?;
             ran.map(|()| runtime)
@@ -219,7 +216,7 @@ impl Role {
         };
         runner.run(&mut interpreter, monitor);
         interpreter.wind_down_alone();
-        // There is no task that it could be kept with.
+        // The last output belongs to no task, so it is always sent.
         if let Some(Output { stdout, stderr }) = monitor.capture().finish() {
             let print = printer(&news);
             print(0, Stream::Stdout, &stdout, true);
@@ -243,7 +240,7 @@ impl Role {
 
     fn interpreter(&self, thread: &MainThread, monitor: &JobMonitor) -> Result<Interpreter> {
         let inherited = Inherited::now(self.setup.umask.is_some());
-        let inherited = inherited.map_err(|error| Error::Config(error.to_string()))?;
+        let inherited = inherited.map_err(|error| Error::config(error.to_string()))?;
         let memory = self.setup.memory();
         let mut interpreter =
             Interpreter::on_main_alone(thread, monitor, memory, &Arc::new(inherited))?;
@@ -265,7 +262,7 @@ impl Role {
 /// Runs jobs as they come.
 struct Runner {
     role: Role,
-    /// By their numbers in the pool's process.
+    /// Functions by their numbers in the pool's process.
     functions: HashMap<u32, Function>,
     /// The connection has ended.
     is_broken: bool,
@@ -278,18 +275,18 @@ impl Runner {
             self.run_some(interpreter, monitor, job);
             if interpreter.is_exhausted() && !is_reported {
                 is_reported = true;
-                // What is on its way by now is for another process.
+                // Jobs that are on their way now go to another process.
                 self.role.turn.take_back();
                 put(&self.role.news, &News::Exhausted, &[]);
             }
-            // What did not fit into the socket at once.
+            // Sends what did not fit into the socket.
             if lock(&self.role.news).send_all().is_err() {
                 return;
             }
         }
     }
 
-    /// Runs a job, and those after it that are there.
+    /// Runs a job, and the jobs after it that have arrived.
     fn run_some(&mut self, interpreter: &mut Interpreter, monitor: &JobMonitor, job: Job) {
         let news = Arc::clone(&self.role.news);
         let counts = self.role.setup.counts_memory;
@@ -311,7 +308,7 @@ impl Runner {
         );
     }
 
-    /// The next job, if it is there, and all reports are on their way.
+    /// The next job, if one has arrived and all reports are sent.
     fn next_at_hand(&mut self) -> Option<Job> {
         if self.is_broken || !lock(&self.role.news).is_empty() {
             return None;
@@ -332,7 +329,7 @@ impl Runner {
         None
     }
 
-    /// Waits for the next job; `None` at the end of the connection.
+    /// Waits for the next job. Returns `None` at the end of the connection.
     fn next_waiting(&mut self) -> Option<Job> {
         while !self.is_broken {
             if let Some(job) = self.take().ok()? {
@@ -346,7 +343,7 @@ impl Runner {
         None
     }
 
-    /// The next job that is whole and not taken back; it has begun.
+    /// Begins the next job that has arrived completely and was not taken back.
     fn take(&mut self) -> io::Result<Option<Job>> {
         let role = &mut self.role;
         while let Some((head, mut body)) = role.jobs.take::<JobHead>()? {
@@ -369,7 +366,7 @@ impl Runner {
     }
 }
 
-/// Tells the results of a job.
+/// Reports the results of a job.
 fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) -> io::Result<()> {
     let Sent {
         shape,
@@ -402,7 +399,7 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
     news.send().map(drop)
 }
 
-/// The ends of the pipes that this process's own output goes into.
+/// The reading ends of the pipes that this process's output goes into.
 fn take_readers(asked: &mut Reader, until: Instant) -> io::Result<Readers> {
     let mut end = || -> io::Result<OwnedFd> {
         asked
@@ -413,7 +410,7 @@ fn take_readers(asked: &mut Reader, until: Instant) -> io::Result<Readers> {
     Readers::of_descriptors(end()?, end()?)
 }
 
-/// What tasks print goes to the pool's process, which hands it on.
+/// Sends the output of tasks to the pool's process, which passes it on.
 fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
     let news = Arc::clone(news);
     Box::new(move |call, stream, text, is_last| {
@@ -424,13 +421,13 @@ fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
             n_bytes: text.len() as u64,
         };
         let mut news = lock(&news);
-        // The pool has gone: there is no one to report to.
+        // An error means that the pool has gone, and the output with it.
         let _ = news.put(&printed, &[text], None);
         let _ = news.send_all();
     })
 }
 
-/// Reads what the pool asks, until it has gone.
+/// Reads the pool's requests until the connection ends.
 fn listen(mut asked: Reader, requests: &Sender<Request>) -> ! {
     loop {
         match asked.take::<Request>() {
@@ -446,12 +443,12 @@ fn listen(mut asked: Reader, requests: &Sender<Request>) -> ! {
             Ok(Read::End) | Err(_) => break,
         }
     }
-    // The whole group: programs that the task has started are of no use to anybody.
+    // Kills the whole group, since programs that the task started are no longer needed.
     let _ = rustix::process::kill_current_process_group(Signal::KILL);
     leave(1)
 }
 
-/// Does what is asked, on a thread that may wait for the GIL.
+/// Answers requests, on a thread that may wait for the GIL.
 fn visit(monitor: &JobMonitor, requests: &Receiver<Request>, words: &Mutex<Writer>) {
     for Request { id, ask } in requests {
         let answer = match ask {
@@ -481,7 +478,7 @@ fn visit(monitor: &JobMonitor, requests: &Receiver<Request>, words: &Mutex<Write
     }
 }
 
-/// Says a word. Where the connection has ended, so will the process.
+/// Sends a word. Ignores errors: the process ends when the connection does.
 fn say(words: &Mutex<Writer>, word: &Word, body: &[&[u8]]) {
     let mut words = lock(words);
     let _ = words.put(word, body, None);

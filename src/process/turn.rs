@@ -1,10 +1,9 @@
-//! Turn: which job a worker process runs, known on both sides at any moment, also when it is dead.
+//! Turn: which job a worker process runs. Both sides know it at any moment, even after the process died.
 //!
-//! Several jobs may be on their way to it, so that it never waits for the next. Both sides see one number,
-//! which holds the job that it began last and a *revision*. It begins a job by one step that fails if the
-//! revision is not the one that the job was sent with. To take back what has not begun, the pool takes the
-//! revision one up, in one step too: what was sent before is not begun any more, and what had begun by
-//! then is reported.
+//! Several jobs may be on their way to the worker, so that it never waits for the next. Both sides share one number,
+//! which holds the job that began last and a *revision*. The worker begins a job with one atomic step, which fails if
+//! the revision is not the one that the job was sent with. The pool takes back all jobs that have not begun with one
+//! atomic step, too: it increments the revision, and the old number shows which jobs had begun.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,44 +14,44 @@ use owngil_ffi::Board;
 use crate::interpreter::Progress;
 use crate::payload::Encoding;
 
-/// How many bits of the number are the job's. Jobs count from 1, and have enough of them for a century.
+/// The bits of the number that hold the job. Jobs count from 1; 48 bits last for a century.
 const JOB_BITS: u32 = 48;
 
-/// Where on the board it is.
+/// The board's number that holds job and revision.
 const TURN: usize = 0;
 
-/// And where it learns how much memory is in use.
+/// The board's number for the memory in use.
 const MEMORY: usize = 1;
 
-/// And how many calls of the running job have ended.
+/// The board's number for how many calls of the running job have ended.
 const ENDED: usize = 2;
 
-/// And of how many the values are in the board's bytes, in the upper half; in the lower, how long those are.
+/// The board's number for the values in its bytes: how many, in the upper half, and their length, in the lower.
 const SAVED: usize = 3;
 
-/// And whether the job makes its calls, its function having been loaded.
+/// The board's number that is 1 once the job's function is loaded.
 const CALLS: usize = 4;
 
-/// And the last job whose further calls must not run.
+/// The board's number for the last job whose further calls must not run.
 const STOPPED: usize = 5;
 
-/// One side of it.
+/// One side's view of the board.
 #[derive(Debug)]
 pub(crate) struct Turn(Board);
 
-/// How far a job had come when its process ended.
+/// How far a job got before its process ended.
 #[derive(Debug, Default)]
 pub(crate) struct Remains {
     /// Whether its function was loaded.
     pub(crate) is_loaded: bool,
-    /// How many of its calls had ended. The next one ran.
+    /// How many of its calls had ended. The next one was running.
     pub(crate) n_ended: u32,
-    /// The values of the first ones.
+    /// How many calls, from the first on, have their values in `values`.
     pub(crate) n_saved: u32,
     pub(crate) values: Vec<u8>,
 }
 
-/// Writes down how far a job has come, call by call, and the values: small ones, as long as there is room.
+/// Records after each call how far a job has got, and the values as long as they fit.
 #[derive(Debug)]
 pub(super) struct Diary {
     turn: Turn,
@@ -89,7 +88,7 @@ impl Progress for Diary {
         self.is_full |= !values.buffers().is_empty();
         self.is_full = self.is_full || !self.turn.0.write(self.n_written, new);
         let numbers = &self.turn.0;
-        // The bytes are there before it is said that they are.
+        // The bytes are written before the number that announces them.
         if !self.is_full {
             self.n_written += new.len();
             let saved = u64::from(n) << 32 | self.n_written as u64;
@@ -100,7 +99,7 @@ impl Progress for Diary {
 }
 
 impl Turn {
-    /// The pool's side, and the file by which the other is opened.
+    /// The pool's side, and the file with which the worker opens the other.
     pub(super) fn create() -> io::Result<(Turn, OwnedFd)> {
         let (board, file) = Board::create()?;
         Ok((Turn(board), file))
@@ -111,7 +110,7 @@ impl Turn {
         Ok(Turn(Board::open(file)?))
     }
 
-    /// Begins a job, unless it was taken back. What the one before has given is on its way.
+    /// Begins a job, unless it was taken back. The results of the job before it have been sent.
     #[inline]
     pub(super) fn begin(&self, job: u64, revision: u16) -> bool {
         self.0.number(CALLS).store(0, Ordering::Relaxed);
@@ -129,13 +128,13 @@ impl Turn {
         false
     }
 
-    /// Which job began last; 0 for none.
+    /// The number of the job that began last; 0 for none.
     pub(crate) fn begun(&self) -> u64 {
         split(self.number().load(Ordering::Acquire)).0
     }
 
-    /// Takes back all jobs that have not begun: which one began last, and the revision from now on. Either
-    /// side may: a worker that can run no more does so before it says it.
+    /// Takes back all jobs that have not begun. Returns the job that began last, and the new revision. Either side may
+    /// call this: a worker that can run no more jobs does so before it reports that.
     pub(crate) fn take_back(&self) -> (u64, u16) {
         let number = self.number();
         let mut now = number.load(Ordering::Acquire);
@@ -150,12 +149,12 @@ impl Turn {
         }
     }
 
-    /// Has the worker make no further call of that job.
+    /// Keeps the worker from making further calls of that job.
     pub(crate) fn stop(&self, job: u64) {
         self.0.number(STOPPED).store(job, Ordering::Relaxed);
     }
 
-    /// How far the job had come that began last, once the process has ended.
+    /// How far the last job got, once the process has ended.
     pub(super) fn remains(&mut self) -> Remains {
         let is_loaded = self.0.number(CALLS).load(Ordering::Acquire) > 0;
         let n_ended = self.0.number(ENDED).load(Ordering::Acquire) as u32;
@@ -175,14 +174,14 @@ impl Turn {
         }
     }
 
-    /// Says how much memory is in use.
+    /// Records how much memory is in use.
     pub(super) fn note_memory(&self, n_bytes: usize) {
         self.0
             .number(MEMORY)
             .store(n_bytes as u64, Ordering::Relaxed);
     }
 
-    /// How much memory was in use when it was said last.
+    /// The memory in use that was recorded last.
     pub(super) fn memory(&self) -> usize {
         self.0.number(MEMORY).load(Ordering::Relaxed) as usize
     }

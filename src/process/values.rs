@@ -1,8 +1,8 @@
 //! Values: encoded values on their way to another process.
 //!
-//! Their bytes go over the socket. So do small buffers; large ones go as one sealed memory file, which the
-//! other side maps: it reads the very pages that were written here. A large one that came that way, or was
-//! written into a file to begin with, goes on as the file that it is in, and is not copied at all.
+//! Their bytes and small buffers go over the socket. Large buffers go as one sealed memory file, which the other side
+//! maps, so it reads the same pages that were written here. A large buffer that is in such a file already is sent as
+//! that file, without a copy.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,19 +15,18 @@ use super::link::{Reader, malformed};
 use crate::bytes::Bytes;
 use crate::payload::{Buffer, memfd};
 
-/// From how many bytes of buffers on they go as a file. Up to there, to write them twice and read them
-/// twice costs less than to make a file and to map it.
+/// From this many bytes on, buffers go as a file. Below, copying them through the socket costs less than creating and
+/// mapping a file.
 const FILE_FROM: usize = 128 << 10;
 
-/// What is sent of encoded values: how they follow, the buffers that go over the socket, and the file with
-/// the others.
+/// Encoded values, ready to be sent: their layout, and their buffers, either for the socket or as a file.
 pub(super) struct Sent<'b> {
     pub(super) shape: Shape,
     pub(super) inline: Vec<&'b [u8]>,
     pub(super) file: Option<OwnedFd>,
 }
 
-/// How encoded values are sent.
+/// Prepares encoded values for sending.
 pub(super) fn send(values: &Bytes) -> io::Result<Sent<'_>> {
     let buffers: Vec<&[u8]> = values.buffers().iter().map(|buffer| &**buffer).collect();
     let n_bytes: usize = buffers.iter().map(|buffer| buffer.len()).sum();
@@ -64,7 +63,7 @@ pub(super) fn send(values: &Bytes) -> io::Result<Sent<'_>> {
     })
 }
 
-/// The encoded values at the start of `body`, which is what is left after them.
+/// Takes the encoded values from the start of `body`, and leaves the rest there.
 pub(super) fn receive(shape: &Shape, body: &mut Vec<u8>, reader: &mut Reader) -> io::Result<Bytes> {
     let n_bytes = length(shape.n_bytes)?;
     let whole = match shape.has_file {
@@ -157,7 +156,7 @@ mod tests {
         assert_eq!(shape.buffers, [(5, FILE_FROM as u64)]);
         let mapping = Mapping::open(file.unwrap()).unwrap();
         assert_eq!(mapping.as_ref().len(), LARGE);
-        // Beside one that is not, both are written.
+        // Next to a buffer that is in no file, both are written into a new one.
         let other = Buffer::from(vec![2; 9]);
         let both = through(&Bytes::of(vec![0], vec![part.clone(), other.clone()]));
         assert_eq!(both.buffers(), [part, other]);

@@ -177,12 +177,18 @@ def catch(descriptor, write, environment, forked):
 
     _replace("system", system)
 
+    _catch_descriptors(descriptor, write, own)
+    if environment is None:
+        # The main interpreter's, which may fork.
+        _catch_forks(own, forked)
+
+
+def _catch_descriptors(descriptor, write, own):
+    """Has calls that name descriptors 0, 1 and 2 use the task's."""
     posix_read, posix_write, posix_dup = posix.read, posix.write, posix.dup
 
     def caught_read(fd, length, /):
         return posix_read(own(fd) if fd == 0 else fd, length)
-
-    _replace("read", caught_read)
 
     def caught_write(fd, data, /):
         if type(fd) is int and fd in (1, 2) and descriptor(fd) is not None:
@@ -191,19 +197,22 @@ def catch(descriptor, write, environment, forked):
             return len(data)
         return posix_write(fd, data)
 
+    _replace("read", caught_read)
     _replace("write", caught_write)
-    if environment is None:
-        # The main interpreter's, which may fork.
-        # By threads, each of which may do so.
-        targets, thread = {}, _thread.get_ident
-        os.register_at_fork(
-            before=lambda: targets.update({thread(): (own(1), own(2))}),
-            after_in_parent=lambda: targets.pop(thread()),
-            after_in_child=lambda: (forked(), _print_to(targets[thread()])),
-        )
-        _replace("closerange", _refuse_range)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
     _ask_descriptors(own)
+
+
+def _catch_forks(own, forked):
+    """Has a process that is forked off print where the task does."""
+    # By threads, each of which may fork.
+    targets, thread = {}, _thread.get_ident
+    os.register_at_fork(
+        before=lambda: targets.update({thread(): (own(1), own(2))}),
+        after_in_parent=lambda: targets.pop(thread()),
+        after_in_child=lambda: (forked(), _print_to(targets[thread()])),
+    )
+    _replace("closerange", _refuse_range)
 
 
 def _print_to(descriptors):

@@ -24,8 +24,8 @@ impl Why {
     /// The outcome of a call that stood there.
     pub(crate) fn error(self, stack: Option<Box<Stack>>) -> Error {
         match self {
-            Why::Cancelled => Error::Cancelled(stack),
-            Why::TimedOut => Error::TimedOut(stack),
+            Why::Cancelled => Error::Cancelled { stack },
+            Why::TimedOut => Error::TimedOut { stack },
             Why::Refused => {
                 Error::refused("what the call needs was refused, and it went on without")
             }

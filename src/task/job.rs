@@ -369,8 +369,8 @@ impl Drop for Promise {
     fn drop(&mut self) {
         if self.recipient.is_some() {
             let error = match std::thread::panicking() {
-                true => Error::WorkerLost("it panicked".to_owned()),
-                false => Error::Cancelled(None),
+                true => Error::lost("it panicked"),
+                false => Error::cancelled(None),
             };
             self.tell(Results::all_failed(self.n, &error));
         }

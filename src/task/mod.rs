@@ -56,7 +56,8 @@ pub struct Task<T> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Completed<T> {
-    /// The position of the call's input among the inputs, or of the task in its [`TaskSet`], counted from 0.
+    /// The position of the call's input among the inputs, or of the task in its [`TaskSet`], counted from 0. For a
+    /// task alone, the number that [`TaskBuilder::index`](crate::TaskBuilder::index) gave it, or one of its own.
     pub index: u64,
     /// The value, or why there is none.
     pub result: Result<T>,
@@ -124,7 +125,7 @@ impl<T: DeserializeOwned> Task<T> {
     pub fn wait_completed(self) -> Completed<T> {
         let results = self.slot.wait();
         Completed {
-            index: 0,
+            index: self.slot.index(),
             result: results.only_result(),
             output: results.only_output(),
             timing: results.only_timing(),
@@ -190,7 +191,7 @@ mod tests {
             .out()
             .extend_from_slice(Payload::new(&7).unwrap().as_bytes());
         collecting.end_call(Ok(()));
-        collecting.end_call(Err(Error::Cancelled(None)));
+        collecting.end_call(Err(Error::cancelled(None)));
         collecting.printed(Output {
             stdout: b"hello".to_vec(),
             stderr: Vec::new(),
@@ -213,7 +214,7 @@ mod tests {
         let second = items.next_item::<i32>().unwrap();
         assert_eq!(
             (second.result, second.output.stdout),
-            (Err(Error::Cancelled(None)), b"hello".into())
+            (Err(Error::cancelled(None)), b"hello".into())
         );
         // A value of the wrong shape is an error of its own and hides nothing after it.
         assert!(matches!(
@@ -230,7 +231,7 @@ mod tests {
         assert!(!task.is_finished());
         assert!(task.wait_timeout(Duration::ZERO).is_none());
         drop(job(1, Recipient::Task(slot)));
-        assert_eq!(task.wait(), Err(Error::Cancelled(None)));
+        assert_eq!(task.wait(), Err(Error::cancelled(None)));
 
         let (sender, receiver) = crossbeam_channel::unbounded();
         drop(job(3, Recipient::Collector(5, sender)));

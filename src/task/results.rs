@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Completed, Timing};
 use crate::bytes::Bytes;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WorkerLost};
 use crate::output::Output;
 use crate::payload::{self, CrossingError, Encoding, Reader};
 use crate::wire::{self, Failure};
@@ -61,9 +61,9 @@ impl Collecting {
     fn fail(&mut self, error: &Error) {
         self.n_failed += 1;
         let record = wire::encode(&Failure::from(error)).or_else(|reason| {
-            wire::encode(&Failure::Lost(format!(
+            wire::encode(&Failure::Lost(WorkerLost::new(format!(
                 "its failure could not be encoded: {reason}"
-            )))
+            ))))
         });
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
     }
@@ -175,7 +175,7 @@ impl Results {
     #[cold]
     pub(crate) fn is_cancelled(&self) -> bool {
         let reader = self.bytes.reader();
-        reader.peek() == Ok(FAILED) && matches!(failure(reader).0, Error::Cancelled(_))
+        reader.peek() == Ok(FAILED) && matches!(failure(reader).0, Error::Cancelled { .. })
     }
 
     /// The end of a batch of one call, whose value `decode` reads.
@@ -320,7 +320,7 @@ impl Items {
         self.position = reader.position();
         self.at += 1;
         Some(match result {
-            Err(Error::Cancelled(stack)) if self.is_late => Err(Error::TimedOut(stack)),
+            Err(Error::Cancelled { stack }) if self.is_late => Err(Error::timed_out(stack)),
             result => result,
         })
     }
@@ -375,7 +375,7 @@ fn failure(mut reader: Reader<'_>) -> (Error, usize) {
     let record = reader.u8().and_then(|_| reader.block());
     let error = match record.map(wire::decode::<Failure>) {
         Ok(Ok(failure)) => failure.into(),
-        Ok(Err(reason)) => Error::WorkerLost(format!("its failure was unreadable: {reason}")),
+        Ok(Err(reason)) => Error::lost(format!("its failure was unreadable: {reason}")),
         Err(error) => Error::Value(error),
     };
     (error, reader.position())

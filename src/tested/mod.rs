@@ -68,7 +68,7 @@ impl List {
     ///
     /// [`Error::Config`] for a file that cannot be read, or that is no such list.
     pub fn with_file(self, path: &Path) -> Result<List> {
-        let wrong = |why: String| Error::Config(format!("{}: {why}", path.display()));
+        let wrong = |why: String| Error::config(format!("{}: {why}", path.display()));
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self),
             text => text.map_err(|error| wrong(error.to_string()))?,

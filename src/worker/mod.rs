@@ -96,7 +96,7 @@ impl FromStr for Backend {
     fn from_str(name: &str) -> Result<Backend> {
         let known = Backend::NAMES.iter().find(|(known, _)| *known == name);
         known.map(|(_, backend)| *backend).ok_or_else(|| {
-            Error::Config(format!(
+            Error::config(format!(
                 "no backend {name:?}: there are auto, interpreter, process and thread"
             ))
         })
@@ -293,7 +293,7 @@ mod tests {
             let mut job = Some(job);
             while let Some(Job { batch, promise }) = job {
                 self.0 += batch.len();
-                promise.keep(Results::all_failed(batch.len(), &Error::Cancelled(None)));
+                promise.keep(Results::all_failed(batch.len(), &Error::cancelled(None)));
                 job = next();
             }
         }

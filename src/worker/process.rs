@@ -1,9 +1,9 @@
 //! The backend `process`: a worker process for each worker, whose thread sends it jobs and gets results.
 //!
-//! Where jobs are short, several are on their way to the process at once (the *window*), so that it does
-//! not wait for the next while its results travel. The first of them stands at the monitor as the one that
-//! runs. When that takes longer than expected, those after it are taken back and queued again, since
-//! other workers may be free, and since they are not to begin once they are cancelled.
+//! If jobs are short, several are on their way to the process at once (the *window*), so that it does not wait for the
+//! next while results travel. The monitor shows the first of them as the running job. When that takes longer than
+//! expected, the jobs after it are taken back and queued again: other workers may be free, and a queued job can still
+//! be cancelled.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,23 +19,23 @@ use crate::spin::spin;
 use crate::task::{Batch, Job, Promise, Results};
 use crate::worker::{Back, Lingering, Worker, WorkerSettings};
 
-/// How much work may be on its way to a process, going by what the last jobs took.
+/// How much work may be on its way to a process, estimated from the last jobs.
 const AHEAD: Duration = Duration::from_micros(600);
 
-/// The most jobs that may.
+/// The largest window.
 const WINDOW_MAX: usize = 64;
 
-/// How long a job may take before those after it are taken back.
+/// How long a job may run before the jobs after it are taken back.
 const LONG: Duration = Duration::from_millis(2);
 
-/// How often it is looked whether a process is there that says nothing. The end of its connection tells
-/// that at once, unless another process has got hold of that.
+/// How often to check that a silent process still exists. Normally the end of its connection shows that at once, but
+/// another process may have inherited the connection.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether the calls of a batch have been cancelled that have not begun.
+/// How often to check whether the remaining calls of a batch were cancelled.
 const LOOK_AT_CALLS: Duration = Duration::from_millis(50);
 
-/// Starts a process, and waits until it is ready.
+/// Starts a worker process, and waits until it is ready.
 pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Result<ProcessWorker> {
     let child = Child::start(Settings {
         program: settings.program.as_deref(),
@@ -71,13 +71,13 @@ pub(super) struct ProcessWorker {
     child: Child,
     monitor: Arc<JobMonitor>,
     grace: Duration,
-    /// Jobs that were sent and whose results are not back, in their order.
+    /// Jobs that were sent and have not returned results, in order.
     window: VecDeque<Sent>,
-    /// Counts jobs.
+    /// How many jobs were sent, which numbers them.
     n_sent: u64,
-    /// How many jobs may be in the window.
+    /// The size of the window.
     limit: usize,
-    /// What a job takes, going by the last ones.
+    /// The mean duration of the last jobs.
     mean: Duration,
     state: ProcessState,
 }
@@ -85,9 +85,9 @@ pub(super) struct ProcessWorker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProcessState {
     Sound,
-    /// It runs no more jobs.
+    /// The process runs no more jobs.
     Exhausted,
-    /// It is gone.
+    /// The process has ended.
     Lost,
 }
 
@@ -95,9 +95,9 @@ enum ProcessState {
 struct Sent {
     number: u64,
     batch: Batch,
-    /// That of the first lies at the monitor.
+    /// `None` for the first job, whose promise the monitor holds.
     promise: Option<Promise>,
-    /// No other worker may run it.
+    /// Whether only this worker may run it.
     is_own: bool,
 }
 
@@ -141,7 +141,7 @@ impl Worker for ProcessWorker {
         } = *self;
         let capture = monitor.capture();
         child.retire(grace, |stream, text| {
-            // There is no task that it could be too much for.
+            // The error is about a task's limit, and this output belongs to no task.
             let _ = capture.write(stream, text);
         });
         capture.finish_last();
@@ -150,11 +150,11 @@ impl Worker for ProcessWorker {
 }
 
 impl ProcessWorker {
-    /// Sends a job, and has it begin if it is the only one.
+    /// Sends a job. If it is the only one, it becomes the running job.
     fn take_on(&mut self, job: Job, is_own: bool, due: &dyn Fn(Instant)) -> io::Result<()> {
         let Job { batch, promise } = job;
         if batch.is_cancelled() {
-            let cancelled = Error::Cancelled(None);
+            let cancelled = Error::cancelled(None);
             let results = Results::all_failed(batch.len().max(1), &cancelled);
             self.monitor.keep(promise, results);
             return Ok(());
@@ -175,7 +175,7 @@ impl ProcessWorker {
         put
     }
 
-    /// Puts a job at the monitor that has not been sent; `false` if it is not to run.
+    /// Makes a job that has not been sent the monitor's running job. Returns `false` if it must not run.
     fn begin_unsent(&self, sent: &mut Sent, due: &dyn Fn(Instant)) -> bool {
         let Some(promise) = sent.promise.take() else {
             return true;
@@ -193,7 +193,7 @@ impl ProcessWorker {
         }
     }
 
-    /// Sends as many jobs as may be on their way.
+    /// Fills the window.
     fn fill(
         &mut self,
         due: &dyn Fn(Instant),
@@ -202,7 +202,7 @@ impl ProcessWorker {
     ) {
         while self.window.len() < self.limit && failed.is_ok() {
             let Some(job) = next() else {
-                // Others may come for what is queued next.
+                // The queue is empty, so other workers may be idle: leave them the next jobs.
                 self.limit = self.window.len().max(1);
                 break;
             };
@@ -213,7 +213,7 @@ impl ProcessWorker {
         }
     }
 
-    /// Waits for what the process tells, and does what follows from it.
+    /// Waits for reports of the process, and acts on them.
     fn go_on(&mut self, due: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<()> {
         let found = spin(|| match self.child.read() {
             Ok(Read::Nothing) => None,
@@ -235,7 +235,7 @@ impl ProcessWorker {
                 }
                 Event::Exhausted => {
                     self.state = ProcessState::Exhausted;
-                    // One may have begun meanwhile: it stays, and is waited for.
+                    // A job that has begun meanwhile stays in the window.
                     let begun = self.child.take_back();
                     self.give_back(begun, back);
                     self.begin_first(due);
@@ -256,7 +256,7 @@ impl ProcessWorker {
         let first = self.window.front();
         let limit = match first {
             _ if !is_alone => LONG,
-            // Its calls after the one that runs may be cancelled.
+            // The calls after the running one may be cancelled.
             Some(first) if first.batch.len() > 1 => LOOK_AT_CALLS,
             _ => LOOK,
         };
@@ -291,7 +291,7 @@ impl ProcessWorker {
         let elapsed = results.elapsed();
         self.mean = (7 * self.mean + elapsed) / 8;
         if self.monitor.capture().is_dirty() {
-            // What it printed after the last call whose end was reported, by it or from outside.
+            // Output since the last call whose end was reported.
             self.monitor.capture().finish();
         }
         let (_, promise) = self.monitor.end_remote(Some(ran));
@@ -306,7 +306,7 @@ impl ProcessWorker {
         Ok(())
     }
 
-    /// Has the first job stand at the monitor, which was sent before and may run by now.
+    /// Makes the first job, which was sent and may already run, the monitor's running job.
     fn begin_first(&mut self, due: &dyn Fn(Instant)) {
         if let Some(first) = self.window.front_mut()
             && let Some(promise) = first.promise.take()
@@ -318,18 +318,18 @@ impl ProcessWorker {
         }
     }
 
-    /// Lets more jobs be on their way, up to twice as many as have just ended.
+    /// Enlarges the window by the number of jobs that have just ended, up to its limit.
     fn widen(&mut self, n_ended: usize) {
         let mean = self.mean.max(Duration::from_micros(1));
         let fitting = AHEAD.as_nanos() / mean.as_nanos() + 1;
         let most = usize::try_from(fitting).unwrap_or(1).min(WINDOW_MAX);
-        // One that takes as long as it takes to send it another is always sent the next.
+        // Short jobs always have a successor on its way, since sending one takes as long as running one.
         let most = if self.mean < LONG { most.max(2) } else { 1 };
         self.limit = (self.limit + n_ended).min(most);
     }
 
-    /// Takes back the jobs that have not begun, and gives them back; one that is at the monitor stays, and
-    /// is sent again.
+    /// Takes back the jobs that have not begun, and queues them again. The monitor's running job stays, and is sent
+    /// again.
     fn take_back(&mut self, _: &dyn Fn(Instant), back: &dyn Fn(Back)) -> io::Result<()> {
         let begun = self.child.take_back();
         let mut kept = VecDeque::new();
@@ -354,7 +354,7 @@ impl ProcessWorker {
         self.child.send()
     }
 
-    /// Gives back the jobs after that one. The process runs none of them.
+    /// Queues the jobs after that one again. The process runs none of them.
     fn give_back(&mut self, begun: u64, back: &dyn Fn(Back)) {
         for mut sent in std::mem::take(&mut self.window) {
             if sent.number <= begun {
@@ -376,33 +376,34 @@ impl ProcessWorker {
         }
     }
 
-    /// The process is gone: the job that ran is lost with it, the others are given back.
+    /// After the end of the process: its running job is lost, and the others are queued again.
     fn lose(&mut self, error: Option<io::Error>, _: &dyn Fn(Instant), back: &dyn Fn(Back)) {
         self.state = ProcessState::Lost;
-        let mut reason = self.child.obituary();
+        let mut lost = self.child.obituary();
         if let Some(error) = error.filter(|error| error.kind() == io::ErrorKind::InvalidData) {
-            reason = format!("{reason}: {error}");
+            lost.reason = format!("{}: {error}", lost.reason);
         }
-        tracing::warn!(worker = self.monitor.worker(), %reason, "lost");
+        tracing::warn!(worker = self.monitor.worker(), reason = lost.reason, "lost");
         let capture = self.monitor.capture();
         self.child
             .last_words(|stream, text| capture.take(stream, text));
         if let Some(first) = self.window.front()
             && first.number <= self.child.begun()
         {
-            self.lose_first(Error::WorkerLost(reason), back);
+            let lost = lost.calling(self.monitor.worker(), first.batch.function());
+            self.lose_first(lost.into(), back);
         }
         self.give_back(0, back);
     }
 
-    /// Of the first job the call is lost that ran. What those before it gave is there if it was small; those
-    /// after it are for another process.
+    /// Loses the running call of the first job. The calls before it keep their values if those were recorded, and the
+    /// calls after it go to another process.
     fn lose_first(&mut self, error: Error, back: &dyn Fn(Back)) {
         let Some(Sent { batch, is_own, .. }) = self.window.pop_front() else {
             return;
         };
         let remains = self.child.remains();
-        // One whose function cannot even be loaded is not tried again for each of its calls.
+        // If the function was not loaded, all calls are lost: another process would probably die as well.
         let n_begun = match remains.is_loaded {
             true => (remains.n_ended + 1).min(batch.len()),
             false => batch.len(),
@@ -418,7 +419,7 @@ impl ProcessWorker {
         lost.add_timing(self.monitor.timing());
         let kept = self.monitor.capture().finish();
         lost.add_output(kept.unwrap_or_default());
-        // A batch without calls, which only loads its function, has one outcome too.
+        // A batch without calls only loads its function, and has one outcome.
         let lost = match batch.len() {
             0 => Results::all_failed(1, &error),
             _ => lost,

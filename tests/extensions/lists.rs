@@ -15,7 +15,7 @@ fn a_list_of_your_own_is_read_or_its_error_names_the_line() {
     fs::write(&path, "a\ta\t3.13\t1\t2\ttried\n").unwrap();
     assert_eq!(read().unwrap().packages().count(), n_shipped + 1);
     fs::write(&path, "a\ta\t3.13\n").unwrap();
-    let Err(Error::Config(why)) = read() else {
+    let Err(Error::Config { message: why, .. }) = read() else {
         panic!("{:?}", read())
     };
     assert!(

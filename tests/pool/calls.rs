@@ -1,12 +1,13 @@
 //! Pools: calls, tasks, maps, broadcasts, output and errors, on every backend.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use crate::support::{self, BACKENDS, alone, builder, f, pool, rows};
-use owngil::{Backend, Error, ExceptionKind, Payload, Pool, Task, Value, keywords};
+use owngil::{Backend, Error, ExceptionKind, Payload, Pool, Stack, Task, Value, keywords};
 use serde::{Deserialize, Serialize};
 
 const IDENTITY: &str = "def f(x):\n    return x\n";
@@ -225,6 +226,18 @@ def f(kind):
             odd.traceback()
         );
         assert!(!odd.traceback().contains("owngil>"), "{}", odd.traceback());
+        let frames: Vec<_> = odd
+            .frames()
+            .iter()
+            .map(|at| (&*at.function, at.line))
+            .collect();
+        assert_eq!(frames, [("f", 11)], "{:?}", odd.frames());
+        let source = odd.source().unwrap();
+        assert_eq!(source.to_string(), "KeyError: 'missing'");
+        assert!(source.source().is_none());
+        let deep = error("deep");
+        assert_eq!(deep.frames().len(), Stack::N_FRAMES_MAX);
+        assert!(deep.frames().iter().all(|at| at.function == "f"));
         for (kind, expected) in [
             ("exit", ExceptionKind::SystemExit),
             ("interrupt", ExceptionKind::KeyboardInterrupt),
@@ -340,7 +353,7 @@ def f(begun, go_on):
         assert_eq!(done, [Ok("done".to_owned())]);
         assert!(!cancelled.is_empty());
         for outcome in cancelled {
-            assert_eq!(*outcome, Err(Error::Cancelled(None)));
+            assert_eq!(*outcome, Err(Error::cancelled(None)));
         }
         assert_eq!(pool.call::<i32, _>(&f(IDENTITY), 1), Ok(1));
     }
@@ -450,7 +463,7 @@ def f(path):
         std::thread::scope(|scope| {
             let dropper = scope.spawn(move || drop(pool));
             for task in queued {
-                assert_eq!(task.wait(), Err(Error::Cancelled(None)));
+                assert_eq!(task.wait(), Err(Error::cancelled(None)));
             }
             std::fs::write(&gate, "").unwrap();
             assert_eq!(running.wait(), Ok(1));
@@ -517,7 +530,7 @@ def f(ms):
         let pool = pool(backend, 2);
         let began = SystemTime::now();
         let inputs = (0..10u64).chain(vec![0; 500]);
-        for completed in pool.map::<usize, _>(&sleep, inputs).timed().completed() {
+        for completed in pool.map::<usize, _>(&sleep, inputs).timed(true).completed() {
             let timing = completed.timing.unwrap();
             let ms = Some(completed.index).filter(|ms| *ms < 10).unwrap_or(0);
             assert!(timing.elapsed >= Duration::from_millis(ms) && timing.began >= began);
@@ -543,7 +556,7 @@ def f(how):
         let pool = builder(backend, 1).time_limit(limit).build().unwrap();
         let ways = [false, true];
         let ways = &ways[..if backend == Backend::Process { 2 } else { 1 }];
-        for completed in pool.map::<(), _>(&wait, ways).timed().completed() {
+        for completed in pool.map::<(), _>(&wait, ways).timed(true).completed() {
             assert!(completed.result.is_err());
             let timing = completed.timing.unwrap();
             assert!(
@@ -561,7 +574,7 @@ fn a_chunk_that_is_given_goes_to_one_worker_as_a_whole() {
         let identity = f(IDENTITY);
         let map = pool.map_unordered::<usize, _>(&identity, 0..210);
         let mut workers = vec![None; 210];
-        for completed in map.timed().chunk(20).completed() {
+        for completed in map.timed(true).chunk(20).completed() {
             let index = completed.index as usize;
             assert_eq!(completed.result.unwrap(), index);
             workers[index] = Some(completed.timing.unwrap().worker);

@@ -123,12 +123,12 @@ fn a_future_that_loses_a_race_is_cancelled() {
 
 #[test]
 fn ten_thousand_are_awaited_at_once_over_a_short_queue() {
-    let pool = Arc::new(Pool::builder().workers(2).queue_limit(8).build().unwrap());
+    let pool = Pool::builder().workers(2).queue_limit(8).build().unwrap();
     let double = f("def f(x): return 2 * x");
     let sum: u64 = runtime().block_on(async {
         let mut all = JoinSet::new();
         for number in 0..10_000_u64 {
-            let pool = Arc::clone(&pool);
+            let pool = pool.clone();
             all.spawn(async move { pool.call_async::<u64, _>(&double, number).await });
         }
         let values = all.join_all().await;
@@ -157,7 +157,7 @@ def f(x):
         // A deadline holds before the queue too.
         let late = pool.task(&echo).args(4).deadline(Duration::from_millis(30));
         let late: Task<()> = late.submit_async().await.unwrap();
-        assert_eq!(late.await, Err(Error::TimedOut(None)));
+        assert_eq!(late.await, Err(Error::timed_out(None)));
         // An argument that cannot cross is an error at once, without room in the queue.
         let wrong = pool.submit_async::<(), _>(&echo, owngil::keywords((), &1));
         assert!(matches!(wrong.await, Err(Error::Value(_))));
@@ -200,7 +200,7 @@ fn waits_for_room_fail_when_the_pool_ends() {
         });
         for task in tasks {
             match (name, block_on(task)) {
-                ("cancel", Err(Error::Cancelled(_))) | ("shutdown", Ok(_)) => {}
+                ("cancel", Err(Error::Cancelled { .. })) | ("shutdown", Ok(_)) => {}
                 (_, outcome) => panic!("{name}: {outcome:?}"),
             }
         }
@@ -223,7 +223,7 @@ fn waits_for_room_fail_when_no_worker_is_left() {
     let mut waiting = pool.submit_async::<(), _>(&deaf, gate.fd);
     assert!(block_on(once(&mut waiting)).is_pending());
     running.cancel();
-    assert!(matches!(block_on(running), Err(Error::Cancelled(_))));
+    assert!(matches!(block_on(running), Err(Error::Cancelled { .. })));
     assert!(matches!(block_on(waiting), Err(Error::WorkerLost(_))));
     assert!(matches!(block_on(queued), Err(Error::WorkerLost(_))));
     // The worker ends with its call.
@@ -262,7 +262,7 @@ fn any_runtime_will_do() {
 }
 
 #[cfg(feature = "stream")]
-mod stream {
+pub(super) mod stream {
     use std::cell::Cell;
     use std::future::poll_fn;
     use std::pin::Pin;
@@ -276,7 +276,7 @@ mod stream {
         poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
     }
 
-    async fn all<S: Stream + Unpin>(mut stream: S) -> Vec<S::Item> {
+    pub(crate) async fn all<S: Stream + Unpin>(mut stream: S) -> Vec<S::Item> {
         let mut items = Vec::new();
         while let Some(item) = next(&mut stream).await {
             items.push(item);

@@ -3,6 +3,7 @@
 mod calls;
 mod function;
 mod futures;
+mod handles;
 mod loading;
 mod output;
 mod stats;

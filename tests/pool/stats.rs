@@ -200,9 +200,9 @@ def f(fd, notes):
     noted.read_exact(&mut [0]).unwrap();
     let queued: Task<i32> = pool.submit(&reciprocal, 1).unwrap();
     queued.cancel();
-    assert_eq!(queued.wait(), Err(Error::Cancelled(None)));
+    assert_eq!(queued.wait(), Err(Error::cancelled(None)));
     running.cancel();
-    assert!(matches!(running.wait(), Err(Error::Cancelled(_))));
+    assert!(matches!(running.wait(), Err(Error::Cancelled { .. })));
     // By another worker.
     assert_eq!(pool.call::<i32, _>(&reciprocal, 1), Ok(1));
     let stats = at_rest(&pool);

@@ -160,7 +160,7 @@ fn one_task_is_cancelled_and_the_others_go_on() {
     tasks.get(0).unwrap().cancel();
     let cancelled = tasks.next_timeout(LONG).unwrap();
     assert_eq!(cancelled.index, 0);
-    assert!(matches!(cancelled.result, Err(Error::Cancelled(_))));
+    assert!(matches!(cancelled.result, Err(Error::Cancelled { .. })));
     release(&mut releases[1]);
     assert_eq!(index(tasks.next_timeout(LONG)), 1);
 }
@@ -174,7 +174,7 @@ fn all_tasks_are_cancelled_and_their_outcomes_come() {
     let mut indices: Vec<_> = (0..5)
         .map(|_| {
             let completed = tasks.next_timeout(LONG).unwrap();
-            assert!(matches!(completed.result, Err(Error::Cancelled(_))));
+            assert!(matches!(completed.result, Err(Error::Cancelled { .. })));
             completed.index
         })
         .collect();
@@ -265,7 +265,7 @@ fn tasks_of_a_pool_that_ends_come_with_an_error() {
     drop(pool);
     for _ in 0..3 {
         let completed = tasks.next_timeout(LONG).unwrap();
-        assert!(matches!(completed.result, Err(Error::Cancelled(_))));
+        assert!(matches!(completed.result, Err(Error::Cancelled { .. })));
     }
     assert_eq!(tasks.next(), None);
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{self, WORKER, alone, builder, f, pool, soon};
-use owngil::{Backend, Buffer, Error, OutputPolicy, Pool, Task};
+use owngil::{Backend, Buffer, Error, OutputPolicy, Pool, Task, WorkerLost};
 use serde_bytes::ByteBuf;
 
 /// Ways for a process to die, by number.
@@ -60,9 +60,9 @@ fn kill(process: u32) -> bool {
     status.unwrap().success()
 }
 
-fn lost(outcome: owngil::Result<usize>) -> String {
+fn lost(outcome: owngil::Result<usize>) -> WorkerLost {
     match outcome {
-        Err(Error::WorkerLost(reason)) => reason,
+        Err(Error::WorkerLost(lost)) => *lost,
         other => panic!("{other:?}"),
     }
 }
@@ -72,23 +72,34 @@ fn each_way_to_die_ends_one_task_and_says_how() {
     let pool = pool(Backend::Process, 2);
     let die = f(DIE);
     let ways = [
-        ("a fault", "signal 11 (SIGSEGV"),
-        ("os._exit", "status 3"),
-        ("abort", "signal 6 (SIGABRT"),
-        ("SIGKILL", "signal 9 (SIGKILL"),
-        ("SIGTERM", "signal 15"),
-        ("os._exit on another thread", "status 0"),
-        ("all descriptors closed", "closed its connection"),
-        ("exec", "status 0"),
-        ("a limit on CPU time", "signal 9"),
-        ("C's exit", "status 7"),
+        ("a fault", "signal 11 (SIGSEGV", Some(11), None),
+        ("os._exit", "status 3", None, Some(3)),
+        ("abort", "signal 6 (SIGABRT", Some(6), None),
+        ("SIGKILL", "signal 9 (SIGKILL", Some(9), None),
+        ("SIGTERM", "signal 15", Some(15), None),
+        ("os._exit on another thread", "status 0", None, Some(0)),
+        (
+            "all descriptors closed",
+            "closed its connection",
+            None,
+            None,
+        ),
+        ("exec", "status 0", None, Some(0)),
+        ("a limit on CPU time", "signal 9", Some(9), None),
+        ("C's exit", "status 7", None, Some(7)),
     ];
-    for (way, (name, part)) in ways.iter().enumerate() {
+    for (way, (name, part, signal, status)) in ways.iter().enumerate() {
         let task: Task<usize> = pool.submit(&die, way).unwrap();
         let other: Task<usize> = pool.submit(&die, 100 + way).unwrap();
-        let reason = lost(task.wait());
-        assert!(reason.contains(part), "{name}: {reason}");
-        assert!(reason.contains("process "), "{name}: {reason}");
+        let lost = lost(task.wait());
+        assert!(lost.reason.contains(part), "{name}: {lost}");
+        assert!(lost.reason.contains("process "), "{name}: {lost}");
+        assert_eq!((lost.signal, lost.status), (*signal, *status), "{name}");
+        assert_eq!(lost.function, Some(die.to_string()), "{name}");
+        assert!(
+            lost.worker.is_some_and(|worker| worker < 2),
+            "{name}: {lost:?}"
+        );
         assert_eq!(other.wait(), Ok(100 + way), "{name}");
     }
     let stats = pool.stats();
@@ -231,7 +242,7 @@ fn code_that_no_interrupt_ends_is_killed() {
                 .deadline(Duration::from_millis(200));
             let outcome = task.submit::<()>().unwrap().wait();
             assert!(
-                matches!(outcome, Err(Error::TimedOut(_))),
+                matches!(outcome, Err(Error::TimedOut { .. })),
                 "{}: {outcome:?}",
                 stuck.name
             );
@@ -269,7 +280,7 @@ def f():
             task.cancel();
             let completed = task.wait_completed();
             assert!(
-                matches!(completed.result, Err(Error::Cancelled(_))),
+                matches!(completed.result, Err(Error::Cancelled { .. })),
                 "{completed:?}"
             );
             // Where others have the cores, the outcome comes before what it printed, and without a stack.

@@ -1,6 +1,6 @@
 //! The memory of worker processes: counted, limited, and what becomes of one that is full.
 
-use crate::support::{builder, f};
+use crate::support::{builder, f, scale};
 use owngil::{Backend, Pool};
 
 fn limited() -> Pool {
@@ -59,7 +59,8 @@ def f(path, number):
     return len(bytearray(1 << 20))");
     // The value of a call that fills the memory is refused; that of none of the others. So many lists take a
     // while to be looked through, before the process says that it is full: meanwhile it is sent the next job.
-    for round in 0..4 {
+    let n_rounds = 2 * scale();
+    for round in 0..n_rounds {
         let numbers = round * 24..(round + 1) * 24;
         let tasks: Vec<_> = numbers
             .clone()
@@ -72,5 +73,5 @@ def f(path, number):
     let text = std::fs::read_to_string(&path).unwrap();
     let mut begun: Vec<u32> = text.lines().map(|line| line.parse().unwrap()).collect();
     begun.sort_unstable();
-    assert_eq!(begun, (0..96).collect::<Vec<u32>>());
+    assert_eq!(begun, (0..n_rounds * 24).collect::<Vec<u32>>());
 }

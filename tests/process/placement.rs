@@ -82,7 +82,7 @@ fn of_a_batch_only_the_calls_from_the_refused_one_on_are_made_again() {
     let lazy = f("
 def f(x):
     print('begun', x)
-    if x % 1000 == 999:
+    if x % 400 == 399:
         import tracemalloc
     print('done', x)
     return x
@@ -90,8 +90,8 @@ def f(x):
     for ordered in [true, false] {
         let (pool, reports) = auto(Pool::builder().output(OutputPolicy::Capture));
         let map = match ordered {
-            true => pool.map::<u64, _>(&lazy, 0..5000_u64),
-            false => pool.map_unordered(&lazy, 0..5000_u64),
+            true => pool.map::<u64, _>(&lazy, 0..2000_u64),
+            false => pool.map_unordered(&lazy, 0..2000_u64),
         };
         let mut seen = HashSet::new();
         for (place, completed) in map.completed().enumerate() {
@@ -103,7 +103,7 @@ def f(x):
             assert_eq!(text, format!("begun {index}\ndone {index}\n"));
             assert!(seen.insert(index));
         }
-        assert_eq!((seen.len(), reports.lock().unwrap().len()), (5000, 1));
+        assert_eq!((seen.len(), reports.lock().unwrap().len()), (2000, 1));
     }
 }
 
@@ -264,8 +264,8 @@ def f():
         std::thread::yield_now();
     }
     cancelled.cancel();
-    assert!(matches!(cancelled.wait(), Err(Error::Cancelled(_))));
-    assert!(matches!(task.wait(), Err(Error::TimedOut(_))));
+    assert!(matches!(cancelled.wait(), Err(Error::Cancelled { .. })));
+    assert!(matches!(task.wait(), Err(Error::TimedOut { .. })));
     // Both processes serve.
     let again: Vec<owngil::Result<(u32, u32)>> = pool.broadcast(&f(REFUSED), 1).unwrap();
     assert!(again.iter().all(Result::is_ok), "{again:?}");
@@ -296,7 +296,7 @@ fn a_pool_that_is_dropped_tells_every_outcome() {
     drop(pool);
     for task in tasks {
         match task.wait() {
-            Ok(_) | Err(Error::Cancelled(_)) => {}
+            Ok(_) | Err(Error::Cancelled { .. }) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -277,7 +277,7 @@ fn arguments_that_never_arrive_give_their_memory_back() {
     assert_eq!(alive.load(Ordering::SeqCst), 0);
     drop(busy);
     for task in queued {
-        assert_eq!(task.wait(), Err(Error::Cancelled(None)));
+        assert_eq!(task.wait(), Err(Error::cancelled(None)));
     }
     let failing = (Counted::buffer(10, &alive), f64::NAN, Failing);
     assert!(

@@ -94,7 +94,7 @@ impl Results<'_> {
         };
         self.report.took(outcome.spent(), || block.label(place));
         let result = &outcome.result;
-        if let Err(Error::Cancelled(stack)) = result {
+        if let Err(Error::Cancelled { stack, .. }) = result {
             let last = self.end(index, &block, place, None, None);
             self.report.cut_short(stack.is_some());
             self.report.printed(&last.printed);

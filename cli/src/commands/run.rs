@@ -174,7 +174,7 @@ impl EndedRun<'_> {
         };
         let failure = match &self.result {
             _ if self.problem.is_some() => self.problem,
-            Ok(0) | Err(Error::Cancelled(_)) => None,
+            Ok(0) | Err(Error::Cancelled { .. }) => None,
             Ok(status) => {
                 let what = format!("the script ended with status {status}");
                 Some(Failure::new(what))
@@ -188,7 +188,7 @@ impl EndedRun<'_> {
             value: None,
             error: error.as_deref(),
         });
-        if let Err(Error::Cancelled(stack)) = &self.result {
+        if let Err(Error::Cancelled { stack, .. }) = &self.result {
             report.cut_short(stack.is_some());
             report.printed(&last.printed);
             return Verdict::CutShort;

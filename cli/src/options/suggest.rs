@@ -1,4 +1,5 @@
-//! Suggest: the name that may have been meant.
+//! Suggest: the name that may have been meant, of commands, topics, settings and files. Misspelt options get clap's own
+//! tip.
 
 /// From where on two names are alike, by Jaro and Winkler's measure.
 const ALIKE: f64 = 0.75;

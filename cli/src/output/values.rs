@@ -181,7 +181,7 @@ impl ResultRecord<'_> {
             (Ok(_), None) => "value",
             (Ok(_), Some(_)) => "error",
             (Err(Error::Python(_)), _) => "exception",
-            (Err(Error::TimedOut(_)), _) => "timeout",
+            (Err(Error::TimedOut { .. }), _) => "timeout",
             (Err(Error::WorkerLost(_)), _) => "lost",
             (Err(_), _) => "error",
         };
@@ -307,7 +307,7 @@ mod tests {
         )
         .unwrap();
         let mut out = Vec::new();
-        let lost = Error::WorkerLost("it went\naway".to_owned());
+        let lost = Error::from(owngil::WorkerLost::new("it went\naway"));
         let value = Value::from(vec![Value::Int(1)]);
         let record = ResultRecord {
             index: 0,

@@ -61,7 +61,7 @@ impl ResultKind {
     pub(super) fn of<T>(result: &owngil::Result<T>) -> ResultKind {
         match result {
             Ok(_) => ResultKind::Value,
-            Err(Error::TimedOut(_)) => ResultKind::TimedOut,
+            Err(Error::TimedOut { .. }) => ResultKind::TimedOut,
             Err(Error::WorkerLost(_)) => ResultKind::Lost,
             Err(_) => ResultKind::Failed,
         }

@@ -151,7 +151,7 @@ impl<'a> Calls<'a> {
                 None => results,
             };
             let results = match self.is_timed || self.common.wants_summary() {
-                true => results.timed(),
+                true => results.timed(true),
                 false => results,
             };
             let canceller = results.canceller();

@@ -258,7 +258,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             .task(&self.target.function)
             .args(&trial.input)
             .index(trial.index)
-            .timed();
+            .timed(true);
         if let Some(limit) = limit {
             call = call.time_limit(limit);
         }
@@ -289,7 +289,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         let elapsed = in_flight.begun.elapsed();
         self.depth.learn(elapsed, in_flight.depth);
         let result = match completed.result {
-            Err(Error::Cancelled(stack)) if in_flight.is_over => Err(Error::TimedOut(stack)),
+            Err(Error::Cancelled { stack, .. }) if in_flight.is_over => {
+                Err(Error::timed_out(stack))
+            }
             result => result,
         };
         let mut trial = in_flight.trial;
@@ -358,7 +360,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     fn drop_untried(&mut self) {
         while let Some((_, trial)) = self.again.pop_first() {
             let spent = (SystemTime::now(), Duration::ZERO);
-            let result = Err(Error::Cancelled(None));
+            let result = Err(Error::cancelled(None));
             self.tell(trial, result, None, spent, true);
         }
     }
@@ -469,7 +471,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
 fn is_worth_another<T>(result: &owngil::Result<T>, fails: fn(&T) -> bool) -> bool {
     match result {
         Ok(value) => fails(value),
-        Err(Error::Python(_) | Error::TimedOut(_) | Error::WorkerLost(_)) => true,
+        Err(Error::Python(_) | Error::TimedOut { .. } | Error::WorkerLost(_)) => true,
         Err(_) => false,
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, LazyLock, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,12 @@ use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
 
 /// No child takes longer, also on a busy machine; one that does hangs, and is killed.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// How much longer than usual the long tests are: `OWNGIL_STRESS`, or 1.
+pub(crate) fn scale() -> u64 {
+    let scale = std::env::var("OWNGIL_STRESS").ok();
+    scale.map_or(1, |scale| scale.parse().expect("OWNGIL_STRESS is a number"))
+}
 
 /// The folder of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -267,14 +273,18 @@ fn signals(names: &[&str], process: &str) {
 }
 
 /// The Python that the command was built with; what `python3` is called is not the same everywhere.
-pub(crate) fn plain_python() -> PathBuf {
-    let reported = run(&mut words("map text.py:executable x"));
-    serde_json::from_str(reported.check(0).stdout.trim_end()).unwrap()
+pub(crate) fn plain_python() -> &'static Path {
+    static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+        let reported = run(&mut words("map text.py:executable x"));
+        serde_json::from_str(reported.check(0).stdout.trim_end()).unwrap()
+    });
+    &PYTHON
 }
 
 pub(crate) fn is_python_3_12() -> bool {
-    let version = run(command(plain_python()).arg("--version")).stdout;
-    version.starts_with("Python 3.12.")
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| run(command(plain_python()).arg("--version")).stdout);
+    VERSION.starts_with("Python 3.12.")
 }
 
 /// The command line, whose words spaces divide, is refused with an error that begins so.

@@ -33,6 +33,7 @@ use crate::visit::Visits;
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PrivateCopy {
     /// The module: `numpy._core._multiarray_umath`.
     pub module: String,

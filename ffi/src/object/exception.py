@@ -1,5 +1,6 @@
 """Describes an exception as plain values. Runs in every interpreter, at its first exception."""
 
+import collections
 import traceback
 
 
@@ -66,6 +67,17 @@ def _pass_own(trace):
         trace = following
 
 
+def _frames(exception):
+    """(file, line, function) of the innermost 200 frames, innermost last."""
+    frames = collections.deque(maxlen=200)
+    trace = _own_frames(exception.__traceback__)
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append((code.co_filename, trace.tb_lineno or 0, code.co_qualname))
+        trace = trace.tb_next
+    return list(frames)
+
+
 def _report(exception):
     try:
         trace = _own_frames(exception.__traceback__)
@@ -94,6 +106,7 @@ def _describe(exception, seen, top):
         inner(context),
         _status(exception),
         _kind(exception),
+        _frames(exception),
     )
 
 

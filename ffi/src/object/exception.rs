@@ -10,6 +10,7 @@ use super::reference::{Object, PyResult};
 use crate::description::{Exception, ExceptionKind};
 use crate::raw;
 use crate::thread::Attached;
+use crate::visit::Frame;
 
 /// An exception that Python raised, as an object.
 ///
@@ -103,6 +104,7 @@ impl<'a> Raised<'a> {
                 "(no traceback: formatting it raised {})\n",
                 failure.value.type_name()
             ),
+            frames: Vec::new(),
             notes: Vec::new(),
             cause: None,
             context: None,
@@ -152,7 +154,7 @@ fn formatter<'a>(attached: Attached<'a>) -> PyResult<'a, Object<'a>> {
     Ok(function)
 }
 
-/// Reads what `describe` returned: (type, message, traceback, notes, cause, context, status, kind).
+/// Reads what `describe` returned: (type, message, traceback, notes, cause, context, status, kind, frames).
 fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
     let malformed = || {
         plain
@@ -167,6 +169,19 @@ fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
         } else {
             read(&inner).map(|inner| Some(Box::new(inner)))
         }
+    };
+    let frames = field(8)?;
+    let frames = (0..frames.len()).filter_map(|place| frames.item(place));
+    let frame = |place: Object<'a>| -> PyResult<'a, Frame> {
+        let part = |index| place.item(index).ok_or_else(malformed);
+        Ok(Frame {
+            file: part(0)?.text()?,
+            line: part(1)?
+                .as_i64()
+                .and_then(|line| line.try_into().ok())
+                .unwrap_or(0),
+            function: part(2)?.text()?,
+        })
     };
     let notes = field(3)?;
     let notes = (0..notes.len()).filter_map(|place| notes.item(place));
@@ -183,6 +198,7 @@ fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
         type_name: field(0)?.text()?,
         message: field(1)?.text()?,
         traceback: field(2)?.text()?,
+        frames: frames.map(frame).collect::<Result<_, _>>()?,
         notes: notes.map(|note| note.text()).collect::<Result<_, _>>()?,
         cause: chained(4)?,
         context: chained(5)?,

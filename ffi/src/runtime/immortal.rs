@@ -108,12 +108,11 @@ impl Variables {
 
     /// Where there is an immortal object.
     fn objects(&self) -> impl Iterator<Item = usize> {
-        let places = self.0.iter();
-        let places = places.flat_map(|range| range.clone().step_by(WORD));
+        // Those with room for what an object begins with: `holds` would search all ranges for each.
+        let heads = |range: &Range<usize>| range.start..range.end.saturating_sub(HEAD - 1);
+        let places = self.0.iter().flat_map(move |range| heads(range).step_by(WORD));
         places.filter(|place| {
-            self.holds(*place)
-                && self.read(*place) == IMMORTAL
-                && self.is_type(self.read(*place + WORD) as usize)
+            self.read(*place) == IMMORTAL && self.is_type(self.read(*place + WORD) as usize)
         })
     }
 

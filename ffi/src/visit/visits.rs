@@ -68,6 +68,7 @@ pub struct Visit<'a> {
 
 /// Where one thread of an interpreter stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stack {
     /// CPython's number for the thread state, counted from 1 in each interpreter. On a free-threaded build, the
     /// thread's number as returned by `threading.get_ident`.
@@ -82,6 +83,7 @@ pub struct Stack {
 
 /// A function call on a thread's stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frame {
     /// `co_filename`
     pub file: String,
@@ -94,6 +96,27 @@ pub struct Frame {
 impl Stack {
     /// The most frames that a stack holds.
     pub const N_FRAMES_MAX: usize = 200;
+
+    /// The stack of a thread that is not the one that made its interpreter, with no frame left out.
+    pub fn new(state_id: u64, frames: Vec<Frame>) -> Stack {
+        Stack {
+            state_id,
+            is_home: false,
+            frames,
+            n_left_out: 0,
+        }
+    }
+}
+
+impl Frame {
+    /// A call of this function, at this line of this file.
+    pub fn new(file: impl Into<String>, line: u32, function: impl Into<String>) -> Frame {
+        Frame {
+            file: file.into(),
+            line,
+            function: function.into(),
+        }
+    }
 }
 
 /// A new thread state of this interpreter, without memory null. Needs no attachment.

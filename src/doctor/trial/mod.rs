@@ -176,7 +176,7 @@ fn run(mut command: Command, time_limit: Duration) -> Result<Run> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let cannot = |error: std::io::Error| {
         let program = Path::new(&program).display();
-        Error::Config(format!(
+        Error::config(format!(
             "cannot run {program}, which tries imports: {error}"
         ))
     };

@@ -45,7 +45,7 @@ fn serve(mut words: impl Iterator<Item = OsString>) -> Result<()> {
     let role = word().to_string_lossy().into_owned();
     crate::runtime::use_python(PathBuf::from(word()))?;
     let call = |name| Function::source(TRIAL, name);
-    let kept = keep_records().map_err(|error| Error::Config(error.to_string()))?;
+    let kept = keep_records().map_err(|error| Error::config(error.to_string()))?;
     let records = kept.as_raw_fd();
     let texts = |words: Vec<OsString>| -> Vec<String> {
         let texts = words.into_iter();
@@ -124,7 +124,7 @@ fn interpreter<R: Send>(
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(STACK_SIZE);
         let thread = thread.spawn_scoped(scope, run).map_err(|error| {
-            Error::Config(format!("the system gave no thread for a trial: {error}"))
+            Error::config(format!("the system gave no thread for a trial: {error}"))
         })?;
         let joined = thread.join();
         joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -15,18 +15,18 @@ use super::inherit::{Part, inherit};
 use super::pipes::{Pipes, Readers};
 use super::{Children, Handover, OUTPUT_LIMIT, Output, OutputPolicy, Speaker, Stream};
 
-/// From how many bytes on a running task's complete lines are handed on.
+/// A running task's complete lines are passed on when there are this many bytes.
 const FLUSH_AT: usize = 64 << 10;
 
-/// From how many bytes on a line is handed on in pieces, without waiting for its end.
+/// A line that is longer is passed on in pieces.
 const LINE_MAX: usize = 1 << 20;
 
 thread_local! {
-    /// The capture of the task that this thread runs, where that is one of ours.
+    /// The capture of the task that this thread runs, if it is a worker's thread.
     static CURRENT: RefCell<Option<Arc<Capture>>> = const { RefCell::new(None) };
 }
 
-/// Takes output of a call to another process: its place in the batch, and whether it is the last of it.
+/// Sends output to another process: the call's index in its batch, the stream, the text, and whether it is the last.
 pub(crate) type Forward = Box<dyn Fn(u32, Stream, &[u8], bool) + Send + Sync>;
 
 /// The output of the task that runs in one worker.
@@ -35,28 +35,28 @@ pub(crate) type Forward = Box<dyn Fn(u32, Stream, &[u8], bool) + Send + Sync>;
 /// whose threads write to it.
 pub(crate) struct Capture {
     policy: OutputPolicy,
-    /// Takes what is printed in a worker process to the pool's, instead of the policy.
+    /// In a worker process, sends output to the pool's process; the policy does not apply.
     forward: Option<Forward>,
     handover: Handover,
-    /// What is printed belongs to no task.
+    /// Whether the output belongs to no task.
     has_no_worker: bool,
     worker: usize,
     running: Place,
     written: AtomicBool,
-    /// What the running call printed has been taken, to be reported with its end. Set under the lock.
+    /// Whether the running call's output was already taken for its outcome. Set under the lock of `output`.
     collected: AtomicBool,
-    /// What is printed goes to the process's own streams, at once.
+    /// Whether output goes straight to the process's own streams.
     is_diverted: AtomicBool,
     output: Mutex<Output>,
-    /// Held while handing on. Not the lock of the output: a sink may wait, and ending a task must not.
+    /// Held while output is passed on. Not the lock of `output`: a sink may block, and ending a task must not.
     handing_on: Mutex<()>,
     has_pipes: AtomicBool,
-    /// The running call may have started others that write into the pipes.
+    /// Whether the running call may have started processes that write into the pipes.
     has_children: AtomicBool,
     pipes: Mutex<Option<Pipes>>,
-    /// Whose child processes those of its tasks are.
+    /// The parent of the child processes of its tasks.
     parent: Parent,
-    /// The running call has changed the working directory or the umask.
+    /// Whether the running call has changed the working directory or the umask.
     directory_changed: AtomicBool,
 }
 
@@ -76,13 +76,13 @@ impl Capture {
         })
     }
 
-    /// For a worker process, where the pool's capture hands on what tasks print.
+    /// For a worker process: the pool's capture passes the output of tasks on.
     pub(crate) fn forwarding(handover: Handover, forward: Forward) -> Arc<Capture> {
         let policy = OutputPolicy::Inherit;
         Arc::new(Capture::made(handover, policy, Some(forward)))
     }
 
-    /// For what is printed outside of all tasks: each line goes to the process's own streams.
+    /// For output outside of all tasks: each line goes to the process's own streams.
     pub(crate) fn of_no_worker() -> Arc<Capture> {
         Arc::new(Capture {
             has_no_worker: true,
@@ -111,29 +111,29 @@ impl Capture {
         }
     }
 
-    /// Whether what is written to descriptors 1 and 2 is the tasks' output too, and not the process's.
+    /// Whether output on descriptors 1 and 2 belongs to the tasks, not to the process.
     pub(crate) fn catches_descriptors(&self) -> bool {
         !matches!(self.policy, OutputPolicy::Inherit)
     }
 
-    /// The worker, as the parent of what its tasks start.
+    /// The worker, as the parent of processes that its tasks start.
     pub(crate) fn parent(&self) -> &Parent {
         &self.parent
     }
 
-    /// Notes that the working directory or the umask is changed.
+    /// Notes that the working directory or the umask has changed.
     pub(crate) fn note_directory(&self) {
         self.directory_changed.store(true, Ordering::Release);
     }
 
-    /// Whether they have been since this was asked last.
+    /// Whether they have changed since the last call of this.
     #[inline]
     pub(crate) fn has_changed_directory(&self) -> bool {
         self.directory_changed.load(Ordering::Acquire)
             && self.directory_changed.swap(false, Ordering::AcqRel)
     }
 
-    /// Where child processes of its tasks write.
+    /// Where the child processes of its tasks write.
     pub(crate) fn children(&self) -> Children {
         match self.has_pipes() {
             true => Children::Noted,
@@ -142,48 +142,48 @@ impl Capture {
         }
     }
 
-    /// The process's own descriptors 1 and 2 are pipes with these ends: what comes from there is the tasks'.
+    /// Reads the process's own descriptors 1 and 2, which are pipes with these ends, as output of the tasks.
     pub(crate) fn read_process(self: &Arc<Self>, readers: Readers) -> io::Result<()> {
         *self.lock_pipes() = Some(Pipes::of_process(readers, self)?);
         self.has_pipes.store(true, Ordering::Release);
         Ok(())
     }
 
-    /// What stands for descriptor 1 or 2 in a child process that the running task starts; `None` where a child
-    /// inherits the process's own.
+    /// The descriptor that a child process of the running task gets as its descriptor 1 or 2. `None` if it inherits the
+    /// process's own.
     pub(crate) fn descriptor(self: &Arc<Self>, stream: Stream) -> io::Result<Option<RawFd>> {
         let mut pipes = self.lock_pipes();
         if pipes.is_none() && self.children() == Children::Caught {
             *pipes = Some(Pipes::start(self)?);
             self.has_pipes.store(true, Ordering::Release);
         }
-        // They are read at the end of the call, and before it prints.
+        // So the pipes are read at the end of the call, and before it prints.
         self.written.fetch_or(pipes.is_some(), Ordering::Release);
         self.has_children.store(pipes.is_some(), Ordering::Release);
         pipes.as_ref().map(|pipes| pipes.writer(stream)).transpose()
     }
 
-    /// Whether descriptors are read too, where there may be output that was not noticed.
+    /// Whether there are pipes, which may contain output that was not noticed.
     #[inline]
     pub(crate) fn has_pipes(&self) -> bool {
         self.has_pipes.load(Ordering::Acquire)
     }
 
-    /// Whether the running call may have started child processes that write into pipes. What it prints then comes
-    /// after what they have written so far: see [`catch_up`](Capture::catch_up).
+    /// Whether the running call may have started child processes that write into pipes. Their output so far precedes
+    /// the call's next output; see [`catch_up`](Capture::catch_up).
     #[inline]
     pub(crate) fn has_children(&self) -> bool {
         self.has_children.load(Ordering::Acquire)
     }
 
-    /// Takes what child processes have written so far. May wait for the sink.
+    /// Takes the output of child processes so far. May block on the sink.
     pub(crate) fn catch_up(&self) {
         if self.has_children() {
             self.read_pipes();
         }
     }
 
-    /// Takes what has been written to descriptors so far.
+    /// Takes the output in the pipes so far.
     fn read_pipes(&self) {
         if !self.has_pipes() {
             return;
@@ -195,8 +195,8 @@ impl Capture {
         readers.read(|stream, text| self.take(stream, text));
     }
 
-    /// Takes what comes from elsewhere, and hands it on if it is much. Its writer cannot learn that there is too
-    /// much.
+    /// Takes output whose writer cannot receive an error, and passes it on if there is enough. Output beyond the limit
+    /// is lost, with a note.
     pub(crate) fn take(&self, stream: Stream, text: &[u8]) {
         match self.write(stream, text) {
             Ok(false) => {}
@@ -215,7 +215,7 @@ impl Capture {
         self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A job begins, whose first call has this index.
+    /// Begins a job whose first call has this index.
     #[inline]
     pub(crate) fn begin_job(&self, first: u64) {
         self.begin_call(0);
@@ -223,7 +223,7 @@ impl Capture {
         self.running.first.store(first, Ordering::Relaxed);
     }
 
-    /// The call at that place of the job begins.
+    /// Begins the call at that index of the job.
     #[inline]
     pub(crate) fn begin_call(&self, place: u32) {
         self.running.call.store(place, Ordering::Relaxed);
@@ -231,7 +231,7 @@ impl Capture {
         self.has_children.store(false, Ordering::Relaxed);
     }
 
-    /// As [`begin_call`](Capture::begin_call), with what is left of the call before handed on.
+    /// Like [`begin_call`](Capture::begin_call), but passes on the remaining output of the previous call first.
     pub(crate) fn turn_to_call(&self, place: u32) {
         if self.running.call.load(Ordering::Relaxed) != place {
             if self.is_dirty() {
@@ -241,7 +241,7 @@ impl Capture {
         }
     }
 
-    /// The job has ended: what is printed now is no call's.
+    /// Ends the job: later output belongs to no call.
     #[inline]
     pub(crate) fn end_job(&self) {
         self.running
@@ -249,17 +249,17 @@ impl Capture {
             .store(Running::NO_CALL, Ordering::Relaxed);
     }
 
-    /// When output is handed on; `None` where it is kept with its task.
+    /// When output is passed on; `None` if it is kept with its task.
     pub(crate) fn handover(&self) -> Option<Handover> {
         (!self.is_kept()).then_some(self.handover)
     }
 
-    /// Has what is printed go to the process's own streams, from now on: it belongs to no task any more.
+    /// Sends all later output to the process's own streams, as it belongs to no task.
     pub(crate) fn divert(&self) {
         self.is_diverted.store(true, Ordering::Relaxed);
     }
 
-    /// Makes this the capture of what the calling thread prints, until the guard is dropped.
+    /// Makes this the capture of the calling thread's output until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> impl Drop + use<> {
         struct Leave(Option<Arc<Capture>>);
         impl Drop for Leave {
@@ -270,17 +270,17 @@ impl Capture {
         Leave(CURRENT.replace(Some(Arc::clone(self))))
     }
 
-    /// The capture for what the calling thread prints in an interpreter whose own is `fallback`.
+    /// The capture for the calling thread's output in an interpreter whose own capture is `fallback`.
     ///
-    /// They differ where one interpreter runs several workers: what a thread prints that one of
-    /// its tasks started cannot be distinguished from the others' and goes to the fallback.
+    /// They differ if several workers share one interpreter. The output of threads that their tasks start goes to the
+    /// fallback, since nothing shows which task started them.
     pub(crate) fn current(fallback: &Arc<Capture>) -> Arc<Capture> {
         CURRENT.with_borrow(|current| current.as_ref().unwrap_or(fallback).clone())
     }
 
-    /// Takes what C code writes by its own streams, on the thread that does.
+    /// Takes output of C code, on the thread that writes it.
     pub(crate) fn write_from_c(stream: Stream, text: &[u8]) {
-        // A thread that ends may print, too.
+        // A thread may write while its thread-locals are destroyed.
         let current = CURRENT.try_with(|current| current.borrow().clone());
         match current.ok().flatten() {
             Some(capture) => {
@@ -291,12 +291,11 @@ impl Capture {
         }
     }
 
-    /// Takes a piece of output, and says whether there is so much that
-    /// [`hand_on`](Capture::hand_on) should follow.
+    /// Takes a piece of output. Returns whether there is enough for [`hand_on`](Capture::hand_on) to follow.
     ///
     /// # Errors
     ///
-    /// The text for the `OSError` of a task that prints more than is kept.
+    /// The message of the `OSError` for a task whose output exceeds the limit.
     pub(crate) fn write(&self, stream: Stream, text: &[u8]) -> Result<bool, String> {
         if self.is_diverted.load(Ordering::Relaxed) {
             inherit(stream, text, Part::Some);
@@ -305,8 +304,8 @@ impl Capture {
         self.add(&mut self.lock(), stream, text)
     }
 
-    /// As [`write`](Capture::write), if that need not wait: another thread may be handing on what it printed,
-    /// to a sink that takes its time.
+    /// Like [`write`](Capture::write), but returns `None` if that would block: another thread may be passing output to
+    /// a slow sink.
     pub(crate) fn write_at_once(
         &self,
         stream: Stream,
@@ -327,7 +326,7 @@ impl Capture {
         }
         buffer.extend_from_slice(text);
         self.written.store(true, Ordering::Release);
-        // Only a new newline makes a line complete: what was there before is not searched again.
+        // Only a newline in `text` completes a line, so the earlier text is not searched again.
         let is_much = match self.handover {
             Handover::Blocks => buffer.len() >= FLUSH_AT && text.contains(&b'\n'),
             Handover::Lines => text.contains(&b'\n'),
@@ -336,10 +335,9 @@ impl Capture {
         Ok(!is_kept && (is_much || buffer.len() >= LINE_MAX))
     }
 
-    /// Hands on the lines that are complete, and most of one that is too long. May wait for the
-    /// sink.
+    /// Passes on complete lines, and most of a line that is too long. May block on the sink.
     pub(crate) fn hand_on(&self, stream: Stream) {
-        // Until it is delivered: a second thread's lines must not overtake these.
+        // Held until delivery, so that a second thread's lines do not overtake these.
         let _turn = self.lock_handing_on();
         let mut output = self.lock();
         let buffer = output.stream(stream);
@@ -355,20 +353,20 @@ impl Capture {
         self.deliver(stream, &lines, Part::Some);
     }
 
-    /// Hands on an unfinished line too, where it belongs to no task.
+    /// Passes on an unfinished line too, if it belongs to no task.
     pub(crate) fn flush(&self) {
         if self.has_no_worker {
             self.finish();
         }
     }
 
-    /// Whether anything was printed since the last [`finish`](Capture::finish).
+    /// Whether there was output since the last [`finish`](Capture::finish).
     #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         self.written.load(Ordering::Acquire)
     }
 
-    /// Ends the task's output: hands it on, or returns what is to be kept with the task.
+    /// Ends the task's output: passes it on, or returns it to be kept with the task.
     pub(crate) fn finish(&self) -> Option<Output> {
         self.read_pipes();
         let _turn = (!self.is_kept()).then(|| self.lock_handing_on());
@@ -383,7 +381,7 @@ impl Capture {
         None
     }
 
-    /// As [`finish`](Capture::finish), of a call that has ended; its end is reported later.
+    /// Like [`finish`](Capture::finish), for a call that has ended and is reported later.
     pub(crate) fn finish_call(&self) -> Option<Output> {
         if !self.is_kept() {
             return self.finish();
@@ -396,7 +394,7 @@ impl Capture {
         (!output.is_empty()).then_some(output)
     }
 
-    /// Drops what the task has printed so far, and tells the sink, which may have some of it.
+    /// Drops the task's output so far, and makes the sink retract what it already has.
     pub(crate) fn forget(&self) {
         self.read_pipes();
         let _turn = self.lock_handing_on();
@@ -407,7 +405,7 @@ impl Capture {
         }
     }
 
-    /// As [`finish`](Capture::finish), for one stream.
+    /// Like [`finish`](Capture::finish), for one stream.
     pub(crate) fn finish_stream(&self, stream: Stream) {
         let _turn = self.lock_handing_on();
         let text = std::mem::take(self.lock().stream(stream));
@@ -421,8 +419,8 @@ impl Capture {
         matches!(self.policy, OutputPolicy::Capture)
     }
 
-    /// What was printed so far by a task that is reported before it ends, and has not been handed on: to be
-    /// handed on elsewhere, or a copy of what is kept. `None` where its end has it already.
+    /// The output so far of a task that is reported before it ends: taken out, to be passed on elsewhere, or a copy if
+    /// output is kept. `None` if its outcome already has it.
     pub(crate) fn give(&self) -> Option<Output> {
         if self.is_kept() {
             return self.kept_so_far();
@@ -431,8 +429,8 @@ impl Capture {
         Some(std::mem::take(&mut *self.lock()))
     }
 
-    /// What is to be kept with a task that is reported before it ends, which it may do meanwhile: so this is a
-    /// copy. `None` where its end has it already.
+    /// A copy of the output to keep with a task that is reported before it ends; the task may end meanwhile. `None` if
+    /// its outcome already has it.
     pub(crate) fn kept_so_far(&self) -> Option<Output> {
         let output = self.lock();
         match self.collected.load(Ordering::Relaxed) {
@@ -442,14 +440,13 @@ impl Capture {
         }
     }
 
-    /// Hands on what was printed after the last task, such as by exit functions; there is no task to
-    /// keep it with.
+    /// Passes on output after the last task, such as that of exit functions.
     pub(crate) fn finish_last(&self) {
         for (stream, text) in self.finish().unwrap_or_default().streams() {
             inherit(stream, &text, Part::Last);
         }
         self.parent.kill();
-        // What those still write that are meant to stay is read by the pipes' own thread, until they end.
+        // The pipes' own thread reads what processes that outlive the worker still write.
         drop(self.lock_pipes().take());
     }
 
@@ -491,8 +488,7 @@ impl fmt::Debug for Capture {
     }
 }
 
-/// Where the last character starts, which stays behind: the newline that ends the line for good is
-/// added after it.
+/// Where the last character starts. It is kept back, so that the line's final newline has text before it.
 fn last_character(text: &[u8]) -> usize {
     let from = text.len().saturating_sub(4);
     let start = text[from..]

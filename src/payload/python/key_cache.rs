@@ -1,4 +1,4 @@
-//! CachedKey cache: keys that were written before, by the objects that they are.
+//! Key cache: dict keys that were written before, by the addresses of their objects.
 //!
 //! The dicts that Python code makes in a loop share their keys. A key that is found here by its
 //! address is not asked for its type and its text, and its bytes are copied at a fixed length.

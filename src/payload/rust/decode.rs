@@ -3,13 +3,11 @@
 //! It trusts nothing in the bytes: counts set no memory aside, levels are counted, and what shared
 //! containers may expand to has a limit. It does not build Python objects.
 
-use std::any::Any;
-
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Error as _, Unexpected, Visitor};
 
 use super::access::{Items, Pairs, Variant};
-use super::handoff;
+use super::handoff::{self, Handed};
 use crate::payload::buffer::Buffer;
 use crate::payload::error::{Crossing, CrossingError};
 use crate::payload::format::limits::MAX_DEPTH;
@@ -354,7 +352,7 @@ impl<'de> Decoder<'de> {
 }
 
 /// Passes a value of one of this crate's types to the visitor that it belongs to.
-fn hand_over<'de, T: Any, V: Visitor<'de>>(value: T, visitor: V) -> Crossing<V::Value> {
+fn hand_over<'de, T: Handed, V: Visitor<'de>>(value: T, visitor: V) -> Crossing<V::Value> {
     handoff::give(value, || visitor.visit_unit())
 }
 

@@ -3,10 +3,12 @@
 //! Serde's calls are generic, so a `Value` cannot tell our serializer from one of JSON. One side leaves a value in a
 //! slot of this thread, makes one call, and the other side, called back on the same thread, finds it; nothing stays in
 //! the slot after that call.
-//! It decides nothing, and knows none of the types: names and meanings are those of the encoder and the decoder.
+//! Each type has its slot where it is defined, so this file knows none of the types, and a value is passed without an
+//! allocation. Names and meanings are those of the encoder and the decoder.
 
-use std::any::Any;
 use std::cell::Cell;
+use std::marker::PhantomData;
+use std::thread::LocalKey;
 
 /// What all names of this crate's newtype structs start with; no Rust type can have such a name.
 const PREFIX: &str = "$owngil::";
@@ -38,50 +40,56 @@ pub(crate) fn is_ours(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// What lies in the slot.
-#[derive(Debug)]
-enum Handoff {
-    /// The caller is our own serializer.
-    Ours,
-    /// A value of one of this crate's types.
-    Value(Box<dyn Any>),
+/// A type whose values are passed this way, through a slot of its own in each thread.
+pub(crate) trait Handed: Sized + 'static {
+    /// The slot of this thread.
+    const SLOT: &'static LocalKey<Cell<Option<Self>>>;
 }
 
-thread_local! {
-    static SLOT: Cell<Option<Handoff>> = const { Cell::new(None) };
+/// Gives a type its slot.
+macro_rules! handed {
+    ($type:ty) => {
+        impl $crate::payload::rust::handoff::Handed for $type {
+            const SLOT: &'static std::thread::LocalKey<std::cell::Cell<Option<Self>>> = {
+                thread_local! {
+                    static SLOT: std::cell::Cell<Option<$type>> = const { std::cell::Cell::new(None) };
+                }
+                &SLOT
+            };
+        }
+    };
 }
+pub(crate) use handed;
+
+/// The caller is our own serializer.
+struct Ours;
+
+handed!(Ours);
 
 /// Calls `receive` with `value` in the slot, and empties the slot after it, even when it panics.
-pub(crate) fn give<T: Any, R>(value: T, receive: impl FnOnce() -> R) -> R {
-    with(Handoff::Value(Box::new(value)), receive)
+pub(crate) fn give<T: Handed, R>(value: T, receive: impl FnOnce() -> R) -> R {
+    struct Emptied<T: Handed>(PhantomData<T>);
+    impl<T: Handed> Drop for Emptied<T> {
+        fn drop(&mut self) {
+            T::SLOT.take();
+        }
+    }
+    T::SLOT.set(Some(value));
+    let _emptied = Emptied::<T>(PhantomData);
+    receive()
+}
+
+/// Empties the slot, and returns what lay in it.
+pub(crate) fn take<T: Handed>() -> Option<T> {
+    T::SLOT.take()
 }
 
 /// Calls `receive`, which sees that our own serializer is the caller.
 pub(crate) fn announce<R>(receive: impl FnOnce() -> R) -> R {
-    with(Handoff::Ours, receive)
-}
-
-fn with<R>(handoff: Handoff, receive: impl FnOnce() -> R) -> R {
-    struct Emptied;
-    impl Drop for Emptied {
-        fn drop(&mut self) {
-            SLOT.take();
-        }
-    }
-    SLOT.set(Some(handoff));
-    let _emptied = Emptied;
-    receive()
-}
-
-/// Empties the slot, and returns the value if a `T` lay in it.
-pub(crate) fn take<T: Any>() -> Option<T> {
-    match SLOT.take()? {
-        Handoff::Value(value) => value.downcast().ok().map(|value| *value),
-        Handoff::Ours => None,
-    }
+    give(Ours, receive)
 }
 
 /// Whether our own serializer is the caller. Empties the slot.
 pub(crate) fn is_from_us() -> bool {
-    matches!(SLOT.take(), Some(Handoff::Ours))
+    take::<Ours>().is_some()
 }

@@ -161,7 +161,7 @@ fn a_pool_that_fails_gives_its_error_to_all_who_submit_and_wait() {
         check(4, move || {
             let pool = Pool::new(queue_limit);
             let submitting = pool.submit_all(is_async);
-            let error = Error::WorkerLost(String::new());
+            let error = Error::lost(String::new());
             pool.admission.fail(&pool.queue, error.clone());
             assert_eq!(pool.submit(&Arc::default()), Err(error));
             submitting.join().unwrap();

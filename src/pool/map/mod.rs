@@ -28,7 +28,10 @@ use crate::task::{CancelTargetId, Completed, Items, Why};
 pub(crate) use window::Window;
 
 /// An iterator over the values of a function for many inputs. See [`Pool::map`].
-pub struct Map<'p, I: Iterator, T> {
+///
+/// It is a handle to its pool: see [`Pool`](Pool#dropping).
+#[must_use = "a map is lazy: it calls nothing unless you take its values"]
+pub struct Map<I: Iterator, T> {
     function: Function,
     inputs: Inputs<I>,
     window: Window,
@@ -36,11 +39,10 @@ pub struct Map<'p, I: Iterator, T> {
     current: Items,
     /// Whether a result showed that there is no use in waiting for others.
     hopeless: bool,
-    of: PhantomData<Of<'p, T>>,
+    of: PhantomData<fn() -> T>,
+    /// After the window, whose end cancels its calls.
+    _pool: Pool,
 }
-
-/// What a [`Map`] borrows and yields.
-type Of<'p, T> = (&'p Pool, fn() -> T);
 
 /// Cancels the rest of a map, from any thread. See [`Map::canceller`].
 #[derive(Clone, Debug)]
@@ -90,17 +92,17 @@ enum Input<A> {
     End,
 }
 
-impl<'p, I, T> Map<'p, I, T>
+impl<I, T> Map<I, T>
 where
     I: Iterator<Item: Serialize>,
     T: DeserializeOwned,
 {
-    pub(super) fn pulled(pool: &'p Pool, function: &Function, inputs: I, ordered: bool) -> Self {
+    pub(super) fn pulled(pool: &Pool, function: &Function, inputs: I, ordered: bool) -> Self {
         Map::new(pool, function, Inputs::Pulled(inputs), ordered)
     }
 
     pub(super) fn arriving(
-        pool: &'p Pool,
+        pool: &Pool,
         function: &Function,
         inputs: Receiver<I::Item>,
         ordered: bool,
@@ -108,7 +110,7 @@ where
         Map::new(pool, function, Inputs::Arriving(inputs), ordered)
     }
 
-    fn new(pool: &'p Pool, function: &Function, inputs: Inputs<I>, ordered: bool) -> Self {
+    fn new(pool: &Pool, function: &Function, inputs: Inputs<I>, ordered: bool) -> Self {
         Map {
             function: *function,
             inputs,
@@ -116,6 +118,7 @@ where
             current: Items::default(),
             hopeless: false,
             of: PhantomData,
+            _pool: pool.clone(),
         }
     }
 
@@ -134,9 +137,10 @@ where
         self
     }
 
-    /// Records when and where each call ran ([`Completed::timing`]), at the cost of one clock read per call.
-    pub fn timed(mut self) -> Self {
-        self.window.is_timed = true;
+    /// Whether to record when and where each call ran ([`Completed::timing`]), at the cost of one clock read per call.
+    /// The default is `false`.
+    pub fn timed(mut self, is_timed: bool) -> Self {
+        self.window.is_timed = is_timed;
         self
     }
 
@@ -149,7 +153,7 @@ where
     }
 
     /// Yields the index of the input and the call's output along with each value.
-    pub fn completed(self) -> CompletedMap<'p, I, T> {
+    pub fn completed(self) -> CompletedMap<I, T> {
         CompletedMap(self)
     }
 
@@ -275,7 +279,7 @@ impl<I: Iterator> Inputs<I> {
     }
 }
 
-impl<I, T> Iterator for Map<'_, I, T>
+impl<I, T> Iterator for Map<I, T>
 where
     I: Iterator<Item: Serialize>,
     T: DeserializeOwned,
@@ -288,7 +292,7 @@ where
     }
 }
 
-impl<I: Iterator, T> fmt::Debug for Map<'_, I, T> {
+impl<I: Iterator, T> fmt::Debug for Map<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map")
             .field("function", &self.function)
@@ -300,9 +304,10 @@ impl<I: Iterator, T> fmt::Debug for Map<'_, I, T> {
 
 /// An iterator over the completed calls for many inputs. See [`Map::completed`].
 #[derive(Debug)]
-pub struct CompletedMap<'p, I: Iterator, T>(Map<'p, I, T>);
+#[must_use = "a map is lazy: it calls nothing unless you take its values"]
+pub struct CompletedMap<I: Iterator, T>(Map<I, T>);
 
-impl<I, T> Iterator for CompletedMap<'_, I, T>
+impl<I, T> Iterator for CompletedMap<I, T>
 where
     I: Iterator<Item: Serialize>,
     T: DeserializeOwned,

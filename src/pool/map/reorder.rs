@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn results(n: u32) -> Results {
-        Results::all_failed(n, &Error::Cancelled(None))
+        Results::all_failed(n, &Error::cancelled(None))
     }
 
     /// The indices that are yielded when batches of 3, 1 and 2 calls come back in that order.
@@ -183,13 +183,13 @@ mod tests {
         let mut line = ReorderBuffer::new(true);
         line.push(0, 3);
         line.arrived(0, results(1));
-        line.give_up(&Error::TimedOut(None));
+        line.give_up(&Error::timed_out(None));
         let indices = std::iter::from_fn(|| line.take()).map(|mut items| {
             std::iter::from_fn(|| items.next_item::<()>())
                 .map(|item| (item.index, item.result.unwrap_err()))
                 .collect::<Vec<_>>()
         });
-        let (cancelled, timed_out) = (Error::Cancelled(None), Error::TimedOut(None));
+        let (cancelled, timed_out) = (Error::cancelled(None), Error::timed_out(None));
         let rest = vec![(1, timed_out.clone()), (2, timed_out)];
         assert_eq!(indices.collect::<Vec<_>>(), [vec![(0, cancelled)], rest]);
     }

@@ -20,27 +20,27 @@ const IN_FLIGHT_PER_WORKER: usize = 8;
 
 /// A stream of the values of a function for many inputs. See [`Pool::map_async`].
 ///
-/// Dropping it cancels the calls that have no outcome yet.
+/// Dropping it cancels the calls that have no outcome yet. It is a handle to its pool: see [`Pool`](Pool#dropping).
 #[must_use = "it calls nothing unless it is polled"]
-pub struct MapStream<'p, S, T> {
-    pool: &'p Pool,
+pub struct MapStream<S, T> {
+    pool: Pool,
     function: Function,
     /// `None` after their end.
     inputs: Option<Pin<Box<S>>>,
     /// The call of the last input, while it waits for room in the queue.
-    submission: Option<Submission<'p, T>>,
+    submission: Option<Submission<T>>,
     /// The calls before it, in order; or why one could not be submitted.
     tasks: VecDeque<Result<Task<T>>>,
 }
 
-impl<'p, S, T> MapStream<'p, S, T>
+impl<S, T> MapStream<S, T>
 where
     S: Stream<Item: Serialize>,
     T: DeserializeOwned,
 {
-    pub(crate) fn new(pool: &'p Pool, function: &Function, inputs: S) -> Self {
+    pub(crate) fn new(pool: &Pool, function: &Function, inputs: S) -> Self {
         MapStream {
-            pool,
+            pool: pool.clone(),
             function: *function,
             inputs: Some(Box::pin(inputs)),
             submission: None,
@@ -79,7 +79,7 @@ where
     }
 }
 
-impl<S, T> Stream for MapStream<'_, S, T>
+impl<S, T> Stream for MapStream<S, T>
 where
     S: Stream<Item: Serialize>,
     T: DeserializeOwned,
@@ -109,7 +109,7 @@ where
     }
 }
 
-impl<S, T> fmt::Debug for MapStream<'_, S, T> {
+impl<S, T> fmt::Debug for MapStream<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapStream")
             .field("function", &self.function)

@@ -302,7 +302,7 @@ impl Window {
         let (collector, arriving) = unbounded();
         (self.collector, self.arriving) = (collector, arriving);
         self.n_in_flight = 0;
-        self.reorder.give_up(&Error::TimedOut(None));
+        self.reorder.give_up(&Error::timed_out(None));
     }
 }
 

@@ -111,7 +111,7 @@ impl Shared {
             return;
         }
         let made = match departure {
-            Departure::Stuck(why) if n_lost >= self.settings.lost_limit => Err(Error::WorkerLost(
+            Departure::Stuck(why) if n_lost >= self.settings.lost_limit => Err(Error::lost(
                 format!("{why}, and {n_lost} workers are lost already, as many as may be"),
             )),
             _ => self.spawn(index, None),
@@ -164,7 +164,7 @@ impl Shared {
             if let Some(cause) = std::error::Error::source(&error) {
                 reason.push_str(&format!("\ncaused by: {cause}"));
             }
-            self.admission.fail(&self.queue, Error::WorkerLost(reason));
+            self.admission.fail(&self.queue, Error::lost(reason));
         }
     }
 
@@ -207,7 +207,7 @@ impl Shared {
             }
         });
         let spawned = spawned.map_err(|error| {
-            Error::Config(format!("the system gave no thread for a worker: {error}"))
+            Error::config(format!("the system gave no thread for a worker: {error}"))
         })?;
         Ok(Handle {
             orders,

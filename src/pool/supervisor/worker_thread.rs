@@ -121,8 +121,7 @@ impl WorkerThread {
             Some(Left::Lost) => self.shared.replace(&self.monitor, Departure::Died),
             None => {
                 tracing::error!(worker = self.index, "panicked, is replaced");
-                self.monitor
-                    .lose(&Error::WorkerLost("it panicked".to_owned()));
+                self.monitor.lose(&Error::lost("it panicked"));
                 self.shared
                     .replace(&self.monitor, Departure::Stuck("it panicked"));
             }
@@ -146,7 +145,7 @@ impl WorkerThread {
         catch(|| self.make_ready()).unwrap_or_else(|| {
             Err(Error::Worker {
                 worker: self.index,
-                source: Box::new(Error::WorkerLost("it panicked".to_owned())),
+                source: Box::new(Error::lost("it panicked")),
             })
         })
     }
@@ -189,7 +188,7 @@ impl Drop for Life<'_> {
 fn run_alone(worker: &mut dyn Worker, batch: &Batch) -> Result<()> {
     let (collector, results) = unbounded();
     let job = Job::new(batch.clone(), Recipient::Collector(0, collector));
-    let lost = || Error::WorkerLost("its process ended before it began".to_owned());
+    let lost = || Error::lost("its process ended before it began");
     worker.run(job, &|_| (), &mut || None, &|back| match back {
         Back::Queued(job) | Back::Own(job) => job.fail(&lost()),
     });

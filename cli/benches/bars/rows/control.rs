@@ -97,7 +97,7 @@ fn miss(function: &Function) -> Result<(Duration, Duration)> {
     let task = pool.task(function).deadline(DEADLINE).submit::<()>()?;
     let outcome = task.wait();
     let delivered = start.elapsed().saturating_sub(DEADLINE);
-    if !matches!(outcome, Err(Error::TimedOut(_))) {
+    if !matches!(outcome, Err(Error::TimedOut { .. })) {
         return Err(format!("the outcome is {outcome:?}").into());
     }
     // Every worker makes a call.

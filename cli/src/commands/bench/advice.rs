@@ -187,9 +187,9 @@ fn waits(figures: &Figures, best: &Point) -> Advice {
         "threads",
         format!(
             "Threads do as well: {n} threads of one GIL are {up} times as fast as a plain loop, \
-             {} own GILs {own} times, since {why}. --backend thread is enough here, starts faster \
+             {} {own} times as fast, since {why}. --backend thread is enough here, starts faster \
              and takes less memory.{more}",
-            best.workers
+            are(best.workers, "own GIL", "own GILs")
         ),
     )
 }
@@ -203,8 +203,8 @@ fn crossing(figures: &Figures, best: &Point) -> Advice {
             duration(seconds)
         ),
         Some(_) if best.speed_up >= 1.05 => format!(
-            " Even so {} own GILs are {} times as fast as a plain loop.",
-            best.workers,
+            " Even so {} {} times as fast as a plain loop.",
+            are(best.workers, "own GIL", "own GILs"),
             times(best.speed_up)
         ),
         _ => String::new(),
@@ -251,23 +251,30 @@ fn single(figures: &Figures) -> Advice {
 
 fn refused(figures: &Figures) -> Advice {
     let up = times(figures.one_gil.speed_up);
-    let n = figures.one_gil.workers;
-    let processes = times(figures.processes.speed_up);
-    let elsewhere = match figures.one_gil.speed_up >= GAIN {
-        true => format!(
-            "With --backend thread, {n} threads are {up} times as fast; {n} processes are {processes} \
-             times as fast."
-        ),
-        false => format!(
-            "With --backend thread, {n} threads share one GIL and are only {up} times as fast; with \
-             --backend process, {n} processes are {processes} times as fast."
-        ),
+    let threads = are(figures.one_gil.workers, "thread", "threads");
+    let processes = are(figures.one_gil.workers, "process", "processes");
+    let only = match figures.one_gil.speed_up >= GAIN {
+        true => "",
+        false => "only ",
     };
+    let elsewhere = format!(
+        "With --backend thread, {threads} {only}{up} times as fast as a plain loop; with --backend \
+         process, {processes} {} times as fast.",
+        times(figures.processes.speed_up)
+    );
     let why = figures.refused.as_deref().unwrap_or_default();
     advice(
         "refused",
         format!("It does not load in an interpreter with its own GIL ({why}). {elsewhere}"),
     )
+}
+
+/// The start of a sentence about `n` things.
+fn are(n: usize, one: &str, many: &str) -> String {
+    match n {
+        1 => format!("1 {one} is"),
+        _ => format!("{n} {many} are"),
+    }
 }
 
 fn fewer_workers(figures: &Figures) -> Option<Advice> {
@@ -438,6 +445,9 @@ mod tests {
                 && text.contains("with --backend process, 2 processes are 1.00 times"),
             "{text}"
         );
+        figures.one_gil.workers = 1;
+        let text = &advise(&figures)[0].text;
+        assert!(text.contains("1 thread is only 1.00 times"), "{text}");
     }
 
     #[test]

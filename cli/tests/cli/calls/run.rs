@@ -301,7 +301,7 @@ fn process_pools_that_a_script_leaves_end_with_it() {
 
 #[test]
 fn a_piece_of_standard_input_is_found_however_it_is_read() {
-    for (reads, expected) in [
+    let ways = [
         ("open(0).read()", "1\n2\n3\n"),
         ("open(0, closefd=False).read()", "1\n2\n3\n"),
         ("io.open(0).read()", "1\n2\n3\n"),
@@ -315,19 +315,25 @@ fn a_piece_of_standard_input_is_found_however_it_is_read() {
         ),
         ("os.popen('wc -l').read().strip()", "3"),
         ("sys.stdin.buffer.readline().decode() + input()", "1\n2"),
-    ] {
-        for backend in ["auto", "thread", "process"] {
-            let folder = tempfile::tempdir().unwrap();
-            let script = folder.path().join("reads.py");
-            let source = format!("import io, os, subprocess, sys\nprint(repr({reads}))\n");
-            fs::write(&script, source).unwrap();
-            let mut command = owngil(["run", "--pipe", "-j1", "--backend", backend]);
-            let ended = run_with(command.arg(&script), "1\n2\n3\n");
-            assert_eq!(
-                ended.check(0).stdout.trim(),
-                format!("{expected:?}").replace('"', "'"),
-                "{reads} on {backend}"
-            );
+    ];
+    let cases = ways.iter().map(|(reads, _)| format!("lambda: {reads},\n"));
+    let cases: String = cases.collect();
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("reads.py");
+    let source = format!(
+        "import io, os, subprocess, sys\nways = [{cases}]\nprint(repr(ways[int(sys.argv[1]) - 1]()))\n"
+    );
+    fs::write(&script, source).unwrap();
+    for backend in ["auto", "thread", "process"] {
+        // Each piece is read in another way.
+        let mut command = owngil(["run", "--pipe", "-k", "-j1", "--block", "6", "--backend"]);
+        command.arg(backend).arg(&script).arg("{#}");
+        let ended = run_with(&mut command, "1\n2\n3\n".repeat(ways.len()));
+        let lines = ended.check(0).lines();
+        assert_eq!(lines.len(), ways.len(), "{backend}");
+        for (line, (reads, expected)) in lines.into_iter().zip(ways) {
+            let expected = format!("{expected:?}").replace('"', "'");
+            assert_eq!(line, expected, "{reads} on {backend}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{owngil, scripts};
+use crate::support::{owngil, scale, scripts};
 
 /// How long one run may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -123,8 +123,9 @@ impl Run<'_> {
 }
 
 /// Kills a run at that many random moments, and resumes it up to its end; `result` gives the number of the
-/// input that a line of standard output belongs to, if the line is whole.
+/// input that a line of standard output belongs to, if the line is whole. `make stress` kills it more often.
 fn kill_and_resume(words: &[&str], n_inputs: u64, n_kills: u64, result: fn(&str) -> Option<u64>) {
+    let (n_inputs, n_kills) = (n_inputs * scale(), n_kills * scale());
     let folder = tempfile::tempdir().unwrap();
     let inputs: String = (1..=n_inputs).map(|number| format!("{number}\n")).collect();
     fs::write(folder.path().join("inputs"), inputs).unwrap();
@@ -192,7 +193,7 @@ const MAP: [&str; 9] = [
 
 #[test]
 fn a_map_that_is_killed_at_any_moment_resumes_where_it_was() {
-    kill_and_resume(&MAP, 20_000, 50, of_map);
+    kill_and_resume(&MAP, 4_000, 10, of_map);
 }
 
 #[test]
@@ -216,5 +217,5 @@ fn so_do_runs_of_a_script_some_of_which_fail() {
         let number: u64 = number.parse().ok()?;
         (padding.len() as u64 == number % 200).then_some(number)
     };
-    kill_and_resume(&words, 20_000, 50, of_script);
+    kill_and_resume(&words, 4_000, 10, of_script);
 }

@@ -1,5 +1,7 @@
 //! How scripts end, and what one run leaves for the next: each beside plain Python, on every backend.
 
+use std::collections::BTreeMap;
+
 use super::scripts::{BACKENDS, Plain, compare_all};
 use crate::support::is_python_3_12;
 
@@ -321,7 +323,7 @@ os.waitpid(pid, 0); print("end")
 ];
 
 fn compare(backend: &str) {
-    static PLAIN: Plain = Plain::new();
+    static PLAIN: Plain = Plain::new(BTreeMap::new());
     let scripts = SCRIPTS.map(|(name, source, _)| (name, source));
     compare_all(&scripts, &PLAIN, backend, |script| {
         // ctypes can be imported there from 3.13 on.

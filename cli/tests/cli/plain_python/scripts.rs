@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{command, is_python_3_12, owngil, plain_python, run};
+use crate::support::{command, is_python_3_12, owngil, plain_python, run, scale};
 
 pub(crate) const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "process"];
 
@@ -211,8 +211,8 @@ fn by_a_plain_loop(name: &str, source: &str) -> Outcome {
     outcome
 }
 
-/// What comes of scripts in plain Python, by their names: found out once for all backends.
-pub(crate) type Plain = OnceLock<BTreeMap<&'static str, Outcome>>;
+/// What comes of scripts in plain Python, by their names: each is found out once for all backends.
+pub(crate) type Plain = Mutex<BTreeMap<&'static str, Arc<OnceLock<Outcome>>>>;
 
 fn by_owngil(name: &str, source: &str, backend: &str) -> Outcome {
     let (folder, script) = prepare(name, source);
@@ -271,14 +271,11 @@ pub(crate) fn compare_all(
     backend: &str,
     is_left_out: impl Fn(&str) -> bool,
 ) {
-    let plain = plain.get_or_init(|| {
-        let outcomes = scripts.iter();
-        let outcomes = outcomes.map(|(name, source)| (*name, by_a_plain_loop(name, source)));
-        outcomes.collect()
-    });
     let mut wrong = Vec::new();
     for (name, source) in scripts.iter().filter(|(name, _)| !is_left_out(name)) {
-        let (plain, own) = (&plain[name], by_owngil(name, source, backend));
+        let plain = Arc::clone(plain.lock().unwrap().entry(*name).or_default());
+        let plain = plain.get_or_init(|| by_a_plain_loop(name, source));
+        let own = by_owngil(name, source, backend);
         if *plain != own {
             wrong.push(format!("{name}:\nplain {plain:?}\nowngil {own:?}"));
         }
@@ -287,7 +284,7 @@ pub(crate) fn compare_all(
 }
 
 fn compare(backend: &str) {
-    static PLAIN: Plain = Plain::new();
+    static PLAIN: Plain = Plain::new(BTreeMap::new());
     compare_all(&SCRIPTS, &PLAIN, backend, |name| is_refused(name, backend));
 }
 
@@ -379,11 +376,12 @@ fn a_hundred_scripts_that_are_killed_and_gone_on_with_give_what_a_plain_loop_giv
             .unwrap()
     };
     let n_done = || fs::read(folder.path().join("log")).map_or(0, |log| log.len());
-    for kill in 0..20_u64 {
+    // `make stress` kills it more often.
+    for kill in 0..8 * scale() {
         let (before, started) = (n_done(), Instant::now());
         let mut child = start();
         // Some before anything is done, some after a while.
-        let patience = Duration::from_millis(40 + 37 * kill);
+        let patience = Duration::from_millis(40 + 90 * (kill % 8));
         while started.elapsed() < patience || (kill % 3 == 0 && n_done() == before) {
             if child.try_wait().unwrap().is_some() {
                 break;

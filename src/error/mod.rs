@@ -1,15 +1,23 @@
 //! Error: what can go wrong, one variant for each thing that a caller would do about it.
 
+mod load;
+mod lost;
+mod python;
+
 use std::fmt;
 
 pub use owngil_ffi::ExceptionKind;
 use owngil_ffi::{Exception, Stack, StartError};
 
 use crate::payload::CrossingError;
-use crate::refusal::{self, Refusal};
+use crate::refusal;
+
+pub use load::{LoadError, LoadErrorKind};
+pub use lost::WorkerLost;
+pub use python::PythonError;
 
 /// The result type of owngil's functions.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call returned no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,23 +38,55 @@ pub enum Error {
         /// What went wrong.
         source: Box<Error>,
     },
-    /// The task was cancelled: dropped before it ran, or interrupted. Holds where the task stood, if it had
-    /// begun and could be inspected.
-    Cancelled(Option<Box<Stack>>),
-    /// The deadline or the time limit passed. Holds where the task stood, if it had begun and could be
-    /// inspected; a task in C code that holds its GIL cannot.
-    TimedOut(Option<Box<Stack>>),
-    /// The worker that ran the task is gone, and the outcome with it. The text says what happened to the worker.
-    WorkerLost(String),
+    /// The task was cancelled: dropped before it ran, or interrupted.
+    #[non_exhaustive]
+    Cancelled {
+        /// Where the task stood, if it had begun and could be inspected.
+        stack: Option<Box<Stack>>,
+    },
+    /// The deadline or the time limit passed.
+    #[non_exhaustive]
+    TimedOut {
+        /// Where the task stood, if it had begun and could be inspected. A task in C code that holds its GIL
+        /// cannot.
+        stack: Option<Box<Stack>>,
+    },
+    /// The worker that ran the task is gone, and the outcome with it.
+    WorkerLost(Box<WorkerLost>),
     /// The queue is full; see [`Pool::try_submit`](crate::Pool::try_submit).
     QueueFull,
     /// The pool accepts no more tasks.
     ShutDown,
     /// An invalid setting.
-    Config(String),
+    #[non_exhaustive]
+    Config {
+        /// Which one, and what is wrong with it.
+        message: String,
+    },
 }
 
 impl Error {
+    /// A cancelled task, which stood there.
+    pub fn cancelled(stack: Option<Box<Stack>>) -> Error {
+        Error::Cancelled { stack }
+    }
+
+    /// A task that ran out of time, and stood there.
+    pub fn timed_out(stack: Option<Box<Stack>>) -> Error {
+        Error::TimedOut { stack }
+    }
+
+    /// An invalid setting.
+    pub fn config(message: impl Into<String>) -> Error {
+        Error::Config {
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn lost(reason: impl Into<String>) -> Error {
+        WorkerLost::new(reason).into()
+    }
+
     /// What a call ends with that went on without a module which was refused with that text: its value is not the one
     /// that it has in plain Python.
     #[cold]
@@ -56,6 +96,7 @@ impl Error {
             type_name: "ImportError".to_owned(),
             message: text.to_owned(),
             traceback: format!("ImportError: {text}\n"),
+            frames: vec![],
             notes: vec![],
             cause: None,
             context: None,
@@ -81,7 +122,7 @@ impl Error {
     /// Where the task stood when it was cancelled or timed out.
     pub fn stack(&self) -> Option<&Stack> {
         match self {
-            Error::Cancelled(stack) | Error::TimedOut(stack) => stack.as_deref(),
+            Error::Cancelled { stack } | Error::TimedOut { stack } => stack.as_deref(),
             _ => None,
         }
     }
@@ -121,20 +162,20 @@ impl fmt::Display for Error {
             Error::Value(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Worker { worker, .. } => write!(f, "worker {worker} failed to start"),
-            Error::Cancelled(None) => f.write_str("the task was cancelled"),
-            Error::Cancelled(Some(stack)) => {
+            Error::Cancelled { stack: None } => f.write_str("the task was cancelled"),
+            Error::Cancelled { stack: Some(stack) } => {
                 write!(f, "the task was cancelled; it stood here:\n{stack}")
             }
-            Error::TimedOut(None) => {
+            Error::TimedOut { stack: None } => {
                 f.write_str("the task timed out before it started, or could not be inspected")
             }
-            Error::TimedOut(Some(stack)) => {
+            Error::TimedOut { stack: Some(stack) } => {
                 write!(f, "the task ran out of time; it stood here:\n{stack}")
             }
             Error::WorkerLost(reason) => write!(f, "the task's worker was lost: {reason}"),
             Error::QueueFull => f.write_str("the queue is full"),
             Error::ShutDown => f.write_str("the pool is shut down"),
-            Error::Config(reason) => f.write_str(reason),
+            Error::Config { message } => f.write_str(message),
         }
     }
 }
@@ -143,7 +184,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Worker { source, .. } => Some(&**source),
-            Error::Load(error) => error.cause.as_ref().map(|cause| cause as _),
+            Error::Load(error) => error.source(),
+            Error::Python(error) => error.source(),
+            Error::Start(error) => error.source(),
             _ => None,
         }
     }
@@ -173,155 +216,9 @@ impl From<LoadError> for Error {
     }
 }
 
-/// A Python exception, copied out of its interpreter as plain text.
-///
-/// It holds everything that Python would print, even if the exception cannot be pickled or its
-/// `__str__` raises.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PythonError {
-    exception: Box<Exception>,
-    /// The object in a pickle, for a pool that keeps it.
-    pickle: Option<Box<[u8]>>,
-}
-
-impl PythonError {
-    pub(crate) fn new(exception: Exception) -> Self {
-        PythonError {
-            exception: Box::new(exception),
-            pickle: None,
-        }
-    }
-
-    pub(crate) fn with_pickle(mut self, pickle: Option<Vec<u8>>) -> Self {
-        self.pickle = pickle.map(Vec::into_boxed_slice);
-        self
-    }
-
-    /// The exception object in a pickle, if it is kept.
-    pub(crate) fn pickle(&self) -> Option<&[u8]> {
-        self.pickle.as_deref()
-    }
-
-    /// The exception's kind, among those that a host may want to handle differently.
-    pub fn kind(&self) -> ExceptionKind {
-        self.exception.kind
-    }
-
-    /// The qualified type name: `ValueError`, `json.decoder.JSONDecodeError`.
-    pub fn type_name(&self) -> &str {
-        &self.exception.type_name
-    }
-
-    /// `str(exception)`
-    pub fn message(&self) -> &str {
-        &self.exception.message
-    }
-
-    /// The traceback of the whole chain, as Python prints it, starting at the user's first frame.
-    pub fn traceback(&self) -> &str {
-        &self.exception.traceback
-    }
-
-    /// The notes added by `add_note` (PEP 678).
-    pub fn notes(&self) -> &[String] {
-        &self.exception.notes
-    }
-
-    /// Adds a note, as `add_note` would have.
-    pub(crate) fn add_note(&mut self, note: &str) {
-        self.exception.notes.push(note.to_owned());
-        if !self.exception.traceback.ends_with('\n') {
-            self.exception.traceback.push('\n');
-        }
-        self.exception.traceback.push_str(note);
-        self.exception.traceback.push('\n');
-    }
-
-    /// The type and message of `__cause__`, or else of the `__context__` that Python would show.
-    pub fn cause(&self) -> Option<PythonError> {
-        let cause = self
-            .exception
-            .cause
-            .as_ref()
-            .or(self.exception.context.as_ref());
-        cause.map(|cause| PythonError::new((**cause).clone()))
-    }
-
-    /// The refusal that raised this exception, if an interpreter with its own GIL refused something. It is recognized
-    /// by the texts of CPython, of packages and of private copies, anywhere in the chain.
-    pub fn refusal(&self) -> Option<Refusal> {
-        refusal::of(self.traceback())
-    }
-
-    /// For `SystemExit`: the status that the process would have exited with.
-    pub fn exit_status(&self) -> Option<i32> {
-        self.exception.exit_status
-    }
-
-    pub(crate) fn exception(&self) -> &Exception {
-        &self.exception
-    }
-}
-
-impl fmt::Display for PythonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.exception.fmt(f)
-    }
-}
-
-impl fmt::Debug for PythonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.exception.fmt(f)
-    }
-}
-
-impl std::error::Error for PythonError {}
-
-/// Why a function could not be loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LoadError {
-    /// The kind of failure.
-    pub kind: LoadErrorKind,
-    /// The function, as you named it.
-    pub function: String,
-    /// A description of the failure.
-    pub message: String,
-    /// What you may have meant.
-    pub hint: Option<String>,
-    /// The exception, if the module does not compile or raises on import.
-    pub cause: Option<PythonError>,
-}
-
-/// The ways in which loading a function can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LoadErrorKind {
-    /// The reference is neither `FILE.py:NAME` nor `MODULE:NAME`.
-    Reference,
-    /// The file does not exist, or cannot be read.
-    MissingFile,
-    /// The module does not exist.
-    MissingModule,
-    /// The module does not define the name.
-    MissingName,
-    /// The name is neither a function nor anything else callable.
-    NotCallable,
-    /// The source does not compile.
-    Syntax,
-    /// The module raises an exception on import.
-    Import,
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot load {}: {}", self.function, self.message)
-    }
-}
-
-impl std::error::Error for LoadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_ref().map(|cause| cause as _)
+impl From<WorkerLost> for Error {
+    fn from(lost: WorkerLost) -> Self {
+        Error::WorkerLost(Box::new(lost))
     }
 }
 
@@ -337,6 +234,7 @@ mod tests {
             type_name: "ImportError".to_owned(),
             message: message.to_owned(),
             traceback: format!("ImportError: {message}\n"),
+            frames: Vec::new(),
             notes: Vec::new(),
             cause: None,
             context: None,
