@@ -22,7 +22,7 @@ PROFILE ?= release
 # `make suite SHORT=1` leaves them out.
 INDEPENDENT = programs:: help:: input:: joblog:: gnu_parallel:: readme transcripts schedule::options setup::config setup::log
 
-# How often `make stress` runs.
+# How often `make stress` and `make test-exit` run.
 RUNS ?= 20
 
 # How long `make soak` takes, with how many seeds and where, and with which packages: all, if none is named.
@@ -40,7 +40,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run free-threaded install test suite python wheel test-wheel packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
+.PHONY: help run free-threaded install test suite python wheel sdist test-wheel test-exit packages cpython-tests cases huge soak compatibility compatibility-suites lint fmt docs stress model bench release-check
 
 help: ## list what make can do here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
@@ -74,8 +74,14 @@ python: ## the package in python/, with a module for this Python, to be tried fr
 wheel: ## dist/owngil-….whl, for Python 3.12 to 3.15: needs none of them, but PyPI; VERSIONS='3.13 3.14' builds only those
 	tools/build-wheel $(VERSIONS)
 
+sdist: ## dist/owngil-….tar.gz, the package as source: needs PyPI
+	tools/build-wheel sdist
+
 test-wheel: ## the wheel in fresh environments of each Python; PYTHONS='python3.14' names those
 	tools/test-wheel $(or $(PYTHONS),$(shell for version in $$(tools/find-python --minors); do tools/find-python $$version; done))
+
+test-exit: ## end programs in every state of their workers, RUNS times each, with what `make python` has built
+	PYTHONPATH=python OWNGIL_EXIT_RUNS=$(RUNS) '$(python)' python/tests/test_exit.py
 
 packages: ## test real packages in four workers at once, and examples with packages; needs pip and a registry
 	$(cargo) build --workspace --all-features --bins --examples

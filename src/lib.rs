@@ -59,6 +59,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod bytes;
 mod children;
 mod error;

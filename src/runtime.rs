@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use owngil_ffi::{Config, Runtime, StartError, hosted};
+use owngil_ffi::{Attached, Config, Interpreter, Runtime, StartError, hosted};
 
 use crate::error::Result;
 
@@ -87,15 +87,21 @@ pub(crate) fn start() -> Result<&'static Runtime> {
 
 /// Has libraries that compute start no threads of their own, unless the user has said how many.
 pub(crate) fn limit_native_threads() -> Result<()> {
-    let limited = start()?.in_main(|attached| {
+    fn limit(attached: Attached<'_>) -> std::result::Result<(), StartError> {
         let source = include_str!("python/native_threads.py");
         let run = || attached.exec(source, "<owngil native threads>", &attached.dict()?);
         run().map_err(|raised| StartError::Raised {
             doing: "limiting the threads of libraries",
             exception: Box::new(raised.describe()),
         })
-    });
-    Ok(limited??)
+    }
+    let runtime = start()?;
+    match Runtime::is_main_thread() {
+        false => runtime.in_main(limit)??,
+        // A worker process whose code makes a pool: this is the thread that would be waited for.
+        true => Interpreter::on_main(runtime)?.attach(limit)?,
+    }
+    Ok(())
 }
 
 /// The host's CPython.

@@ -1,6 +1,6 @@
 """Measures `owngil.Executor` beside the executors that Python and its packages have, in turns, and prints a table.
 
-    python benches/peers.py [--rounds 3] [--workers 2]
+    python benches/peers.py [--rounds 3] [--workers 2] [--only TEXT]
 
 Peers that are not installed are left out. Figures count only from a machine on which nothing else runs.
 """
@@ -10,7 +10,13 @@ import concurrent.futures
 import contextlib
 import math
 import multiprocessing
+import os
+import pathlib
+import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 
 import owngil
@@ -85,6 +91,15 @@ class Joblib:
         get_reusable_executor().shutdown(wait=True)
 
 
+class Loky(Futures):
+    """loky, without joblib."""
+
+    def __init__(self, workers):
+        import loky
+
+        super().__init__(loky.ProcessPoolExecutor(workers))
+
+
 class Mpire:
     """mpire."""
 
@@ -108,6 +123,7 @@ def peers(workers):
         "ProcessPoolExecutor": lambda: Futures(concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn)),
         "multiprocessing.Pool": lambda: Multiprocessing(spawn.Pool(workers)),
         "joblib (loky)": lambda: Joblib(workers),
+        "loky": lambda: Loky(workers),
         "mpire": lambda: Mpire(workers),
         "ThreadPoolExecutor": lambda: Futures(concurrent.futures.ThreadPoolExecutor(workers)),
     }
@@ -122,6 +138,34 @@ def timed(call, *arguments):
     return time.perf_counter() - begun
 
 
+def memory():
+    """The megabytes of this process and those that it has started; what they share counts once."""
+    parents = {}
+    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            parents[int(status.parent.name)] = int(fields["PPid"])
+    family, n_known = {os.getpid()}, 0
+    while n_known < len(family):
+        n_known = len(family)
+        family |= {child for child, parent in parents.items() if parent in family}
+    total = 0
+    for process in family:
+        with contextlib.suppress(OSError):
+            rollup = pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    return total / 1024
+
+
+def arrays():
+    """64 MB of numbers, as packages have them."""
+    try:
+        import numpy
+    except ImportError:
+        return None
+    return numpy.ones(8 << 20)
+
+
 def rows(peer, workers):
     """What is measured, as (row, figure)."""
     if hasattr(peer, "submit_all"):
@@ -133,16 +177,52 @@ def rows(peer, workers):
     yield "map of 1 ms calls, % of ideal", 100 * 500 * 0.001 / workers / timed(peer.map_all, wait_1ms, range(500))
     data = bytes(64 << 20)
     yield "64 MB of bytes in and out, ms", timed(peer.map_all, first_and_last, [data]) * 1e3
+    array = arrays()
+    if array is not None:
+        peer.map_all(first_and_last, [array[:1]] * workers)
+        yield "64 MB of numpy in and out, ms", timed(peer.map_all, first_and_last, [array]) * 1e3
+
+
+SCRIPT = """
+import sys
+total = 0
+for n in range(400_000):
+    total += n * n % 7
+print(total, sys.argv[1])
+"""
+
+
+def scripts(workers):
+    """A script that computes for some tens of milliseconds, run 100 times: seconds by each way to run it."""
+    inputs = [str(n) for n in range(100)]
+    with tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, "script.py")
+        pathlib.Path(script).write_text(SCRIPT)
+        jobs = str(workers)
+        ways = {
+            "owngil run": [sys.executable, "-m", "owngil", "run", "-j", jobs, script, ":::", *inputs],
+            "xargs -P": ["xargs", "-n", "1", "-P", jobs, sys.executable, script],
+        }
+        if shutil.which("parallel"):
+            ways["GNU parallel"] = ["parallel", "-j", jobs, sys.executable, script, "{}", ":::", *inputs]
+        for way, command in ways.items():
+            begun = time.perf_counter()
+            subprocess.run(command, input="\n".join(inputs), text=True, stdout=subprocess.DEVNULL, check=True)
+            yield way, time.perf_counter() - begun
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="", help="measure the peers alone whose name contains this")
     options = parser.parse_args()
     figures = {}
     for _ in range(options.rounds):
         for name, make in peers(options.workers).items():
+            if options.only not in name:
+                continue
+            before = memory()
             try:
                 begun = time.perf_counter()
                 peer = make()
@@ -151,9 +231,13 @@ def main():
             with contextlib.closing(peer):
                 peer.map_all(tiny, [1])
                 measured = [("first result of a new pool, ms", (time.perf_counter() - begun) * 1e3)]
+                peer.map_all(wait_1ms, range(20 * options.workers))
+                measured.append(("an idle worker, MB", (memory() - before) / options.workers))
                 measured += rows(peer, options.workers)
             for row, figure in measured:
                 figures.setdefault(row, {}).setdefault(name, []).append(figure)
+        for way, seconds in scripts(options.workers):
+            figures.setdefault("100 scripts that compute, s", {}).setdefault(way, []).append(seconds)
     for row, of_peers in figures.items():
         print(row)
         for name, found in of_peers.items():

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import sys
-from _pickle import PicklingError
 
 from owngil import _owngil, _pickling
 
@@ -157,7 +156,8 @@ class Pool:
 
         Raises `ValueError` for a setting that is none, and `RuntimeError` where this Python cannot be used.
         """
-        _prepare_process()
+        if not _is_prepared:
+            _set_worker_argv()
         module = name = pickled = None
         if initializer is not None:
             import pickle
@@ -193,6 +193,7 @@ class Pool:
             name,
             pickled,
         )
+        _prepare_process()
         self.n_workers = n_workers()
         self.backend = backend_in_use()
 
@@ -211,7 +212,12 @@ class Pool:
         """
         try:
             return self._submit(function._number, args, kwargs, timeout)
-        except PicklingError as error:
+        except Exception as error:
+            # Not before: the command does without it.
+            from _pickle import PicklingError
+
+            if not isinstance(error, PicklingError):
+                raise
             place = str(error)
         # It says where, and pickle itself what.
         try:
@@ -322,10 +328,11 @@ def main(argv: Sequence[str], /, *, launched: bool = False) -> NoReturn:
     It owns the process: standard input and output, and the handling of SIGINT. Call it on the main thread. Where the
     project has another Python, the process becomes the command under that one; `launched` says that it has.
     """
-    import signal
+    # `signal` makes classes of its numbers, which takes as long as all the rest.
+    import _signal
 
     # Its own handler calls the one before it, which must not be Python's.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _set_worker_argv()
     program = None if launched else _LAUNCHED.format(_root())
     _owngil.main([os.fsencode(word) for word in argv], program)
@@ -373,22 +380,31 @@ def _root() -> str:
 
 
 def _set_worker_argv() -> None:
-    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
-
     program = _CHILD.format(_root())
-    words = [sys.executable, *_args_from_interpreter_flags(), "-c", program]
+    words = [sys.executable, *_options_of_python(), "-c", program]
     _owngil.set_worker_argv([os.fsencode(word) for word in words])
 
 
+def _options_of_python() -> list[str]:
+    """`-O`, `-X` and the like, as they were given to this Python."""
+    first = sys.orig_argv[1:2]
+    if first and (first[0] in ("-c", "-m") or not first[0].startswith("-")):
+        # It takes milliseconds to import what finds out.
+        return []
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    options: list[str] = _args_from_interpreter_flags()
+    return options
+
+
 def _prepare_process() -> None:
-    """What has to be done once, when the first pool of the process is made."""
+    """What has to be done once, when the first pool of the process is made: never in an interpreter that gets none."""
     global _is_prepared
     if _is_prepared:
         return
     _is_prepared = True
     import atexit
 
-    _set_worker_argv()
     os.register_at_fork(
         before=_owngil.before_fork,
         after_in_parent=_owngil.after_fork_in_parent,

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use owngil::hosted::{note_command, words_of};
 use owngil_ffi::{Attached, Borrowed, Object, PyResult};
 
-owngil_ffi::export_module!(PyInit__owngil, c"_owngil", populate);
+owngil_ffi::export_module!(PyInit__owngil, PyModExport__owngil, c"_owngil", populate);
 
 fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyResult<'a, ()> {
     owngil::hosted::populate(attached, module)?;

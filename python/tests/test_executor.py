@@ -11,6 +11,7 @@ import threading
 import time
 import unittest
 import weakref
+from fractions import Fraction
 
 import owngil
 import work
@@ -156,8 +157,32 @@ class Errors(unittest.TestCase):
         for options in {"backend": "gpu"}, {"timeout": -1.0}, {"max_workers": 0}, {"extensions": "some"}:
             with self.subTest(options), self.assertRaises(ValueError):
                 owngil.Executor(**options)
-        with self.assertRaises(TypeError):
-            owngil.Executor(initializer=1)
+        for options in {"initializer": 1}, {"max_workers": 1.5}, {"timeout": "1"}:
+            with self.subTest(options), self.assertRaises(TypeError):
+                owngil.Executor(**options)
+
+    def test_settings_are_whatever_python_takes_for_numbers(self):
+        for timeout in Fraction(60), 60, float("inf"), 1e20:
+            with self.subTest(timeout), owngil.Executor(1, timeout=timeout) as executor:
+                self.assertEqual(executor.submit(abs, -1).result(), 1)
+                self.assertEqual(list(executor.map(abs, [-1, 2], timeout=timeout, chunksize=Index(1))), [1, 2])
+
+    def test_map_without_time_left_times_out(self):
+        with owngil.Executor(1) as executor, self.assertRaises(TimeoutError):
+            list(executor.map(work.nap, [0.5], timeout=-0.1))
+
+
+class Index:
+    """A number as packages have them."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number
+
+    def __lt__(self, other):
+        return self.number < other
 
 
 class Control(unittest.TestCase):

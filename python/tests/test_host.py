@@ -129,6 +129,49 @@ class Host(unittest.TestCase):
         """
         self.assert_prints(program, "1 2")
 
+    def test_worker_process_may_have_workers_of_its_own(self):
+        for backend in "auto", "process", "interpreter":
+            with self.subTest(backend):
+                program = f"""
+                    import owngil, work
+                    with owngil.Executor(1, backend="process") as executor:
+                        print(executor.submit(work.map_in_workers, {backend!r}).result(60))
+                """
+                self.assert_prints(program, "[1,2]")
+
+    def test_worker_that_is_an_interpreter_is_refused_workers_and_ends_in_silence(self):
+        program = """
+            import owngil, work
+            with owngil.Executor(1, backend="interpreter", max_tasks_per_child=1) as executor:
+                print(type(executor.submit(work.map_in_workers, "auto").exception()).__name__)
+                print(executor.submit(work.double, 1).result())
+        """
+        self.assert_prints(program, "RuntimeError 2")
+
+    @unittest.skipUnless(hasattr(sys, "remote_exec"), "3.14 and later have it")
+    def test_debugger_meets_the_program_and_no_worker(self):
+        # pdb -p does the same.
+        program = """
+            import os, subprocess, sys, tempfile, time, owngil, work
+            executor = owngil.Executor(2, backend="interpreter", daemon=True)
+            executor.submit(work.double, 1).result()
+            executor.submit(work.spin)
+            with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+                print("import owngil, sys; sys.modules['__main__'].met = owngil.worker_id()", file=script, flush=True)
+                met = "nobody"
+                subprocess.run(
+                    [sys.executable, "-c", f"import sys; sys.remote_exec({os.getpid()}, {script.name!r})"], check=True
+                )
+                end = time.monotonic() + 30
+                while met == "nobody" and time.monotonic() < end:
+                    pass
+            print(met)
+        """
+        ended = run(program)
+        if "Operation not permitted" in ended.stderr or "PermissionError" in ended.stderr:
+            self.skipTest("this system lets no process debug another")
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "None\n", ""))
+
     def test_warnings_of_calls_are_shown_as_in_processes(self):
         for backend in "interpreter", "process":
             with self.subTest(backend):

@@ -90,6 +90,13 @@ def touch(path):
     return path
 
 
+def map_in_workers(backend):
+    import owngil
+
+    with owngil.Executor(2, backend=backend) as executor:
+        return str(list(executor.map(double, [0.5, 1]))).replace(".0", "").replace(" ", "")
+
+
 def nap(seconds):
     time.sleep(seconds)
     return seconds

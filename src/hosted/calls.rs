@@ -6,14 +6,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use crate::bell::Bell;
 use crate::task::Slot;
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Calls {
     n_made: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
+    /// For one who waits on Python's main thread.
+    bell: Arc<Bell>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +47,22 @@ impl Wake for Notify {
 }
 
 impl Calls {
+    /// None yet. The bell rings when there are outcomes.
+    pub(super) fn new(bell: Arc<Bell>) -> Calls {
+        Calls {
+            n_made: AtomicU64::new(0),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            bell,
+        }
+    }
+
+    /// Has those who wait look.
+    fn announce(&self) {
+        self.changed.notify_all();
+        self.bell.ring();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,7 +87,7 @@ impl Calls {
         state.ready.push_back(ticket);
         drop(state);
         if is_first {
-            self.changed.notify_all();
+            self.announce();
         }
     }
 
@@ -80,13 +99,13 @@ impl Calls {
     /// Has one who waits come back.
     pub(super) fn wake(&self) {
         self.lock().is_woken = true;
-        self.changed.notify_all();
+        self.announce();
     }
 
     /// Says that no more calls are made, and that each has its outcome.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_all();
+        self.announce();
     }
 
     /// Waits until it is closed; `None` when the time is up before.

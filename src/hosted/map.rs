@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
 use owngil_ffi::{Attached, Borrowed, Kept, Object, PyResult};
 
 use super::functions::function_of;
 use super::pool::{CountedMap, HostPool};
-use super::settings::{count, seconds};
+use super::settings::{count, seconds_left};
 use super::wait::wait;
 use super::{codec, outcome};
+use crate::bell::Bell;
 use crate::bytes::Bytes;
 use crate::payload::{Codec, CrossingError, Encoding};
 use crate::pool::{Canceller, Window};
@@ -84,18 +85,21 @@ pub(super) fn open<'a>(
         .import(c"builtins")?
         .invoke("iter", &[Object::clone(inputs)])?;
     let source = match ahead {
-        Some(ahead) => Source::Lazy(Box::new(Lazy {
-            window,
-            inputs: Some(iterator.keep()),
-            is_star,
-            ahead: match ahead {
-                0 => u64::MAX,
-                ahead => ahead as u64,
-            },
-        })),
+        Some(ahead) => {
+            window.set_bell(Arc::clone(&pool.bell));
+            Source::Lazy(Box::new(Lazy {
+                window,
+                inputs: Some(iterator.keep()),
+                is_star,
+                ahead: match ahead {
+                    0 => u64::MAX,
+                    ahead => ahead as u64,
+                },
+            }))
+        }
         None => eager(pool, attached, window, &iterator, is_star)?,
     };
-    let limit = seconds(timeout, "timeout")?;
+    let limit = seconds_left(timeout, "timeout")?;
     let mut map = HostMap {
         pool: Arc::clone(pool),
         source: Some(source),
@@ -235,9 +239,11 @@ impl HostMap {
         let left = |now| self.deadline.map(|at| at.saturating_duration_since(now));
         let left = left(Instant::now());
         let next = match &mut self.source {
-            Some(Source::Lazy(lazy)) => lazy.advance(attached, left)?,
+            Some(Source::Lazy(lazy)) => lazy.advance(attached, &self.pool.bell, left)?,
             Some(Source::Eager { results, .. }) => {
-                wait(attached, left, |slice| received(results, slice))?
+                wait(attached, &self.pool.bell, left, |slice| {
+                    received(results, slice)
+                })?
             }
             None => Some(None),
         };
@@ -268,7 +274,9 @@ impl Drop for HostMap {
             let counted = self.pool.count_map();
             let (unread, _) = unbounded();
             let thread = thread::Builder::new().name("owngil-map".to_owned());
-            let _ = thread.spawn(move || drive(lazy.window, VecDeque::new(), &unread, counted));
+            let bell = Arc::clone(&self.pool.bell);
+            let _ =
+                thread.spawn(move || drive(lazy.window, VecDeque::new(), &unread, &bell, counted));
         }
     }
 }
@@ -277,6 +285,12 @@ impl Drop for HostMap {
 fn received(results: &Receiver<Items>, limit: Option<Duration>) -> Option<Option<Items>> {
     match limit {
         None => Some(results.recv().ok()),
+        // The other call would let other threads run first.
+        Some(Duration::ZERO) => match results.try_recv() {
+            Ok(items) => Some(Some(items)),
+            Err(TryRecvError::Disconnected) => Some(None),
+            Err(TryRecvError::Empty) => None,
+        },
         Some(limit) => match results.recv_timeout(limit) {
             Ok(items) => Some(Some(items)),
             Err(RecvTimeoutError::Disconnected) => Some(None),
@@ -324,6 +338,7 @@ impl Lazy {
     fn advance<'a>(
         &mut self,
         attached: Attached<'a>,
+        bell: &Bell,
         limit: Option<Duration>,
     ) -> PyResult<'a, Option<Option<Items>>> {
         let window = &mut self.window;
@@ -336,7 +351,7 @@ impl Lazy {
                 .then_some(None)
                 .or(Some(Some(Items::default()))));
         }
-        wait(attached, limit, |slice| {
+        wait(attached, bell, limit, |slice| {
             window.wait_within(slice);
             window.take_ready().map(Some)
         })
@@ -390,7 +405,12 @@ fn eager<'a>(
     let (sender, results) = unbounded();
     let counted = pool.count_map();
     let thread = thread::Builder::new().name("owngil-map".to_owned());
-    let started = thread.spawn(move || drive(window, calls, &sender, counted));
+    let bell = Arc::clone(&pool.bell);
+    let started = thread.spawn(move || {
+        drive(window, calls, &sender, &bell, counted);
+        drop(sender);
+        bell.ring();
+    });
     started.map_err(|error| attached.raise_os_error(&error.to_string()))?;
     Ok(Source::Eager { n_inputs, results })
 }
@@ -400,6 +420,7 @@ fn drive(
     mut window: Window,
     mut calls: VecDeque<Result<Bytes, CrossingError>>,
     results: &Sender<Items>,
+    bell: &Bell,
     _counted: CountedMap,
 ) {
     loop {
@@ -417,6 +438,9 @@ fn drive(
         while let Some(items) = window.take_ready() {
             any = true;
             let _ = results.send(items);
+        }
+        if any {
+            bell.ring();
         }
         if window.is_done() {
             return;

@@ -14,6 +14,7 @@ use super::map;
 use super::settings::{builder, count, seconds};
 use super::wait::{SLICE, wait};
 use super::{add, codec, outcome, process, raised, report};
+use crate::bell::Bell;
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::payload::Encoding;
@@ -25,6 +26,8 @@ use crate::task::{Batch, Job, Recipient};
 pub(super) struct HostPool {
     pub(super) pool: Arc<Pool>,
     calls: Arc<Calls>,
+    /// What a wait on Python's main thread sleeps at.
+    pub(super) bell: Arc<Bell>,
     backlog: Arc<Backlog>,
     /// It takes no more calls.
     is_closed: AtomicBool,
@@ -49,9 +52,12 @@ fn open<'a>(attached: Attached<'a>, arguments: &[Borrowed<'a>]) -> PyResult<'a, 
     let built = attached.detach(|| builder.build());
     let pool = built.map_err(|error| raised(attached, &error))?;
     owngil_ffi::hosted::keep_handlers(attached)?;
+    let bell = Bell::new().map_err(|error| attached.raise_os_error(&error.to_string()))?;
+    let bell = Arc::new(bell);
     let pool = Arc::new(HostPool {
         pool: Arc::new(pool),
-        calls: Arc::default(),
+        calls: Arc::new(Calls::new(Arc::clone(&bell))),
+        bell,
         backlog: Arc::default(),
         is_closed: AtomicBool::new(false),
         n_maps: Arc::default(),
@@ -214,7 +220,9 @@ fn take_done<'a>(
     };
     let max = count(max, "max")?.unwrap_or(usize::MAX);
     let limit = seconds(timeout, "timeout")?;
-    let taken = wait(attached, limit, |slice| pool.calls.take(max, slice))?;
+    let taken = wait(attached, &pool.bell, limit, |slice| {
+        pool.calls.take(max, slice)
+    })?;
     let Some(Taken(taken)) = taken else {
         return attached.list([]);
     };
@@ -331,7 +339,9 @@ fn shutdown<'a>(
     }
     if waits {
         // Not for the thread: what is terminated meanwhile may never end.
-        wait(attached, None, |slice| pool.calls.await_closed(slice))?;
+        wait(attached, &pool.bell, None, |slice| {
+            pool.calls.await_closed(slice)
+        })?;
     }
     Ok(attached.none())
 }
@@ -344,7 +354,9 @@ fn terminate<'a>(
     pool.is_closed.store(true, Ordering::SeqCst);
     let ended = Arc::clone(pool);
     on_thread(attached, move || ended.end())?;
-    wait(attached, None, |slice| pool.calls.await_closed(slice))?;
+    wait(attached, &pool.bell, None, |slice| {
+        pool.calls.await_closed(slice)
+    })?;
     Ok(attached.none())
 }
 

@@ -5,11 +5,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
+use crossbeam_channel::{RecvTimeoutError, unbounded};
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, hosted};
 
 use super::pool::HostPool;
 use super::wait::wait;
 use super::{add, raised};
+use crate::bell::Bell;
 use crate::doctor::run_trial;
 use crate::process::{become_worker_of_host, set_own_command};
 
@@ -99,19 +101,26 @@ fn worker_main<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, O
 /// `stop_all()`: ends all pools, in parallel; how many interpreters are left behind.
 fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
     let pools = std::mem::take(&mut *POOLS.lock().unwrap_or_else(PoisonError::into_inner));
-    let ending: Vec<_> = pools
-        .iter()
-        .filter_map(Weak::upgrade)
-        .filter(|pool| pool.is_of_this_process())
-        .map(|pool| thread::spawn(move || pool.end()))
-        .collect();
-    let mut ending = ending.into_iter();
-    wait(attached, None, move |_| {
-        for thread in ending.by_ref() {
-            let _ = thread.join();
+    let bell = Bell::new().map_err(|error| attached.raise_os_error(&error.to_string()))?;
+    let bell = Arc::new(bell);
+    let (ending, all) = unbounded::<()>();
+    for pool in pools.iter().filter_map(Weak::upgrade) {
+        if pool.is_of_this_process() {
+            let (ending, bell) = (ending.clone(), Arc::clone(&bell));
+            let _ = thread::Builder::new().spawn(move || {
+                pool.end();
+                drop((pool, ending));
+                bell.ring();
+            });
         }
-        Some(())
+    }
+    drop(ending);
+    wait(attached, &bell, None, |slice| {
+        let ended = match slice {
+            None => all.recv().map_err(RecvTimeoutError::from),
+            Some(slice) => all.recv_timeout(slice),
+        };
+        (ended == Err(RecvTimeoutError::Disconnected)).then_some(())
     })?;
-    hosted::prepare_end();
     attached.int(hosted::n_interpreters() as i64)
 }

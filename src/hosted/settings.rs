@@ -61,7 +61,7 @@ pub(super) fn builder<'a>(
     if let Some(grace) = seconds(grace, "grace")? {
         builder = builder.grace(grace);
     }
-    if let Some(n_calls) = count(n_calls, "max_tasks_per_worker")? {
+    if let Some(n_calls) = count(n_calls, "max_tasks_per_child")? {
         builder = builder.max_tasks_per_worker(n_calls as u64);
     }
     if own_directories.is_true()? {
@@ -96,27 +96,64 @@ fn initializer_batch<'a>(
     Ok(Some(Batch::of_encoded(&function, calls, 1, None)))
 }
 
-/// A number that may be left out.
+/// A number that may be left out: whatever Python takes for an index.
+///
+/// # Errors
+///
+/// `TypeError` for what is none, `ValueError` for what is negative.
 pub(super) fn count<'a>(value: &Object<'a>, name: &str) -> PyResult<'a, Option<usize>> {
     if value.is_none() {
         return Ok(None);
     }
-    let number = value.as_i64().and_then(|n| usize::try_from(n).ok());
+    let attached = value.attached();
+    let operator = attached.import(c"_operator")?;
+    let number = operator.invoke("index", &[Object::clone(value)])?;
+    let number = number.as_i64().and_then(|n| usize::try_from(n).ok());
     number.map(Some).ok_or_else(|| {
-        let message = format!("{name} must be a number that is not negative");
-        value.attached().raise_value_error(&message)
+        attached.raise_value_error(&format!(
+            "{name} must not be negative, nor larger than a pointer"
+        ))
     })
 }
 
-/// A time in seconds that may be left out.
+/// A time in seconds that may be left out: whatever Python takes for a float. One that is too long for a clock is none.
+///
+/// # Errors
+///
+/// `TypeError` for what is none, `ValueError` for what is negative.
 pub(super) fn seconds<'a>(value: &Object<'a>, name: &str) -> PyResult<'a, Option<Duration>> {
+    match number_of_seconds(value)? {
+        None => Ok(None),
+        Some(number) if number >= 0.0 => Ok(Duration::try_from_secs_f64(number).ok()),
+        Some(_) => Err(value
+            .attached()
+            .raise_value_error(&format!("{name} must not be negative"))),
+    }
+}
+
+/// Like [`seconds`], for a time that is left: none is, if it is negative.
+///
+/// # Errors
+///
+/// As [`seconds`].
+pub(super) fn seconds_left<'a>(value: &Object<'a>, name: &str) -> PyResult<'a, Option<Duration>> {
+    match number_of_seconds(value)? {
+        Some(number) if number < 0.0 => Ok(Some(Duration::ZERO)),
+        _ => seconds(value, name),
+    }
+}
+
+fn number_of_seconds<'a>(value: &Object<'a>) -> PyResult<'a, Option<f64>> {
     if value.is_none() {
         return Ok(None);
     }
-    let number = value.as_f64().or(value.as_i64().map(|n| n as f64));
-    let time = number.and_then(|n| Duration::try_from_secs_f64(n).ok());
-    time.map(Some).ok_or_else(|| {
-        let message = format!("{name} must be a number of seconds that is not negative");
-        value.attached().raise_value_error(&message)
-    })
+    if let Some(number) = value.as_f64() {
+        return Ok(Some(number));
+    }
+    // Unlike `float`, it takes no texts.
+    let attached = value.attached();
+    let number = attached
+        .import(c"math")?
+        .invoke("ldexp", &[Object::clone(value), attached.int(0)?])?;
+    Ok(number.as_f64())
 }

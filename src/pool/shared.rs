@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::function::Function;
 use crate::monitor::{EarlyOutcomes, Target};
 use crate::payload;
-use crate::task::{Batch, CancelTarget, CancelTargetId, Job, Recipient, Slot, Why};
+use crate::task::{Batch, CancelTarget, CancelTargetId, Collector, Job, Recipient, Slot, Why};
 use crate::worker::{Backend, Order, Queue};
 
 /// What a pool, its workers and its watchdog have in common.
@@ -60,7 +60,7 @@ impl Shared {
     /// Loads a function on every worker.
     pub(super) fn load(self: &Arc<Shared>, function: &Function) -> Result<()> {
         self.start_workers(self.settings.n_workers, None)?;
-        let (collector, loaded) = crossbeam_channel::unbounded();
+        let (collector, loaded) = Collector::new();
         for index in 0..self.settings.n_workers {
             let recipient = Recipient::Collector(0, collector.clone());
             let job = Job::new(Batch::loading(function), recipient);

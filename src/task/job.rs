@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use serde::Serialize;
 
-use super::{Results, Slot};
+use super::{Collector, Results, Slot};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::function::Function;
@@ -229,7 +228,7 @@ pub(crate) enum Recipient {
     /// A task's handle.
     Task(Arc<Slot>),
     /// A collector of several batches, which knows each by the index of its first call.
-    Collector(u64, Sender<(u64, Results)>),
+    Collector(u64, Collector),
     /// Another process, which knows the job by that number. The thread that keeps the promise reports to it.
     Elsewhere(u64),
     /// A recipient that gets these results, and then those of the job.
@@ -321,8 +320,8 @@ impl Promise {
         }
         debug_assert!(results.len() < self.n, "`keep` reports the last results");
         self.n -= results.len();
-        if let Some(Recipient::Collector(number, sender)) = &self.recipient {
-            let _ = sender.send((*number, results));
+        if let Some(Recipient::Collector(number, collector)) = &self.recipient {
+            collector.put(*number, results);
         }
     }
 
@@ -351,9 +350,8 @@ impl Promise {
     fn tell(&mut self, results: Results) -> bool {
         match self.recipient.take() {
             Some(Recipient::Task(slot)) => slot.put(results),
-            Some(Recipient::Collector(number, sender)) => {
-                // A collector that went away has no more use for results.
-                let _ = sender.send((number, results));
+            Some(Recipient::Collector(number, collector)) => {
+                collector.put(number, results);
                 true
             }
             Some(Recipient::After(first)) => {

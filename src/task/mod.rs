@@ -5,6 +5,7 @@
 //! or by a worker that panics, keeps it with an error.
 
 mod cancel;
+mod collector;
 mod job;
 mod results;
 mod set;
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::output::Output;
 
 pub(crate) use cancel::{CancelTarget, CancelTargetId, Why};
+pub(crate) use collector::Collector;
 pub(crate) use job::{Batch, Job, Promise, Recipient};
 pub(crate) use results::{Collecting, Items, Results};
 pub use set::TaskSet;
@@ -233,8 +235,8 @@ mod tests {
         drop(job(1, Recipient::Task(slot)));
         assert_eq!(task.wait(), Err(Error::cancelled(None)));
 
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        drop(job(3, Recipient::Collector(5, sender)));
+        let (collector, receiver) = Collector::new();
+        drop(job(3, Recipient::Collector(5, collector)));
         let (number, results) = receiver.recv().unwrap();
         assert_eq!((number, results.len()), (5, 3));
     }

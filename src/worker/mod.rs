@@ -277,7 +277,7 @@ pub(crate) fn serve(
 mod tests {
     use super::*;
     use crate::function::Function;
-    use crate::task::{Batch, Recipient, Results, Slot};
+    use crate::task::{Batch, Collector, Recipient, Results, Slot};
 
     /// Counts the calls that it has seen.
     struct Counter(u32);
@@ -307,7 +307,7 @@ mod tests {
     fn orders_come_before_the_queue_and_draining_empties_it() {
         let queue = Queue::new(8);
         let (control, orders) = crossbeam_channel::unbounded();
-        let (collector, results) = crossbeam_channel::unbounded();
+        let (collector, results) = Collector::new();
         let job = |number| {
             let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
             Job::new(batch, Recipient::Collector(number, collector.clone()))

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use super::list;
 use crate::address::Address;
-use crate::memory::allocator;
 use crate::process::block_signals;
 use crate::raw;
 use crate::visit::visits;
@@ -51,11 +50,6 @@ pub(crate) fn note_thread() {
 pub(crate) fn forget_thread() {
     let this = this_thread();
     threads().retain(|thread| *thread != this);
-}
-
-/// Prepares the end of the process. Call it when all pools have ended.
-pub fn prepare_end() {
-    allocator::keep_all();
 }
 
 /// Prepares the end of the process over the interpreters that are left. Says whether that could be done; if not, the

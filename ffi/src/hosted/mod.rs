@@ -13,13 +13,18 @@ mod list;
 mod module;
 
 pub use adopt::{adopt, is_hosted, restart_service, serve_host};
-pub use exit::{is_first_thread, leave_interpreters, prepare_end};
+pub use exit::{is_first_thread, leave_interpreters};
 pub use handlers::keep as keep_handlers;
 pub use list::{hide_before_fork, n_interpreters, show_after_fork};
 pub use module::{Module, Populate};
 
 #[doc(hidden)]
 pub use crate::raw::PyObject as __PyObject;
+#[cfg(Py_3_15)]
+#[doc(hidden)]
+pub use crate::raw::PySlot as __PySlot;
+#[cfg(Py_3_15)]
+pub use module::Export;
 #[doc(hidden)]
 pub use module::execute as __execute;
 

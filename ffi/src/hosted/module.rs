@@ -3,6 +3,8 @@
 //! It is initialized in two phases (PEP 489), and so once for each interpreter that imports it.
 
 use std::cell::UnsafeCell;
+#[cfg(Py_3_15)]
+use std::ffi::c_void;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,27 +69,86 @@ impl Module {
     /// CPython calls `PyInit_…` to import the module, and this is called from there alone; `self` is a static.
     #[doc(hidden)]
     pub unsafe fn initialize(&'static self) -> *mut raw::PyObject {
-        let (running, built) = (Version::running(), Version::built_for());
-        if !running.same_minor(built) {
-            // Nothing of this Python is used but what all versions have: the layouts are those of another.
-            let text = format!(
-                "this build of owngil is for Python {}.{}, and this is Python {running}\n\
-                 hint: install owngil with this Python: python -m pip install --force-reinstall owngil",
-                built.major, built.minor
-            );
-            let text = CString::new(text).unwrap_or_default();
-            // SAFETY: reads a pointer that CPython sets once, at its start.
-            let class = unsafe { raw::PyExc_ImportError };
-            // SAFETY: attached: CPython calls this to import; the text is copied.
-            unsafe { raw::PyErr_SetString(class, text.as_ptr()) };
+        // SAFETY: attached: CPython calls this to import.
+        if !unsafe { may_load() } {
             return ptr::null_mut();
         }
-        IS_LOADED.store(true, Ordering::Relaxed);
         let definition = self.definition.get();
         // SAFETY: a static, which nothing reads before the call below; importing holds a lock.
         unsafe { (*definition).m_slots = self.slots.get().cast() };
         // SAFETY: attached; a static definition.
         unsafe { raw::PyModuleDef_Init(definition) }
+    }
+}
+
+/// Whether this is the Python that this crate was built for, whose import then goes on; else it sets an exception.
+///
+/// # Safety
+///
+/// Attached.
+unsafe fn may_load() -> bool {
+    let (running, built) = (Version::running(), Version::built_for());
+    if running.same_minor(built) {
+        IS_LOADED.store(true, Ordering::Relaxed);
+        return true;
+    }
+    // Nothing of this Python is used but what all versions have: the layouts are those of another.
+    let text = format!(
+        "this build of owngil is for Python {}.{}, and this is Python {running}\n\
+         hint: install owngil with this Python: python -m pip install --force-reinstall owngil",
+        built.major, built.minor
+    );
+    let text = CString::new(text).unwrap_or_default();
+    // SAFETY: reads a pointer that CPython sets once, at its start.
+    let class = unsafe { raw::PyExc_ImportError };
+    // SAFETY: attached, by this function's contract; the text is copied.
+    unsafe { raw::PyErr_SetString(class, text.as_ptr()) };
+    false
+}
+
+/// What 3.15 and later look for first (PEP 793): the slots of a module, without a definition. Only
+/// [`export_module!`](crate::export_module) makes one, a static.
+#[cfg(Py_3_15)]
+#[expect(missing_debug_implementations, reason = "slots have no form to print")]
+pub struct Export(UnsafeCell<[raw::PySlot; 6]>);
+
+// SAFETY: nothing but CPython reads what is in it, and nothing writes.
+#[cfg(Py_3_15)]
+unsafe impl Sync for Export {}
+
+/// The version of the ABI that a module of this build relies on.
+#[cfg(Py_3_15)]
+static ABI: raw::PyABIInfo = raw::_PyABIInfo_DEFAULT;
+
+#[cfg(Py_3_15)]
+impl Export {
+    #[doc(hidden)]
+    pub const fn new(name: &'static CStr, execute: Execute) -> Export {
+        Export(UnsafeCell::new([
+            raw::PySlot_DATA(raw::Py_mod_abi, (&raw const ABI).cast_mut().cast()),
+            raw::PySlot_DATA(raw::Py_mod_name, name.as_ptr().cast_mut().cast()),
+            raw::PySlot_DATA(raw::Py_mod_exec, execute as *mut c_void),
+            raw::PySlot_DATA(
+                raw::Py_mod_multiple_interpreters,
+                raw::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED,
+            ),
+            raw::PySlot_DATA(raw::Py_mod_gil, raw::Py_MOD_GIL_NOT_USED),
+            raw::PySlot_END(),
+        ]))
+    }
+
+    /// What `PyModExport_…` returns.
+    ///
+    /// # Safety
+    ///
+    /// CPython calls `PyModExport_…` to import the module, and this is called from there alone; `self` is a static.
+    #[doc(hidden)]
+    pub unsafe fn export(&'static self) -> *mut raw::PySlot {
+        // SAFETY: attached: CPython calls this to import.
+        match unsafe { may_load() } {
+            true => self.0.get().cast(),
+            false => ptr::null_mut(),
+        }
     }
 }
 
@@ -149,24 +210,35 @@ pub unsafe fn execute(module: *mut raw::PyObject, populate: Populate) -> c_int {
     }
 }
 
-/// Exports an extension module: `export_module!(PyInit__name, c"_name", populate)`.
+/// Exports an extension module: `export_module!(PyInit__name, PyModExport__name, c"_name", populate)`. The second is for
+/// 3.15 and later.
 ///
 /// `populate` is a [`Populate`](crate::hosted::Populate), which is called in each interpreter that imports the module.
 #[macro_export]
 macro_rules! export_module {
-    ($initialize:ident, $name:literal, $populate:path) => {
+    ($initialize:ident, $export:ident, $name:literal, $populate:path) => {
+        unsafe extern "C" fn __execute(
+            module: *mut $crate::hosted::__PyObject,
+        ) -> ::std::ffi::c_int {
+            // SAFETY: CPython calls this attached, with the module that it makes.
+            unsafe { $crate::hosted::__execute(module, $populate) }
+        }
+
         /// What Python calls to import the module.
         #[unsafe(no_mangle)]
         pub extern "C" fn $initialize() -> *mut $crate::hosted::__PyObject {
-            unsafe extern "C" fn execute(
-                module: *mut $crate::hosted::__PyObject,
-            ) -> ::std::ffi::c_int {
-                // SAFETY: CPython calls this attached, with the module that it makes.
-                unsafe { $crate::hosted::__execute(module, $populate) }
-            }
-            static MODULE: $crate::hosted::Module = $crate::hosted::Module::new($name, execute);
+            static MODULE: $crate::hosted::Module = $crate::hosted::Module::new($name, __execute);
             // SAFETY: CPython calls this to import the module, and the definition is a static.
             unsafe { MODULE.initialize() }
+        }
+
+        /// What Python calls instead from 3.15 on.
+        #[cfg(Py_3_15)]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $export() -> *mut $crate::hosted::__PySlot {
+            static MODULE: $crate::hosted::Export = $crate::hosted::Export::new($name, __execute);
+            // SAFETY: CPython calls this to import the module, and the slots are a static.
+            unsafe { MODULE.export() }
         }
     };
 }

@@ -9,8 +9,6 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
-#[cfg(not(Py_3_13))]
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use super::account::{self, Whose};
@@ -178,22 +176,10 @@ extern "C" fn raw_realloc(_ctx: *mut c_void, old: *mut c_void, size: usize) -> *
     block
 }
 
-/// Nothing is given back any more.
-#[cfg(not(Py_3_13))]
-static KEEPS_ALL: AtomicBool = AtomicBool::new(false);
-
-/// Has nothing given back to the system any more, since the process ends.
-///
-/// 3.12 frees some objects of one interpreter in another (gh-119213), which takes their memory for a block of the
-/// system's. In a host's end it would abort the process.
-pub(crate) fn keep_all() {
-    #[cfg(not(Py_3_13))]
-    KEEPS_ALL.store(true, Ordering::Relaxed);
-}
-
 extern "C" fn raw_free(_ctx: *mut c_void, block: *mut c_void) {
+    // An object of another interpreter.
     #[cfg(not(Py_3_13))]
-    if KEEPS_ALL.load(Ordering::Relaxed) {
+    if super::arenas::hold(block.addr()) {
         return;
     }
     let Some((.., free)) = RAW.get() else {
@@ -217,6 +203,8 @@ extern "C" fn arena_alloc(_ctx: *mut c_void, size: usize) -> *mut c_void {
     let arena = alloc(ptr::null_mut(), size);
     if !arena.is_null() {
         owner.add(size as isize);
+        #[cfg(not(Py_3_13))]
+        super::arenas::add(arena.addr(), size);
     }
     arena
 }
@@ -227,6 +215,8 @@ extern "C" fn arena_free(_ctx: *mut c_void, arena: *mut c_void, size: usize) {
     };
     if !arena.is_null() {
         account::whose().add(-(size as isize));
+        #[cfg(not(Py_3_13))]
+        super::arenas::remove(arena.addr());
     }
     free(ptr::null_mut(), arena, size);
 }

@@ -2,6 +2,8 @@
 
 mod account;
 pub(crate) mod allocator;
+#[cfg(not(Py_3_13))]
+mod arenas;
 mod board;
 mod mapping;
 

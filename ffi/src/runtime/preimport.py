@@ -41,9 +41,9 @@ SKIPPED += ("_test", "_ctypes_test", "_tracemalloc", "faulthandler")
 
 
 def preimport():
-    # `signal` always: its first import in the main interpreter changes what SIGINT does, and the
+    # `signal` too: its first import in the main interpreter changes what SIGINT does, and the
     # runtime puts that back right after this.
-    for name in ["signal", *names()]:
+    for name in [*([] if is_hosted else ["signal"]), *names()]:
         if not name.startswith(SKIPPED):
             try:
                 __import__(name)

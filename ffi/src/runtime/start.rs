@@ -7,6 +7,7 @@
 //! CPython is not finalized: `Py_FinalizeEx` aborts on 3.12 if an interpreter is left, and on every version it hangs
 //! on a busy interpreter, or frees what that interpreter uses. [`exit`](crate::exit) flushes and ends the process.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -56,6 +57,11 @@ pub struct Runtime {
     config: Config,
     warnings: Vec<String>,
     main: Mutex<Sender<MainTask>>,
+}
+
+thread_local! {
+    /// Whether this thread does the work on the main interpreter.
+    static SERVES: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) static RUNTIME: OnceLock<Result<Runtime, StartError>> = OnceLock::new();
@@ -145,6 +151,12 @@ impl Runtime {
     /// Notes on this version: known crashes, or a different patch release than the one this program was built for.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Whether this is the thread that runs what is given to [`in_main`](Runtime::in_main), where that would wait for
+    /// itself.
+    pub fn is_main_thread() -> bool {
+        SERVES.get()
     }
 
     /// Runs `work` in the main interpreter, on Python's main thread, and waits for it.
@@ -308,6 +320,7 @@ fn warnings() -> Vec<String> {
 
 /// The life of Python's main thread: detached, except while it runs a task.
 pub(crate) fn serve(home: &Rc<Home>, tasks: &Receiver<MainTask>) {
+    SERVES.set(true);
     for task in tasks {
         // The caller of a task that panics sees its channel close; the thread must go on for the others.
         let _ = match task {

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Receiver;
 
 use super::Canceller;
 use super::chunk::{BYTES_MAX, Chunk, N_MAX};
 use super::reorder::ReorderBuffer;
+use crate::bell::Bell;
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::function::Function;
 use crate::payload::{CrossingError, Encoding};
 use crate::pool::watchdog::PATIENCE;
 use crate::pool::{Pool, Shared};
-use crate::task::{Batch, Items, Job, Recipient, Results, Why};
+use crate::task::{Batch, Collector, Items, Job, Recipient, Results, Why};
 
 /// Batches in flight for each worker: enough to keep it busy while this thread does not run.
 const IN_FLIGHT_PER_WORKER: usize = 8;
@@ -46,7 +47,7 @@ pub(crate) struct Window {
     n_taken: u64,
     n_in_flight: usize,
     /// Results come with the index of their batch's first call.
-    collector: Sender<(u64, Results)>,
+    collector: Collector,
     pub(super) arriving: Receiver<(u64, Results)>,
     /// The batches that are out, and the results that have come.
     reorder: ReorderBuffer,
@@ -62,7 +63,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(pool: &Pool, function: &Function, ordered: bool) -> Window {
-        let (collector, arriving) = unbounded();
+        let (collector, arriving) = Collector::new();
         let shared = Arc::clone(&pool.shared);
         if shared.settings.time_limit.is_some() {
             shared.start_watchdog();
@@ -252,11 +253,18 @@ impl Window {
         until.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
+    /// Has results ring that bell when they arrive. For before there are any.
+    pub(crate) fn set_bell(&mut self, bell: Arc<Bell>) {
+        (self.collector, self.arriving) = Collector::with_bell(Some(bell));
+    }
+
     /// Waits for results, but no longer than this.
     pub(crate) fn wait_within(&mut self, limit: Option<Duration>) {
         let left = [limit, self.left()].into_iter().flatten().min();
         let came = match left {
             None => self.arriving.recv().ok(),
+            // The other call would let other threads run first.
+            Some(Duration::ZERO) => self.arriving.try_recv().ok(),
             Some(left) => self.arriving.recv_timeout(left).ok(),
         };
         self.waited(came);
@@ -299,8 +307,7 @@ impl Window {
     /// Waits no longer for what does not stop.
     #[cold]
     fn give_up(&mut self) {
-        let (collector, arriving) = unbounded();
-        (self.collector, self.arriving) = (collector, arriving);
+        (self.collector, self.arriving) = self.collector.another();
         self.n_in_flight = 0;
         self.reorder.give_up(&Error::timed_out(None));
     }

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::catch;
 
 use super::Departure;
 use crate::error::{Error, Result};
 use crate::monitor::JobMonitor;
 use crate::pool::shared::Shared;
-use crate::task::{Batch, Job, Recipient};
+use crate::task::{Batch, Collector, Job, Recipient};
 use crate::worker::{self, Back, Left, Lingering, Order, Worker};
 
 /// After how long a worker that is to replace another and failed to start tries again.
@@ -186,7 +186,7 @@ impl Drop for Life<'_> {
 
 /// Runs a batch on a worker that is not in service.
 fn run_alone(worker: &mut dyn Worker, batch: &Batch) -> Result<()> {
-    let (collector, results) = unbounded();
+    let (collector, results) = Collector::new();
     let job = Job::new(batch.clone(), Recipient::Collector(0, collector));
     let lost = || Error::lost("its process ended before it began");
     worker.run(job, &|_| (), &mut || None, &|back| match back {

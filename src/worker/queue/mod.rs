@@ -284,13 +284,13 @@ mod tests {
     use std::sync::Arc;
     use std::time::Instant;
 
-    use crossbeam_channel::{Sender, unbounded};
+    use crossbeam_channel::unbounded;
 
     use super::*;
     use crate::function::Function;
-    use crate::task::{Batch, Recipient, Results};
+    use crate::task::{Batch, Collector, Recipient, Results};
 
-    fn job(number: u64, collector: &Sender<(u64, Results)>) -> Job {
+    fn job(number: u64, collector: &Collector) -> Job {
         let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
         Job::new(batch, Recipient::Collector(number, collector.clone()))
     }
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_job_that_comes_while_workers_fall_asleep_is_taken() {
         let queue = Queue::new(4);
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         with_takers(2, &queue, || {
             for number in 0..3000 {
                 queue.push(job(number, &collector)).unwrap();
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn one_push_after_another_wakes_one_worker_after_another() {
         let queue = Queue::new(8);
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         let all_there = std::sync::Barrier::new(3);
         thread::scope(|scope| {
             let stops: Vec<_> = (0..3)
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn room_wakes_as_many_futures_as_there_are_places_the_first_first() {
         let queue = Queue::new(4);
-        let (collector, _results) = unbounded();
+        let (collector, _results) = Collector::new();
         (0..4).for_each(|number| queue.push(job(number, &collector)).unwrap());
         let mut all = waiting(4, &queue);
         queue.take().unwrap();
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn all_futures_are_woken_when_the_pool_is_closed() {
         let queue = Queue::new(1);
-        let (collector, _results) = unbounded();
+        let (collector, _results) = Collector::new();
         queue.push(job(0, &collector)).unwrap();
         let all = waiting(3, &queue);
         queue.wake_blocked();
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn many_who_push_into_a_short_line_are_all_served() {
         let queue = Arc::new(Queue::new(4));
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         with_takers(3, &queue, || {
             thread::scope(|scope| {
                 for pusher in 0..4 {

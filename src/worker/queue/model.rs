@@ -8,11 +8,11 @@ use loom::thread::JoinHandle;
 use super::*;
 use crate::function::Function;
 use crate::sync::check;
-use crate::task::{Batch, Recipient, Results, Slot};
+use crate::task::{Batch, Collector, Recipient, Slot};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-fn job(number: u64, collector: &Sender<(u64, Results)>) -> Job {
+fn job(number: u64, collector: &Collector) -> Job {
     let batch = Batch::of_one(&Function::at("m:f"), &()).unwrap();
     Job::new(batch, Recipient::Collector(number, collector.clone()))
 }
@@ -41,7 +41,7 @@ fn assert_idle(queue: &Queue) {
 fn a_worker_that_falls_asleep_is_woken_for_each_job() {
     check(4, || {
         let queue = Arc::new(Queue::new(2));
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         let (_orders, _, taking) = taker(&queue, 2);
         queue.push(job(0, &collector)).unwrap();
         queue.push(job(1, &collector)).unwrap();
@@ -56,7 +56,7 @@ fn a_worker_that_falls_asleep_is_woken_for_each_job() {
 fn two_jobs_wake_two_workers() {
     check(4, || {
         let queue = Arc::new(Queue::new(2));
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         // Each runs one job without end, as it were: neither takes the other's.
         let takers = [taker(&queue, 1), taker(&queue, 1)];
         queue.push(job(0, &collector)).unwrap();
@@ -96,7 +96,7 @@ fn an_order_wakes_its_worker_and_the_other_still_gets_the_job() {
 fn what_waits_for_room_gets_it() {
     check(4, || {
         let queue = Arc::new(Queue::new(1));
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         let (_orders, _, taking) = taker(&queue, 2);
         for number in 0..2 {
             let mut job = job(number, &collector);
@@ -116,7 +116,7 @@ fn what_waits_for_room_gets_it() {
 fn a_future_that_waits_for_room_gets_it() {
     check(4, || {
         let queue = Arc::new(Queue::new(1));
-        let (collector, results) = unbounded();
+        let (collector, results) = Collector::new();
         let (_orders, _, taking) = taker(&queue, 2);
         let submit = {
             let queue = Arc::clone(&queue);
