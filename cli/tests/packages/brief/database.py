@@ -517,6 +517,25 @@ def turso(seed):
     return [[list(row) for row in rows], raised(Exception, cursor.execute, "select * from nowhere")[:14]]
 
 
+@turso.together(lambda path: _turso_rows(path))
+def turso_writes(path, me):
+    import turso
+
+    for i in range(6):
+        base = until_free(lambda: turso.connect(path), turso.Error)
+        cursor = base.cursor()
+        cursor.execute("create table if not exists t (n int)")
+        cursor.execute("insert into t values (?)", (me * 100 + i,))
+        base.commit()
+        base.close()
+
+
+def _turso_rows(path):
+    import turso
+
+    return sorted(row[0] for row in turso.connect(path).cursor().execute("select n from t").fetchall())
+
+
 @briefly("ladybug")
 def ladybug(seed):
     import tempfile
