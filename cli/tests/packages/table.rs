@@ -60,7 +60,9 @@ fn shown(list: &str, heads: [&str; 3], columns: [usize; 3]) -> Vec<String> {
 /// Whether a package may have private copies on that Python.
 pub(crate) fn is_listed(minor: &str, package: &str) -> Result<bool> {
     let page = Page::read()?;
-    let known = page.rows.get(package).and_then(|row| row.minors.get(minor));
+    let row = page.rows.get(package);
+    let row = row.filter(|row| !in_processes().contains(&row.distribution.to_lowercase()));
+    let known = row.and_then(|row| row.minors.get(minor));
     Ok(known.is_some_and(|known| known.listed().is_some()))
 }
 
