@@ -14,7 +14,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 #[derive(Debug)]
 pub(crate) struct Bell {
     descriptor: OwnedFd,
-    /// Whether a thread sleeps, or is about to: else nobody has to be woken.
+    /// Whether a thread sleeps, or is about to: else there is none to wake.
     is_awaited: AtomicBool,
 }
 

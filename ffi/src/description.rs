@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::visit::Frame;
+use crate::stack::Frame;
 
 /// The kinds of exceptions that a host may want to handle differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,8 @@ mod address;
 
 mod panic;
 
+mod stack;
+
 mod description;
 
 mod version;
@@ -98,6 +100,7 @@ pub use runtime::{
     Config, MainThread, Runtime, SiteChange, exit, find_python, leave, locate_python,
 };
 pub use shared_object::ExtensionError;
+pub use stack::{Frame, Stack};
 pub use thread::{Attached, STACK_SIZE};
 pub use version::Version;
-pub use visit::{Frame, Stack, Visit, Visits};
+pub use visit::{Visit, Visits};

@@ -1,5 +1,6 @@
 """Hands the outcomes of calls to their futures: one thread for each pool."""
 
+import contextlib
 import threading
 from concurrent.futures import Future as BaseFuture
 from concurrent.futures import _base
@@ -34,7 +35,7 @@ class Delivery:
         if found is not future:
             del self._waiting[ticket]
             assert isinstance(found, tuple)
-            self._complete(future, found)
+            self._complete_always(future, found)
 
     def start(self) -> None:
         """Starts the thread, unless it runs."""
@@ -70,8 +71,18 @@ class Delivery:
             if found is not outcome:
                 del self._waiting[outcome[0]]
                 assert isinstance(found, Future)
-                self._complete(found, outcome)
+                self._complete_always(found, outcome)
         return bool(done)
+
+    def _complete_always(self, future: Future[Any], outcome: "Done") -> None:
+        """Whatever one future or its callbacks do, the others get their outcomes."""
+        try:
+            self._complete(future, outcome)
+        except BaseException as error:
+            _base.LOGGER.exception("exception completing %r", future)
+            if not future.done():
+                with contextlib.suppress(BaseException):
+                    future.set_exception(error)
 
     def _complete(self, future: Future[Any], outcome: "Done") -> None:
         _, is_value, value = outcome

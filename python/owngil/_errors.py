@@ -79,7 +79,7 @@ def to_exception(failure: "Failure") -> BaseException:
 def _unpickled(pickled: bytes | None, otherwise: BaseException) -> BaseException:
     if pickled is not None:
         # One that cannot be read leaves its text.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             error = pickle.loads(pickled)
             if isinstance(error, BaseException):
                 return error

@@ -2,12 +2,13 @@
 
 import concurrent.futures
 import itertools
+import operator
 import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, SupportsIndex, TypeVar
 
 from owngil import _functions, _main_module, _pickling, _worker
 from owngil._delivery import Delivery
@@ -61,6 +62,7 @@ class Executor(concurrent.futures.Executor):
         max_tasks_per_child: int | None = None,
         daemon: bool = False,
     ) -> None:
+        max_workers = _whole(max_workers)
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
@@ -84,6 +86,9 @@ class Executor(concurrent.futures.Executor):
         self._maps: weakref.WeakSet[_Map] = weakref.WeakSet()
         self._refusal: str | None = None
         self._daemon = daemon
+        # As with the executors of the standard library, what was submitted still runs.
+        self._end = weakref.finalize(self, self._pool.shutdown, False)
+        self._end.atexit = False
         _open.add(self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -194,11 +199,6 @@ class Executor(concurrent.futures.Executor):
             self.shutdown(wait=True)
         return False
 
-    def __del__(self) -> None:
-        # As with the executors of the standard library, what was submitted still runs.
-        if getattr(self, "_refusal", "") is None:
-            self._pool.shutdown(False)
-
     @property
     def _is_over(self) -> bool:
         return self._refusal is not None or self._broken is not None
@@ -235,6 +235,7 @@ class Executor(concurrent.futures.Executor):
         ahead: int | None,
     ) -> "_Map":
         self._refuse_if_over()
+        chunksize = _whole(chunksize)
         if chunksize is not None and chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
         function, before = _functions.resolve(fn, "call_kept")
@@ -244,7 +245,8 @@ class Executor(concurrent.futures.Executor):
         calls = self._pool.map(
             function, inputs, star=star, ordered=ordered, chunksize=chunksize, ahead=ahead, timeout=timeout
         )
-        started = _Map(calls)
+        # An executor that is dropped takes no more calls. One that takes its inputs now has all it needs.
+        started = _Map(calls, None if ahead is None else self)
         self._maps.add(started)
         return started
 
@@ -276,8 +278,9 @@ class Options:
 class _Map:
     """The calls of a map."""
 
-    def __init__(self, calls: "MapCalls") -> None:
+    def __init__(self, calls: "MapCalls", executor: Executor | None) -> None:
         self._calls = calls
+        self._executor = executor
         self._is_cancelled = False
 
     def results(self, return_exceptions: bool = False) -> Iterator[Any]:
@@ -307,6 +310,11 @@ class _Map:
         self._calls.close()
 
 
+def _whole(number: SupportsIndex | None) -> int | None:
+    """A whole number of any type that is one."""
+    return None if number is None else operator.index(number)
+
+
 def _inputs(iterables: Sequence[Iterable[Any]]) -> tuple[Iterable[Any], bool]:
     """The inputs, and whether each is a tuple of arguments."""
     return (iterables[0], False) if len(iterables) == 1 else (zip(*iterables), True)
@@ -319,16 +327,20 @@ def _preparation(initializer: Callable[..., object] | None, initargs: tuple[Any,
     _main_module.name_in_host()
     _pickling.main_by_value = main is None
     pickled = None if initializer is None else _pickling.dumps((initializer, initargs))
-    return main, list(sys.argv), _authkey(), pickled
+    return main, list(sys.argv), _resource_tracker(), pickled
 
 
-def _authkey() -> bytes | None:
-    """What gives workers access to the objects of the program's `multiprocessing.Manager`s."""
-    if "multiprocessing.managers" not in sys.modules:
+def _resource_tracker() -> tuple[int, int] | None:
+    """The process and file descriptor of the program's resource tracker, if it may use one.
+
+    With a tracker of its own, the end of a worker would take shared memory that it has attached to from all others.
+    """
+    if "multiprocessing.resource_tracker" not in sys.modules:
         return None
-    from multiprocessing.process import current_process
+    from multiprocessing.resource_tracker import getfd
 
-    return bytes(current_process().authkey)
+    descriptor = getfd()
+    return None if descriptor is None else (os.getpid(), descriptor)
 
 
 def _search_path() -> list[str]:
@@ -372,6 +384,7 @@ def _forget_in_child() -> None:
     """Workers stay with the process that started them: what was forked off has none."""
     for executor in list(_open):
         executor._refusal = "in a process that was forked off"
+        executor._end.detach()
     _open.clear()
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from owngil import _main_module, _pickling
 from owngil._native import Function
 
+# Functions that look at their caller, so that it must be one of Python's.
+_NEED_A_CALLER = {dir, eval, exec, globals, locals, vars}
+
 _by_name: dict[tuple[str, str], Function] = {}
 
 
@@ -47,7 +50,7 @@ def _importable(function: object) -> Function | None:
     found: object = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    if found is not function:
+    if found is not function or (module == "builtins" and function in _NEED_A_CALLER):
         return None
     if module == "__main__":
         if _pickling.main_by_value:

@@ -79,6 +79,8 @@ def map(
     - `return_exceptions`: an exception is a result like any other, and does not end the map.
     - `progress`: a progress bar of `tqdm`, if that is installed.
     """
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(f"executor must be an owngil.Executor, not {type(executor).__qualname__}")
     results = _results(function, inputs, executor, ordered, timeout, chunksize, return_exceptions)
     return _with_progress(results, inputs) if progress else results
 

@@ -223,7 +223,8 @@ class Pool:
         try:
             _pickling.dumps((args, kwargs))
         except Exception as error:
-            error.add_note(place)
+            before, cannot, _ = place.partition(": cannot be pickled")
+            error.add_note(before + cannot)
             raise
         raise PicklingError(place)
 
@@ -405,6 +406,9 @@ def _prepare_process() -> None:
     _is_prepared = True
     import atexit
 
+    from owngil import _frames
+
+    _frames.guard()
     os.register_at_fork(
         before=_owngil.before_fork,
         after_in_parent=_owngil.after_fork_in_parent,

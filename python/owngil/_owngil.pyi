@@ -1,11 +1,12 @@
 """The native module: functions that `owngil._native` makes classes of. Nothing else should use it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypedDict
+from typing import Any, TypedDict, type_check_only
 
 __version__: str
 """The version of owngil, as in `owngil --version`."""
 
+@type_check_only
 class BuildInfo(TypedDict):
     """What this module was built as."""
 

@@ -3,6 +3,8 @@
 The native module calls `dump` in the program and in each worker.
 """
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +53,8 @@ def _pickled(obj: object, protocol: int, in_band: bool) -> "tuple[list[bytes], l
     callback = None if in_band else buffers.append
     try:
         _pickle.dump(obj, pieces, protocol, buffer_callback=callback)
-        if not main_by_value or not any(b"__main__" in piece for piece in pieces):
-            return pieces, buffers
+        if not main_by_value or not _names(pieces, b"__main__"):
+            return _with_key(pieces), buffers
         failed: Exception = _pickle.PicklingError("workers cannot import what an interactive session defines")
     except (_pickle.PicklingError, AttributeError, TypeError) as error:
         failed = error
@@ -65,7 +67,43 @@ def _pickled(obj: object, protocol: int, in_band: bool) -> "tuple[list[bytes], l
         raise failed from None
     by_value: Any = Pickler
     by_value(pieces, protocol, buffer_callback=callback).dump(obj)
-    return pieces, buffers
+    return _with_key(pieces), buffers
+
+
+def _names(pieces: "list[bytes]", name: bytes) -> bool:
+    """Whether a pickle may refer to something of that name. Large data are pieces that refer to nothing."""
+    return any(name in piece for piece in pieces if type(piece) is bytes)
+
+
+def _with_key(pieces: "_Pieces") -> "_Pieces":
+    """The pickle; before it, what gives its reader access to the objects of this program's managers, if it has any."""
+    if "multiprocessing.managers" in sys.modules and _names(pieces, b"RebuildProxy"):
+        from multiprocessing.process import current_process
+
+        pieces.insert(0, _accepting(bytes(current_process().authkey)))
+    return pieces
+
+
+def _accepting(key: bytes) -> bytes:
+    """The beginning of a pickle whose reader accepts the key, and nothing else."""
+    import pickle
+    import pickletools
+
+    # Without what it memorizes: the rest counts that from its own beginning.
+    whole = pickletools.optimize(pickle.dumps(_Key(key), PROTOCOL))
+    return whole.removesuffix(pickle.STOP) + pickle.POP
+
+
+class _Key:
+    """What gives access to the objects of a program's `multiprocessing.Manager`s."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        from owngil import _worker
+
+        return _worker.accept_key, (self._key,)
 
 
 class _Pieces(list[bytes]):

@@ -21,21 +21,40 @@ _kept: "dict[bytes, Callable[..., Any]]" = {}
 
 
 def prepare(
-    main: "tuple[str, str] | None", argv: list[str], authkey: bytes | None, initializer: bytes | None
+    main: "tuple[str, str] | None", argv: list[str], tracker: "tuple[int, int] | None", initializer: bytes | None
 ) -> None:
     """Makes a worker one of its program: its arguments, its `__main__`, and what its initializer does."""
     if not in_program:
         sys.argv = argv
-        if authkey is not None:
-            from multiprocessing.process import current_process
-
-            current_process().authkey = authkey
+        if tracker is not None:
+            _share_resource_tracker(*tracker)
         _pickling.main_by_value = main is None
         if main is not None:
             _main_module.stand_in(main)
     if initializer is not None:
         function, arguments = _loads(initializer)
         function(*arguments)
+
+
+def _share_resource_tracker(process: int, descriptor: int) -> None:
+    """Has `multiprocessing` note shared memory and semaphores where the program notes its own."""
+    import os
+    from multiprocessing.resource_tracker import _resource_tracker
+
+    if os.getpid() != process:
+        try:
+            descriptor = os.open(f"/proc/{process}/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+    _resource_tracker._fd = descriptor  # type: ignore[attr-defined]
+
+
+def accept_key(key: bytes) -> None:
+    """Lets a worker reach the objects of its program's `multiprocessing.Manager`s."""
+    if not in_program:
+        from multiprocessing.process import current_process
+
+        current_process().authkey = key
 
 
 def call(pickled: bytes, /, *args: "Any", **kwargs: "Any") -> "Any":

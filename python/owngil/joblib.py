@@ -10,6 +10,7 @@ Further keywords of `parallel_config` go to `owngil.Executor`. The workers stay 
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 from joblib import cpu_count, register_parallel_backend
@@ -23,6 +24,9 @@ from owngil._future import Future
 # What joblib says to each backend, for processes that get arrays in files. Here buffers cross beside the pickle.
 _OF_OTHER_BACKENDS = {"context", "max_nbytes", "mmap_mode", "temp_folder", "verbose"}
 
+# How many seconds calls that are stopped may take to end: they need a tenth.
+_PATIENCE = 2.0
+
 _kept: tuple[dict[str, Any], Executor] | None = None
 _making = threading.Lock()
 
@@ -32,13 +36,23 @@ def _executor(**options: Any) -> Executor:
     global _kept
     with _making:
         if _kept is not None:
-            if _kept[0] == options and not _kept[1]._is_over:
-                return _kept[1]
-            # Calls of another thread may still run there.
-            _kept[1].shutdown(wait=False)
+            kept_options, kept = _kept
+            if kept_options == options and not kept._is_over:
+                return kept
+            # Calls of another thread may still run there. In a process that was forked off there are none.
+            if not kept._is_over:
+                kept.shutdown(wait=False)
         executor = Executor(**options, daemon=True)
         _kept = options, executor
         return executor
+
+
+def _forget(executor: Executor) -> None:
+    """Gives this executor to no other user. It ends with the last that it has."""
+    global _kept
+    with _making:
+        if _kept is not None and _kept[1] is executor:
+            _kept = None
 
 
 class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
@@ -46,9 +60,10 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
 
     supports_retrieve_callback = True
 
-    _workers: Executor | None = None
+    _workers: "_Share | None" = None
 
-    def effective_n_jobs(self, n_jobs: int | None) -> int:
+    # joblib has no annotations, and what its base class returns is not what it promises.
+    def effective_n_jobs(self, n_jobs: int | None) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """How many calls run at a time. A worker has no workers of its own."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
@@ -56,7 +71,7 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             return 1
         return n_jobs if n_jobs > 0 else max(int(cpu_count()) + 1 + n_jobs, 1)
 
-    def configure(
+    def configure(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, n_jobs: int = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any
     ) -> int:
         """Has as many workers as there are jobs."""
@@ -65,16 +80,13 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
         own = {name: value for name, value in options.items() if name not in _OF_OTHER_BACKENDS}
-        self._workers = _executor(max_workers=n_jobs, **{**self.backend_kwargs, **own})
+        self._workers = _Share(_executor(max_workers=n_jobs, **{**self.backend_kwargs, **own}))
         return n_jobs
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], Any] | None = None) -> Future[Any]:
         """Gives a batch of calls to a worker."""
         assert self._workers is not None, "joblib configures a backend first"
-        future = self._workers.submit(_Batch(func))
-        if callback is not None:
-            future.add_done_callback(callback)
-        return future
+        return self._workers.submit(func, callback)
 
     def retrieve_result_callback(self, out: Future[Any]) -> Any:
         """The results of a batch."""
@@ -86,12 +98,46 @@ class OwngilBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Stops what runs."""
+        """Stops what runs. Where they can, the workers stay, and with them what they have imported."""
         if self._workers is not None:
-            self._workers.kill_workers()
+            self._workers.stop()
             self._workers = None
         if ensure_ready:
             self.configure(self.parallel.n_jobs, self.parallel, **self.parallel._backend_kwargs)
+
+
+class _Share:
+    """The calls of one user of an executor. Others may have calls there, too."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._unfinished: set[Future[Any]] = set()
+
+    def submit(self, func: Callable[[], Any], callback: Callable[[Any], Any] | None) -> Future[Any]:
+        future = self._executor.submit(_Batch(func))
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        if callback is not None:
+            future.add_done_callback(callback)
+        return future
+
+    def stop(self) -> None:
+        """Stops its calls. The next user has other workers if one of them was importing.
+
+        Python does not finish an import that was interrupted: what the package had imported by then stays without it.
+        """
+        stopped = [future for future in list(self._unfinished) if future.interrupt()]
+        _, running = wait(stopped, timeout=_PATIENCE)
+        if running or any(_was_importing(future) for future in stopped):
+            _forget(self._executor)
+
+
+def _was_importing(future: Future[Any]) -> bool:
+    if future.cancelled():
+        return False
+    stack: str = getattr(future.exception(), "stack", "")
+    # What has not begun yet is read by `pickle`, which imports.
+    return "importlib" in stack or _Batch.__call__.__qualname__.rpartition(".")[2] not in stack
 
 
 class _Batch:

@@ -1,19 +1,13 @@
 """CPython's own tests of executors, as far as this Python ships them, with a mixin that makes ours.
 
-Not applicable, and left out:
-
-- `ExecutorTest.test_no_stale_references`, `test_free_reference` on interpreters and processes: a weak reference to
-  an object of the program says nothing about its copies. (Both run, and pass, where they hold all the same.)
-- `ThreadPoolExecutorTest`, `ThreadPoolShutdownTest` and `ProcessPoolShutdownTest` look into `_threads` and `_processes`.
-- `ProcessPoolExecutorTest` needs `multiprocessing`'s contexts; `test_killed_child` wants one lost worker to break the
-  pool, where owngil replaces it.
-- `FutureTests` does not use an executor.
+What is not run stands in `NOT_APPLICABLE`, and a test holds that nothing else is left out.
 """
 
 import importlib
 import multiprocessing.managers
 import os
 import pickle
+import pkgutil
 import sys
 import time
 import unittest
@@ -22,6 +16,28 @@ from concurrent.futures import BrokenExecutor
 import owngil
 
 PLACE = "test.test_concurrent_futures."
+
+# Why a class of CPython's tests is not run.
+NOT_APPLICABLE = {
+    "AsyncioTest": "is for pools of threads: a loop takes no other as its default. test_adapters has the rest of it",
+    "FailingInitializerResourcesTest": "asks what multiprocessing's queues have left behind",
+    "FutureTests": "uses no executor",
+    "InterpreterPoolExecutorTest": "wants that pool's errors for what crosses here, such as closures",
+    "InterpretersMixin": "is a part of InterpreterPoolExecutorTest",
+    "ProcessPoolExecutorTest": "needs multiprocessing's contexts, and a pool that one lost worker breaks",
+    "ProcessPoolShutdownTest": "looks into `_processes`",
+    "ThreadPoolExecutorTest": "looks into `_threads`",
+    "ThreadPoolShutdownTest": "looks into `_threads`",
+    "ThreadPoolWaitTests": "shares an event of `threading` with its calls",
+}
+
+# The tests that are not run of a class that is, by its name.
+LEFT_OUT = {
+    "ExecutorDeadlockTest": {
+        "test_gh105829_should_not_deadlock_if_wakeup_pipe_full": "looks into the executor's pipe",
+        "test_shutdown_deadlock_pickle": "looks into the executor's thread",
+    }
+}
 
 
 def _module(name):
@@ -152,10 +168,9 @@ class _Deadlocks(deadlock.ExecutorDeadlockTest):
     def test_exit_during_result_unpickle_in_result_handler(self):
         self.assert_fails(pickle.PickleError, deadlock._return_instance, deadlock.ExitAtUnpickle)
 
-    # They look into the executor's threads and pipes.
-    test_shutdown_deadlock_pickle = None
-    test_gh105829_should_not_deadlock_if_wakeup_pipe_full = None
 
+for name in LEFT_OUT["ExecutorDeadlockTest"]:
+    setattr(_Deadlocks, name, None)
 
 # A crash in an interpreter ends the program, so crashes are for processes alone.
 _stamp("DeadlockTest", _Deadlocks, mixins=[ProcessMixin])
@@ -165,6 +180,19 @@ AutoDeadlockTest = type(
     {name: None for name in dir(_Deadlocks) if name.startswith("test") and "crash" in name}
     | {"test_shutdown_deadlock": None, "__module__": __name__},
 )
+
+
+class Completeness(unittest.TestCase):
+    def test_each_class_is_run_or_listed(self):
+        run = {base.__name__ for one in globals().values() if isinstance(one, type) for base in one.__mro__}
+        there = set()
+        for found in pkgutil.iter_modules(importlib.import_module(PLACE.rstrip(".")).__path__):
+            module = _module(found.name)
+            for one in vars(module).values() if module else ():
+                if isinstance(one, type) and any(name.startswith("test") for name in vars(one)):
+                    there.add(one.__name__)
+        self.assertLessEqual(there, run | set(NOT_APPLICABLE))
+        self.assertFalse(run & set(NOT_APPLICABLE))
 
 
 def setUpModule():

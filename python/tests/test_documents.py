@@ -13,7 +13,9 @@ import unittest
 import owngil
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "python.md")
+SOURCE = os.path.join(os.path.dirname(__file__), "..", "..")
+PAGE = os.path.join(SOURCE, "docs", "python.md")
+NOTEBOOK = os.path.join(SOURCE, "examples", "notebook.ipynb")
 
 
 class Docstrings(unittest.TestCase):
@@ -49,6 +51,30 @@ class Page(unittest.TestCase):
                 ended = subprocess.run([sys.executable, file.name], capture_output=True, text=True, timeout=60)
                 self.assertEqual((ended.stdout.splitlines(), ended.stderr), (lines, ""))
         self.assertGreater(expected, 1)
+
+
+@unittest.skipUnless(os.path.exists(NOTEBOOK), "needs the source folder")
+class Notebook(unittest.TestCase):
+    def test_it_runs(self):
+        missing = [name for name in ("nbclient", "ipykernel", "cloudpickle", "tqdm") if not importlib.util.find_spec(name)]
+        if missing:
+            self.skipTest(f"needs {', '.join(missing)}")
+        import nbclient
+        import nbformat
+
+        notebook = nbformat.read(NOTEBOOK, as_version=4)
+        folder = os.path.dirname(owngil.__path__[0])
+        os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
+        nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+        shown = [
+            output.get("text") or output.get("data", {}).get("text/plain", "")
+            for cell in notebook.cells
+            for output in cell.get("outputs", ())
+        ]
+        self.assertIn("106", shown)
+        self.assertIn("[2, 3, 5, 7, 11, 13, 17, 19, 23, 29]", shown)
+        self.assertTrue(any("ValueError: 0 has no factors" in text and "in factors" in text for text in shown), shown)
+        self.assertIn("'TimedOut'", shown)
 
 
 class Types(unittest.TestCase):

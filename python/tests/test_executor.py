@@ -3,10 +3,13 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import copy
 import gc
+import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import unittest
@@ -62,11 +65,45 @@ class Submit(unittest.TestCase):
             executor.submit(work.double, 1).add_done_callback(go_on)
             self.assertEqual(chained.result(30), 4)
 
+    def test_outcomes_arrive_whatever_one_future_does(self):
+        def leave(future):
+            sys.exit(3)
+
+        def interrupt(future):
+            raise KeyboardInterrupt
+
+        with owngil.Executor(1) as executor, self.assertLogs("concurrent.futures", "ERROR"):
+            for callback in leave, interrupt:
+                executor.submit(work.nap, 0.1).add_done_callback(callback)
+            of_others = executor.submit(work.nap, 0.1)
+            of_others.set_result(9)
+            cancelled = executor.submit(work.double, 1)
+            cancelled.cancel()
+            cancelled.set_running_or_notify_cancel()
+            failed = executor.submit(work.fail, work.Leaving)
+            self.assertIsInstance(failed.exception(30), owngil.RemoteError)
+            self.assertEqual(executor.submit(work.double, 2).result(30), 4)
+        self.assertEqual(of_others.result(), 9)
+
     def test_argument_that_cannot_be_pickled_fails_its_future(self):
         with owngil.Executor(1) as executor:
             future = executor.submit(work.double, threading.Lock())
             self.assertIsInstance(future.exception(), TypeError)
             self.assertEqual(executor.submit(work.double, 4).result(), 8)
+
+    def test_note_says_which_argument_cannot_be_pickled(self):
+        with owngil.Executor(1) as executor:
+            error = executor.submit(work.double, multiprocessing.Lock()).exception()
+        self.assertIsInstance(error, RuntimeError)
+        self.assertEqual(error.__notes__, ["args[0] (multiprocessing.synchronize.Lock): cannot be pickled"])
+
+    def test_functions_that_look_at_their_caller_work(self):
+        for backend in BACKENDS:
+            with self.subTest(backend), owngil.Executor(1, backend=backend) as executor:
+                self.assertEqual(executor.submit(eval, "1 + 1").result(), 2)
+                self.assertIsNone(executor.submit(exec, "x = 1").result())
+                self.assertEqual(list(executor.map(eval, ["1", "2"])), [1, 2])
+                self.assertIsInstance(executor.submit(dir).result(), list)
 
     def test_result_that_cannot_be_pickled_fails_its_future(self):
         with owngil.Executor(1) as executor:
@@ -171,6 +208,11 @@ class Errors(unittest.TestCase):
         with owngil.Executor(1) as executor, self.assertRaises(TimeoutError):
             list(executor.map(work.nap, [0.5], timeout=-0.1))
 
+    def test_copy_that_goes_leaves_the_executor(self):
+        with owngil.Executor(1) as executor:
+            copy.copy(executor)
+            self.assertEqual(executor.submit(abs, -1).result(), 1)
+
 
 class Index:
     """A number as packages have them."""
@@ -180,9 +222,6 @@ class Index:
 
     def __index__(self):
         return self.number
-
-    def __lt__(self, other):
-        return self.number < other
 
 
 class Control(unittest.TestCase):

@@ -240,6 +240,26 @@ class Main(unittest.TestCase):
         self.assertEqual(run("-c", program), "True 5 [5, 5]\n")
         self.assertIn("True 5 [5, 5]", run("-i", "-q", text=program))
 
+    def test_objects_of_managers_are_shared_with_workers_that_were_there_before(self):
+        path = self.script("""
+            import owngil
+            def put(shared, key): shared[key] = key * key
+            def check(manager):
+                from multiprocessing.managers import DictProxy
+                return type(manager) is DictProxy
+            if __name__ == "__main__":
+                for backend in "interpreter", "process", "thread":
+                    with owngil.Executor(1, backend=backend) as executor:
+                        executor.submit(abs, 1).result()
+                        from multiprocessing import Manager
+                        with Manager() as manager:
+                            shared = manager.dict()
+                            executor.submit(put, shared, 3).result()
+                            back = executor.submit(dict, [("shared", shared)]).result()["shared"]
+                            print(back, check(back))
+        """)
+        self.assertEqual(run(path), "{3: 9} True\n" * 3)
+
     def test_folder_of_the_script_is_searched_for_modules(self):
         self.script("def f(x): return x + 1", "helper.py")
         path = self.script("""

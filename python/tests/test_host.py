@@ -119,6 +119,45 @@ class Host(unittest.TestCase):
         """
         self.assert_prints(program, "1 2 3")
 
+    def test_workers_share_memory_with_the_program_and_leave_it_there(self):
+        for backend in "interpreter", "process":
+            with self.subTest(backend):
+                program = f"""
+                    import owngil, work
+                    from multiprocessing.shared_memory import SharedMemory
+                    mine = SharedMemory(create=True, size=4)
+                    theirs = []
+                    for i in 1, 2:
+                        with owngil.Executor(1, backend={backend!r}) as executor:
+                            name = executor.submit(work.share, mine.name, i).result()
+                            theirs.append(SharedMemory(name=name))
+                    print(*mine.buf[:3], *[memory.buf[0] for memory in theirs])
+                    for memory in mine, *theirs:
+                        memory.close()
+                        memory.unlink()
+                """
+                self.assert_prints(program, "0 1 2 1 2")
+
+    def test_worker_that_is_refused_an_executor_ends_in_silence(self):
+        program = """
+            import owngil, work
+            with owngil.Executor(1, backend="interpreter", max_tasks_per_child=1) as executor:
+                print(executor.submit(work.nest).result(), executor.submit(abs, 1).result())
+        """
+        self.assert_prints(program, "RuntimeError 1")
+
+    def test_frames_of_the_program_may_be_looked_at_beside_workers(self):
+        program = """
+            import sys, threading, owngil, work
+            executor = owngil.Executor(2, backend="interpreter")
+            futures = [executor.submit(work.recurse, 4) for _ in range(200)]
+            while not all(future.done() for future in futures):
+                frames, exceptions = sys._current_frames(), sys._current_exceptions()
+                assert set(frames) <= {thread.ident for thread in threading.enumerate()}, frames
+            print(sum(future.result() for future in futures))
+        """
+        self.assert_prints(program, "3200")
+
     def test_subprocesses_start_beside_workers(self):
         program = """
             import subprocess, sys, owngil
@@ -158,12 +197,12 @@ class Host(unittest.TestCase):
             executor.submit(work.spin)
             with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
                 print("import owngil, sys; sys.modules['__main__'].met = owngil.worker_id()", file=script, flush=True)
-                met = "nobody"
+                met = "none"
                 subprocess.run(
                     [sys.executable, "-c", f"import sys; sys.remote_exec({os.getpid()}, {script.name!r})"], check=True
                 )
                 end = time.monotonic() + 30
-                while met == "nobody" and time.monotonic() < end:
+                while met == "none" and time.monotonic() < end:
                     pass
             print(met)
         """

@@ -1,7 +1,11 @@
 """The backend for joblib."""
 
+import importlib.util
 import multiprocessing
 import os
+import subprocess
+import sys
+import threading
 import unittest
 
 try:
@@ -32,6 +36,38 @@ class Joblib(unittest.TestCase):
                 joblib.Parallel()(joblib.delayed(divmod)(1, i) for i in range(3))
             self.assertEqual(joblib.Parallel()(joblib.delayed(work.double)(i) for i in range(3)), [0, 2, 4])
 
+    def test_error_leaves_the_workers_and_the_calls_of_others(self):
+        with joblib.parallel_config(backend="owngil", n_jobs=2):
+            before = set(joblib.Parallel()(joblib.delayed(work.count)() for _ in range(8)))
+            others = []
+
+            def run():
+                with joblib.parallel_config(backend="owngil", n_jobs=2):
+                    others.extend(joblib.Parallel()(joblib.delayed(work.nap)(0.5) for _ in range(2)))
+
+            thread = threading.Thread(target=run)
+            thread.start()
+            while not owngil.joblib._kept[1].stats()["queue_len"] and not others and not self.is_napping():
+                pass
+            with self.assertRaises(ZeroDivisionError):
+                joblib.Parallel()(joblib.delayed(divmod)(1, i) for i in range(3))
+            thread.join()
+            self.assertEqual(others, [0.5, 0.5])
+            after = joblib.Parallel()(joblib.delayed(work.count)() for _ in range(8))
+        self.assertGreater(min(after), min(before))
+
+    def is_napping(self):
+        return "nap" in owngil.joblib._kept[1].stacks()
+
+    def test_error_stops_what_runs(self):
+        with joblib.parallel_config(backend="owngil", n_jobs=2), self.assertRaises(LookupError):
+            joblib.Parallel(batch_size=1)(
+                joblib.delayed(call)(*one) for one in [(work.spin,), (work.fail, LookupError)]
+            )
+        # The worker that span is free again.
+        with joblib.parallel_config(backend="owngil", n_jobs=2):
+            self.assertEqual(joblib.Parallel()(joblib.delayed(work.double)(i) for i in range(4)), [0, 2, 4, 6])
+
     def test_results_may_come_as_a_generator(self):
         with joblib.parallel_config(backend="owngil", n_jobs=2):
             results = joblib.Parallel(return_as="generator")(joblib.delayed(work.double)(i) for i in range(30))
@@ -47,6 +83,46 @@ class Joblib(unittest.TestCase):
             # The name that joblib takes from multiprocessing.
             with self.assertRaises((TimeoutError, multiprocessing.TimeoutError)):
                 joblib.Parallel(timeout=0.2)(joblib.delayed(work.nap)(5) for _ in range(2))
+
+
+def call(function, *arguments):
+    return function(*arguments)
+
+
+@unittest.skipUnless(importlib.util.find_spec("sklearn"), "needs scikit-learn")
+class ScikitLearn(unittest.TestCase):
+    def test_models_are_the_same_as_without_workers(self):
+        from sklearn.datasets import load_iris
+        from sklearn.ensemble import RandomForestClassifier
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV, cross_val_score
+        from sklearn.svm import SVC
+
+        inputs, classes = load_iris(return_X_y=True)
+
+        def train(n_jobs):
+            search = GridSearchCV(SVC(), {"C": [0.1, 1], "gamma": [0.1, 1]}, n_jobs=n_jobs).fit(inputs, classes)
+            scores = cross_val_score(LogisticRegression(max_iter=500), inputs, classes, n_jobs=n_jobs)
+            forest = RandomForestClassifier(8, random_state=0, n_jobs=n_jobs).fit(inputs, classes)
+            return search.best_params_, search.best_score_, list(scores), forest.predict_proba(inputs).tolist()
+
+        alone = train(1)
+        with joblib.parallel_config(backend="owngil"):
+            self.assertEqual(train(2), alone)
+
+
+@unittest.skipUnless(importlib.util.find_spec("pytest"), "needs pytest")
+class JoblibsOwnTests(unittest.TestCase):
+    def test_they_pass_but_for_those_that_do_not_apply(self):
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "joblib_suite", "--pyargs", "joblib.test.test_parallel"],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            cwd=os.path.dirname(os.path.abspath(__file__)),
+        )
+        self.assertEqual(ended.returncode, 0, ended.stdout[-4000:] + ended.stderr[-2000:])
+        self.assertRegex(ended.stdout, r"\d\d\d passed")
 
 
 def nested(i):

@@ -65,6 +65,13 @@ class ExecutorMap(unittest.TestCase):
         self.assertLessEqual(next(inputs), 7)
         results.close()
 
+    def test_executor_that_is_dropped_serves_the_map_to_its_end(self):
+        for size in 4, None:
+            with self.subTest(size):
+                results = owngil.Executor(2).map(abs, range(500), buffersize=size)
+                gc.collect()
+                self.assertEqual(list(results), list(range(500)))
+
     def test_time_is_for_the_whole_map(self):
         begun = time.monotonic()
         with self.assertRaises(TimeoutError):
@@ -121,6 +128,10 @@ class Map(unittest.TestCase):
 
     def test_unordered(self):
         self.assertEqual(sorted(owngil.map(work.double, range(100), ordered=False)), [2 * i for i in range(100)])
+
+    def test_executor_of_others_is_refused_at_once(self):
+        with self.assertRaisesRegex(TypeError, "owngil.Executor, not ThreadPoolExecutor"):
+            owngil.map(abs, [1], executor=concurrent.futures.ThreadPoolExecutor(1))
 
     def test_it_runs_on_an_executor_of_yours(self):
         with owngil.Executor(1, backend="process") as executor:

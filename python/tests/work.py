@@ -152,3 +152,36 @@ def leave_a_daemon():
     import threading
 
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+
+
+def share(name, i):
+    """Writes into shared memory of that name, and into some of its own, whose name it returns."""
+    from multiprocessing.shared_memory import SharedMemory
+
+    theirs, mine = SharedMemory(name=name), SharedMemory(create=True, size=4)
+    theirs.buf[i] = mine.buf[0] = i
+    theirs.close()
+    mine.close()
+    return mine.name
+
+
+def nest():
+    """What an executor in a worker fails by."""
+    import owngil
+
+    try:
+        owngil.Executor(1)
+    except RuntimeError as error:
+        return type(error).__name__
+
+
+def recurse(depth):
+    """Comes and goes with many frames; 2 to the power of the depth."""
+    return 1 if depth == 0 else sum(recurse(depth - 1) for _ in range(2))
+
+
+class Leaving(Exception):
+    """Ends the program that reads it."""
+
+    def __reduce__(self):
+        return sys.exit, (5,)

@@ -10,9 +10,6 @@ import os
 import posix
 import sys
 
-# What scripts set to their defaults, or to be ignored, before anything else. The host handles them.
-_OF_HOST = {_signal.SIGINT, _signal.SIGTERM, _signal.SIGPIPE}
-
 
 def _refuse(what):
     raise ValueError(f"{what} only works in main thread of the main interpreter")
@@ -26,12 +23,12 @@ def leave_to_host():
     if not owngil._is_first("leaves_signals"):
         return
     set_handler, get_handler, replace = _signal.signal, _signal.getsignal, owngil._replace
-    # As in a Python of its own: the host's handlers do not show.
-    as_python = {_signal.SIGINT: _signal.default_int_handler, _signal.SIGTERM: _signal.SIG_DFL}
-    handlers = owngil._handlers = {}
-    for number in _OF_HOST:
-        handler = get_handler(number)
-        handlers[number] = as_python.get(number, _signal.SIG_IGN) if handler is None else handler
+    # As in a Python of its own. The host's handlers are not looked at: they are objects of another interpreter.
+    handlers = owngil._handlers = {
+        _signal.SIGINT: _signal.default_int_handler,
+        _signal.SIGTERM: _signal.SIG_DFL,
+        _signal.SIGPIPE: _signal.SIG_IGN,
+    }
 
     def getsignal(signalnum, /):
         return handlers[signalnum] if signalnum in handlers else get_handler(signalnum)

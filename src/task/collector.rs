@@ -38,7 +38,7 @@ impl Collector {
     /// Puts results into it.
     #[inline]
     pub(crate) fn put(&self, first: u64, results: Results) {
-        // If the other end is gone, nobody has a use for them.
+        // If the other end is gone, they have no use.
         let _ = self.0.results.send((first, results));
         if let Some(bell) = &self.0.bell {
             bell.ring();

@@ -4,10 +4,11 @@ use crate::names_after;
 use crate::source::{code_of, sources};
 
 /// The folders and files in `ffi/src/`, from the bottom up. Each uses only what stands before it.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "raw",
     "address",
     "panic",
+    "stack",
     "description",
     "version",
     "error",

@@ -9,8 +9,8 @@ use std::fmt;
 use super::reference::{Object, PyResult};
 use crate::description::{Exception, ExceptionKind};
 use crate::raw;
+use crate::stack::Frame;
 use crate::thread::Attached;
-use crate::visit::Frame;
 
 /// An exception that Python raised, as an object.
 ///

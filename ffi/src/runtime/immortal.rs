@@ -110,7 +110,10 @@ impl Variables {
     fn objects(&self) -> impl Iterator<Item = usize> {
         // Those with room for what an object begins with: `holds` would search all ranges for each.
         let heads = |range: &Range<usize>| range.start..range.end.saturating_sub(HEAD - 1);
-        let places = self.0.iter().flat_map(move |range| heads(range).step_by(WORD));
+        let places = self
+            .0
+            .iter()
+            .flat_map(move |range| heads(range).step_by(WORD));
         places.filter(|place| {
             self.read(*place) == IMMORTAL && self.is_type(self.read(*place + WORD) as usize)
         })

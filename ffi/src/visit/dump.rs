@@ -4,7 +4,7 @@
 //! `faulthandler.dump_traceback` stops all threads of the interpreter and writes their stacks to a file before they
 //! continue (gh-128400). The file is in memory, so that no thread waits for a reader meanwhile.
 
-use super::visits::Frame;
+use crate::stack::Frame;
 
 #[cfg(Py_GIL_DISABLED)]
 mod read {
@@ -16,7 +16,8 @@ mod read {
 
     use super::parse;
     use crate::object::PyResult;
-    use crate::visit::{Frame, Stack, Visit};
+    use crate::stack::{Frame, Stack};
+    use crate::visit::Visit;
 
     impl Visit<'_> {
         pub(crate) fn read_stacks(&self) -> Vec<Stack> {

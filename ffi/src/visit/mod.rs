@@ -2,9 +2,8 @@
 
 #[cfg(any(Py_GIL_DISABLED, test))]
 mod dump;
-mod stack;
 pub(crate) mod visits;
 #[cfg(not(Py_GIL_DISABLED))]
 mod walk;
 
-pub use visits::{Frame, Stack, Visit, Visits};
+pub use visits::{Visit, Visits};

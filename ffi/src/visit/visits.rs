@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::address::Address;
 use crate::memory::{Memory, Owner};
 use crate::raw;
+use crate::stack::Stack;
 #[cfg(Py_GIL_DISABLED)]
 use crate::thread::StateLock;
 #[cfg(Py_3_15)]
@@ -64,59 +65,6 @@ pub(crate) static ADDING: Mutex<()> = Mutex::new(());
 pub struct Visit<'a> {
     attached: Attached<'a>,
     shared: &'a Shared,
-}
-
-/// Where one thread of an interpreter stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stack {
-    /// CPython's number for the thread state, counted from 1 in each interpreter. On a free-threaded build, the
-    /// thread's number as returned by `threading.get_ident`.
-    pub state_id: u64,
-    /// Whether this is the thread that made the [`Interpreter`](crate::Interpreter).
-    pub is_home: bool,
-    /// The innermost [`Stack::N_FRAMES_MAX`] frames, innermost last, as in a traceback.
-    pub frames: Vec<Frame>,
-    /// The number of outer frames that are left out.
-    pub n_left_out: usize,
-}
-
-/// A function call on a thread's stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Frame {
-    /// `co_filename`
-    pub file: String,
-    /// The current line; 0 if there is none.
-    pub line: u32,
-    /// `co_qualname`; on a free-threaded build `co_name`.
-    pub function: String,
-}
-
-impl Stack {
-    /// The most frames that a stack holds.
-    pub const N_FRAMES_MAX: usize = 200;
-
-    /// The stack of a thread that is not the one that made its interpreter, with no frame left out.
-    pub fn new(state_id: u64, frames: Vec<Frame>) -> Stack {
-        Stack {
-            state_id,
-            is_home: false,
-            frames,
-            n_left_out: 0,
-        }
-    }
-}
-
-impl Frame {
-    /// A call of this function, at this line of this file.
-    pub fn new(file: impl Into<String>, line: u32, function: impl Into<String>) -> Frame {
-        Frame {
-            file: file.into(),
-            line,
-            function: function.into(),
-        }
-    }
 }
 
 /// A new thread state of this interpreter, without memory null. Needs no attachment.

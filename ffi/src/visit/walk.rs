@@ -5,9 +5,10 @@ use std::sync::{MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::visits::{ADDING, Frame, Stack, Visit};
+use super::visits::{ADDING, Visit};
 use crate::object::Object;
 use crate::raw;
+use crate::stack::{Frame, Stack};
 
 impl Visit<'_> {
     pub(crate) fn read_stacks(&self) -> Vec<Stack> {
