@@ -1,4 +1,7 @@
-"""Many short writers of one Turso database, whose lock belongs to the process; each tries again while another holds it."""
+"""Many short writers of one Turso database; each tries again while another holds it.
+
+The lock belongs to the process, so that only processes exclude each other.
+"""
 
 import os
 import time
