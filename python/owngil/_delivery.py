@@ -23,7 +23,8 @@ class Delivery:
         self._pool = pool
         # The future of each ticket. A call may end before its future is entered: then its outcome is here instead.
         self._waiting: dict[int, Future[Any] | Done] = {}
-        self._starting = threading.Lock()
+        # A signal handler may submit while its thread is here.
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         # Why no worker can start.
         self.broken: BaseException | None = None

@@ -46,6 +46,11 @@ def stand_in(description: tuple[str, str]) -> None:
     sys.modules["__main__"] = sys.modules[NAME] = _Deferred(description)
 
 
+def has_run() -> bool:
+    """Whether there is a `__main__` here, so that what names it has got something of it."""
+    return not isinstance(sys.modules["__main__"], _Deferred)
+
+
 def is_running() -> bool:
     """Whether a worker runs the program's `__main__` at this moment."""
     main = sys.modules.get(NAME)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 I = TypeVar("I")
 
 _shared: Executor | None = None
-_making = threading.Lock()
+_making = threading.RLock()
 
 
 def shared_executor() -> Executor:

@@ -330,7 +330,7 @@ def main(argv: Sequence[str], /, *, launched: bool = False) -> NoReturn:
     project has another Python, the process becomes the command under that one; `launched` says that it has.
     """
     # `signal` makes classes of its numbers, which takes as long as all the rest.
-    import _signal
+    import _signal  # pyright: ignore[reportMissingImports]
 
     # Its own handler calls the one before it, which must not be Python's.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -406,9 +406,7 @@ def _prepare_process() -> None:
     _is_prepared = True
     import atexit
 
-    from owngil import _frames
-
-    _frames.guard()
+    _guard_frames()
     os.register_at_fork(
         before=_owngil.before_fork,
         after_in_parent=_owngil.after_fork_in_parent,
@@ -416,6 +414,36 @@ def _prepare_process() -> None:
     )
     # After those of `threading`, by which executors end in order.
     atexit.register(_end_process)
+
+
+# The micro versions from which on `sys._current_frames` makes no objects for other interpreters (CPython's gh-158364).
+_FIXED = {(3, 13): 16, (3, 14): 8}
+
+
+def _guard_frames() -> None:
+    """Has functions that look at the frames of threads find those of this interpreter alone.
+
+    Older versions make frame objects for the threads of other interpreters, which crash when they end. Profilers call
+    it all the time: that of Dask does.
+    """
+    major, minor, micro = sys.version_info[:3]
+    first = _FIXED.get((major, minor))
+    if (major, minor) < (3, 15) and (first is None or micro < first):
+        sys._current_frames = _without_workers(sys._current_frames)
+        sys._current_exceptions = _without_workers(sys._current_exceptions)
+
+
+def _without_workers(function: Callable[[], Any]) -> Callable[[], Any]:
+    def guarded() -> Any:
+        try:
+            _owngil.before_fork()
+            return function()
+        finally:
+            _owngil.after_fork_in_parent()
+
+    guarded.__name__ = guarded.__qualname__ = function.__name__
+    guarded.__doc__ = function.__doc__
+    return guarded
 
 
 def _end_process() -> None:

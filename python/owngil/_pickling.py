@@ -3,6 +3,7 @@
 The native module calls `dump` in the program and in each worker.
 """
 
+import functools
 import sys
 
 TYPE_CHECKING = False
@@ -61,13 +62,42 @@ def _pickled(obj: object, protocol: int, in_band: bool) -> "tuple[list[bytes], l
     pieces.clear()
     buffers.clear()
     try:
-        from cloudpickle import Pickler
+        by_value = _by_value()
     except ImportError:
         failed.add_note("hint: install cloudpickle to send lambdas, closures and what an interactive session defines")
         raise failed from None
-    by_value: Any = Pickler
     by_value(pieces, protocol, buffer_callback=callback).dump(obj)
     return _with_key(pieces), buffers
+
+
+@functools.cache
+def _by_value() -> "Callable[..., Any]":
+    """The pickler for what workers cannot import."""
+    import types
+
+    from cloudpickle import Pickler, dumps
+
+    class ByValue(Pickler):  # type: ignore[misc]
+        """Has one class for each of the program's `__main__`: the one that plain pickles name, where there is one."""
+
+        def reducer_override(self, obj: "Any") -> "Any":
+            if isinstance(obj, (type, types.FunctionType)) and not main_by_value and _is_of_main(obj):
+                from owngil import _worker
+
+                return _worker.of_main, (obj.__qualname__, dumps(obj, PROTOCOL))
+            return super().reducer_override(obj)
+
+    return ByValue
+
+
+def _is_of_main(obj: "Any") -> bool:
+    """Whether the program's `__main__` has it under its name."""
+    if obj.__module__ != "__main__":
+        return False
+    found: object = sys.modules["__main__"]
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is obj
 
 
 def _names(pieces: "list[bytes]", name: bytes) -> bool:

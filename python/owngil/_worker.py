@@ -17,7 +17,7 @@ in_program = False
 
 # The functions of maps that crossed by value, by their pickles. The oldest goes when there are more than these.
 _KEPT = 16
-_kept: "dict[bytes, Callable[..., Any]]" = {}
+_kept: "dict[tuple[bytes, bool], Callable[..., Any]]" = {}
 
 
 def prepare(
@@ -57,6 +57,20 @@ def accept_key(key: bytes) -> None:
         current_process().authkey = key
 
 
+def of_main(qualname: str, by_value: bytes) -> "Any":
+    """A class or function of the program's `__main__`: that of this worker, once an argument has needed it."""
+    if _main_module.has_run():
+        found = sys.modules["__main__"]
+        try:
+            for part in qualname.split("."):
+                found = getattr(found, part)
+        except AttributeError:
+            # Only the program itself has it, under `if __name__ == "__main__"`.
+            return _loads(by_value)
+        return found
+    return _loads(by_value)
+
+
 def call(pickled: bytes, /, *args: "Any", **kwargs: "Any") -> "Any":
     """Calls a function that crossed by value. Each call has a copy of its own, as with `multiprocessing`."""
     return _loads(pickled)(*args, **kwargs)
@@ -64,12 +78,13 @@ def call(pickled: bytes, /, *args: "Any", **kwargs: "Any") -> "Any":
 
 def call_kept(pickled: bytes, /, *args: "Any") -> "Any":
     """Calls a function that crossed by value, and keeps it for the calls that follow in its map."""
-    function = _kept.get(pickled)
+    key = pickled, _main_module.has_run()
+    function = _kept.get(key)
     if function is None:
         function = _loads(pickled)
         if len(_kept) >= _KEPT:
             _kept.pop(next(iter(_kept)), None)
-        _kept[pickled] = function
+        _kept[key] = function
     return function(*args)
 
 

@@ -28,7 +28,7 @@ _OF_OTHER_BACKENDS = {"context", "max_nbytes", "mmap_mode", "temp_folder", "verb
 _PATIENCE = 2.0
 
 _kept: tuple[dict[str, Any], Executor] | None = None
-_making = threading.Lock()
+_making = threading.RLock()
 
 
 def _executor(**options: Any) -> Executor:
@@ -48,7 +48,7 @@ def _executor(**options: Any) -> Executor:
 
 
 def _forget(executor: Executor) -> None:
-    """Gives this executor to no other user. It ends with the last that it has."""
+    """Keeps this executor for no later call. It ends with the last of its users."""
     global _kept
     with _making:
         if _kept is not None and _kept[1] is executor:

@@ -24,9 +24,14 @@ NOT_APPLICABLE = {
     "test_threadpool_limitation_in_child_override": "workers that stay keep the variables that they started with",
 }
 
-# They run what joblib has besides its default: named in the parameters, or by scripts of their own.
+# They run what joblib has besides its default: named in the parameters, by scripts of their own, or in workers, which
+# have loky itself.
 OTHERS = "back_compat_backend", "multiprocessing", "sequential", "threading"
-SCRIPTS = "test_parallel_with_interactively_defined", "test_parallel_with_unpicklable"
+NOT_OURS = (
+    "test_parallel_with_interactively_defined",
+    "test_parallel_with_unpicklable",
+    "test_thread_bomb_mitigation",
+)
 
 joblib.parallel.BACKENDS["loky"] = owngil.joblib.OwngilBackend
 
@@ -42,7 +47,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_ours(name):
-    if name.startswith(SCRIPTS):
+    if name.startswith(NOT_OURS):
         return False
     _, _, parameters = name.partition("[")
     return "loky" in parameters or not any(other in parameters for other in OTHERS)

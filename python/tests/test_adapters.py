@@ -46,6 +46,8 @@ class Dask(unittest.TestCase):
 @needs("distributed")
 class Cluster(unittest.TestCase):
     def setUp(self):
+        # Importing it sets up its loggers.
+        importlib.import_module("distributed")
         for name in "distributed", "tornado":
             logging.getLogger(name).setLevel(logging.CRITICAL)
 

@@ -74,9 +74,14 @@ class Submit(unittest.TestCase):
 
         with owngil.Executor(1) as executor, self.assertLogs("concurrent.futures", "ERROR"):
             for callback in leave, interrupt:
-                executor.submit(work.nap, 0.1).add_done_callback(callback)
-            of_others = executor.submit(work.nap, 0.1)
+                future = executor.submit(work.spin)
+                future.add_done_callback(callback)
+                while not future.running():
+                    time.sleep(0.001)
+                future.interrupt()
+            of_others = executor.submit(work.spin)
             of_others.set_result(9)
+            of_others.interrupt()
             cancelled = executor.submit(work.double, 1)
             cancelled.cancel()
             cancelled.set_running_or_notify_cancel()

@@ -211,6 +211,29 @@ class Main(unittest.TestCase):
         """)
         self.assertIn('under `if __name__ == "__main__":`', run(path))
 
+    @unittest.skipUnless(has_cloudpickle, "needs cloudpickle")
+    def test_lambdas_and_arguments_have_the_same_classes(self):
+        path = self.script("""
+            import enum, owngil
+            class C: pass
+            class E(enum.Enum): A = 1
+            def f(o): return isinstance(o, C)
+            if __name__ == "__main__":
+                class Only: pass
+                for backend in "interpreter", "process":
+                    with owngil.Executor(1, backend=backend) as executor:
+                        print(
+                            *executor.map(lambda o: isinstance(o, C), [1, C()]),
+                            *executor.map(lambda o: f(o), [C()]),
+                            *executor.map(lambda o: o is E.A, [E.A]),
+                            executor.submit(lambda o: {E.A: 1}.get(o), E.A).result(),
+                            type(executor.submit(lambda: C()).result()) is C,
+                            # Workers do not have this one.
+                            executor.submit(lambda o: Only.__name__, C()).result(),
+                        )
+        """)
+        self.assertEqual(run(path), "False True True True 1 True Only\n" * 2)
+
     def test_name_that_the_script_has_only_as_main_is_missed(self):
         path = self.script("""
             import owngil

@@ -122,5 +122,6 @@ fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Obje
         };
         (ended == Err(RecvTimeoutError::Disconnected)).then_some(())
     })?;
-    attached.int(hosted::n_interpreters() as i64)
+    let n_left = attached.detach(hosted::n_interpreters);
+    attached.int(n_left as i64)
 }

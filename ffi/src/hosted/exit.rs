@@ -57,7 +57,7 @@ pub(crate) fn forget_thread() {
 ///
 /// Call it detached, when nothing of this crate is used any more.
 pub fn leave_interpreters() -> bool {
-    if list::others().is_empty() {
+    if list::n_interpreters() == 0 {
         return true;
     }
     let Some(interpreters) = list::hide_for_ever() else {

@@ -12,6 +12,7 @@
 use std::cell::RefCell;
 use std::ptr::{self, NonNull};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::time::Duration;
 
 use super::module::is_loaded;
 use crate::raw;
@@ -190,37 +191,32 @@ pub fn show_after_fork(is_child: bool) {
     }
 }
 
-/// All interpreters but the main one.
-pub(super) fn others() -> Vec<NonNull<raw::PyInterpreterState>> {
-    let _held = LIST.read().unwrap_or_else(PoisonError::into_inner);
-    let others = all()
-        .into_iter()
-        .filter(|interpreter| *interpreter != main());
-    others.filter_map(NonNull::new).collect()
+/// The list, for writing; `None` where that takes too long: one that ends may hang.
+fn write_in_time() -> Option<RwLockWriteGuard<'static, ()>> {
+    for _ in 0..100 {
+        match LIST.try_write() {
+            Ok(held) => return Some(held),
+            Err(TryLockError::Poisoned(held)) => return Some(held.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    None
 }
 
-/// How many interpreters there are beside the main one.
+/// How many interpreters there are beside the main one. Call it detached.
+///
+/// One that ends is out of the list before all of it is gone, and CPython's own end must not come between.
 pub fn n_interpreters() -> usize {
-    others().len()
+    let is_complete = write_in_time().is_some();
+    let _held = LIST.read().unwrap_or_else(PoisonError::into_inner);
+    let n = all().len().saturating_sub(1);
+    if is_complete { n } else { n.max(1) }
 }
 
 /// Takes all interpreters but the main one out of the list, forever: none is made or ended by this crate any more.
 /// Gives those that were there; `None` where that cannot be done, or not in time.
 pub(super) fn hide_for_ever() -> Option<Vec<NonNull<raw::PyInterpreterState>>> {
-    let mut n_tried = 0;
-    let held = loop {
-        match LIST.try_write() {
-            Ok(held) => break held,
-            Err(TryLockError::Poisoned(held)) => break held.into_inner(),
-            // One that ends may hang.
-            Err(TryLockError::WouldBlock) if n_tried > 100 => return None,
-            Err(TryLockError::WouldBlock) => {
-                n_tried += 1;
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-        }
-    };
-    let hidden = hide(held);
+    let hidden = hide(write_in_time()?);
     let others = hidden
         .interpreters
         .iter()
