@@ -60,7 +60,9 @@ fn shown(list: &str, heads: [&str; 3], columns: [usize; 3]) -> Vec<String> {
 /// Whether a package may have private copies on that Python.
 pub(crate) fn is_listed(minor: &str, package: &str) -> Result<bool> {
     let page = Page::read()?;
-    let known = page.rows.get(package).and_then(|row| row.minors.get(minor));
+    let row = page.rows.get(package);
+    let row = row.filter(|row| !in_processes().contains(&row.distribution.to_lowercase()));
+    let known = row.and_then(|row| row.minors.get(minor));
     Ok(known.is_some_and(|known| known.listed().is_some()))
 }
 
@@ -142,6 +144,16 @@ impl Known {
             .worked(Place::Private)
             .find(|version| failed.is_none_or(|failed| *version > failed))?;
         Some((oldest, newest))
+    }
+
+    /// How the newest release fared where owngil puts it by itself, if it has no private copies there: what went
+    /// wrong, if anything.
+    fn by_default(&self) -> Option<&Option<String>> {
+        if self.listed().is_some() {
+            return None;
+        }
+        let key = (self.newest()?.clone(), Place::Auto.to_string());
+        self.trials.get(&key)
     }
 
     fn cell(&self) -> String {
@@ -310,6 +322,7 @@ impl Page {
             let cells: String = minors.iter().map(cell).collect();
             lines.push(format!("| {} |{cells}", row.distribution));
         }
+        lines.extend(self.defaults());
         let refusals = self.refusals();
         if !refusals.is_empty() {
             lines.push("\nHow packages failed in private copies:\n".to_owned());
@@ -324,6 +337,31 @@ impl Page {
         lines.push("\nSystem libraries that Python code may load in an interpreter (`ctypes`, cffi), and why that is safe:\n".to_owned());
         lines.extend(shown("libraries.tsv", ["Library", "Why", ""], [0, 1, 1]));
         lines.join("\n")
+    }
+
+    /// How packages fare without private copies, where owngil puts them by itself.
+    fn defaults(&self) -> Vec<String> {
+        let mut lines = vec![
+            "\nPackages without private copies that gave what plain Python gives, in three runs with default options:\n".to_owned(),
+        ];
+        for minor in self.minors() {
+            let mut n_right = 0;
+            let mut wrong = Vec::new();
+            for row in self.sorted() {
+                match row.minors.get(minor).and_then(Known::by_default) {
+                    None => {}
+                    Some(None) => n_right += 1,
+                    Some(Some(failure)) => wrong.push(format!("{}: `{failure}`", row.distribution)),
+                }
+            }
+            let n_tried = n_right + wrong.len();
+            let mut line = format!("- {minor}: {n_right} of {n_tried} that were tried");
+            if !wrong.is_empty() {
+                line += &format!("; not {}", wrong.join(", "));
+            }
+            lines.push(line);
+        }
+        lines
     }
 
     /// What went wrong with the newest release of each in private copies.
