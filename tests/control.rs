@@ -490,3 +490,48 @@ fn a_pools_deadline_holds_for_calls_on_every_worker() {
     assert_eq!(ends[0], Ok(()));
     assert!(matches!(ends[1], Err(Error::TimedOut { .. })), "{ends:?}");
 }
+
+#[test]
+fn an_import_that_was_interrupted_is_made_again_from_its_beginning() {
+    for backend in rows([support::PARALLEL, Backend::Process]) {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        // A package that can be begun once, as many with extension modules.
+        std::fs::create_dir(folder.path().join("halfway")).unwrap();
+        write("halfway/registry.py", "names = []");
+        write(
+            "halfway/__init__.py",
+            "
+from halfway import registry
+assert not registry.names, 'begun twice'
+registry.names.append('x')
+import os, time
+seen = os.path.join(os.path.dirname(__file__), 'seen')
+if not os.path.exists(seen):
+    open(seen, 'w').close()
+    while True: time.sleep(0.01)
+",
+        );
+        write(
+            "inside.py",
+            "def f():\n    import halfway\n    return len(halfway.registry.names)",
+        );
+        write(
+            "above.py",
+            "import halfway\ndef f(): return len(halfway.registry.names)",
+        );
+        for file in ["inside.py", "above.py"] {
+            let pool = pool(backend, 1);
+            let function = Function::file(folder.path().join(file), "f");
+            let task = pool.task(&function).time_limit(Duration::from_millis(300));
+            let outcome = task.submit::<u64>().unwrap().wait();
+            assert!(
+                matches!(outcome, Err(Error::TimedOut { .. })),
+                "{file}: {outcome:?}"
+            );
+            assert_eq!(pool.call::<u64, _>(&function, ()), Ok(1), "{file}");
+            std::fs::remove_file(folder.path().join("halfway/seen")).unwrap();
+        }
+    }
+}

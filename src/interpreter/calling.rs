@@ -5,7 +5,7 @@ use owngil_ffi::{Attached, Object, PyResult};
 use super::budget::Budget;
 use super::raised::{python_error, result_error};
 use crate::error::{Error, PythonError, Result};
-use crate::monitor::{JobMonitor, Measured, Sampling, Stopwatch, Unmeasured};
+use crate::monitor::{Measured, Sampling, Stopwatch, Unmeasured};
 use crate::payload::{self, Codec, Encoding, Reader};
 
 /// Goes to the end of the call that starts there: one that failed may have left some arguments unread.
@@ -123,20 +123,4 @@ impl<'a> Callee<'_, 'a> {
         let value = self.codec.decode(self.attached, arguments);
         value.map_err(|error| Error::Value(error.root(&name())))
     }
-}
-
-/// Puts what became of an interrupted job in the place of what its call raised; says whether it was.
-///
-/// A call of a map that was cancelled before it began says so itself.
-#[cold]
-pub(super) fn instead(error: &mut Error, monitor: &JobMonitor) -> bool {
-    let stopped = match error {
-        Error::Cancelled { .. } => None,
-        _ => monitor.stopped(),
-    };
-    let is_stopped = stopped.is_some();
-    if let Some(stopped) = stopped {
-        *error = stopped;
-    }
-    is_stopped
 }

@@ -9,6 +9,7 @@ mod calling;
 mod clock;
 mod functions;
 mod gil_yield;
+mod interrupted;
 mod load_error;
 mod progress;
 mod raised;

@@ -8,7 +8,6 @@ use super::refusals::Refusals;
 use super::state::InterpreterState;
 use crate::error::{Error, Result};
 use crate::monitor::JobMonitor;
-
 use crate::task::{Batch, Job, Promise, Results};
 
 /// A call that moves elsewhere, and with it the rest of its batch.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Views, hosted};
 
 use super::budget::Budget;
-use super::calling::{Callee, instead, pass_call};
+use super::calling::{Callee, pass_call};
 use super::clock::Clock;
 use super::functions::{Functions, named};
+use super::interrupted::{self, Origin};
 use super::progress::Progress;
 use super::refusals::Refusals;
 use super::refused::Refused;
@@ -192,7 +193,8 @@ impl InterpreterState {
             if let Err(error) = &mut outcome {
                 pass_call(&mut reader, from);
                 self.budget.explain(attached, error);
-                instead(error, monitor);
+                let origin = interrupted::settle(error, monitor);
+                self.is_tainted |= origin == Origin::Interrupted { in_import: true };
             }
             self.collecting.end_call(outcome);
             if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
@@ -218,9 +220,10 @@ impl InterpreterState {
     ) -> Result<Object<'a>> {
         let callable = self.functions.get(attached, batch.function(), &self.budget);
         let callable = callable.map_err(|mut error| {
-            // What was interrupted while it was loaded may be loaded again.
-            if instead(&mut error, monitor) {
+            // What was interrupted while it was loaded may be loaded again, in an interpreter that has nothing of it.
+            if interrupted::settle(&mut error, monitor) != Origin::Raised {
                 self.functions.forget(batch.function());
+                self.is_tainted = true;
             }
             error
         });
