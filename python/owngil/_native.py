@@ -413,7 +413,7 @@ def _prepare_process() -> None:
         after_in_child=_owngil.after_fork_in_child,
     )
     # After those of `threading`, by which executors end in order.
-    atexit.register(_end_process)
+    atexit.register(_owngil.end_process, _note_interrupt, _give_up)
 
 
 # The micro versions from which on `sys._current_frames` makes no objects for other interpreters (CPython's gh-158364).
@@ -446,11 +446,8 @@ def _without_workers(function: Callable[[], Any]) -> Callable[[], Any]:
     return guarded
 
 
-def _end_process() -> None:
-    """CPython's end crashes over interpreters that are left. So none are, or it does not see them."""
-    if _owngil.stop_all() == 0 or _owngil.leave_interpreters():
-        _note_interrupt()
-        return
+def _give_up() -> NoReturn:
+    """Ends the process in place of CPython, which would crash."""
     try:
         sys.stdout.flush()
         sys.stderr.write("owngil: a worker did not stop, and Python cannot end over it; its exit status is lost\n")

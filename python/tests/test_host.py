@@ -1,6 +1,7 @@
 """The program around the executor: how it ends, forks, and is warned."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -54,6 +55,21 @@ class Host(unittest.TestCase):
             executor.submit(work.nap, 0.5).add_done_callback(lambda future: print("done", flush=True))
         """
         self.assert_prints(program, "done")
+
+    def test_ctrl_c_again_and_again_ends_the_program_by_its_signal(self):
+        program = """
+            import os, signal, threading, owngil, work
+            if __name__ == "__main__":
+                for seconds in 1.0, 1.3, 1.6, 1.9, 2.2, 2.5:
+                    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+                with owngil.Executor(2, backend=BACKEND) as executor:
+                    for future in [executor.submit(work.swallow) for _ in range(4)]:
+                        future.result()
+        """
+        for backend in "interpreter", "process":
+            with self.subTest(backend):
+                ended = run(textwrap.dedent(program).replace("BACKEND", repr(backend)))
+                self.assertEqual(ended.returncode, -signal.SIGINT, ended.stderr)
 
     def test_end_of_the_program_stops_the_calls_of_a_daemon(self):
         for backend in "interpreter", "process":

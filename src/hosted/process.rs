@@ -30,7 +30,12 @@ pub(super) fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyRes
     add(attached, module, "set_worker_argv", set_worker_argv)?;
     add(attached, module, "worker_main", worker_main)?;
     add(attached, module, "trial_main", trial_main)?;
-    add(attached, module, "stop_all", stop_all)?;
+    add(attached, module, "stop_all", |attached, _| {
+        stop_all(attached)?;
+        let n_left = attached.detach(hosted::n_interpreters);
+        attached.int(n_left as i64)
+    })?;
+    add(attached, module, "end_process", end_process)?;
     add(attached, module, "before_fork", |attached, _| {
         attached.detach(hosted::hide_before_fork);
         Ok(attached.none())
@@ -44,9 +49,6 @@ pub(super) fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyRes
         let restarted = attached.detach(hosted::restart_service);
         restarted.map_err(|error| raised(attached, &error.into()))?;
         Ok(attached.none())
-    })?;
-    add(attached, module, "leave_interpreters", |attached, _| {
-        Ok(attached.bool(attached.detach(hosted::leave_interpreters)))
     })
 }
 
@@ -98,8 +100,29 @@ fn worker_main<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, O
     Ok(attached.none())
 }
 
-/// `stop_all()`: ends all pools, in parallel; how many interpreters are left behind.
-fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
+/// `end_process(end, give_up)`: what `atexit` calls, since CPython's end crashes over interpreters that are left. So none
+/// are, or it does not see them: then `end` is called, otherwise `give_up`.
+///
+/// It is one function, without Python code of its own, so that no signal handler ends it half-way.
+fn end_process<'a>(attached: Attached<'a>, arguments: &[Borrowed<'a>]) -> PyResult<'a, Object<'a>> {
+    let [end, give_up] = arguments else {
+        return Err(attached.raise_type_error("end_process takes two functions"));
+    };
+    // Ctrl-C does not wait for workers that do not stop.
+    let interrupted = stop_all(attached).err();
+    match attached.detach(hosted::leave_interpreters) {
+        true => end.call(&[])?,
+        false => give_up.call(&[])?,
+    };
+    interrupted.map_or_else(|| Ok(attached.none()), Err)
+}
+
+/// Ends all pools, in parallel.
+///
+/// # Errors
+///
+/// What a signal handler raises. Then some may not have ended yet.
+fn stop_all<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
     let pools = std::mem::take(&mut *POOLS.lock().unwrap_or_else(PoisonError::into_inner));
     let bell = Bell::new().map_err(|error| attached.raise_os_error(&error.to_string()))?;
     let bell = Arc::new(bell);
@@ -122,6 +145,5 @@ fn stop_all<'a>(attached: Attached<'a>, _: &[Borrowed<'a>]) -> PyResult<'a, Obje
         };
         (ended == Err(RecvTimeoutError::Disconnected)).then_some(())
     })?;
-    let n_left = attached.detach(hosted::n_interpreters);
-    attached.int(n_left as i64)
+    Ok(())
 }
