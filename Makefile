@@ -61,9 +61,9 @@ test: lint docs suite ## run all checks: lints, documentation, the suite on each
 suite: ## run only the tests, on one Python; SHORT=1 leaves out what does not depend on its version, such as documentation tests
 	@echo "suite: $$('$(python)' --version), $(python)"
 ifdef SHORT
-	$(cargo) test --workspace --all-features --lib --bins --tests -- $(addprefix --skip ,$(INDEPENDENT))
+	$(cargo) test --workspace --all-features --no-fail-fast --lib --bins --tests -- $(addprefix --skip ,$(INDEPENDENT))
 else
-	$(cargo) test --workspace --all-features
+	$(cargo) test --workspace --all-features --no-fail-fast
 endif
 	@echo "suite: passed on $$('$(python)' --version), $(python)$(if $(SHORT), (SHORT=1))"
 

@@ -46,8 +46,8 @@ pub(crate) enum Failure {
     },
     /// It was dropped before it ran.
     Cancelled,
-    /// Its worker was lost, or could not tell more than this text.
-    Lost(WorkerLost),
+    /// Its worker was lost, perhaps because of an exception, or could not tell more than this text.
+    Lost(WorkerLost, Vec<Link>),
     /// It was ended from outside while it ran, or its time was up before it did.
     Stopped {
         timed_out: bool,
@@ -163,8 +163,11 @@ impl From<&Error> for Failure {
                 timed_out: matches!(error, Error::TimedOut { .. }),
                 stack: stack.as_deref().map(StackRecord::from),
             },
-            Error::WorkerLost(lost) => Failure::Lost((**lost).clone()),
-            other => Failure::Lost(WorkerLost::new(other.to_string())),
+            Error::WorkerLost(lost) => {
+                let cause = lost.cause.as_ref().map(|cause| links(cause.exception()));
+                Failure::Lost((**lost).clone(), cause.unwrap_or_default())
+            }
+            other => Failure::Lost(WorkerLost::new(other.to_string()), Vec::new()),
         }
     }
 }
@@ -215,7 +218,9 @@ impl From<Failure> for Error {
                     false => Error::cancelled(stack),
                 }
             }
-            Failure::Lost(lost) => lost.into(),
+            Failure::Lost(lost, cause) => lost
+                .caused_by(exception(cause).map(PythonError::new))
+                .into(),
         }
     }
 }

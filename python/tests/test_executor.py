@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import copy
 import gc
@@ -84,7 +85,9 @@ class Submit(unittest.TestCase):
             of_others.interrupt()
             cancelled = executor.submit(work.double, 1)
             cancelled.cancel()
-            cancelled.set_running_or_notify_cancel()
+            with contextlib.suppress(RuntimeError):
+                # Unless the executor has done so already.
+                cancelled.set_running_or_notify_cancel()
             failed = executor.submit(work.fail, work.Leaving)
             self.assertIsInstance(failed.exception(30), owngil.RemoteError)
             self.assertEqual(executor.submit(work.double, 2).result(30), 4)
@@ -187,13 +190,15 @@ class Errors(unittest.TestCase):
             self.assertEqual(executor.submit(work.double, 4).result(), 8)
 
     def test_initializer_that_raises_breaks_the_executor(self):
-        with self.assertLogs("concurrent.futures", "CRITICAL"):
+        with self.assertLogs("concurrent.futures", "CRITICAL") as logged:
             with owngil.Executor(1, initializer=work.fail_to_initialize) as executor:
                 with self.assertRaises(owngil.BrokenPool) as caught:
                     executor.submit(work.double, 1).result()
                 self.assertIn("no worker for you", str(caught.exception))
                 with self.assertRaises(concurrent.futures.BrokenExecutor):
                     executor.submit(work.double, 1)
+        for text in str(caught.exception.__cause__), logged.output[0]:
+            self.assertRegex(text, r"in fail_to_initialize\n.*no worker for you")
 
     def test_settings_that_are_none_are_refused(self):
         for options in {"backend": "gpu"}, {"timeout": -1.0}, {"max_workers": 0}, {"extensions": "some"}:

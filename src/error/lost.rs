@@ -6,6 +6,8 @@ use std::process::ExitStatus;
 
 use serde::{Deserialize, Serialize};
 
+use super::PythonError;
+
 /// Why a worker is gone, and the call that it ran with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -20,6 +22,9 @@ pub struct WorkerLost {
     pub worker: Option<usize>,
     /// The function that was called, where it is known.
     pub function: Option<String>,
+    /// The exception of the initializer, where that is why the pool has no worker.
+    #[serde(skip)]
+    pub cause: Option<PythonError>,
 }
 
 impl WorkerLost {
@@ -31,6 +36,7 @@ impl WorkerLost {
             status: None,
             worker: None,
             function: None,
+            cause: None,
         }
     }
 
@@ -38,6 +44,12 @@ impl WorkerLost {
     pub(crate) fn ended(mut self, status: ExitStatus) -> Self {
         self.signal = status.signal();
         self.status = status.code();
+        self
+    }
+
+    /// With the exception that is the reason.
+    pub(crate) fn caused_by(mut self, cause: Option<PythonError>) -> Self {
+        self.cause = cause;
         self
     }
 
@@ -55,4 +67,8 @@ impl fmt::Display for WorkerLost {
     }
 }
 
-impl std::error::Error for WorkerLost {}
+impl std::error::Error for WorkerLost {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}

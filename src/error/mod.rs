@@ -110,6 +110,7 @@ impl Error {
             Error::Python(error) => Some(error),
             Error::Load(error) => error.cause.as_ref(),
             Error::Worker { source, .. } => source.python(),
+            Error::WorkerLost(lost) => lost.cause.as_ref(),
             _ => None,
         }
     }
@@ -186,6 +187,7 @@ impl std::error::Error for Error {
             Error::Worker { source, .. } => Some(&**source),
             Error::Load(error) => error.source(),
             Error::Python(error) => error.source(),
+            Error::WorkerLost(lost) => lost.source(),
             Error::Start(error) => error.source(),
             _ => None,
         }

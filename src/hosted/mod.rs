@@ -57,8 +57,8 @@ where
     module.set(name, &attached.callback(body)?)
 }
 
-/// The exception that the host gets for an error of the library.
-fn raised<'a>(attached: Attached<'a>, error: &Error) -> Raised<'a> {
+/// An error with its causes and its hint, a line each.
+fn described(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -68,6 +68,12 @@ fn raised<'a>(attached: Attached<'a>, error: &Error) -> Raised<'a> {
     if let Some(hint) = error.hint() {
         text.push_str(&format!("\nhint: {hint}"));
     }
+    text
+}
+
+/// The exception that the host gets for an error of the library.
+fn raised<'a>(attached: Attached<'a>, error: &Error) -> Raised<'a> {
+    let text = described(error);
     match error {
         Error::Config { .. } => attached.raise_value_error(&text),
         Error::Value(_) => unpicklable(attached, &text),

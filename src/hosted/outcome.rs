@@ -2,6 +2,7 @@
 
 use owngil_ffi::{Attached, Object, PyResult};
 
+use super::described;
 use crate::error::Error;
 
 /// `(kind, message, traceback, pickle)`, as `_native.Failure` describes it. `is_broken` says that the pool has failed.
@@ -20,11 +21,11 @@ pub(super) fn failure<'a>(
         Error::ShutDown => "shut_down",
         _ => "broken",
     };
-    let mut message = error.to_string();
-    if let Some(hint) = error.hint() {
-        message.push_str("\nhint: ");
-        message.push_str(&hint);
-    }
+    let message = match error {
+        // The exception itself has its causes.
+        Error::Python(_) => error.to_string(),
+        _ => described(error),
+    };
     let traceback = match (error.python(), error.stack()) {
         (Some(python), _) => python.traceback().to_owned(),
         (None, Some(stack)) => stack.to_string(),

@@ -61,9 +61,10 @@ impl Collecting {
     fn fail(&mut self, error: &Error) {
         self.n_failed += 1;
         let record = wire::encode(&Failure::from(error)).or_else(|reason| {
-            wire::encode(&Failure::Lost(WorkerLost::new(format!(
-                "its failure could not be encoded: {reason}"
-            ))))
+            wire::encode(&Failure::Lost(
+                WorkerLost::new(format!("its failure could not be encoded: {reason}")),
+                Vec::new(),
+            ))
         });
         payload::write_tagged(&mut self.bytes, FAILED, &record.unwrap_or_default());
     }

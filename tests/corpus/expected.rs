@@ -106,7 +106,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         "execute_in_place",
         "`os.exec*`",
         ALL,
-        OWN,
+        BOTH,
         Instead::Refused(
             "RuntimeError",
             "exec not supported for isolated subinterpreters",

@@ -9,7 +9,7 @@ use owngil_ffi::STACK_SIZE;
 
 use super::worker_thread::WorkerThread;
 use super::{Departure, Handle};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WorkerLost};
 use crate::monitor::{JobMonitor, WorkerCounters};
 use crate::output::Capture;
 use crate::pool::admission::PoolState;
@@ -161,10 +161,13 @@ impl Shared {
         // Of a lazy pool, those that were not started would fare no better.
         if n_empty >= self.supervisor.n_started() {
             let mut reason = format!("no worker is left in the pool: {error}");
-            if let Some(cause) = std::error::Error::source(&error) {
-                reason.push_str(&format!("\ncaused by: {cause}"));
+            if let Error::Worker { source, .. } = &error
+                && !matches!(**source, Error::Python(_))
+            {
+                reason.push_str(&format!("\ncaused by: {source}"));
             }
-            self.admission.fail(&self.queue, Error::lost(reason));
+            let lost = WorkerLost::new(reason).caused_by(error.python().cloned());
+            self.admission.fail(&self.queue, lost.into());
         }
     }
 
