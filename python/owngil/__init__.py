@@ -1,7 +1,7 @@
-"""Run Python on all cores: calls in interpreters with their own GIL, and in processes where they cannot run there.
+"""Run Python on all cores, in interpreters that each have their own GIL, and in processes where that is not possible.
 
-`Executor` is an executor as in `concurrent.futures`, `map` the shortest way to use one, and `amap` its sibling for
-asyncio. In a worker, `worker_id()` and `state` are that worker's own.
+`Executor` is an executor for `concurrent.futures`. `map` is the shortest way to use one, and `amap` is the same for
+asyncio. In a worker, `worker_id()` and `state` belong to that worker.
 
 >>> import owngil
 >>> list(owngil.map(len, ["a", "bcd", "ef"]))
@@ -56,7 +56,7 @@ _PLACES = {
 
 
 def worker_id() -> int | None:
-    """The number of the worker that runs this, from 0; None outside of workers."""
+    """Returns the number of the worker that runs this code, from 0, or None outside of workers."""
     worker = sys.modules.get("_owngil_worker")
     number: int | None = None if worker is None else worker.worker_id()
     return number
@@ -81,6 +81,6 @@ def __dir__() -> list[str]:
 def _state() -> object:
     """What a worker keeps from call to call: an object for attributes of your own."""
     if worker_id() is None:
-        raise AttributeError("owngil.state is there in workers alone")
+        raise AttributeError("owngil.state exists only in workers")
     state: object = sys.modules["_owngil_worker"].state
     return state

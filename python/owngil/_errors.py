@@ -10,25 +10,25 @@ if TYPE_CHECKING:
 
 
 class TimedOut(TimeoutError):
-    """A call's time was up, and it was stopped."""
+    """The call ran longer than its time limit, and was stopped."""
 
     stack: str = ""
-    """Where it stood, as text in the form of a traceback. Empty where that could not be seen."""
+    """Where the call was, as text in the form of a traceback. Empty if that is not known."""
 
 
 class Interrupted(CancelledError):
-    """A call was stopped by `Future.interrupt`, or by the end of its executor."""
+    """The call was stopped by `Future.interrupt`, or by the end of its executor."""
 
     stack: str = ""
-    """Where it stood, as text in the form of a traceback. Empty where that could not be seen."""
+    """Where the call was, as text in the form of a traceback. Empty if that is not known."""
 
 
 class WorkerLost(BrokenExecutor):
-    """The worker process that ran the call crashed or was killed. Other calls go on in a new one."""
+    """The worker process that ran the call crashed or was killed. Other calls continue in a new process."""
 
 
 class BrokenPool(BrokenExecutor):
-    """No worker can start, for example because the initializer raised. The executor cannot be used any more."""
+    """No worker can start, for example because the initializer raised. The executor is no longer usable."""
 
 
 class LoadError(ImportError):
@@ -36,7 +36,7 @@ class LoadError(ImportError):
 
 
 class RemoteError(RuntimeError):
-    """A call raised an exception that cannot be pickled. This has its text."""
+    """Stands for an exception that cannot be pickled, and has its text."""
 
 
 class RemoteTraceback(Exception):

@@ -27,7 +27,7 @@ Extensions = Literal["strict", "tested", "private"]
 
 
 class Executor(concurrent.futures.Executor):
-    """Runs calls in parallel: in interpreters with their own GIL, and in processes where they cannot run there.
+    """Runs calls in parallel, in interpreters that each have their own GIL, and in processes where that is not possible.
 
     >>> import owngil
     >>> with owngil.Executor() as executor:
@@ -36,16 +36,16 @@ class Executor(concurrent.futures.Executor):
     1024
     [1, 2, 3]
 
-    - `max_workers`: how many calls run at a time; one for each core, if it is not given.
-    - `initializer`, `initargs`: called in each worker before its first call.
+    - `max_workers`: how many calls run at the same time. The default is one per core.
+    - `initializer`, `initargs`: a function that each worker calls before its first call, and its arguments.
     - `backend`: `"auto"`, `"interpreter"`, `"process"` or `"thread"`.
-    - `timeout`: how many seconds a call may run; its future then raises `TimedOut`.
-    - `memory_limit`: how many bytes a worker may use; a call that wants more gets a `MemoryError`.
-    - `extensions`: what becomes of extension modules that refuse to load in interpreters: they stay refused
-      (`"strict"`), those that were tested are loaded in private copies (`"tested"`), or all are (`"private"`).
-    - `grace`: how many seconds a call that is to stop has, before its worker is replaced.
-    - `max_tasks_per_child`: after so many calls, a worker is replaced.
-    - `daemon`: the end of the program stops the calls, as with daemon threads, instead of waiting for them.
+    - `timeout`: how many seconds a call may run. After that, its future raises `TimedOut`.
+    - `memory_limit`: how many bytes a worker may use. A call that needs more gets a `MemoryError`.
+    - `extensions`: what to do with extension modules that refuse to load in interpreters. `"strict"` leaves them
+      refused, `"tested"` loads those that were tested from private copies, and `"private"` loads all of them so.
+    - `grace`: how many seconds an interrupted call has to stop before its worker is replaced.
+    - `max_tasks_per_child`: the number of calls after which a worker is replaced.
+    - `daemon`: whether the end of the program stops the calls, as with daemon threads, instead of waiting for them.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Executor(concurrent.futures.Executor):
         _open.add(self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Runs `fn(*args, **kwargs)` in a worker, and returns its future."""
+        """Submits the call `fn(*args, **kwargs)`, and returns its future."""
         return self._submit(None, fn, args, kwargs)
 
     def map(
@@ -103,11 +103,11 @@ class Executor(concurrent.futures.Executor):
         chunksize: int | None = None,
         buffersize: int | None = None,
     ) -> Iterator[T]:
-        """The results of `map(fn, *iterables)`, in order. The calls run at the same time, and start at once.
+        """Returns the results of `map(fn, *iterables)`, in order. The calls start at once, and run in parallel.
 
-        `timeout` is how many seconds all of it may take from now on. `chunksize` is how many calls travel together;
-        without it, that follows from how long they take. With `buffersize`, no more inputs are taken before their
-        results are asked for, so that they may be endless.
+        - `timeout`: how many seconds the whole map may take from now on.
+        - `chunksize`: how many calls travel together. By default, this follows from how long they take.
+        - `buffersize`: how many inputs to take ahead of the results that you ask for. With it, inputs may be endless.
         """
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
@@ -124,7 +124,7 @@ class Executor(concurrent.futures.Executor):
         chunksize: int | None = None,
         buffersize: int | None = None,
     ) -> Iterator[T]:
-        """Like `map`, but each result comes as soon as it is there.
+        """Like `map`, but yields each result as soon as it arrives.
 
         >>> import owngil
         >>> with owngil.Executor() as executor:
@@ -143,7 +143,7 @@ class Executor(concurrent.futures.Executor):
         chunksize: int | None = None,
         buffersize: int | None = None,
     ) -> Iterator[T]:
-        """Like `map`, with the arguments of each call in a tuple, as `itertools.starmap` takes them.
+        """Like `map`, for calls whose arguments are in tuples, as with `itertools.starmap`.
 
         >>> import owngil
         >>> with owngil.Executor() as executor:
@@ -153,7 +153,7 @@ class Executor(concurrent.futures.Executor):
         return self._start_map(fn, map(tuple, iterable), True, True, timeout, chunksize, buffersize).results()
 
     def with_options(self, *, timeout: float | None = None) -> "Options":
-        """This executor with other limits for the calls that are submitted through what is returned.
+        """Returns an object whose `submit` gives calls other limits.
 
         >>> import owngil, time
         >>> with owngil.Executor() as executor:
@@ -164,15 +164,15 @@ class Executor(concurrent.futures.Executor):
         return Options(self, timeout)
 
     def stacks(self) -> str:
-        """Where each worker stands, as text in the form of tracebacks. Disturbs no call."""
+        """Returns where each worker is, as text in the form of tracebacks. It disturbs no call."""
         return self._pool.stacks()
 
     def stats(self) -> "Stats":
-        """What the workers have done so far."""
+        """Returns what the workers have done so far."""
         return self._pool.stats()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Takes no more calls, and waits until the last has ended, unless `wait` is false."""
+        """Stops accepting calls, and waits for the last one to end, unless `wait` is false."""
         self._refusal = self._refusal or _SHUT_DOWN
         if cancel_futures:
             self._cancel()
@@ -183,7 +183,7 @@ class Executor(concurrent.futures.Executor):
             self._pool.shutdown(True)
 
     def kill_workers(self) -> None:
-        """Takes no more calls, and stops those that run at once: their futures raise `Interrupted`."""
+        """Stops accepting calls, and stops those that run at once. Their futures raise `Interrupted`."""
         self._refusal = self._refusal or _SHUT_DOWN
         self._cancel()
         self._pool.terminate()
@@ -271,7 +271,7 @@ class Options:
         self._timeout = timeout
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Runs `fn(*args, **kwargs)` in a worker, and returns its future."""
+        """Submits the call `fn(*args, **kwargs)`, and returns its future."""
         return self._executor._submit(self._timeout, fn, args, kwargs)
 
 

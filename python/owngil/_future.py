@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Future(concurrent.futures.Future[T], Generic[T]):
-    """The result of a call that is to come."""
+    """The future result of a call."""
 
     _pool: "Pool | None" = None
     _ticket = 0
@@ -29,8 +29,8 @@ class Future(concurrent.futures.Future[T], Generic[T]):
     def interrupt(self) -> bool:
         """Stops the call, and returns whether it had not ended yet.
 
-        A call that has not begun is cancelled. In one that runs, `KeyboardInterrupt` is raised; whatever its code
-        does, the future raises `Interrupted` within a tenth of a second.
+        A call that has not begun is cancelled. A running call gets a `KeyboardInterrupt`. Whatever its code does, the
+        future raises `Interrupted` within a tenth of a second.
 
         >>> import owngil, time
         >>> with owngil.Executor(1) as executor:

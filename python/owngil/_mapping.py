@@ -1,4 +1,4 @@
-"""`owngil.map` and `owngil.amap`: a function called for many inputs, as few as needed of which are held at a time."""
+"""`owngil.map` and `owngil.amap`: call a function for many inputs, and hold only a few of them at a time."""
 
 import asyncio
 import operator
@@ -63,8 +63,8 @@ def map(
 ) -> Iterator[Any]:
     """Calls a function for each input in parallel, and yields the results in the order of the inputs.
 
-    Like the built-in `map` it is lazy: it takes inputs some way ahead of the results that are asked for, however many
-    there are.
+    Like the built-in `map`, it is lazy. It takes inputs a bounded distance ahead of the results that you ask for, so
+    inputs may be endless.
 
     >>> import itertools, owngil
     >>> squares = owngil.map(float, itertools.count())
@@ -72,12 +72,12 @@ def map(
     (0.0, 1.0)
     >>> squares.close()
 
-    - `executor`: where the calls run, instead of workers that all such maps share.
-    - `ordered`: whether results wait for those before them.
-    - `timeout`: how many seconds the map may take from its first result on.
-    - `chunksize`: how many calls travel together; without it, that follows from how long they take.
-    - `return_exceptions`: an exception is a result like any other, and does not end the map.
-    - `progress`: a progress bar of `tqdm`, if that is installed.
+    - `executor`: where the calls run. By default, all maps share one set of workers.
+    - `ordered`: whether to yield results in the order of the inputs, or as they arrive.
+    - `timeout`: how many seconds the map may take, counted from the first result that you ask for.
+    - `chunksize`: how many calls travel together. By default, this follows from how long they take.
+    - `return_exceptions`: whether to yield an exception as a result instead of raising it.
+    - `progress`: whether to show a progress bar, if tqdm is installed.
     """
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor must be an owngil.Executor, not {type(executor).__qualname__}")
@@ -123,8 +123,8 @@ async def amap(
     >>> asyncio.run(main())
     [1, 3]
 
-    `ahead` is how many calls may be on their way; four for each worker, if it is not given. Calls that run when the
-    iteration is left are interrupted.
+    `ahead` is how many calls may be in flight. The default is four per worker. To leave the iteration interrupts the
+    calls that run.
     """
     executor = executor or shared_executor()
     queue: asyncio.Queue[Future[T] | None] = asyncio.Queue(ahead or 4 * executor._max_workers)

@@ -11,6 +11,7 @@ import tempfile
 import time
 import unittest
 
+import interrupts as interrupts
 import owngil
 
 MODULE = [sys.executable, "-m", "owngil"]

@@ -17,6 +17,7 @@ import unittest
 import weakref
 from fractions import Fraction
 
+import interrupts as interrupts
 import owngil
 import work
 

@@ -12,9 +12,11 @@ import sys
 import time
 import unittest
 
+import interrupts as interrupts
+
 RUNS = int(os.environ.get("OWNGIL_EXIT_RUNS", "1"))
 
-# Seconds: the grace of the pool, a start under load, and what the issue allows.
+# Seconds: the grace of the pool, and a start under load.
 LIMIT = 2 + float(os.environ.get("OWNGIL_EXIT_SLACK", "4"))
 
 PROGRAM = """

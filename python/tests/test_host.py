@@ -7,6 +7,7 @@ import sys
 import textwrap
 import unittest
 
+import interrupts as interrupts
 import owngil
 
 ENVIRONMENT = {
