@@ -109,7 +109,7 @@ pub use extensions::Extensions;
 pub use function::Function;
 pub use interpreter::Interpreter;
 pub use output::{
-    Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, Speaker, Stream, catch_c_output,
+    Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, OutputStream, Speaker, catch_c_output,
 };
 pub use owngil_ffi::{Frame, Initialization, PrivateCopy, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};

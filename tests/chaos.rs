@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use owngil::{Error, Function, OutputPolicy, Pool, Stream, Task};
+use owngil::{Error, Function, OutputPolicy, OutputStream, Pool, Task};
 use support::{f, resident_kib};
 
 /// What a task is asked to do.
@@ -105,7 +105,7 @@ fn functions() -> Functions {
 const AS_IT_SHOULD: &str = "the sink of this test panics, as it should";
 
 /// A sink of a host that panics when a call prints "panic".
-fn sink(_: Stream, text: &[u8]) {
+fn sink(_: OutputStream, text: &[u8]) {
     if text.starts_with(b"panic") {
         panic!("{AS_IT_SHOULD}");
     }

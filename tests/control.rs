@@ -383,7 +383,8 @@ def f():
     assert_eq!(completed.output.stdout, b"before\n");
     let printed = Arc::new(Mutex::new(Vec::new()));
     let inside = Arc::clone(&printed);
-    let sink = move |_: owngil::Stream, text: &[u8]| inside.lock().unwrap().extend_from_slice(text);
+    let sink =
+        move |_: owngil::OutputStream, text: &[u8]| inside.lock().unwrap().extend_from_slice(text);
     let sinking = Pool::builder().workers(1).grace(GRACE);
     let pool = sinking
         .output(OutputPolicy::Sink(Arc::new(sink)))

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use owngil_ffi::Stack;
 
 use super::{JobMonitor, Ran};
-use crate::output::{Output, Stream};
+use crate::output::{Output, OutputStream};
 use crate::task::{Batch, Promise, Results, Why};
 
 /// A process that runs a worker's jobs.
@@ -128,8 +128,8 @@ impl JobMonitor {
         }
         // No other thread has it, even if the job has ended meanwhile.
         let streams = [
-            (Stream::Stdout, output.stdout),
-            (Stream::Stderr, output.stderr),
+            (OutputStream::Stdout, output.stdout),
+            (OutputStream::Stderr, output.stderr),
         ];
         for (stream, text) in streams.iter().filter(|(_, text)| !text.is_empty()) {
             let _ = self.capture.write(*stream, text);

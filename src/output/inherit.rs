@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Stream;
+use super::OutputStream;
 
 /// Which part of a task's output.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Part {
 }
 
 /// Writes it to the process's own stream.
-pub(super) fn inherit(stream: Stream, text: &[u8], part: Part) {
+pub(super) fn inherit(stream: OutputStream, text: &[u8], part: Part) {
     fn write(mut target: impl Write, text: &[u8], part: Part) {
         // A reader that went away is no failure of the task's; the host finds out by its own
         // writing.
@@ -23,7 +23,7 @@ pub(super) fn inherit(stream: Stream, text: &[u8], part: Part) {
         let _ = target.flush();
     }
     match stream {
-        Stream::Stdout => write(io::stdout().lock(), text, part),
-        Stream::Stderr => write(io::stderr().lock(), text, part),
+        OutputStream::Stdout => write(io::stdout().lock(), text, part),
+        OutputStream::Stderr => write(io::stderr().lock(), text, part),
     }
 }

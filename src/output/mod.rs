@@ -19,17 +19,17 @@ pub(crate) use pipes::Readers;
 
 /// An output stream of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
+pub enum OutputStream {
     /// `sys.stdout`
     Stdout,
     /// `sys.stderr`
     Stderr,
 }
 
-impl Stream {
+impl OutputStream {
     /// 0 for standard output.
     fn place(self) -> usize {
-        usize::from(self == Stream::Stderr)
+        usize::from(self == OutputStream::Stderr)
     }
 }
 
@@ -50,8 +50,11 @@ impl Output {
     }
 
     /// The streams to which something was written.
-    fn streams(self) -> impl Iterator<Item = (Stream, Vec<u8>)> {
-        let both = [(Stream::Stdout, self.stdout), (Stream::Stderr, self.stderr)];
+    fn streams(self) -> impl Iterator<Item = (OutputStream, Vec<u8>)> {
+        let both = [
+            (OutputStream::Stdout, self.stdout),
+            (OutputStream::Stderr, self.stderr),
+        ];
         both.into_iter().filter(|(_, text)| !text.is_empty())
     }
 
@@ -59,10 +62,10 @@ impl Output {
         self.stdout.len() + self.stderr.len()
     }
 
-    fn stream(&mut self, stream: Stream) -> &mut Vec<u8> {
+    fn stream(&mut self, stream: OutputStream) -> &mut Vec<u8> {
         match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
         }
     }
 }
@@ -73,10 +76,10 @@ impl Output {
 /// for a task that prints much, some of them earlier. A line of more than a mebibyte comes in pieces.
 pub trait OutputSink: Send + Sync {
     /// Takes some output. The last line of a task may lack its newline.
-    fn write(&self, stream: Stream, text: &[u8]);
+    fn write(&self, stream: OutputStream, text: &[u8]);
 
     /// Like [`write`](OutputSink::write), but also receives the source of the output. owngil calls this method.
-    fn write_of(&self, _speaker: Speaker, stream: Stream, text: &[u8]) {
+    fn write_of(&self, _speaker: Speaker, stream: OutputStream, text: &[u8]) {
         self.write(stream, text);
     }
 
@@ -118,8 +121,8 @@ pub enum Handover {
     Pieces,
 }
 
-impl<F: Fn(Stream, &[u8]) + Send + Sync> OutputSink for F {
-    fn write(&self, stream: Stream, text: &[u8]) {
+impl<F: Fn(OutputStream, &[u8]) + Send + Sync> OutputSink for F {
+    fn write(&self, stream: OutputStream, text: &[u8]) {
         self(stream, text);
     }
 }
@@ -160,7 +163,7 @@ pub const OUTPUT_LIMIT: usize = 64 << 20;
 ///
 /// With another C library than glibc, whose `stdout` cannot be replaced.
 pub fn catch_c_output() -> io::Result<()> {
-    owngil_ffi::catch_c_stdout(|text| Capture::write_from_c(Stream::Stdout, text))
+    owngil_ffi::catch_c_stdout(|text| Capture::write_from_c(OutputStream::Stdout, text))
 }
 
 /// Where child processes of tasks write.

@@ -9,7 +9,7 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use super::Stream;
+use super::OutputStream;
 use super::capture::Capture;
 
 /// How much is read at once: as much as a pipe holds.
@@ -68,7 +68,7 @@ impl Pipes {
     }
 
     /// The descriptor that stands for a stream in child processes.
-    pub(super) fn writer(&self, stream: Stream) -> io::Result<RawFd> {
+    pub(super) fn writer(&self, stream: OutputStream) -> io::Result<RawFd> {
         let place = stream.place();
         let Some(writers) = &self.writers else {
             return Ok(1 + place as RawFd);
@@ -134,10 +134,10 @@ impl Readers {
     }
 
     /// Takes what is there, and waits for nothing. Says which ends may still be written to.
-    pub(crate) fn read(&self, mut take: impl FnMut(Stream, &[u8])) -> [bool; 2] {
+    pub(crate) fn read(&self, mut take: impl FnMut(OutputStream, &[u8])) -> [bool; 2] {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let mut piece = Vec::new();
-        [Stream::Stdout, Stream::Stderr].map(|stream| {
+        [OutputStream::Stdout, OutputStream::Stderr].map(|stream| {
             let mut end = &self.ends[stream.place()];
             piece.resize(PIECE, 0);
             loop {
@@ -152,7 +152,7 @@ impl Readers {
     }
 
     /// Takes what comes, until no writer is left.
-    pub(crate) fn read_all(&self, mut take: impl FnMut(Stream, &[u8])) {
+    pub(crate) fn read_all(&self, mut take: impl FnMut(OutputStream, &[u8])) {
         let mut open = [true; 2];
         while open != [false; 2] {
             let ends = self.ends.iter().zip(open).filter(|(_, open)| *open);

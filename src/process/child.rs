@@ -22,7 +22,7 @@ use crate::error::{Error, Result, WorkerLost};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::MemorySetting;
 use crate::monitor::{Ran, RemoteWorker};
-use crate::output::{Handover, Output, Readers, Stream};
+use crate::output::{Handover, Output, OutputStream, Readers};
 use crate::runtime;
 use crate::task::{Batch, Results};
 
@@ -73,7 +73,7 @@ pub(crate) enum Event {
     /// A job has ended.
     Ended(u64, Ran, Results),
     /// Output of the call at that place in its batch. The flag marks the last piece.
-    Printed(u32, Stream, Vec<u8>, bool),
+    Printed(u32, OutputStream, Vec<u8>, bool),
     /// The process runs no more jobs.
     Exhausted,
 }
@@ -298,8 +298,8 @@ impl Child {
                 ..
             } => {
                 let stream = match is_stderr {
-                    true => Stream::Stderr,
-                    false => Stream::Stdout,
+                    true => OutputStream::Stderr,
+                    false => OutputStream::Stdout,
                 };
                 Event::Printed(call, stream, body, is_last)
             }
@@ -366,21 +366,21 @@ impl Child {
     }
 
     /// The last output on its descriptors, such as why it ended. Only for a process that has ended.
-    pub(crate) fn last_words(&self, mut take: impl FnMut(Stream, &[u8])) {
+    pub(crate) fn last_words(&self, mut take: impl FnMut(OutputStream, &[u8])) {
         if let Some(pipes) = &self.pipes {
             pipes.read(&mut take);
         }
     }
 
     /// Lets the process end by itself within `grace`, and passes on what it still prints.
-    pub(crate) fn retire(mut self, grace: Duration, printed: impl Fn(Stream, &[u8])) {
+    pub(crate) fn retire(mut self, grace: Duration, printed: impl Fn(OutputStream, &[u8])) {
         let until = Instant::now() + grace;
         let _ = self.writer.close();
         while let Ok(Some((news, body))) = self.reader.take_by::<News>(until) {
             if let News::Printed { is_stderr, .. } = news {
                 let stream = match is_stderr {
-                    true => Stream::Stderr,
-                    false => Stream::Stdout,
+                    true => OutputStream::Stderr,
+                    false => OutputStream::Stdout,
                 };
                 printed(stream, &body);
             }

@@ -30,7 +30,9 @@ use crate::function::{Function, Location};
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::Interpreter;
 use crate::monitor::{Answer, EarlyOutcomes, JobMonitor, Ran};
-use crate::output::{Capture, Forward, Output, OutputPolicy, Readers, Stream, catch_c_output};
+use crate::output::{
+    Capture, Forward, Output, OutputPolicy, OutputStream, Readers, catch_c_output,
+};
 use crate::runtime;
 use crate::task::{Batch, Job, Promise, Recipient, Results};
 use crate::wire::{Failure, StackRecord};
@@ -219,8 +221,8 @@ impl Role {
         // The last output belongs to no task, so it is always sent.
         if let Some(Output { stdout, stderr }) = monitor.capture().finish() {
             let print = printer(&news);
-            print(0, Stream::Stdout, &stdout, true);
-            print(0, Stream::Stderr, &stderr, true);
+            print(0, OutputStream::Stdout, &stdout, true);
+            print(0, OutputStream::Stderr, &stderr, true);
         }
         interpreter.retire();
         Ok(())
@@ -416,7 +418,7 @@ fn printer(news: &Arc<Mutex<Writer>>) -> Forward {
     Box::new(move |call, stream, text, is_last| {
         let printed = News::Printed {
             call,
-            is_stderr: stream == Stream::Stderr,
+            is_stderr: stream == OutputStream::Stderr,
             is_last,
             n_bytes: text.len() as u64,
         };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::monitor::{JobMonitor, Ran};
-use crate::output::Stream;
+use crate::output::OutputStream;
 use crate::process::{Child, Event, Read, Settings};
 use crate::spin::spin;
 use crate::task::{Batch, Job, Promise, Results};
@@ -434,7 +434,7 @@ impl ProcessWorker {
         }
     }
 
-    fn print(&self, call: u32, stream: Stream, text: &[u8], is_last: bool) {
+    fn print(&self, call: u32, stream: OutputStream, text: &[u8], is_last: bool) {
         let capture = self.monitor.capture();
         capture.turn_to_call(call);
         capture.take(stream, text);

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::{BACKENDS, builder, f, pool, rows};
-use owngil::{Backend, Error, Handover, OutputPolicy, OutputSink, Pool, Speaker, Stream, Task};
+use owngil::{
+    Backend, Error, Handover, OutputPolicy, OutputSink, OutputStream, Pool, Speaker, Task,
+};
 
 const IDENTITY: &str = "def f(x):\n    return x\n";
 
@@ -61,8 +63,8 @@ def f(n):
     for backend in rows(BACKENDS) {
         let text = Arc::new(Mutex::new(Vec::new()));
         let inside = Arc::clone(&text);
-        let sink = move |stream: Stream, piece: &[u8]| {
-            assert_eq!(stream, Stream::Stdout);
+        let sink = move |stream: OutputStream, piece: &[u8]| {
+            assert_eq!(stream, OutputStream::Stdout);
             inside.lock().unwrap().extend_from_slice(piece);
         };
         let pool = builder(backend, 4)
@@ -141,7 +143,7 @@ fn output_without_end_is_an_error_in_the_task_that_prints_it() {
 
 #[test]
 fn a_sink_that_panics_is_an_error_or_a_lost_worker_and_never_a_hang() {
-    let sink = |_: Stream, _: &[u8]| panic!("a faulty sink");
+    let sink = |_: OutputStream, _: &[u8]| panic!("a faulty sink");
     let pool = Pool::builder()
         .workers(2)
         .output(OutputPolicy::Sink(Arc::new(sink)))
@@ -165,7 +167,7 @@ fn a_sink_that_panics_is_an_error_or_a_lost_worker_and_never_a_hang() {
 
 #[test]
 fn a_sink_that_panics_while_a_worker_is_made_ready_is_the_pools_error() {
-    let sink = |_: Stream, _: &[u8]| panic!("a faulty sink");
+    let sink = |_: OutputStream, _: &[u8]| panic!("a faulty sink");
     let print = f("def f(): print('ready')");
     for n_workers in [1, 3] {
         let error = Pool::builder()
@@ -206,11 +208,11 @@ def f(n, folder):
 struct Listener(Handover, Mutex<Vec<(Option<u64>, String)>>);
 
 impl OutputSink for Listener {
-    fn write(&self, _: Stream, _: &[u8]) {
+    fn write(&self, _: OutputStream, _: &[u8]) {
         unreachable!("`write_of` takes all of it");
     }
 
-    fn write_of(&self, speaker: Speaker, _: Stream, text: &[u8]) {
+    fn write_of(&self, speaker: Speaker, _: OutputStream, text: &[u8]) {
         let text = String::from_utf8(text.to_vec()).unwrap();
         self.1.lock().unwrap().push((speaker.index, text));
     }
@@ -285,7 +287,7 @@ def f(n):
 struct Stuck(Mutex<std::sync::mpsc::Sender<()>>);
 
 impl OutputSink for Stuck {
-    fn write(&self, _: Stream, text: &[u8]) {
+    fn write(&self, _: OutputStream, text: &[u8]) {
         if text.starts_with(b"flood") {
             let _ = self.0.lock().unwrap().send(());
             loop {

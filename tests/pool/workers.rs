@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::{self, BACKENDS, MEET, builder, f, rows};
-use owngil::{Backend, Error, Function, OutputPolicy, Pool, Stream, Task};
+use owngil::{Backend, Error, Function, OutputPolicy, OutputStream, Pool, Task};
 
 /// Notes what is printed.
 fn noting() -> (OutputPolicy, Arc<Mutex<String>>) {
     let noted: Arc<Mutex<String>> = Arc::default();
     let inside = Arc::clone(&noted);
-    let sink = move |_: Stream, text: &[u8]| {
+    let sink = move |_: OutputStream, text: &[u8]| {
         inside
             .lock()
             .unwrap()

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::{self, BACKENDS, HERE, PARALLEL, pool, resident_kib, rows, soon};
 use owngil::{
-    Backend, Buffer, Error, Function, Interpreter, OutputPolicy, Payload, Pool, Stream, Value,
-    keywords,
+    Backend, Buffer, Error, Function, Interpreter, OutputPolicy, OutputStream, Payload, Pool,
+    Value, keywords,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -424,7 +424,7 @@ fn many_threads_drop_results_while_workers_make_more() {
 
 #[test]
 fn a_worker_that_panics_leaves_its_results_readable() {
-    let sink = |_: Stream, _: &[u8]| panic!("a faulty sink");
+    let sink = |_: OutputStream, _: &[u8]| panic!("a faulty sink");
     let pool = Pool::builder()
         .workers(1)
         .output(OutputPolicy::Sink(Arc::new(sink)))

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use owngil::{Handover, OutputPolicy, OutputSink, Speaker, Stream};
+use owngil::{Handover, OutputPolicy, OutputSink, OutputStream, Speaker};
 
 use super::args::OutputArgs;
 use super::folder::{Folder, TaskSummary};
@@ -264,14 +264,14 @@ impl TaskOutput {
     }
 
     /// Takes what a call prints. No other thread writes meanwhile, so that a line stays one.
-    fn hear(&self, index: u64, stream: Stream, text: &[u8]) {
+    fn hear(&self, index: u64, stream: OutputStream, text: &[u8]) {
         let mut state = self.lock();
         let OutputState { spool, task_output } = &mut *state;
         let streams = task_output.entry(index).or_default();
         if self.when != When::AtTheEnd {
             self.tag(streams, index);
         }
-        let number = usize::from(stream == Stream::Stderr);
+        let number = usize::from(stream == OutputStream::Stderr);
         let (held, tagger) = (&mut streams.held[number], &mut streams.taggers[number]);
         let (passed, replay) = (&mut streams.passed[number], &mut streams.replays[number]);
         let mut hear = || -> io::Result<()> {
@@ -329,9 +329,9 @@ impl TaskOutput {
         }
     }
 
-    fn say(&self, stream: Stream, text: &[u8]) {
+    fn say(&self, stream: OutputStream, text: &[u8]) {
         match (self.place, stream) {
-            (StdoutOwner::Results, _) | (_, Stream::Stderr) => self.stderr.write(text),
+            (StdoutOwner::Results, _) | (_, OutputStream::Stderr) => self.stderr.write(text),
             _ => self.stdout.append(|out| out.extend_from_slice(text)),
         }
     }
@@ -342,13 +342,13 @@ impl TaskOutput {
 }
 
 impl OutputSink for TaskOutput {
-    fn write(&self, stream: Stream, text: &[u8]) {
+    fn write(&self, stream: OutputStream, text: &[u8]) {
         let mut lines = Vec::with_capacity(text.len() + 1);
         append_lines(&mut lines, text);
         self.say(stream, &lines);
     }
 
-    fn write_of(&self, speaker: Speaker, stream: Stream, text: &[u8]) {
+    fn write_of(&self, speaker: Speaker, stream: OutputStream, text: &[u8]) {
         match speaker.index {
             Some(index) => self.hear(index, stream, text),
             None => self.write(stream, text),

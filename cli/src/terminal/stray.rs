@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use owngil::{OutputSink, Stream};
+use owngil::{OutputSink, OutputStream};
 
 /// How long the end of what is there is waited for: a program that a task has left may hold it open.
 const END: Duration = Duration::from_millis(200);
@@ -65,9 +65,9 @@ fn pass_on(mut reader: PipeReader, sink: &dyn OutputSink) {
             None => continue,
         };
         let rest = waiting.split_off(end);
-        sink.write(Stream::Stdout, &std::mem::replace(&mut waiting, rest));
+        sink.write(OutputStream::Stdout, &std::mem::replace(&mut waiting, rest));
     }
     if !waiting.is_empty() {
-        sink.write(Stream::Stdout, &waiting);
+        sink.write(OutputStream::Stdout, &waiting);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use owngil_ffi::{Attached, Borrowed, Object, Raised};
 
-use crate::output::{Capture, Stream};
+use crate::output::{Capture, OutputStream};
 
 /// `execute(text, filename, namespace)` of bootstrap.py.
 pub(crate) fn execute<'a>(
@@ -57,10 +57,10 @@ pub(super) fn note_directory<'a>(
     Ok(attached.none())
 }
 
-fn stream_of(number: &Borrowed<'_>) -> Stream {
+fn stream_of(number: &Borrowed<'_>) -> OutputStream {
     match number.as_i64() {
-        Some(2) => Stream::Stderr,
-        _ => Stream::Stdout,
+        Some(2) => OutputStream::Stderr,
+        _ => OutputStream::Stdout,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::children::Parent;
 
 use super::inherit::{Part, inherit};
 use super::pipes::{Pipes, Readers};
-use super::{Children, Handover, OUTPUT_LIMIT, Output, OutputPolicy, Speaker, Stream};
+use super::{Children, Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputStream, Speaker};
 
 /// A running task's complete lines are passed on when there are this many bytes.
 const FLUSH_AT: usize = 64 << 10;
@@ -27,7 +27,7 @@ thread_local! {
 }
 
 /// Sends output to another process: the call's index in its batch, the stream, the text, and whether it is the last.
-pub(crate) type Forward = Box<dyn Fn(u32, Stream, &[u8], bool) + Send + Sync>;
+pub(crate) type Forward = Box<dyn Fn(u32, OutputStream, &[u8], bool) + Send + Sync>;
 
 /// The output of the task that runs in one worker.
 ///
@@ -151,7 +151,7 @@ impl Capture {
 
     /// The descriptor that a child process of the running task gets as its descriptor 1 or 2. `None` if it inherits the
     /// process's own.
-    pub(crate) fn descriptor(self: &Arc<Self>, stream: Stream) -> io::Result<Option<RawFd>> {
+    pub(crate) fn descriptor(self: &Arc<Self>, stream: OutputStream) -> io::Result<Option<RawFd>> {
         let mut pipes = self.lock_pipes();
         if pipes.is_none() && self.children() == Children::Caught {
             *pipes = Some(Pipes::start(self)?);
@@ -197,7 +197,7 @@ impl Capture {
 
     /// Takes output whose writer cannot receive an error, and passes it on if there is enough. Output beyond the limit
     /// is lost, with a note.
-    pub(crate) fn take(&self, stream: Stream, text: &[u8]) {
+    pub(crate) fn take(&self, stream: OutputStream, text: &[u8]) {
         match self.write(stream, text) {
             Ok(false) => {}
             Ok(true) => self.hand_on(stream),
@@ -279,7 +279,7 @@ impl Capture {
     }
 
     /// Takes output of C code, on the thread that writes it.
-    pub(crate) fn write_from_c(stream: Stream, text: &[u8]) {
+    pub(crate) fn write_from_c(stream: OutputStream, text: &[u8]) {
         // A thread may write while its thread-locals are destroyed.
         let current = CURRENT.try_with(|current| current.borrow().clone());
         match current.ok().flatten() {
@@ -296,7 +296,7 @@ impl Capture {
     /// # Errors
     ///
     /// The message of the `OSError` for a task whose output exceeds the limit.
-    pub(crate) fn write(&self, stream: Stream, text: &[u8]) -> Result<bool, String> {
+    pub(crate) fn write(&self, stream: OutputStream, text: &[u8]) -> Result<bool, String> {
         if self.is_diverted.load(Ordering::Relaxed) {
             inherit(stream, text, Part::Some);
             return Ok(false);
@@ -308,7 +308,7 @@ impl Capture {
     /// a slow sink.
     pub(crate) fn write_at_once(
         &self,
-        stream: Stream,
+        stream: OutputStream,
         text: &[u8],
     ) -> Option<Result<bool, String>> {
         if self.is_diverted.load(Ordering::Relaxed) {
@@ -318,7 +318,7 @@ impl Capture {
         Some(self.add(&mut output, stream, text))
     }
 
-    fn add(&self, output: &mut Output, stream: Stream, text: &[u8]) -> Result<bool, String> {
+    fn add(&self, output: &mut Output, stream: OutputStream, text: &[u8]) -> Result<bool, String> {
         let buffer = output.stream(stream);
         let is_kept = self.is_kept();
         if is_kept && buffer.len() + text.len() > OUTPUT_LIMIT {
@@ -336,7 +336,7 @@ impl Capture {
     }
 
     /// Passes on complete lines, and most of a line that is too long. May block on the sink.
-    pub(crate) fn hand_on(&self, stream: Stream) {
+    pub(crate) fn hand_on(&self, stream: OutputStream) {
         // Held until delivery, so that a second thread's lines do not overtake these.
         let _turn = self.lock_handing_on();
         let mut output = self.lock();
@@ -406,7 +406,7 @@ impl Capture {
     }
 
     /// Like [`finish`](Capture::finish), for one stream.
-    pub(crate) fn finish_stream(&self, stream: Stream) {
+    pub(crate) fn finish_stream(&self, stream: OutputStream) {
         let _turn = self.lock_handing_on();
         let text = std::mem::take(self.lock().stream(stream));
         if !text.is_empty() {
@@ -450,7 +450,7 @@ impl Capture {
         drop(self.lock_pipes().take());
     }
 
-    fn deliver(&self, stream: Stream, text: &[u8], part: Part) {
+    fn deliver(&self, stream: OutputStream, text: &[u8], part: Part) {
         match (&self.forward, &self.policy) {
             (Some(forward), _) => {
                 let call = self.running.call.load(Ordering::Relaxed);

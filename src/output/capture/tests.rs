@@ -2,12 +2,12 @@
 
 use super::*;
 
-type Written = Arc<Mutex<Vec<(Stream, Vec<u8>)>>>;
+type Written = Arc<Mutex<Vec<(OutputStream, Vec<u8>)>>>;
 
 fn sink() -> (Arc<Capture>, Written) {
     let written = Written::default();
     let inside = Arc::clone(&written);
-    let sink = move |stream: Stream, text: &[u8]| {
+    let sink = move |stream: OutputStream, text: &[u8]| {
         inside.lock().unwrap().push((stream, text.to_vec()));
     };
     (Capture::new(OutputPolicy::Sink(Arc::new(sink))), written)
@@ -16,9 +16,9 @@ fn sink() -> (Arc<Capture>, Written) {
 #[test]
 fn output_is_handed_on_at_the_end_of_the_task() {
     let (capture, written) = sink();
-    capture.write(Stream::Stdout, b"one\ntw").unwrap();
-    capture.write(Stream::Stderr, b"oops").unwrap();
-    capture.write(Stream::Stdout, b"o\n").unwrap();
+    capture.write(OutputStream::Stdout, b"one\ntw").unwrap();
+    capture.write(OutputStream::Stderr, b"oops").unwrap();
+    capture.write(OutputStream::Stdout, b"o\n").unwrap();
     assert!(capture.is_dirty() && written.lock().unwrap().is_empty());
     assert_eq!(capture.finish(), None);
     assert!(!capture.is_dirty());
@@ -26,8 +26,8 @@ fn output_is_handed_on_at_the_end_of_the_task() {
     assert_eq!(
         *written,
         [
-            (Stream::Stdout, b"one\ntwo\n".to_vec()),
-            (Stream::Stderr, b"oops".to_vec())
+            (OutputStream::Stdout, b"one\ntwo\n".to_vec()),
+            (OutputStream::Stderr, b"oops".to_vec())
         ]
     );
 }
@@ -37,9 +37,9 @@ fn a_flood_is_handed_on_in_whole_lines() {
     let (capture, written) = sink();
     let line = [b'x'; 999];
     for _ in 0..200 {
-        capture.write(Stream::Stdout, &line).unwrap();
-        if capture.write(Stream::Stdout, b"\n").unwrap() {
-            capture.hand_on(Stream::Stdout);
+        capture.write(OutputStream::Stdout, &line).unwrap();
+        if capture.write(OutputStream::Stdout, b"\n").unwrap() {
+            capture.hand_on(OutputStream::Stdout);
         }
     }
     let early = written.lock().unwrap().len();
@@ -58,8 +58,8 @@ fn a_line_without_end_is_handed_on_in_pieces_of_whole_characters() {
     let (capture, written) = sink();
     let line = "ü".repeat(3 * LINE_MAX / 2);
     for character in line.as_bytes().chunks(2) {
-        if capture.write(Stream::Stdout, character).unwrap() {
-            capture.hand_on(Stream::Stdout);
+        if capture.write(OutputStream::Stdout, character).unwrap() {
+            capture.hand_on(OutputStream::Stdout);
         }
     }
     assert!(written.lock().unwrap().len() >= 2);
@@ -78,11 +78,11 @@ fn what_is_captured_has_a_limit() {
     let capture = Capture::new(OutputPolicy::Capture);
     let megabyte = vec![b'x'; 1 << 20];
     for _ in 0..64 {
-        capture.write(Stream::Stdout, &megabyte).unwrap();
+        capture.write(OutputStream::Stdout, &megabyte).unwrap();
     }
     assert!(
         capture
-            .write(Stream::Stdout, b"!")
+            .write(OutputStream::Stdout, b"!")
             .unwrap_err()
             .contains("67108864")
     );

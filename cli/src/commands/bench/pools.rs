@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use owngil::{
-    Backend, Error, Extensions, Function, LoadErrorKind, OutputPolicy, Pool, StartError, Stream,
+    Backend, Error, Extensions, Function, LoadErrorKind, OutputPolicy, OutputStream, Pool,
+    StartError,
 };
 
 use super::{BenchPlan, BenchProgress};
@@ -143,7 +144,7 @@ impl Started {
         let before = resident();
         let begun = Instant::now();
         // What the function prints would make the report unreadable.
-        let nowhere = OutputPolicy::Sink(Arc::new(|_: Stream, _: &[u8]| {}));
+        let nowhere = OutputPolicy::Sink(Arc::new(|_: OutputStream, _: &[u8]| {}));
         let builder = Pool::builder().backend(backend).workers(n);
         // As `owngil map` does by itself.
         let builder = builder
