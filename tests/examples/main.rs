@@ -116,7 +116,7 @@ fn the_readme_shows_the_example_that_runs() {
     assert!(code.lines().count() <= 20);
     assert_eq!(
         blocks("README.md", "python"),
-        [read("examples/wordcount.py"), read("examples/hello.py")]
+        [read("examples/hello.py"), read("examples/wordcount.py")]
     );
 }
 
