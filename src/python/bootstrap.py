@@ -214,6 +214,8 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
+    # For what scripts do, which is loaded later.
+    sys.modules["_owngil_worker"]._refusing = noting_call
     names = "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg"
     for name in (*names, *sys.modules["_owngil_worker"]._of_process):
         if hasattr(posix, name):

@@ -1,11 +1,10 @@
 """Runs in the namespace of bootstrap.py, before fresh.py: the raw descriptors that scripts open and leave open.
 
-The end of a process closes them, and releases their locks. Here the next script runs in the same process, so what
-`os.open` and its like give is noted, and closed at the end of the run unless a file or a socket that stays has it.
+The end of a process closes them, and releases their locks. A worker process runs the next script, so what `os.open` and
+its like give is noted there, and closed at the end of the run unless a file or a socket that stays has it.
 """
 
 import _io
-import _thread
 import gc
 import os
 import posix
@@ -24,16 +23,25 @@ class _Descriptors:
     """Those of the script that runs, by their numbers, each with what it is."""
 
     def __init__(self):
-        self._opened = None
-        self._script = None
+        self._opened = {}
+        self._runs = False
+        worker = sys.modules["_owngil_worker"]
+        # In an interpreter, a number that the script has closed may be that of another worker by now, even for the same
+        # file. So there nothing is closed.
+        self._is_alone = getattr(worker._own, "handles_signals", False)
+        refusing = getattr(worker, "_refusing", None)
+        if not self._is_alone and refusing is None:
+            return
         for name in _OPENING:
             if hasattr(posix, name):
                 replace(name, self._noting(getattr(posix, name)), os, posix)
+        if refusing is not None:
+            self._refuse_locks(refusing)
 
     def _noting(self, call):
         def noted(*arguments, **keywords):
             given = call(*arguments, **keywords)
-            if self._opened is not None and self._is_of_script(sys._getframe(2).f_globals):
+            if self._runs and self._is_of_script(sys._getframe(2).f_globals):
                 for descriptor in given if type(given) is tuple else (given,):
                     if descriptor > 2:
                         self._opened[descriptor] = _identity(descriptor)
@@ -41,33 +49,44 @@ class _Descriptors:
 
         return noted
 
-    def _is_of_script(self, caller):
-        if _is_of_another_worker(self._script):
-            return False
+    @staticmethod
+    def _is_of_script(caller):
         name = caller.get("__name__")
         if not isinstance(name, str) or name == "owngil":
             return False
         return name in _HANDING_OUT or not _is_shared(name, sys.modules.get(name))
 
+    def _refuse_locks(self, refusing):
+        """Moves a script that locks such a descriptor: only the end of a process releases the lock if it does not."""
+        import fcntl
+
+        def guarded(name, lock):
+            def guard(fd, operation, *others):
+                if type(fd) is int and fd in self._opened and operation & (fcntl.LOCK_EX | fcntl.LOCK_SH):
+                    text = f"fcntl.{name} of a descriptor cannot be called in an interpreter"
+                    raise RuntimeError(f"{text}: it is for the whole process")
+                return lock(fd, operation, *others)
+
+            return guard
+
+        for name in "flock", "lockf":
+            replace(name, refusing(guarded(name, getattr(fcntl, name))), fcntl)
+
     def begin(self):
-        self._opened, self._script = {}, _thread.get_ident()
+        self._opened.clear()
+        self._runs = True
 
     def end(self):
         """Closes those that are still what the script opened."""
-        opened, self._opened = self._opened, None
-        left = [descriptor for descriptor, known in opened.items() if known == _identity(descriptor)]
+        self._runs = False
+        if not self._is_alone:
+            return
+        left = [descriptor for descriptor, known in self._opened.items() if known == _identity(descriptor)]
         if left:
             held = _held()
             for descriptor in left:
                 if descriptor not in held:
                     os.close(descriptor)
-
-
-def _is_of_another_worker(script):
-    """Whether this is the thread of another worker than the one whose thread runs the script, in the same interpreter."""
-    worker = sys.modules["_owngil_worker"]
-    is_shared = isinstance(worker._own, _thread._local)
-    return is_shared and worker.worker_id() is not None and _thread.get_ident() != script
 
 
 def _identity(descriptor):
@@ -96,8 +115,4 @@ def _held():
     return held
 
 
-with _loading:
-    # One for all workers that share the interpreter.
-    if "_owngil_descriptors" not in vars(sys):
-        sys._owngil_descriptors = _Descriptors()
-_descriptors = sys._owngil_descriptors
+_descriptors = _Descriptors()

@@ -13,7 +13,7 @@ import fcntl, os, sys
 fcntl.flock(os.open("lock", os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX); print("locked", sys.argv[1])
 file = open("lock"); copy = os.dup(file.fileno())
 "#,
-        &[],
+        &["interpreter", "thread"],
     ),
     (
         "leaves_descriptors",
@@ -23,7 +23,7 @@ print(len(os.listdir("/proc/self/fd")) < 180)
 for n in range(20): os.open(os.devnull, os.O_RDONLY); os.pipe(); os.dup(1); os.unlink(tempfile.mkstemp(dir=".")[1])
 os.dup2(os.open(os.devnull, os.O_RDONLY), 90)
 "#,
-        &[],
+        &["auto", "interpreter", "thread"],
     ),
     (
         "detaches_its_output",
