@@ -12,16 +12,6 @@
 //! is_sync::<owngil::Interpreter>();
 //! ```
 //!
-//! A map does not outlive its pool:
-//!
-//! ```compile_fail,E0505
-//! let pool = owngil::Pool::new().unwrap();
-//! let function = owngil::Function::at("math:sqrt");
-//! let mut map = pool.map::<f64, _>(&function, 0..10);
-//! drop(pool);
-//! map.next();
-//! ```
-//!
 //! A value owns what it holds: it cannot borrow from a result that is gone:
 //!
 //! ```compile_fail,E0277

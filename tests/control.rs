@@ -494,7 +494,8 @@ fn a_pools_deadline_holds_for_calls_on_every_worker() {
 
 #[test]
 fn an_import_that_was_interrupted_is_made_again_from_its_beginning() {
-    for backend in rows([support::PARALLEL, Backend::Process]) {
+    // On threads all workers share the interpreter.
+    for backend in rows(BACKENDS).filter(|backend| *backend != Backend::Thread) {
         let folder = tempfile::tempdir().unwrap();
         let write =
             |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

@@ -21,7 +21,7 @@ use crate::task::{Batch, Job, Recipient, Slot, Task};
 /// let pool = Pool::new()?;
 /// let spin = Function::source("def spin():\n    while True:\n        pass", "spin");
 /// let task = pool.task(&spin).deadline(Duration::from_millis(50)).submit::<()>()?;
-/// let Err(Error::TimedOut { stack: Some(stack) }) = task.wait() else { panic!() };
+/// let Err(Error::TimedOut { stack: Some(stack), .. }) = task.wait() else { panic!() };
 /// assert_eq!(stack.frames[0].function, "spin"); // where it stood
 /// # Ok::<(), owngil::Error>(())
 /// ```

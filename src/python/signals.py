@@ -46,15 +46,38 @@ def leave_to_host():
             return handler
         return set_handler(signalnum, handler)
 
-    def leave_process():
-        """What is forked off has no other tasks: there they are the process's own, as in plain Python."""
-        for number in list(handlers):
-            set_handler(number, handlers.pop(number))
-
     replace("getsignal", getsignal, _signal)
     replace("signal", signal, _signal)
-    os.register_at_fork(after_in_child=leave_process)
+    _give_to_forks(handlers, set_handler, get_handler)
     _keep_from_process(replace)
+
+
+# Those that the host may take, besides those that tasks are made to believe they have.
+_OF_HOST = _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGUSR1
+
+
+def _give_to_forks(handlers, set_handler, get_handler):
+    """What is forked off has no other tasks: there signals are the process's own, as in plain Python.
+
+    Until they are, none may arrive: the host's handler would take it, for the host.
+    """
+    own = _thread._local()
+
+    def hold():
+        own.mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (*handlers, *_OF_HOST))
+
+    def release():
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, own.mask)
+
+    def leave():
+        for number in list(handlers):
+            set_handler(number, handlers.pop(number))
+        for number in _OF_HOST:
+            if get_handler(number) in (_signal.SIG_DFL, None):
+                set_handler(number, _signal.SIG_DFL)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=leave)
 
 
 def _keep_from_process(replace):
