@@ -301,6 +301,13 @@ class _State:
                 _signal.signal(number, _signal.SIG_DFL if kept is None else kept)
 
 
+def _is_of_another_worker(script):
+    """Whether this is the thread of another worker than the one whose thread runs the script, in the same interpreter."""
+    worker = sys.modules["_owngil_worker"]
+    is_shared = isinstance(worker._own, _thread._local)
+    return is_shared and worker.worker_id() is not None and _thread.get_ident() != script
+
+
 class _OfFunctions:
     """Finds no module, and notes those that functions import on other workers' threads while a script runs."""
 
