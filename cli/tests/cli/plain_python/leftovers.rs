@@ -182,8 +182,8 @@ os.kill(child, signal.SIGTERM); print(os.waitstatus_to_exitcode(os.waitpid(child
         "replaces_its_input",
         r#"
 import os, sys
-print(repr(sys.stdin.readline())); open("lines", "w").write("first\nsecond\n")
-os.dup2(os.open("lines", os.O_RDONLY), 0); print(sys.stdin.readline())
+name = "lines-" + sys.argv[1]; print(repr(sys.stdin.readline())); open(name, "w").write("first\nsecond\n")
+os.dup2(os.open(name, os.O_RDONLY), 0); print(sys.stdin.readline())
 "#,
         &["interpreter", "thread"],
     ),
