@@ -57,9 +57,15 @@ impl fmt::Display for Exception {
     }
 }
 
+impl Exception {
+    /// The exception that Python shows before this one: its `__cause__`, or else its `__context__`.
+    pub fn before(&self) -> Option<&Exception> {
+        self.cause.as_deref().or(self.context.as_deref())
+    }
+}
+
 impl std::error::Error for Exception {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let shown = self.cause.as_ref().or(self.context.as_ref())?;
-        Some(&**shown)
+        self.before().map(|before| before as _)
     }
 }

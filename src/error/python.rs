@@ -79,12 +79,7 @@ impl PythonError {
 
     /// The type and message of `__cause__`, or else of the `__context__` that Python would show.
     pub fn cause(&self) -> Option<PythonError> {
-        let cause = self
-            .exception
-            .cause
-            .as_ref()
-            .or(self.exception.context.as_ref());
-        cause.map(|cause| PythonError::new((**cause).clone()))
+        self.exception.before().cloned().map(PythonError::new)
     }
 
     /// The refusal that raised this exception, if an interpreter with its own GIL refused something. It is recognized

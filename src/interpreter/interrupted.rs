@@ -2,7 +2,7 @@
 
 use std::iter::successors;
 
-use owngil_ffi::{Exception, Frame};
+use owngil_ffi::Frame;
 
 use crate::error::Error;
 use crate::monitor::JobMonitor;
@@ -34,10 +34,8 @@ pub(super) fn settle(error: &mut Error, monitor: &JobMonitor) -> Origin {
     };
     let stood_in_import = stopped.stack().is_some_and(|stack| imports(&stack.frames));
     let raised_in_import = error.python().is_some_and(|error| {
-        let chain = successors(Some(error.exception()), |link: &&Exception| {
-            link.cause.as_deref().or(link.context.as_deref())
-        });
-        chain.into_iter().any(|link| imports(&link.frames))
+        let mut chain = successors(Some(error.exception()), |link| link.before());
+        chain.any(|link| imports(&link.frames))
     });
     *error = stopped;
     Origin::Interrupted {
