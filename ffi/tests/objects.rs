@@ -154,6 +154,40 @@ fn raised(attached: Attached<'_>, source: &str) -> Exception {
 }
 
 #[test]
+fn an_exception_that_cannot_be_formatted_keeps_its_frames() {
+    in_interpreter(|attached| {
+        let source = "
+class Mute(Exception):
+    @property
+    def __notes__(self):
+        raise KeyboardInterrupt
+
+def f():
+    try:
+        g()
+    except Mute as inner:
+        raise Mute('outer')
+
+def g():
+    raise Mute('inner')
+
+f()";
+        let outer = raised(attached, source);
+        assert!(outer.traceback.contains("KeyboardInterrupt"), "{outer:?}");
+        assert_eq!(outer.to_string(), "Mute: outer");
+        let frames = |exception: &Exception| {
+            let frames = exception.frames.iter();
+            let named =
+                frames.map(|frame| format!("{}:{} {}", frame.file, frame.line, frame.function));
+            named.collect::<Vec<_>>()
+        };
+        assert_eq!(frames(&outer), ["task.py:16 <module>", "task.py:11 f"]);
+        let inner = outer.context.as_deref().unwrap();
+        assert_eq!(frames(inner), ["task.py:9 f", "task.py:14 g"]);
+    });
+}
+
+#[test]
 fn exceptions_of_each_kind_are_distinguished() {
     in_interpreter(|attached| {
         let kinds = [

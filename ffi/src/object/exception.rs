@@ -5,12 +5,20 @@
 //! module makes the text, in `exception.py`.
 
 use std::fmt;
+use std::iter::successors;
 
 use super::reference::{Object, PyResult};
 use crate::description::{Exception, ExceptionKind};
 use crate::raw;
 use crate::stack::Frame;
 use crate::thread::Attached;
+
+/// How many exceptions of a chain are described, and how many frames of each: as in exception.py.
+const MAX_LINKS: usize = 32;
+const MAX_FRAMES: usize = 200;
+
+/// Files that stand before the user's in a traceback: our loader and importlib's.
+const LOADERS: [&str; 3] = ["<owngil", "<frozen importlib", "<frozen runpy"];
 
 /// An exception that Python raised, as an object.
 ///
@@ -96,7 +104,17 @@ impl<'a> Raised<'a> {
     /// message as can be read.
     pub fn describe(&self) -> Exception {
         let kind = self.kind();
-        self.formatted(kind).unwrap_or_else(|failure| Exception {
+        self.formatted(kind)
+            .unwrap_or_else(|failure| self.bare(&failure, MAX_LINKS))
+    }
+
+    /// What can be read without the formatter, which may be interrupted, or lack memory or stack.
+    fn bare(&self, failure: &Raised<'a>, links_left: usize) -> Exception {
+        let kind = self.kind();
+        let context = links_left
+            .checked_sub(1)
+            .and_then(|left| Some(Box::new(self.context()?.bare(failure, left))));
+        Exception {
             kind,
             type_name: self.value.type_name(),
             message: self.bare_message(),
@@ -104,12 +122,31 @@ impl<'a> Raised<'a> {
                 "(no traceback: formatting it raised {})\n",
                 failure.value.type_name()
             ),
-            frames: Vec::new(),
+            frames: self.bare_frames(),
             notes: Vec::new(),
             cause: None,
-            context: None,
+            context,
             exit_status: (kind == ExceptionKind::SystemExit).then_some(1),
-        })
+        }
+    }
+
+    /// `__context__`
+    fn context(&self) -> Option<Raised<'a>> {
+        let context = self.value.get("__context__").ok()?;
+        (!context.is_none()).then_some(Raised { value: context })
+    }
+
+    /// As `_frames` of exception.py.
+    fn bare_frames(&self) -> Vec<Frame> {
+        let first = self.value.get("__traceback__").ok();
+        let traces = successors(first, |trace| trace.get("tb_next").ok());
+        let traces = traces.take_while(|trace| !trace.is_none());
+        let mut frames: Vec<Frame> = traces
+            .filter_map(|trace| bare_frame(&trace).ok())
+            .skip_while(|frame| LOADERS.iter().any(|name| frame.file.starts_with(name)))
+            .collect();
+        frames.drain(..frames.len().saturating_sub(MAX_FRAMES));
+        frames
     }
 
     fn bare_message(&self) -> String {
@@ -136,6 +173,20 @@ impl fmt::Debug for Raised<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Raised({})", self.value.type_name())
     }
+}
+
+fn bare_frame<'a>(trace: &Object<'a>) -> PyResult<'a, Frame> {
+    let code = trace.get("tb_frame")?.get("f_code")?;
+    Ok(Frame {
+        file: code.get("co_filename")?.text()?,
+        line: line(&trace.get("tb_lineno")?),
+        function: code.get("co_qualname")?.text()?,
+    })
+}
+
+fn line(number: &Object<'_>) -> u32 {
+    let number = number.as_i64();
+    number.and_then(|line| line.try_into().ok()).unwrap_or(0)
 }
 
 /// The function `describe` of exception.py, loaded at the interpreter's first exception.
@@ -184,10 +235,7 @@ fn read<'a>(plain: &Object<'a>) -> PyResult<'a, Exception> {
         let part = |index| place.item(index).ok_or_else(malformed);
         Ok(Frame {
             file: part(0)?.text()?,
-            line: part(1)?
-                .as_i64()
-                .and_then(|line| line.try_into().ok())
-                .unwrap_or(0),
+            line: line(&part(1)?),
             function: part(2)?.text()?,
         })
     };
