@@ -39,10 +39,11 @@ def same_file(descriptor, other):
         return False  # One is closed.
 
 
-def install_module(number, is_alone, is_hosted):
+def install_module(number, is_alone, is_hosted, load):
     """Gives tasks the module `owngil`: whose they are, and a place for what a worker keeps from task to task.
 
-    A host has a package of that name, which finds the same in `_owngil_worker`.
+    A host has a package of that name, which finds the same in `_owngil_worker`. `load(function)` calls a function that
+    imports what a call needs, and the time limit of the call leaves that out.
     """
     with _loading:
         here = sys.modules.get("_owngil_worker")
@@ -59,7 +60,7 @@ def install_module(number, is_alone, is_hosted):
                 return getattr(own, "worker_id", None)
 
             here.worker_id, here._own, here._replace, here._is_first = worker_id, own, replace, _is_first
-            here._same_file = same_file
+            here._same_file, here._load = same_file, load or (lambda function: function())
     here._own.worker_id = number
 
 
@@ -312,6 +313,9 @@ def _find(module, where, name):
             names = [known for known in dir(found) if not known.startswith("__")]
             hint = _did_you_mean(part, names)
             raise LoadError("MissingName", f"{where} has no {name}", hint) from None
+        except BaseException as error:
+            # A module may load what it has when it is asked for.
+            raise LoadError("Import", f"importing it raised: {_shown(error)}") from error
         if found is not module:
             where = f"{part} in {where}"
     if not callable(found):
