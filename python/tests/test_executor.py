@@ -43,6 +43,18 @@ class Submit(unittest.TestCase):
             future.add_done_callback(lambda _: called.set())
             self.assertTrue(called.wait(10))
 
+    def test_text_of_a_future_has_its_state(self):
+        with owngil.Executor(1) as executor:
+            running = executor.submit(work.spin)
+            while not running.running():
+                time.sleep(0.001)
+            queued = executor.submit(work.double, 1)
+            self.assertIn("state=running", repr(running))
+            self.assertIn("state=pending", repr(queued))
+            running.interrupt()
+            queued.result()
+            self.assertIn("state=finished", repr(queued))
+
     def test_many_threads_submit_at_once(self):
         with owngil.Executor(2) as executor:
             totals = []
@@ -245,6 +257,15 @@ class Control(unittest.TestCase):
                 self.assertIn("spin", error.stack)
                 self.assertEqual(executor.submit(work.double, 4).result(), 8)
 
+    def test_error_of_a_c_function_says_nothing_of_its_place(self):
+        with owngil.Executor(1, grace=0.2) as executor:
+            future = executor.submit(time.sleep, 1)
+            self._until(future.running)
+            future.interrupt()
+            with self.assertRaises(owngil.Interrupted) as caught:
+                future.result(timeout=30)
+            self.assertEqual((str(caught.exception), caught.exception.stack), ("the task was cancelled", ""))
+
     def test_options_hold_for_their_calls_alone(self):
         with owngil.Executor(1) as executor:
             hurried = executor.with_options(timeout=0.1)
@@ -357,6 +378,15 @@ class Workers(unittest.TestCase):
     def test_worker_is_replaced_after_its_calls(self):
         with owngil.Executor(1, max_tasks_per_child=2) as executor:
             self.assertEqual([executor.submit(work.count).result() for _ in range(4)], [1, 2, 1, 2])
+
+    def test_environment_is_that_of_the_first_call(self):
+        self.addCleanup(os.environ.pop, "OWNGIL_TEST_VARIABLE", None)
+        for backend in BACKENDS:
+            with self.subTest(backend), owngil.Executor(1, backend=backend) as executor:
+                os.environ["OWNGIL_TEST_VARIABLE"] = backend
+                self.assertEqual(executor.submit(os.getenv, "OWNGIL_TEST_VARIABLE").result(), backend)
+                os.environ["OWNGIL_TEST_VARIABLE"] = "later"
+                self.assertEqual(executor.submit(os.getenv, "OWNGIL_TEST_VARIABLE").result(), backend)
 
     def test_workers_have_the_arguments_of_the_program(self):
         import sys

@@ -163,21 +163,30 @@ impl fmt::Display for Error {
             Error::Value(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Worker { worker, .. } => write!(f, "worker {worker} failed to start"),
-            Error::Cancelled { stack: None } => f.write_str("the task was cancelled"),
-            Error::Cancelled { stack: Some(stack) } => {
-                write!(f, "the task was cancelled; it stood here:\n{stack}")
+            Error::Cancelled { stack } => {
+                f.write_str("the task was cancelled")?;
+                write_place(f, stack.as_deref())
             }
             Error::TimedOut { stack: None } => {
                 f.write_str("the task timed out before it started, or could not be inspected")
             }
-            Error::TimedOut { stack: Some(stack) } => {
-                write!(f, "the task ran out of time; it stood here:\n{stack}")
+            Error::TimedOut { stack } => {
+                f.write_str("the task ran out of time")?;
+                write_place(f, stack.as_deref())
             }
             Error::WorkerLost(reason) => write!(f, "the task's worker was lost: {reason}"),
             Error::QueueFull => f.write_str("the queue is full"),
             Error::ShutDown => f.write_str("the pool is shut down"),
             Error::Config { message } => f.write_str(message),
         }
+    }
+}
+
+/// Where the task stood. In a function written in C that was called first, no Python frame says so.
+fn write_place(f: &mut fmt::Formatter<'_>, stack: Option<&Stack>) -> fmt::Result {
+    match stack {
+        Some(stack) if !stack.frames.is_empty() => write!(f, "; it stood here:\n{stack}"),
+        _ => Ok(()),
     }
 }
 
