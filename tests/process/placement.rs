@@ -242,6 +242,27 @@ fn an_initializer_that_is_refused_makes_it_a_pool_of_processes() {
 }
 
 #[test]
+fn a_worker_that_starts_later_and_whose_initializer_is_refused_moves_its_calls() {
+    let init = f("def f(): import tracemalloc");
+    let (pool, _) = auto(Pool::builder().lazy(true).initializer(&init, ()));
+    for x in 0..3 {
+        let (value, pid): (u32, u32) = pool.call(&f(ACCEPTED), x).unwrap();
+        assert_eq!(value, x + 1);
+        assert_ne!(pid, own_pid());
+    }
+    let [moved] = &pool.moved()[..] else {
+        panic!("{:?}", pool.moved())
+    };
+    assert!(moved.reason.contains("tracemalloc"), "{moved:?}");
+    let results: Vec<(u32, u32)> = pool
+        .map(&f(ACCEPTED), 0..100_u32)
+        .map(Result::unwrap)
+        .collect();
+    assert!(results.iter().all(|(_, pid)| *pid != own_pid()));
+    pool.shutdown();
+}
+
+#[test]
 fn deadlines_and_cancelling_reach_a_call_that_moved() {
     let (pool, _) = auto(Pool::builder().grace(Duration::from_millis(100)));
     let stuck = f("
