@@ -322,6 +322,16 @@ class Control(unittest.TestCase):
         with self.assertRaises(RuntimeError):
             executor.submit(work.double, 1)
 
+    def test_kill_workers_ends_a_shutdown_that_waits(self):
+        executor = owngil.Executor(1, grace=0.2)
+        stuck = executor.submit(work.swallow)
+        self._until(stuck.running)
+        timer = threading.Timer(0.3, executor.kill_workers)
+        timer.start()
+        executor.shutdown(wait=True, cancel_futures=True)
+        timer.join()
+        self.assertTrue(stuck.cancelled() or isinstance(stuck.exception(), owngil.Interrupted))
+
     def test_stacks_and_stats_tell_of_the_workers(self):
         with owngil.Executor(1) as executor:
             executor.submit(work.double, 1).result()
@@ -378,6 +388,20 @@ class Workers(unittest.TestCase):
     def test_worker_is_replaced_after_its_calls(self):
         with owngil.Executor(1, max_tasks_per_child=2) as executor:
             self.assertEqual([executor.submit(work.count).result() for _ in range(4)], [1, 2, 1, 2])
+
+    def test_worker_looks_at_the_frames_of_its_own_threads(self):
+        for backend in BACKENDS:
+            with self.subTest(backend), owngil.Executor(1, backend=backend) as executor:
+                self.assertEqual(executor.submit(work.frames).result()[-1:], ["frames"])
+        with owngil.Executor(1) as executor:
+            n_frames, n_exceptions = executor.submit(work.frames_beside_a_thread).result()
+            self.assertGreaterEqual(min(n_frames, n_exceptions), 2)
+
+    def test_initializer_that_is_refused_moves_the_calls(self):
+        with owngil.Executor(2, initializer=work.trace_memory) as executor:
+            self.assertTrue(executor.submit(work.traces_memory).result())
+            self.assertEqual(list(executor.map(work.double, range(10))), [2 * i for i in range(10)])
+            self.assertIn("work:traces_memory", executor.stats()["moved"])
 
     def test_environment_is_that_of_the_first_call(self):
         self.addCleanup(os.environ.pop, "OWNGIL_TEST_VARIABLE", None)

@@ -7,7 +7,7 @@ mod python;
 use std::fmt;
 
 pub use owngil_ffi::ExceptionKind;
-use owngil_ffi::{Exception, Stack, StartError};
+use owngil_ffi::{Exception, Frame, Stack, StartError};
 
 use crate::payload::CrossingError;
 use crate::refusal;
@@ -128,6 +128,12 @@ impl Error {
         }
     }
 
+    /// The same, unless no code of the task's own stood anywhere: it was yet to be loaded, or is written in C.
+    pub(crate) fn place(&self) -> Option<&Stack> {
+        let is_own = |frame: &Frame| frame.file.starts_with("<owngil ");
+        self.stack().filter(|stack| !stack.frames.iter().all(is_own))
+    }
+
     /// A suggestion for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -163,16 +169,16 @@ impl fmt::Display for Error {
             Error::Value(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Worker { worker, .. } => write!(f, "worker {worker} failed to start"),
-            Error::Cancelled { stack } => {
+            Error::Cancelled { .. } => {
                 f.write_str("the task was cancelled")?;
-                write_place(f, stack.as_deref())
+                write_place(f, self.place())
             }
             Error::TimedOut { stack: None } => {
                 f.write_str("the task timed out before it started, or could not be inspected")
             }
-            Error::TimedOut { stack } => {
+            Error::TimedOut { .. } => {
                 f.write_str("the task ran out of time")?;
-                write_place(f, stack.as_deref())
+                write_place(f, self.place())
             }
             Error::WorkerLost(reason) => write!(f, "the task's worker was lost: {reason}"),
             Error::QueueFull => f.write_str("the queue is full"),
@@ -182,12 +188,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Where the task stood. In a function written in C that was called first, no Python frame says so.
-fn write_place(f: &mut fmt::Formatter<'_>, stack: Option<&Stack>) -> fmt::Result {
-    match stack {
-        Some(stack) if !stack.frames.is_empty() => write!(f, "; it stood here:\n{stack}"),
-        _ => Ok(()),
-    }
+fn write_place(f: &mut fmt::Formatter<'_>, place: Option<&Stack>) -> fmt::Result {
+    place.map_or(Ok(()), |stack| write!(f, "; it stood here:\n{stack}"))
 }
 
 impl std::error::Error for Error {

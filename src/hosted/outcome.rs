@@ -26,7 +26,7 @@ pub(super) fn failure<'a>(
         Error::Python(_) => error.to_string(),
         _ => described(error),
     };
-    let traceback = match (error, error.python(), error.stack()) {
+    let traceback = match (error, error.python(), error.place()) {
         (Error::Value(error), ..) => error.traceback().unwrap_or_default().to_owned(),
         (_, Some(python), _) => python.traceback().to_owned(),
         (_, None, Some(stack)) => stack.to_string(),

@@ -111,6 +111,7 @@ impl InterpreterState {
         }
         if attached.id() != 0 {
             function("be_main_thread")?.call(&[])?;
+            function("look_at_own_frames")?.call(&[])?;
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
         }

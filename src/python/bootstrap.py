@@ -150,6 +150,34 @@ def be_main_thread():
         _thread._get_main_thread_ident = lambda: worker
 
 
+def look_at_own_frames():
+    """Has functions that look at the frames of threads leave those of other interpreters alone.
+
+    They make objects for these, and CPython crashes over them (gh-158364; fixed in 3.13.16, 3.14.8 and 3.15).
+    """
+    major, minor, micro = sys.version_info[:3]
+    if minor >= 15 or micro >= {13: 16, 14: 8}.get(minor, micro + 1):
+        return
+
+    def looking(name, of_this_thread):
+        def look():
+            # The only thread that can be looked at from here is this one.
+            if _thread._count():
+                raise RuntimeError(f"sys.{name} cannot be called in an interpreter: it looks at all threads")
+            return {_thread.get_ident(): of_this_thread()}
+
+        replace(name, look, sys)
+
+    def caller():
+        frame = own = sys._getframe()
+        while frame.f_code.co_filename == own.f_code.co_filename:
+            frame = frame.f_back
+        return frame
+
+    looking("_current_frames", caller)
+    looking("_current_exceptions", sys.exception)
+
+
 def let_threads_be_waited_for():
     """Has threads that tasks start be no daemons, unless they are asked to be.
 
@@ -215,6 +243,8 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
+    for name in "_current_frames", "_current_exceptions":
+        replace(name, noting_call(getattr(sys, name)), sys)
     # For what scripts do, which is loaded later.
     sys.modules["_owngil_worker"]._refusing = noting_call
     names = "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg"
