@@ -103,6 +103,76 @@ class Progress(unittest.TestCase):
         self.assertEqual(shown.getvalue().count("5/5"), 2)
 
 
+CELERY_APP = """
+    import os
+    from celery import Celery
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    app = Celery("jobs", broker="filesystem://", backend=f"file://{here}/results")
+    app.conf.broker_transport_options = {
+        "data_folder_in": here + "/queue", "data_folder_out": here + "/queue", "control_folder": here + "/control",
+    }
+
+    @app.task
+    def add(x, y): return x + y
+
+    @app.task
+    def fail(): raise KeyError("no")
+
+    @app.task(time_limit=1)
+    def spin():
+        while True: pass
+
+    @app.task(bind=True)
+    def who(self):
+        import owngil
+        return owngil.worker_id(), self.name
+"""
+
+CELERY_CLIENT = """
+    import jobs
+
+    def outcome(task, *arguments):
+        try:
+            return task.delay(*arguments).get(timeout=60)
+        except Exception as error:
+            return type(error).__name__
+
+    print([outcome(jobs.add, i, i) for i in range(3)], outcome(jobs.fail), outcome(jobs.spin), outcome(jobs.who))
+"""
+
+
+@needs("celery")
+class Celery(unittest.TestCase):
+    def test_tasks_of_a_worker_run_in_its_pool(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in "results", "queue", "control":
+                os.mkdir(os.path.join(folder, name))
+            for name, text in ("jobs.py", CELERY_APP), ("client.py", CELERY_CLIENT):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(textwrap.dedent(text))
+            root = os.path.dirname(owngil.__path__[0])
+            environment = {
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([root, folder, os.environ.get("PYTHONPATH", "")]),
+                "CELERY_CUSTOM_WORKER_POOL": "owngil.celery:TaskPool",
+            }
+            options = {"cwd": folder, "env": environment, "stdout": subprocess.PIPE, "text": True}
+            command = [sys.executable, "-m", "celery", "-A", "jobs", "worker", "-P", "custom", "-c", "2", "-l", "INFO"]
+            with subprocess.Popen(command, stderr=subprocess.STDOUT, **options) as worker:
+                try:
+                    client = subprocess.run(
+                        [sys.executable, "client.py"], stderr=subprocess.PIPE, timeout=200, check=False, **options
+                    )
+                finally:
+                    worker.terminate()
+                    log, _ = worker.communicate(timeout=60)
+        self.assertRegex(
+            client.stdout, r"^\[0, 2, 4\] KeyError TimeLimitExceeded \[[01], 'jobs.who'\]$", client.stderr + log
+        )
+        self.assertRegex(log, r"Task jobs.add\S* succeeded in")
+
+
 PLAIN_TESTS = """
     import os, pytest, sys
     import owngil
