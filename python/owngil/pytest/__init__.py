@@ -1,14 +1,12 @@
 """A plugin for pytest: `pytest --own-gil` runs test files in parallel, each in a worker of an `owngil.Executor`."""
 
-import contextlib
-import io
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from owngil import worker_id
+from owngil.pytest import _worker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +43,7 @@ class _Parallel:
         if session.testsfailed or session.config.option.collectonly:
             return None
         # Each run of pytest imports this module.
-        from concurrent.futures import as_completed
+        from concurrent.futures import Future, as_completed
 
         from owngil import Executor
 
@@ -57,7 +55,8 @@ class _Parallel:
             self._config.getoption("own_gil_workers"), backend=self._config.getoption("own_gil_backend"), daemon=True
         )
         try:
-            calls = {executor.submit(_run, options, [item.nodeid for item in items]): items for items in files.values()}
+            calls: dict[Future[Any], list[pytest.Item]]
+            calls = {executor.submit(_worker.run, options, [item.nodeid for item in items]): items for items in files.values()}
             for call in as_completed(calls):
                 error = call.exception()
                 reports = _lost(calls[call], error) if error is not None else self._reports(call.result())
@@ -95,31 +94,3 @@ def _lost(items: list[pytest.Item], error: BaseException) -> Iterator[pytest.Tes
     for item in items:
         text = f"{type(error).__name__}: {error}"
         yield pytest.TestReport(item.nodeid, item.location, {}, "failed", text, "call")
-
-
-def _run(options: list[str], tests: list[str]) -> list[dict[str, Any]]:
-    """In a worker: runs tests, and gives their reports."""
-    reports = _Reports()
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        status = pytest.main([*options, *tests], plugins=[reports])
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        sys.stderr.write(printed.getvalue())
-        raise RuntimeError(f"pytest ended with status {int(status)} in a worker")
-    return reports.found
-
-
-class _Reports:
-    """Keeps the reports of a worker's pytest."""
-
-    def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
-        self._config: pytest.Config | None = None
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        assert self._config is not None
-        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
-        self.found.append(data)
