@@ -251,9 +251,13 @@ class Control(unittest.TestCase):
     def test_call_whose_time_is_up_raises(self):
         for backend in "interpreter", "process":
             with self.subTest(backend), owngil.Executor(1, backend=backend, timeout=0.2) as executor:
-                error = executor.submit(work.spin).exception(timeout=30)
-                self.assertIsInstance(error, owngil.TimedOut)
-                self.assertIsInstance(error, TimeoutError)
+                for _ in range(20):
+                    error = executor.submit(work.spin).exception(timeout=30)
+                    self.assertIsInstance(error, owngil.TimedOut)
+                    self.assertIsInstance(error, TimeoutError)
+                    # On a busy machine it may come without.
+                    if error.stack:
+                        break
                 self.assertIn("spin", error.stack)
                 self.assertEqual(executor.submit(work.double, 4).result(), 8)
 
