@@ -131,7 +131,8 @@ impl Error {
     /// The same, unless no code of the task's own stood anywhere: it was yet to be loaded, or is written in C.
     pub(crate) fn place(&self) -> Option<&Stack> {
         let is_own = |frame: &Frame| frame.file.starts_with("<owngil ");
-        self.stack().filter(|stack| !stack.frames.iter().all(is_own))
+        self.stack()
+            .filter(|stack| !stack.frames.iter().all(is_own))
     }
 
     /// A suggestion for the user, if there is one.
