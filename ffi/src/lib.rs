@@ -88,7 +88,7 @@ pub use extension::{
 pub use interpreter::{Ended, Interpreter};
 pub use memory::{Board, Mapping, Memory};
 pub use object::{
-    Body, Borrowed, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner, Pairs, PyResult, Raised,
+    Arguments, Body, Borrowed, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner, Pairs, PyResult, Raised,
     Views,
 };
 pub use panic::{catch, discard};

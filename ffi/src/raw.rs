@@ -7,7 +7,7 @@
 //! frees what that interpreter uses. `docs/safety.md` lists all symbols with their conditions.
 
 pub(crate) use pyo3_ffi::{
-    METH_FASTCALL, PYTHON_API_VERSION, Py_CompileStringExFlags, Py_DECREF, Py_EndInterpreter,
+    METH_FASTCALL, METH_KEYWORDS, PYTHON_API_VERSION, Py_CompileStringExFlags, Py_DECREF, Py_EndInterpreter,
     Py_False, Py_FatalError, Py_INCREF, Py_InitializeFromConfig, Py_IsInitialized,
     Py_MOD_PER_INTERPRETER_GIL_SUPPORTED, Py_NewInterpreterFromConfig, Py_None, Py_REFCNT,
     Py_TPFLAGS_DEFAULT, Py_TPFLAGS_DISALLOW_INSTANTIATION, Py_TPFLAGS_IMMUTABLETYPE, Py_TYPE,

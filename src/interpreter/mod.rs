@@ -7,8 +7,10 @@ mod alone;
 mod budget;
 mod calling;
 mod clock;
+mod codecs;
 mod functions;
 mod gil_yield;
+mod host_functions;
 mod interrupted;
 mod load_error;
 mod progress;
@@ -39,12 +41,13 @@ use crate::tested::List;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::Callee;
+pub(crate) use codecs::codec_of_host;
+pub(crate) use host_functions::HostSide;
 use gil_yield::GilSlice;
 pub(crate) use progress::Progress;
 use raised::{python_error, result_error};
 use refusals::Refusals;
 pub(crate) use setup::copies::Copying;
-pub(crate) use state::codec_of_host;
 use state::{InterpreterState, Making};
 
 /// One interpreter with its own GIL, on the thread that made it.

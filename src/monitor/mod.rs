@@ -9,6 +9,7 @@
 //! that very job is still there; the worker takes its job away under the same lock, and then takes back
 //! what has not been raised yet. So an interrupt never reaches another job.
 
+mod call;
 mod counters;
 mod early_outcome;
 mod histogram;
@@ -33,6 +34,7 @@ use crate::output::{Capture, Output};
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
 
+pub(crate) use call::RunningCall;
 pub(crate) use counters::{Measured, Ran, Sampling, Stopwatch, Unmeasured, WorkerCounters};
 pub(crate) use histogram::Histogram;
 pub(crate) use remote::{Answer, RemoteWorker};

@@ -300,6 +300,15 @@ impl Promise {
         }
     }
 
+    /// When the outcome must be there. A batch of a map has no deadline of its own.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.recipient {
+            Some(Recipient::Task(slot)) => slot.deadline(),
+            Some(Recipient::After(first)) => first.1.deadline(),
+            _ => None,
+        }
+    }
+
     /// Tells it from others: of a task, which has it as long as it lives; of a batch, the index of its
     /// first call in its map.
     pub(crate) fn number(&self) -> u64 {

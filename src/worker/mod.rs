@@ -19,8 +19,9 @@ use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::Runtime;
 
 use crate::error::{Error, Result};
+use crate::host::{CallerPlace, HostFunctions, LocalResponder};
 use crate::inherited::Inherited;
-use crate::interpreter::{Copying, MemorySetting};
+use crate::interpreter::{Copying, HostSide, MemorySetting};
 use crate::monitor::JobMonitor;
 use crate::task::Job;
 
@@ -164,6 +165,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) inherited: Arc<Inherited>,
     /// The program that worker processes run; this one by default.
     pub(crate) program: Option<PathBuf>,
+    /// What Python code can call here.
+    pub(crate) host_functions: HostFunctions,
     /// How long a worker process may take to end by itself.
     pub(crate) grace: Duration,
 }
@@ -190,12 +193,31 @@ pub(crate) fn start(
     if settings.keeps_exceptions {
         worker.interpreter.keep_exceptions();
     }
+    if !settings.host_functions.is_empty() {
+        let side = host_side(settings, &worker.monitor);
+        worker.interpreter.set_host_functions(side)?;
+    }
     let (orders, thread) = (orders.clone(), std::thread::current());
     worker.interpreter.loans().on_return(move || {
         let _ = orders.send(Order::TakeBack);
         thread.unpark();
     });
     Ok(Box::new(worker))
+}
+
+/// The host functions of a worker that runs in this process.
+fn host_side(settings: &WorkerSettings, monitor: &JobMonitor) -> HostSide {
+    let functions = settings.host_functions.clone();
+    let caller = CallerPlace {
+        monitor: monitor.weak(),
+        place: None,
+    };
+    HostSide {
+        names: Arc::clone(functions.names()),
+        responder: Arc::new(LocalResponder { functions, caller }),
+        is_plain: settings.is_plain,
+        is_shared: settings.backend == Backend::Thread,
+    }
 }
 
 /// What a pool tells one of its workers.

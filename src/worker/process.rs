@@ -46,6 +46,8 @@ pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Resu
         inherited: &settings.inherited,
         handover: monitor.capture().handover(),
         catches_descriptors: monitor.capture().catches_descriptors(),
+        host_functions: &settings.host_functions,
+        monitor: &monitor,
     })?;
     monitor.set_remote(child.remote());
     tracing::debug!(

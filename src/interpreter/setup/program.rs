@@ -68,6 +68,13 @@ pub(crate) const CHILDREN: Program = Program {
     compiled: include_bytes!(concat!(env!("OUT_DIR"), "/children.pyc")),
 };
 
+/// Runs in each interpreter whose pool has host functions.
+pub(crate) const HOST: Program = Program {
+    name: "host",
+    source: include_str!("../../python/host.py"),
+    compiled: include_bytes!(concat!(env!("OUT_DIR"), "/host.pyc")),
+};
+
 /// Runs in each interpreter that shares its process with others.
 pub(crate) const LOCKS: Program = Program {
     name: "locks",

@@ -241,6 +241,18 @@ impl Capture {
         }
     }
 
+    /// The index of the running call, which is at that place of the job if it is known better than here.
+    pub(crate) fn call_index(&self, place: Option<u32>) -> Option<u64> {
+        let first = self.running.first.load(Ordering::Relaxed);
+        let call = place.unwrap_or_else(|| self.call_place());
+        (first != Running::NO_CALL).then(|| first + u64::from(call))
+    }
+
+    /// The place of the running call in its job.
+    pub(crate) fn call_place(&self) -> u32 {
+        self.running.call.load(Ordering::Relaxed)
+    }
+
     /// Ends the job: later output belongs to no call.
     #[inline]
     pub(crate) fn end_job(&self) {
@@ -462,11 +474,9 @@ impl Capture {
     }
 
     fn speaker(&self) -> Speaker {
-        let first = self.running.first.load(Ordering::Relaxed);
-        let call = self.running.call.load(Ordering::Relaxed);
         Speaker {
             worker: self.worker,
-            index: (first != Running::NO_CALL).then(|| first + u64::from(call)),
+            index: self.call_index(None),
         }
     }
 

@@ -1,0 +1,46 @@
+//! RunningCall: the call that a worker runs, as a host function that it calls sees it.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::JobMonitor;
+use crate::task::Promise;
+
+/// The call that a worker runs.
+#[derive(Clone, Debug)]
+pub(crate) struct RunningCall {
+    /// Tells its job from the others of this worker.
+    pub(crate) epoch: u64,
+    /// By which a sink of output knows it.
+    pub(crate) index: Option<u64>,
+    /// When its time is up, if it has a limit or a deadline.
+    pub(crate) due: Option<Instant>,
+}
+
+impl JobMonitor {
+    /// The call that runs; `place` is its place in its batch, where the capture does not know it.
+    pub(crate) fn running_call(&self, place: Option<u32>) -> Option<RunningCall> {
+        let index = self.capture.call_index(place);
+        let state = self.lock();
+        let running = state.running.as_ref().filter(|run| !run.is_settled)?;
+        let limit = running.limit.and_then(|limit| running.began.checked_add(limit));
+        let deadline = running.promise.as_ref().and_then(Promise::deadline);
+        Some(RunningCall {
+            epoch: state.epoch,
+            index,
+            due: limit.into_iter().chain(deadline).min(),
+        })
+    }
+
+    /// Whether the job of that epoch runs and its outcome is wanted.
+    pub(crate) fn is_wanted(&self, epoch: u64) -> bool {
+        let state = self.lock();
+        let running = state.running.as_ref().filter(|_| state.epoch == epoch);
+        running.is_some_and(|running| {
+            let is_open = running.promise.as_ref().is_some_and(Promise::is_open);
+            let flag = running.cancelled.as_ref();
+            let is_cancelled = flag.is_some_and(|flag| flag.load(Ordering::Relaxed));
+            is_open && !is_cancelled && running.stopped.is_none()
+        })
+    }
+}
