@@ -67,7 +67,11 @@ impl<'c> Incoming<'c> {
 
 #[cold]
 fn wrong_number(n_taken: usize, n_given: u64) -> HostFailure {
-    let arguments = if n_taken == 1 { "argument" } else { "arguments" };
+    let arguments = if n_taken == 1 {
+        "argument"
+    } else {
+        "arguments"
+    };
     let were = if n_given == 1 { "was" } else { "were" };
     HostFailure::Type(format!(
         "it takes {n_taken} positional {arguments}, but {n_given} {were} given"

@@ -3,6 +3,8 @@
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::monitor::{JobMonitor, RunningCall};
 
 /// The call from Python that a [host function](crate::PoolBuilder::host_function) answers, as its first parameter.
@@ -68,17 +70,30 @@ impl Caller {
 pub(crate) struct CallerPlace {
     /// That of the worker, if it is known.
     pub(crate) monitor: Weak<JobMonitor>,
-    /// The place in its batch of the call that runs, where the monitor does not know it.
-    pub(crate) place: Option<u32>,
+    /// The call, where another process knows it better than the monitor.
+    pub(crate) remote: Option<RemoteCall>,
+}
+
+/// The call that a worker process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RemoteCall {
+    /// The number of its job.
+    pub(crate) job: u64,
+    /// By which a sink of output knows it.
+    pub(crate) index: Option<u64>,
 }
 
 impl CallerPlace {
     #[cold]
     pub(super) fn caller(&self) -> Caller {
         let monitor = self.monitor.upgrade();
-        let call = monitor
-            .as_ref()
-            .and_then(|monitor| monitor.running_call(self.place));
+        let call = monitor.as_ref().and_then(|monitor| match self.remote {
+            None => monitor.running_call(),
+            Some(RemoteCall { job, index }) => {
+                let call = monitor.running_call_of_job(job)?;
+                Some(RunningCall { index, ..call })
+            }
+        });
         Caller {
             monitor: Weak::clone(&self.monitor),
             worker: monitor.map(|monitor| monitor.worker()),

@@ -102,7 +102,6 @@ impl Responder for LocalResponder {
         value: &mut Encoding,
     ) -> Result<(), HostFailure> {
         let reader = arguments.reader();
-        self.functions
-            .answer(function, &self.caller, reader, value)
+        self.functions.answer(function, &self.caller, reader, value)
     }
 }

@@ -22,8 +22,8 @@ use crate::payload::{CrossingError, Reader, decode_value};
 ///     discount: f64,
 /// }
 ///
-/// let price = |id: u64, Keywords(options): Keywords<Options>| {
-///     owngil::Result::Ok(id as f64 * (1.0 - options.discount))
+/// let price = |id: u64, Keywords(options): Keywords<Options>| -> owngil::Result<f64> {
+///     Ok(id as f64 * (1.0 - options.discount))
 /// };
 /// let pool = Pool::builder().workers(1).host_function("shop.price", price).build()?;
 /// let total = Function::source(

@@ -16,9 +16,9 @@ mod keywords;
 mod name;
 
 pub use caller::Caller;
-pub(crate) use caller::CallerPlace;
+pub(crate) use caller::{CallerPlace, RemoteCall};
 pub(crate) use failure::HostFailure;
-pub use function::HostFunction;
 pub(crate) use function::ErasedFunction;
+pub use function::HostFunction;
 pub(crate) use functions::{HostFunctions, LocalResponder, Responder};
 pub use keywords::Keywords;

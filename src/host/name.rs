@@ -24,7 +24,10 @@ pub(super) fn check<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Result<
     }
     for name in &sorted {
         let namespaces = name.match_indices('.').map(|(at, _)| &name[..at]);
-        if let Some(other) = namespaces.into_iter().find(|part| sorted.binary_search(part).is_ok()) {
+        if let Some(other) = namespaces
+            .into_iter()
+            .find(|part| sorted.binary_search(part).is_ok())
+        {
             return Err(format!(
                 "the host function {other} cannot contain another, {name}"
             ));
@@ -73,7 +76,10 @@ mod tests {
             (&["shop.class"], "a keyword"),
             (&["shop.__path__"], "two underscores"),
             (&["a", "b", "a"], "two host functions are called a"),
-            (&["shop.price", "x", "shop"], "shop cannot contain another, shop.price"),
+            (
+                &["shop.price", "x", "shop"],
+                "shop cannot contain another, shop.price",
+            ),
             (&["a.b.c", "a.b"], "a.b cannot contain another, a.b.c"),
         ] {
             let refused = check(names.iter().copied()).unwrap_err();

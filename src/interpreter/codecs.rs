@@ -47,6 +47,14 @@ impl Codecs {
         Ok(done)
     }
 
+    /// Gives up what was lent and has come back: a task may lend much before it ends.
+    #[inline]
+    pub(super) fn take_back(&self, attached: Attached<'_>) {
+        if let Some(loans) = &self.loans {
+            loans.take_back(attached);
+        }
+    }
+
     fn another<'a>(&self, attached: Attached<'a>) -> PyResult<'a, Codec> {
         let mut codec = codec(attached, &self.bootstrap.get(attached), self.loans.clone())?;
         if self.is_plain {

@@ -36,10 +36,10 @@ pub(crate) struct HostSide {
     /// Sorted, and one list for each pool. A function's number is its place among them.
     pub(crate) names: Arc<Vec<String>>,
     pub(crate) responder: Arc<dyn Responder>,
+    /// Where other workers share the interpreter: what answers a thread that has no worker.
+    pub(crate) without_worker: Option<Arc<dyn Responder>>,
     /// Whether values whose class derives from a plain type are written as the plain value.
     pub(crate) is_plain: bool,
-    /// Whether other workers share the interpreter.
-    pub(crate) is_shared: bool,
 }
 
 /// The functions of one worker.
@@ -47,6 +47,7 @@ pub(crate) struct HostSide {
 struct Functions {
     names: Arc<Vec<String>>,
     responder: Arc<dyn Responder>,
+    without_worker: Option<Arc<dyn Responder>>,
     codecs: Codecs,
     /// Makes the exception of an error and its sources.
     exception: Kept,
@@ -73,11 +74,7 @@ impl Interpreter {
         let loans = self.python.loans().clone();
         self.with(|attached, state| {
             let bootstrap = state.functions.bootstrap();
-            let codecs = Codecs::new(
-                bootstrap.get(attached).keep(),
-                Some(loans),
-                side.is_plain,
-            );
+            let codecs = Codecs::new(bootstrap.get(attached).keep(), Some(loans), side.is_plain);
             let installed = install(attached, side, codecs);
             state.host_functions = Some(installed.map_err(|raised| python_error(&raised))?);
             Ok(())
@@ -91,12 +88,14 @@ fn install<'a>(attached: Attached<'a>, side: HostSide, codecs: Codecs) -> PyResu
     let HostSide {
         names,
         responder,
-        is_shared,
+        without_worker,
         ..
     } = side;
+    let is_shared = without_worker.is_some();
     let functions = Arc::new(Functions {
         names,
         responder,
+        without_worker,
         codecs,
         exception: named(attached, &program, "exception")?.keep(),
     });
@@ -138,7 +137,7 @@ fn function<'a>(
     let functions = Arc::clone(functions);
     let (name, module) = parts(name);
     attached.function(name, &module, move |attached, arguments| {
-        functions.call(attached, number, arguments)
+        functions.call(attached, &*functions.responder, number, arguments)
     })
 }
 
@@ -148,17 +147,19 @@ fn shared_function<'a>(attached: Attached<'a>, name: &str) -> PyResult<'a, Objec
     let (name, module) = parts(name);
     attached.function(name, &module, move |attached, arguments| {
         let here = HERE.with_borrow(Option::clone);
-        let found = match here {
-            Some(here) => Ok(here),
-            None => only_pool(&whole),
-        };
+        let has_worker = here.is_some();
+        let found = here.map_or_else(|| only_pool(&whole), Ok);
         let found = found.and_then(|functions| {
-            let number = functions.find(&whole);
             let missing = || format!("the pool of this worker has no host function {whole}");
-            Ok((number.ok_or_else(missing)?, functions))
+            let number = functions.find(&whole).ok_or_else(missing)?;
+            Ok((functions, number))
         });
         match found {
-            Ok((number, functions)) => functions.call(attached, number, arguments),
+            Ok((functions, number)) => {
+                let without_worker = functions.without_worker.as_ref().filter(|_| !has_worker);
+                let responder = without_worker.unwrap_or(&functions.responder);
+                functions.call(attached, &**responder, number, arguments)
+            }
             Err(reason) => Err(attached.raise_runtime_error(&reason)),
         }
     })
@@ -182,7 +183,9 @@ fn only_pool(name: &str) -> std::result::Result<Arc<Functions>, String> {
 
 impl Functions {
     fn find(&self, name: &str) -> Option<usize> {
-        let found = self.names.binary_search_by(|known| known.as_str().cmp(name));
+        let found = self
+            .names
+            .binary_search_by(|known| known.as_str().cmp(name));
         found.ok()
     }
 
@@ -191,6 +194,7 @@ impl Functions {
     fn call<'a>(
         &self,
         attached: Attached<'a>,
+        responder: &dyn Responder,
         number: usize,
         arguments: Arguments<'a>,
     ) -> PyResult<'a, Object<'a>> {
@@ -199,7 +203,7 @@ impl Functions {
         let called = self
             .encode(attached, number, arguments, &mut encoded)
             .and_then(|()| {
-                let respond = || self.responder.respond(number, &mut encoded, &mut value);
+                let respond = || responder.respond(number, &mut encoded, &mut value);
                 let answered = attached.detach(respond);
                 answered.map_err(|failure| self.raised(attached, number, failure))
             })
@@ -207,6 +211,7 @@ impl Functions {
         encoded.reset();
         value.reset();
         BUFFERS.set((encoded, value));
+        self.codecs.take_back(attached);
         called
     }
 
@@ -296,8 +301,7 @@ impl Functions {
             HostFailure::Panicked(text) => vec![format!("{name}() panicked: {text}")],
         };
         let exception = || {
-            let texts: PyResult<'a, Vec<_>> =
-                texts.iter().map(|text| attached.str(text)).collect();
+            let texts: PyResult<'a, Vec<_>> = texts.iter().map(|text| attached.str(text)).collect();
             let texts = attached.list(texts?)?;
             self.exception.get(attached).call(&[texts])
         };

@@ -96,7 +96,7 @@ struct MonitorState {
 struct Running {
     function: Function,
     n_calls: u32,
-    /// Its number in another process, if it runs there.
+    /// Its number in another process, if it runs there: 0 until that is known.
     number: u64,
     began: Instant,
     limit: Option<Duration>,
@@ -277,7 +277,7 @@ impl JobMonitor {
         let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
-            number: promise.number(),
+            number: self.remote.get().map_or(promise.number(), |_| 0),
             began,
             limit: batch.limit(),
             is_timed: batch.is_timed(),

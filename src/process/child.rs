@@ -261,8 +261,8 @@ impl Child {
         self.turn.stop(job);
     }
 
-    /// Queues a job for sending.
-    pub(crate) fn put(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
+    /// Queues a job for sending; `first` is the index of its first call.
+    pub(crate) fn put(&mut self, number: u64, first: u64, batch: &Batch) -> io::Result<()> {
         let function = batch.function();
         let id = function.id();
         if self.known.len() <= id {
@@ -283,6 +283,7 @@ impl Child {
             function: id as u32,
             place,
             n_calls: batch.len(),
+            first,
             is_timed: batch.is_timed(),
             arguments: shape,
         };

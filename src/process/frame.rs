@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::function::{Location, Script};
-use crate::host::HostFailure;
+use crate::host::{HostFailure, RemoteCall};
 use crate::interpreter::MemorySetting;
 use crate::output::Handover;
 use crate::task::{Timing, Why};
@@ -92,6 +92,8 @@ pub(super) struct JobHead {
     pub(super) function: u32,
     pub(super) place: Option<LocationRecord>,
     pub(super) n_calls: u32,
+    /// The index of the first call.
+    pub(super) first: u64,
     /// Whether to record when each call runs.
     pub(super) is_timed: bool,
     pub(super) arguments: Shape,
@@ -143,8 +145,8 @@ pub(super) struct HostCall {
     pub(super) id: u64,
     /// The function's place among the names.
     pub(super) function: u32,
-    /// The place in its batch of the call that runs.
-    pub(super) place: u32,
+    /// What the worker runs, if it runs anything.
+    pub(super) caller: Option<RemoteCall>,
     pub(super) arguments: Shape,
 }
 

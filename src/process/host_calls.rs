@@ -19,7 +19,7 @@ use super::link::{self, Read, Reader, Writer, malformed};
 use super::values::{self, Sent};
 use crate::bytes::Bytes;
 use crate::children;
-use crate::host::{CallerPlace, HostFailure, HostFunctions, Responder};
+use crate::host::{CallerPlace, HostFailure, HostFunctions, RemoteCall, Responder};
 use crate::monitor::JobMonitor;
 use crate::payload::{Encoding, memfd};
 
@@ -111,7 +111,7 @@ impl Answering {
         let Arrived { call, arguments } = arrived;
         let caller = CallerPlace {
             monitor: Weak::clone(&self.monitor),
-            place: Some(call.place),
+            remote: call.caller,
         };
         let mut value = Encoding::default();
         let answered = memfd::preferred(true, || {
@@ -184,7 +184,10 @@ impl RemoteResponder {
         let call = HostCall {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             function: function as u32,
-            place: self.monitor.capture().call_place(),
+            caller: self.monitor.running_call().map(|call| RemoteCall {
+                job: call.number,
+                index: call.index,
+            }),
             arguments: shape,
         };
         let (answer, answered) = bounded(1);
@@ -236,7 +239,9 @@ fn receive_answers(mut reader: Reader, calls: &Calls) -> io::Result<()> {
                 Ok(shape) => Ok(values::receive(&shape, &mut body, &mut reader)?),
                 Err(failure) => Err(failure),
             };
-            let waiting = lock(calls).as_mut().and_then(|calls| calls.remove(&answer.id));
+            let waiting = lock(calls)
+                .as_mut()
+                .and_then(|calls| calls.remove(&answer.id));
             let waiting = waiting.ok_or_else(|| malformed("an answer without a call"))?;
             // The thread waits, unless its process is ending.
             let _ = waiting.send(answered);

@@ -270,8 +270,8 @@ impl Role {
             interpreter.set_host_functions(HostSide {
                 names: Arc::new(self.setup.host_functions.clone()),
                 responder: Arc::new(responder),
+                without_worker: None,
                 is_plain: self.setup.is_plain,
-                is_shared: false,
             })?;
         }
         let capture = Arc::clone(monitor.capture());
@@ -384,7 +384,11 @@ impl Runner {
             let cancelled = (head.n_calls > 1).then(Arc::default);
             let batch = Batch::of_encoded(function, calls, head.n_calls, cancelled);
             let batch = batch.timed(head.is_timed);
-            return Ok(Some(Job::new(batch, Recipient::Elsewhere(head.number))));
+            let recipient = Recipient::Elsewhere {
+                number: head.number,
+                first: head.first,
+            };
+            return Ok(Some(Job::new(batch, recipient)));
         }
         Ok(None)
     }

@@ -12,14 +12,14 @@ use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::Runtime;
 
 use crate::error::{Error, Result};
-use crate::host::{CallerPlace, HostFunctions, LocalResponder};
+use crate::host::{CallerPlace, HostFunctions, LocalResponder, Responder};
 use crate::inherited::Inherited;
 use crate::interpreter::{Copying, HostSide, MemorySetting};
 use crate::monitor::JobMonitor;
@@ -207,16 +207,18 @@ pub(crate) fn start(
 
 /// The host functions of a worker that runs in this process.
 fn host_side(settings: &WorkerSettings, monitor: &JobMonitor) -> HostSide {
-    let functions = settings.host_functions.clone();
-    let caller = CallerPlace {
-        monitor: monitor.weak(),
-        place: None,
+    let functions = &settings.host_functions;
+    let responder = |monitor| -> Arc<dyn Responder> {
+        let (functions, remote) = (functions.clone(), None);
+        let caller = CallerPlace { monitor, remote };
+        Arc::new(LocalResponder { functions, caller })
     };
+    let is_shared = settings.backend == Backend::Thread;
     HostSide {
         names: Arc::clone(functions.names()),
-        responder: Arc::new(LocalResponder { functions, caller }),
+        responder: responder(monitor.weak()),
+        without_worker: is_shared.then(|| responder(Weak::new())),
         is_plain: settings.is_plain,
-        is_shared: settings.backend == Backend::Thread,
     }
 }
 

@@ -96,6 +96,8 @@ enum ProcessState {
 #[derive(Debug)]
 struct Sent {
     number: u64,
+    /// The index of its first call.
+    first: u64,
     batch: Batch,
     /// `None` for the first job, whose promise the monitor holds.
     promise: Option<Promise>,
@@ -165,6 +167,7 @@ impl ProcessWorker {
         let number = self.n_sent;
         let mut sent = Sent {
             number,
+            first: promise.index().wrapping_add(batch.n_skipped().into()),
             batch,
             promise: Some(promise),
             is_own,
@@ -172,7 +175,7 @@ impl ProcessWorker {
         if self.window.is_empty() && !self.begin_unsent(&mut sent, due) {
             return Ok(());
         }
-        let put = self.child.put(number, &sent.batch);
+        let put = self.child.put(number, sent.first, &sent.batch);
         self.window.push_back(sent);
         put
     }
@@ -346,7 +349,7 @@ impl ProcessWorker {
                     promise,
                 })),
                 None => {
-                    self.child.put(sent.number, &sent.batch)?;
+                    self.child.put(sent.number, sent.first, &sent.batch)?;
                     kept.push_back(sent);
                 }
             }

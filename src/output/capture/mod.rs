@@ -241,16 +241,11 @@ impl Capture {
         }
     }
 
-    /// The index of the running call, which is at that place of the job if it is known better than here.
-    pub(crate) fn call_index(&self, place: Option<u32>) -> Option<u64> {
+    /// The index of the running call.
+    pub(crate) fn call_index(&self) -> Option<u64> {
         let first = self.running.first.load(Ordering::Relaxed);
-        let call = place.unwrap_or_else(|| self.call_place());
+        let call = self.running.call.load(Ordering::Relaxed);
         (first != Running::NO_CALL).then(|| first + u64::from(call))
-    }
-
-    /// The place of the running call in its job.
-    pub(crate) fn call_place(&self) -> u32 {
-        self.running.call.load(Ordering::Relaxed)
     }
 
     /// Ends the job: later output belongs to no call.
@@ -476,7 +471,7 @@ impl Capture {
     fn speaker(&self) -> Speaker {
         Speaker {
             worker: self.worker,
-            index: self.call_index(None),
+            index: self.call_index(),
         }
     }
 
