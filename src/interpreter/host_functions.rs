@@ -53,18 +53,13 @@ struct Functions {
     exception: Kept,
 }
 
-/// The functions of a worker, for as long as it lives.
+/// The functions of this thread's worker are known, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Installed {
-    _functions: Arc<Functions>,
-    is_shared: bool,
-}
+pub(super) struct Here;
 
-impl Drop for Installed {
+impl Drop for Here {
     fn drop(&mut self) {
-        if self.is_shared {
-            HERE.take();
-        }
+        HERE.take();
     }
 }
 
@@ -76,13 +71,17 @@ impl Interpreter {
             let bootstrap = state.functions.bootstrap();
             let codecs = Codecs::new(bootstrap.get(attached).keep(), Some(loans), side.is_plain);
             let installed = install(attached, side, codecs);
-            state.host_functions = Some(installed.map_err(|raised| python_error(&raised))?);
+            state.host_functions = installed.map_err(|raised| python_error(&raised))?;
             Ok(())
         })
     }
 }
 
-fn install<'a>(attached: Attached<'a>, side: HostSide, codecs: Codecs) -> PyResult<'a, Installed> {
+fn install<'a>(
+    attached: Attached<'a>,
+    side: HostSide,
+    codecs: Codecs,
+) -> PyResult<'a, Option<Here>> {
     let program = attached.dict()?;
     HOST.run(attached, &program)?;
     let HostSide {
@@ -108,16 +107,14 @@ fn install<'a>(attached: Attached<'a>, side: HostSide, codecs: Codecs) -> PyResu
     });
     let entries: Vec<Object<'a>> = entries.collect::<PyResult<'a, _>>()?;
     named(attached, &program, "install")?.call(&[attached.list(entries)?])?;
-    if is_shared {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.retain(|known| known.strong_count() > 0);
-        shared.push(Arc::downgrade(&functions));
-        HERE.set(Some(Arc::clone(&functions)));
+    if !is_shared {
+        return Ok(None);
     }
-    Ok(Installed {
-        _functions: functions,
-        is_shared,
-    })
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.retain(|known| known.strong_count() > 0);
+    shared.push(Arc::downgrade(&functions));
+    HERE.set(Some(functions));
+    Ok(Some(Here))
 }
 
 /// The last part of a function's name, and the module that it is in.

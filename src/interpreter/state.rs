@@ -10,7 +10,7 @@ use super::calling::{Callee, pass_call};
 use super::clock::Clock;
 use super::codecs::codec;
 use super::functions::{Functions, named};
-use super::host_functions::Installed;
+use super::host_functions::Here;
 use super::interrupted::{self, Origin};
 use super::progress::Progress;
 use super::refusals::Refusals;
@@ -47,8 +47,8 @@ pub(super) struct InterpreterState {
     pub(super) budget: Budget,
     pub(super) sampling: Sampling,
     pub(super) progress: Option<Box<dyn Progress>>,
-    /// The pool's functions that Python code can call.
-    pub(super) host_functions: Option<Installed>,
+    /// The host functions of its pool, where workers share the interpreter.
+    pub(super) host_functions: Option<Here>,
     /// The namespace of `exec` and `eval`.
     pub(super) globals: Kept,
 }

@@ -143,6 +143,7 @@ fn a_function_may_call_its_pool_which_runs_that_on_another_worker() {
                 .map_err(|error| error.to_string())
         };
         let pool = builder(backend, 2)
+            .grace(Duration::from_millis(100))
             .host_function("square", square)
             .build()
             .unwrap();

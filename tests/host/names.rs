@@ -1,6 +1,6 @@
 //! Names: which are refused, and what Python says of one that does not exist.
 
-use owngil::{Error, Function, Pool};
+use owngil::{Backend, Error, Function, Pool};
 
 use crate::ok;
 use crate::support::{BACKENDS, builder, f, rows};
@@ -46,7 +46,8 @@ fn an_unknown_name_is_an_error_that_says_which_exist() {
         assert_eq!(kind, "ImportError");
         assert!(
             message.starts_with("owngil.host has no such host function\nhint: it has ")
-                && message.contains("depot"),
+                // In the main interpreter there are those of other tests, too.
+                && (message.contains("depot") || backend == Backend::Thread),
             "{message}"
         );
         let (kind, message) = error(

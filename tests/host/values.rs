@@ -374,3 +374,26 @@ def f():
         assert_eq!(one.call::<String, _>(&ask, ()).unwrap(), "one");
     }
 }
+
+#[test]
+fn scripts_call_them_too_run_after_run() {
+    let script = "
+import owngil, sys
+from owngil.host import note
+import owngil.host
+assert owngil.host.note is note
+note(sys.argv[1])
+";
+    let script = Function::script_text(None, script);
+    for backend in backends() {
+        let (sender, notes) = std::sync::mpsc::channel();
+        let pool = builder(backend, 1)
+            .host_function("note", move |text: String| sender.send(text))
+            .build()
+            .unwrap();
+        for argument in ["one", "two", "three"] {
+            pool.call::<Value, _>(&script, argument).unwrap();
+            assert_eq!(notes.try_recv().unwrap(), argument, "{backend}");
+        }
+    }
+}
