@@ -10,7 +10,6 @@ mod clock;
 mod codecs;
 mod functions;
 mod gil_yield;
-mod host_functions;
 mod interrupted;
 mod load_error;
 mod progress;
@@ -43,11 +42,11 @@ pub(crate) use budget::MemorySetting;
 use calling::Callee;
 pub(crate) use codecs::codec_of_host;
 use gil_yield::GilSlice;
-pub(crate) use host_functions::HostSide;
 pub(crate) use progress::Progress;
 use raised::{python_error, result_error};
 use refusals::Refusals;
 pub(crate) use setup::copies::Copying;
+pub(crate) use setup::host_functions::HostSide;
 use state::{InterpreterState, Making};
 
 /// One interpreter with its own GIL, on the thread that made it.

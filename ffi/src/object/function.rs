@@ -95,23 +95,23 @@ impl<'a> Attached<'a> {
 /// # Invariant
 ///
 /// Its name is leaked, and so lives as long as the process.
-struct Definition(raw::PyMethodDef);
+struct NamedDefinition(raw::PyMethodDef);
 
 // SAFETY: CPython only reads it, and by the invariant it points at what never changes.
-unsafe impl Sync for Definition {}
+unsafe impl Sync for NamedDefinition {}
 
 // SAFETY: as above.
-unsafe impl Send for Definition {}
+unsafe impl Send for NamedDefinition {}
 
 /// The definition of that name. It is kept, one for each name: CPython 3.14.0 reads that of a function which is gone.
-fn definition(name: CString) -> &'static Definition {
-    static KNOWN: Mutex<BTreeMap<&CStr, &Definition>> = Mutex::new(BTreeMap::new());
+fn definition(name: CString) -> &'static NamedDefinition {
+    static KNOWN: Mutex<BTreeMap<&CStr, &NamedDefinition>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(definition) = known.get(&*name) {
         return definition;
     }
     let name: &'static CStr = Box::leak(name.into_boxed_c_str());
-    let definition = Box::leak(Box::new(Definition(raw::PyMethodDef {
+    let definition = Box::leak(Box::new(NamedDefinition(raw::PyMethodDef {
         ml_name: name.as_ptr(),
         ml_meth: raw::PyMethodDefPointer {
             PyCFunctionFastWithKeywords: trampoline,

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use owngil_ffi::{Arguments, Attached, Kept, Object, PyResult, Raised};
 
-use super::Interpreter;
-use super::codecs::Codecs;
-use super::functions::named;
-use super::raised::python_error;
-use super::setup::program::HOST;
+use super::program::HOST;
 use crate::error::Result;
 use crate::host::{HostFailure, Responder};
+use crate::interpreter::Interpreter;
+use crate::interpreter::codecs::Codecs;
+use crate::interpreter::functions::named;
+use crate::interpreter::raised::python_error;
 use crate::payload::{Codec, CrossingError, Encoding, read_usual, write_scalar, write_varint};
 
 thread_local! {
@@ -55,7 +55,7 @@ struct Functions {
 
 /// The functions of this thread's worker are known, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Here;
+pub(crate) struct Here;
 
 impl Drop for Here {
     fn drop(&mut self) {
