@@ -89,7 +89,7 @@ pub use interpreter::{Ended, Interpreter};
 pub use memory::{Board, Mapping, Memory};
 pub use object::{
     Arguments, Body, Borrowed, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner, Pairs,
-    PyResult, Raised, Views,
+    Program, PyResult, Raised, Views,
 };
 pub use panic::{catch, discard};
 pub use process::{

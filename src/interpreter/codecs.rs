@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Views};
 
 use super::functions::named;
-use super::setup::program::BOOTSTRAP;
+use super::setup::programs::BOOTSTRAP;
 use crate::payload::{Codec, Lending, Pickling};
 
 /// Makes codecs of one interpreter. A codec runs Python code while it pickles, and so other threads run meanwhile: each

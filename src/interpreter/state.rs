@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, hosted};
+use owngil_ffi::{Attached, Kept, Loans, Object, Program, PyResult, hosted};
 
 use super::budget::Budget;
 use super::calling::{Callee, pass_call};
@@ -16,7 +16,7 @@ use super::refusals::Refusals;
 use super::refused::Refused;
 use super::setup::host_functions::Here;
 use super::setup::own_directory::OwnDirectory;
-use super::setup::program::{BOOTSTRAP, LOCKS, Program, SIGNALS};
+use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS};
 use super::setup::site;
 use super::setup::streams::Streams;
 use crate::children;

@@ -3,9 +3,11 @@
 mod buffer;
 mod callback;
 mod container;
+mod describe;
 mod exception;
 mod function;
 mod loan;
+mod program;
 mod reference;
 mod scalar;
 
@@ -15,4 +17,5 @@ pub use container::{Inside, Items, Pairs};
 pub use exception::Raised;
 pub use function::Arguments;
 pub use loan::{Lent, Loans};
+pub use program::Program;
 pub use reference::{Borrowed, Kept, Kind, Object, PyResult};

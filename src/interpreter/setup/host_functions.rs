@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use owngil_ffi::{Arguments, Attached, Kept, Object, PyResult, Raised};
 
-use super::program::HOST;
+use super::programs::HOST;
 use crate::error::Result;
 use crate::host::{HostFailure, Responder};
 use crate::interpreter::Interpreter;
