@@ -125,9 +125,13 @@ fn a_function_has_its_name_and_takes_keyword_arguments() {
                 arguments.keywords().next().is_some()
             );
             let positional = arguments.positional().iter();
-            let mut shown: Vec<String> = positional.map(|value| value.text().unwrap()).collect();
+            let mut shown = Vec::new();
+            for value in positional {
+                shown.push(value.to_python_str()?.text()?);
+            }
             for (name, value) in arguments.keywords() {
-                shown.push(format!("{}={}", name.text()?, value.text()?));
+                let value = value.to_python_str()?.text()?;
+                shown.push(format!("{}={value}", name.text()?));
             }
             attached.str(&shown.join(" "))
         });
