@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "bootstrap",
     "children",
     "descriptors",
     "ending",
     "fresh",
+    "host",
     "locks",
     "script",
     "signals",

@@ -32,6 +32,7 @@
 //! - [`Value`], [`Payload`], [`Buffer`], [`keywords`]: for what plain serde types cannot express.
 //! - [`Pool::stats`] and [`Pool::stacks`]: what the workers have done so far, and where they are now. `tracing`
 //!   events report the life of workers (debug) and of each task (trace).
+//! - [`PoolBuilder::host_function`]: Rust functions that Python code calls.
 //! - [`Error`], [`PythonError`]: what goes wrong, with the full Python traceback.
 //! - [`doctor`]: which imports can live in an interpreter with its own GIL, and why not.
 //! - [`use_python`]: whose packages are imported. [`exit`]: how to leave.
@@ -82,6 +83,8 @@ mod runtime;
 
 mod monitor;
 
+mod host;
+
 mod inherited;
 mod interpreter;
 
@@ -107,6 +110,7 @@ mod guide {}
 pub use error::{Error, ExceptionKind, LoadError, LoadErrorKind, PythonError, Result, WorkerLost};
 pub use extensions::Extensions;
 pub use function::Function;
+pub use host::{Caller, HostFunction, Keywords};
 pub use interpreter::Interpreter;
 pub use output::{
     Handover, OUTPUT_LIMIT, Output, OutputPolicy, OutputSink, OutputStream, Speaker, catch_c_output,

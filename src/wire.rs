@@ -419,11 +419,12 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_record_stay_what_they_are() {
-        let golden = [1, 2, 1, b'p', 1, 1, b't', 1, b'r'];
+        let golden = [1, 2, 1, b'p', 1, 1, b't', 1, b'r', 0];
         let failure = Failure::Value {
             path: "p".to_owned(),
             type_name: Some("t".to_owned()),
             reason: "r".to_owned(),
+            traceback: None,
         };
         assert_eq!(encode(&failure).unwrap(), golden);
         assert_eq!(decode::<Failure>(&golden).unwrap(), failure);

@@ -114,6 +114,52 @@ fn a_callback_returns_values_raises_and_survives_a_panic() {
 }
 
 #[test]
+fn a_function_has_its_name_and_takes_keyword_arguments() {
+    let dropped = Arc::new(());
+    let inside = Arc::clone(&dropped);
+    in_interpreter(move |attached| {
+        let shown = attached.function("shown", "a.module", move |attached, arguments| {
+            let _ = &inside;
+            assert_eq!(
+                arguments.has_keywords(),
+                arguments.keywords().next().is_some()
+            );
+            let positional = arguments.positional().iter();
+            let mut shown = Vec::new();
+            for value in positional {
+                shown.push(value.to_python_str()?.text()?);
+            }
+            for (name, value) in arguments.keywords() {
+                let value = value.to_python_str()?.text()?;
+                shown.push(format!("{}={value}", name.text()?));
+            }
+            attached.str(&shown.join(" "))
+        });
+        let globals = attached.dict().unwrap();
+        let name = attached.str("shown").unwrap();
+        globals.insert(&name, &shown.unwrap()).unwrap();
+        for (call, expected) in [
+            ("shown()", ""),
+            ("shown(1, 'a')", "1 a"),
+            ("shown(x=1)", "x=1"),
+            (
+                "shown(1, *[2, 3], y=4, **{'any thing': 5})",
+                "1 2 3 y=4 any thing=5",
+            ),
+            ("shown.__name__ + ' ' + shown.__module__", "shown a.module"),
+            ("shown(*range(300), z=0)[-7:]", "299 z=0"),
+        ] {
+            let value = attached.eval(call, &globals).unwrap();
+            assert_eq!(value.as_str(), Some(expected), "{call}");
+        }
+        let wrong = attached.function("a\0b", "m", |attached, _| Ok(attached.none()));
+        assert!(wrong.unwrap_err().describe().to_string().contains("null"));
+    });
+    #[cfg(not(Py_GIL_DISABLED))]
+    assert_eq!(Arc::strong_count(&dropped), 1);
+}
+
+#[test]
 #[cfg_attr(Py_GIL_DISABLED, ignore = "free-threaded: main does not end")]
 fn a_callback_drops_its_closure_with_the_interpreter_and_runs_on_python_threads() {
     let calls = Arc::new(AtomicUsize::new(0));

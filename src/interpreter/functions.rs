@@ -94,6 +94,11 @@ impl Functions {
         })
     }
 
+    /// The namespace of the bootstrap.
+    pub(super) fn bootstrap(&self) -> &Kept {
+        &self.loaders.namespace
+    }
+
     /// Loads a function again when it is used next.
     pub(super) fn forget(&mut self, function: &Function) {
         self.loaded[function.id()] = Loaded::NotYet;

@@ -7,6 +7,7 @@ mod alone;
 mod budget;
 mod calling;
 mod clock;
+mod codecs;
 mod functions;
 mod gil_yield;
 mod interrupted;
@@ -39,12 +40,13 @@ use crate::tested::List;
 use budget::Budget;
 pub(crate) use budget::MemorySetting;
 use calling::Callee;
+pub(crate) use codecs::codec_of_host;
 use gil_yield::GilSlice;
 pub(crate) use progress::Progress;
 use raised::{python_error, result_error};
 use refusals::Refusals;
 pub(crate) use setup::copies::Copying;
-pub(crate) use state::codec_of_host;
+pub(crate) use setup::host_functions::HostSide;
 use state::{InterpreterState, Making};
 
 /// One interpreter with its own GIL, on the thread that made it.

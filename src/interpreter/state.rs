@@ -3,17 +3,19 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Kept, Loans, Object, Program, PyResult, Views, hosted};
+use owngil_ffi::{Attached, Kept, Loans, Object, Program, PyResult, hosted};
 
 use super::budget::Budget;
 use super::calling::{Callee, pass_call};
 use super::clock::Clock;
+use super::codecs::codec;
 use super::functions::{Functions, named};
 use super::interrupted::{self, Origin};
 use super::progress::Progress;
 use super::refusals::Refusals;
 use super::refused::Refused;
 use super::setup::host;
+use super::setup::host_functions::Here;
 use super::setup::own_directory::OwnDirectory;
 use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS};
 use super::setup::site;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::inherited::Inherited;
 use crate::monitor::{JobMonitor, Ran, Sampling};
 use crate::output::{Capture, Children};
-use crate::payload::{Codec, Lending, Pickling, Reader};
+use crate::payload::{Codec, Reader};
 use crate::task::{Batch, Collecting, Results};
 
 /// The objects that a worker keeps in its interpreter.
@@ -46,6 +48,8 @@ pub(super) struct InterpreterState {
     pub(super) budget: Budget,
     pub(super) sampling: Sampling,
     pub(super) progress: Option<Box<dyn Progress>>,
+    /// The host functions of its pool, where workers share the interpreter.
+    pub(super) host_functions: Option<Here>,
     /// The namespace of `exec` and `eval`.
     pub(super) globals: Kept,
 }
@@ -150,6 +154,7 @@ impl InterpreterState {
             budget: Budget::default(),
             sampling: Sampling::default(),
             progress: None,
+            host_functions: None,
             globals: globals.keep(),
         })
     }
@@ -309,29 +314,6 @@ impl InterpreterState {
             self.collecting.printed(output);
         }
     }
-}
-
-/// A codec by the functions of bootstrap.py; `loans` is for what it may lend.
-fn codec<'a>(
-    attached: Attached<'a>,
-    bootstrap: &Object<'a>,
-    loans: Option<Loans>,
-) -> PyResult<'a, Codec> {
-    let function = |name: &str| named(attached, bootstrap, name);
-    Ok(Codec::new(
-        Pickling::new(attached, &function, loans.clone())?,
-        Lending::new(Views::new(attached)?, loans),
-        function("plain")?.keep(),
-        function("pickle_exception")?.keep(),
-    ))
-}
-
-/// A codec of the main interpreter of a host.
-pub(crate) fn codec_of_host(attached: Attached<'_>) -> PyResult<'_, Codec> {
-    let bootstrap = attached.dict()?;
-    bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
-    BOOTSTRAP.run(attached, &bootstrap)?;
-    codec(attached, &bootstrap, None)
 }
 
 /// Runs a program of owngil's own, and then these functions of it.

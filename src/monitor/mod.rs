@@ -9,6 +9,7 @@
 //! that very job is still there; the worker takes its job away under the same lock, and then takes back
 //! what has not been raised yet. So an interrupt never reaches another job.
 
+mod call;
 mod counters;
 mod early_outcome;
 mod histogram;
@@ -34,6 +35,7 @@ use crate::output::{Capture, Output};
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
 
+pub(crate) use call::RunningCall;
 pub(crate) use counters::{Measured, Ran, Sampling, Stopwatch, Unmeasured, WorkerCounters};
 pub(crate) use histogram::Histogram;
 pub(crate) use load::Load;
@@ -98,7 +100,7 @@ struct MonitorState {
 struct Running {
     function: Function,
     n_calls: u32,
-    /// Its number in another process, if it runs there.
+    /// Its number in another process, if it runs there: 0 until that is known.
     number: u64,
     began: Instant,
     limit: Option<Duration>,
@@ -281,7 +283,7 @@ impl JobMonitor {
         let mut running = Running {
             function: *batch.function(),
             n_calls: batch.len(),
-            number: promise.number(),
+            number: self.remote.get().map_or(promise.number(), |_| 0),
             began,
             limit: batch.limit(),
             load: Load::NotYet,

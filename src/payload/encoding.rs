@@ -11,6 +11,9 @@ use super::buffer::{self, Buffer};
 use super::error::{Crossing, CrossingError};
 use super::format::Reader;
 
+/// How much memory one that is used again keeps.
+const KEPT: usize = 64 << 10;
+
 /// Encoded values, one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Encoding {
@@ -134,6 +137,16 @@ impl Encoding {
         self.bytes.truncate(mark.n_bytes);
         self.buffers.truncate(mark.n_buffers);
         self.n_buffer_bytes = mark.n_buffer_bytes;
+    }
+
+    /// Empties it for the next use, and keeps what memory that may need.
+    pub(crate) fn reset(&mut self) {
+        if self.bytes.capacity() > KEPT {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.buffers.clear();
+        self.n_buffer_bytes = 0;
     }
 
     /// Takes it apart, if it has buffers; else `None`, and it stays.

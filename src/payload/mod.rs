@@ -37,9 +37,10 @@ pub(crate) use encoding::Encoding;
 pub(crate) use format::skip::{skip_call, skip_value};
 pub(crate) use format::{Reader, write_tagged, write_varint};
 pub(crate) use pickle::Pickling;
-pub(crate) use python::Codec;
+pub(crate) use python::{Codec, read_usual, write_scalar};
 pub(crate) use rust::call::encode_call;
 pub(crate) use rust::decode::decode_value;
+pub(crate) use rust::encode::encode_value;
 pub(crate) use zero_copy::Lending;
 
 use std::fmt;
@@ -48,7 +49,6 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 
 use format::{Token, skip};
-use rust::encode::encode_value;
 use rust::handoff;
 
 /// Whether Python unpickles parts of the value that is next, which may import modules.

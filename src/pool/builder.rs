@@ -16,6 +16,7 @@ use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
 use crate::function::Function;
+use crate::host::{ErasedFunction, HostFunction, HostFunctions};
 use crate::inherited::Inherited;
 use crate::interpreter::{Copying, MemorySetting};
 use crate::output::OutputPolicy;
@@ -53,6 +54,7 @@ pub struct PoolBuilder {
     is_lazy: bool,
     takes_variables_later: bool,
     on_move: Option<OnMove>,
+    host_functions: Vec<(String, ErasedFunction)>,
 }
 
 impl Default for PoolBuilder {
@@ -79,6 +81,7 @@ impl Default for PoolBuilder {
             is_lazy: false,
             takes_variables_later: false,
             on_move: None,
+            host_functions: Vec::new(),
         }
     }
 }
@@ -293,6 +296,50 @@ impl PoolBuilder {
         self
     }
 
+    /// Adds a Rust function that the pool's Python code can call as `owngil.host.NAME`.
+    ///
+    /// ```
+    /// use owngil::{Function, Pool};
+    ///
+    /// let price = |id: u64| match id {
+    ///     0 => Err(format!("there is no product {id}")),
+    ///     id => Ok(id as f64 * 1.5),
+    /// };
+    /// let pool = Pool::builder().workers(1).host_function("shop.price", price).build()?;
+    /// let total = Function::source(
+    ///     "from owngil.host import shop\ndef total(ids): return sum(shop.price(id) for id in ids)",
+    ///     "total",
+    /// );
+    /// assert_eq!(pool.call::<f64, _>(&total, vec![1, 2])?, 4.5);
+    /// let failed = pool.call::<f64, _>(&total, vec![0]).unwrap_err();
+    /// assert_eq!(failed.to_string(), "owngil.HostError: there is no product 0");
+    /// # Ok::<(), owngil::Error>(())
+    /// ```
+    ///
+    /// - *Parameters* are positional arguments of any types that implement serde's `Deserialize`, `String` rather than
+    ///   `&str`. The last may be [`Keywords`](crate::Keywords), and the first a [`Caller`](crate::Caller). See
+    ///   [`HostFunction`]. An argument that does not fit is a `TypeError` that names it.
+    /// - *Errors* become `owngil.HostError`, whose `__cause__` is the error's source. So do panics.
+    /// - *The name* has identifiers between its dots. The last one is the function, the others are modules.
+    /// - *Threads:* the function runs on the thread that calls it, with the interpreter detached, so other threads of
+    ///   the interpreter go on. It may run on several threads at once. For code in a worker process it runs in the
+    ///   pool's process, on a thread of its own.
+    /// - *Deadlines and interrupts* cannot end Rust code. The task has its outcome in time, and the exception is raised
+    ///   when the function returns. A function that does not return within the [grace](PoolBuilder::grace) leaves its
+    ///   worker behind. [`Caller::is_cancelled`](crate::Caller::is_cancelled) says when to give up.
+    ///
+    /// The function may use the pool itself, through a handle that it does not own: a pool whose function holds a
+    /// clone of it never ends. A function that waits for a call to its own pool keeps its worker from other calls. If
+    /// all workers wait in that way, they wait until a deadline ends them. Give such calls a pool of their own.
+    pub fn host_function<Signature>(
+        mut self,
+        name: impl Into<String>,
+        function: impl HostFunction<Signature>,
+    ) -> Self {
+        self.host_functions.push((name.into(), function.erase()));
+        self
+    }
+
     /// Starts CPython, if it does not run yet, and the workers. Returns when all workers are ready. A
     /// [`lazy`](PoolBuilder::lazy) pool starts its workers later.
     ///
@@ -310,10 +357,12 @@ impl PoolBuilder {
             _ => Extensions::Strict,
         });
         extensions.check()?;
+        let host_functions = HostFunctions::new(std::mem::take(&mut self.host_functions));
+        let host_functions = host_functions.map_err(Error::config)?;
         let copying = Copying::new(extensions, self.tested.clone());
         self.start_python(n_workers, &copying)?;
         let (is_lazy, on_move) = (self.is_lazy, self.on_move.clone());
-        let settings = self.settings(n_workers, copying)?;
+        let settings = self.settings(n_workers, copying, host_functions)?;
         let pool = match Pool::start(settings.clone(), is_lazy, &on_move) {
             // Where the initializer cannot run, no call can.
             Err(error) if settings.worker.backend == Backend::Auto => {
@@ -381,7 +430,12 @@ impl PoolBuilder {
     }
 
     /// The pool's settings, taken once Python has started, which may have changed what workers inherit.
-    fn settings(self, n_workers: usize, copying: Copying) -> Result<Settings> {
+    fn settings(
+        self,
+        n_workers: usize,
+        copying: Copying,
+        host_functions: HostFunctions,
+    ) -> Result<Settings> {
         let inherited = match self.takes_variables_later {
             true => Inherited::with_variables_later(self.own_directories),
             false => Inherited::now(self.own_directories),
@@ -401,6 +455,7 @@ impl PoolBuilder {
                 keeps_exceptions: self.keeps_exceptions,
                 inherited: Arc::new(inherited),
                 program: self.program,
+                host_functions,
                 grace: self.grace,
             },
             output: self.output,

@@ -12,7 +12,7 @@ use crate::task::{Batch, Job, Slot, Why};
 impl Pool {
     /// A place for the outcome of one call.
     pub(crate) fn slot(&self) -> Arc<Slot> {
-        Arc::new(Slot::new(self.shared.cancel_target, None))
+        Arc::new(Slot::new(self.shared.cancel_target, None, None))
     }
 
     /// Has workers start with the environment variables of this moment, unless there were calls before.

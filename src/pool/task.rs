@@ -188,9 +188,11 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         if self.time_limit.is_some() {
             home.start_watchdog();
         }
-        let slot = Arc::new(Slot::new(home.cancel_target, index));
+        let deadline = self
+            .deadline
+            .and_then(|limit| Instant::now().checked_add(limit));
+        let slot = Arc::new(Slot::new(home.cancel_target, index, deadline));
         let recipient = Recipient::Task(Arc::clone(&slot));
-        let deadline = self.deadline.map(|limit| Instant::now().checked_add(limit));
         Ok(Prepared {
             home,
             worker: self.worker,
@@ -199,7 +201,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
                 recipient,
             ),
             slot,
-            deadline: deadline.flatten(),
+            deadline,
         })
     }
 }

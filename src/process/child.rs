@@ -13,15 +13,17 @@ use owngil_ffi::Runtime;
 
 use super::command;
 use super::frame::{Ended, JobHead, LocationRecord, News, Setup, Shape, Word};
+use super::host_calls;
 use super::life::{Control, Life, ending};
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::role::{ARGUMENT, VERSION};
 use super::turn::{Remains, Turn};
 use super::values::{self, Sent};
 use crate::error::{Error, Result, WorkerLost};
+use crate::host::HostFunctions;
 use crate::inherited::{Directory, Inherited};
 use crate::interpreter::MemorySetting;
-use crate::monitor::{Ran, RemoteWorker};
+use crate::monitor::{JobMonitor, Ran, RemoteWorker};
 use crate::output::{Handover, Output, OutputStream, Readers};
 use crate::runtime;
 use crate::task::{Batch, Results};
@@ -51,6 +53,10 @@ pub(crate) struct Settings<'s> {
     pub(crate) handover: Option<Handover>,
     /// Whether descriptors 1 and 2 of the process carry output of its tasks.
     pub(crate) catches_descriptors: bool,
+    /// What Python code can call there.
+    pub(crate) host_functions: &'s HostFunctions,
+    /// The monitor of the worker.
+    pub(crate) monitor: &'s JobMonitor,
 }
 
 /// A worker process.
@@ -155,10 +161,16 @@ impl Child {
             handover: settings.handover,
             has_pipes: pipes.is_some(),
             umask: settings.inherited.directory.as_ref().map(Directory::umask),
+            host_functions: settings.host_functions.names().to_vec(),
         };
         let mut files = vec![theirs, board];
         if let Some(pipes) = &pipes {
             files.extend(pipes.try_clone()?);
+        }
+        if !settings.host_functions.is_empty() {
+            let (ours, theirs) = link::pair()?;
+            host_calls::answer(ours, settings.host_functions, settings.monitor.weak())?;
+            files.push(theirs);
         }
         life.control().send_setup(&setup, files)?;
         let (writer, reader) = link::both(ours);
@@ -249,8 +261,8 @@ impl Child {
         self.turn.stop(job);
     }
 
-    /// Queues a job for sending.
-    pub(crate) fn put(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
+    /// Queues a job for sending; `first` is the index of its first call.
+    pub(crate) fn put(&mut self, number: u64, first: u64, batch: &Batch) -> io::Result<()> {
         let function = batch.function();
         let id = function.id();
         if self.known.len() <= id {
@@ -272,6 +284,7 @@ impl Child {
             place,
             n_calls: batch.len(),
             limit: batch.limit(),
+            first,
             is_timed: batch.is_timed(),
             arguments: shape,
         };

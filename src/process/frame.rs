@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::function::{Location, Script};
+use crate::host::{HostFailure, RemoteCall};
 use crate::interpreter::MemorySetting;
 use crate::output::Handover;
 use crate::task::{Timing, Why};
@@ -37,6 +38,9 @@ pub(super) struct Setup {
     pub(super) has_pipes: bool,
     /// The umask to restore after each call, together with the working directory; `None` restores neither.
     pub(super) umask: Option<u32>,
+    /// The names of the functions that Python code can call, sorted; with any, the worker receives a connection for
+    /// such calls.
+    pub(super) host_functions: Vec<String>,
 }
 
 /// A request to a worker process, which may arrive while a job runs.
@@ -90,6 +94,8 @@ pub(super) struct JobHead {
     pub(super) n_calls: u32,
     /// How long the call may run. The pool's process sees to that.
     pub(super) limit: Option<Duration>,
+    /// The index of the first call.
+    pub(super) first: u64,
     /// Whether to record when each call runs.
     pub(super) is_timed: bool,
     pub(super) arguments: Shape,
@@ -132,6 +138,25 @@ pub(super) struct Ended {
     pub(super) outputs: Vec<(u32, u64, u64)>,
     pub(super) timings: Vec<TimingRecord>,
     pub(super) values: Shape,
+}
+
+/// A call of a host function, before its arguments.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HostCall {
+    /// Identifies the answer.
+    pub(super) id: u64,
+    /// The function's place among the names.
+    pub(super) function: u32,
+    /// What the worker runs, if it runs anything.
+    pub(super) caller: Option<RemoteCall>,
+    pub(super) arguments: Shape,
+}
+
+/// The answer to such a call, before its value.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HostAnswer {
+    pub(super) id: u64,
+    pub(super) outcome: Result<Shape, HostFailure>,
 }
 
 /// When a call ran: its index, its start in nanoseconds since 1970, and its duration.

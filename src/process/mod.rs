@@ -5,11 +5,12 @@
 //! in plain Python.
 //!
 //! Reading order: `frame` has the messages, `link` carries them, `values` carries encoded values and shared memory, and
-//! `turn` records which job runs. `role` is the worker's side, `child` and `life` the pool's.
+//! `turn` records which job runs. `host_calls` carries calls of host functions. `role` is the worker's side, `child` and `life` the pool's.
 
 mod child;
 mod command;
 mod frame;
+mod host_calls;
 mod life;
 mod link;
 mod role;

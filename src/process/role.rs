@@ -21,6 +21,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use super::frame::{
     Ask, Ended, JobHead, News, Request, Setup, Shape, TimingRecord, Word, path_of, why,
 };
+use super::host_calls::RemoteResponder;
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
@@ -28,7 +29,7 @@ use crate::children;
 use crate::error::{Error, Result};
 use crate::function::{Function, Location};
 use crate::inherited::{Directory, Inherited};
-use crate::interpreter::Interpreter;
+use crate::interpreter::{HostSide, Interpreter};
 use crate::monitor::{Answer, EarlyOutcomes, JobMonitor, Ran};
 use crate::output::{
     Capture, Forward, Output, OutputPolicy, OutputStream, Readers, catch_c_output,
@@ -111,6 +112,8 @@ struct Role {
     diary: Option<Diary>,
     /// The reading ends of the pipes behind descriptors 1 and 2.
     readers: Option<Readers>,
+    /// The connection for calls of host functions.
+    host: Option<OwnedFd>,
     jobs: Reader,
     news: Arc<Mutex<Writer>>,
     words: Arc<Mutex<Writer>>,
@@ -138,6 +141,10 @@ impl Role {
             true => Some(take_readers(&mut asked, until)?),
             false => None,
         };
+        let host = match setup.host_functions.is_empty() {
+            true => None,
+            false => Some(take_another_file(&mut asked, until)?),
+        };
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let parent = getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
         if parent as u32 != setup.parent {
@@ -149,6 +156,7 @@ impl Role {
             turn,
             diary,
             readers,
+            host,
             jobs,
             news: Arc::new(Mutex::new(news)),
             words: Arc::new(Mutex::new(words)),
@@ -242,7 +250,11 @@ impl Role {
         Ok(runtime)
     }
 
-    fn interpreter(&self, thread: &MainThread, monitor: &JobMonitor) -> Result<Interpreter> {
+    fn interpreter(
+        &mut self,
+        thread: &MainThread,
+        monitor: &Arc<JobMonitor>,
+    ) -> Result<Interpreter> {
         let inherited = Inherited::now(self.setup.umask.is_some());
         let inherited = inherited.map_err(|error| Error::config(error.to_string()))?;
         let memory = self.setup.memory();
@@ -253,6 +265,16 @@ impl Role {
         }
         if self.setup.keeps_exceptions {
             interpreter.keep_exceptions();
+        }
+        if let Some(host) = self.host.take() {
+            let responder = RemoteResponder::new(host, monitor);
+            let responder = responder.map_err(|error| Error::config(error.to_string()))?;
+            interpreter.set_host_functions(HostSide {
+                names: Arc::new(self.setup.host_functions.clone()),
+                responder: Arc::new(responder),
+                without_worker: None,
+                is_plain: self.setup.is_plain,
+            })?;
         }
         let capture = Arc::clone(monitor.capture());
         interpreter.stand_alone(move || {
@@ -364,7 +386,11 @@ impl Runner {
             let cancelled = (head.n_calls > 1).then(Arc::default);
             let batch = Batch::of_encoded(function, calls, head.n_calls, cancelled);
             let batch = batch.with_limit(head.limit).timed(head.is_timed);
-            return Ok(Some(Job::new(batch, Recipient::Elsewhere(head.number))));
+            let recipient = Recipient::Elsewhere {
+                number: head.number,
+                first: head.first,
+            };
+            return Ok(Some(Job::new(batch, recipient)));
         }
         Ok(None)
     }
@@ -405,13 +431,16 @@ fn tell(news: &Mutex<Writer>, promise: &Promise, results: &Results, ran: Ran) ->
 
 /// The reading ends of the pipes that this process's output goes into.
 fn take_readers(asked: &mut Reader, until: Instant) -> io::Result<Readers> {
-    let mut end = || -> io::Result<OwnedFd> {
-        asked
-            .take_by::<Shape>(until)?
-            .ok_or_else(|| malformed("the connection has ended"))?;
-        asked.take_file()
-    };
-    Readers::of_descriptors(end()?, end()?)
+    let stdout = take_another_file(asked, until)?;
+    Readers::of_descriptors(stdout, take_another_file(asked, until)?)
+}
+
+/// A file that comes with an empty frame.
+fn take_another_file(asked: &mut Reader, until: Instant) -> io::Result<OwnedFd> {
+    asked
+        .take_by::<Shape>(until)?
+        .ok_or_else(|| malformed("the connection has ended"))?;
+    asked.take_file()
 }
 
 /// Sends the output of tasks to the pool's process, which passes it on.

@@ -229,8 +229,9 @@ pub(crate) enum Recipient {
     Task(Arc<Slot>),
     /// A collector of several batches, which knows each by the index of its first call.
     Collector(u64, Collector),
-    /// Another process, which knows the job by that number. The thread that keeps the promise reports to it.
-    Elsewhere(u64),
+    /// Another process, which knows the job by that number, and the index of its first call. The thread that keeps the
+    /// promise reports to it.
+    Elsewhere { number: u64, first: u64 },
     /// A recipient that gets these results, and then those of the job.
     After(Box<(Results, Promise)>),
 }
@@ -296,7 +297,17 @@ impl Promise {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.index(),
             Some(Recipient::After(first)) => first.1.index(),
+            Some(Recipient::Elsewhere { first, .. }) => *first,
             _ => self.number(),
+        }
+    }
+
+    /// When the outcome must be there. A batch of a map has no deadline of its own.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.recipient {
+            Some(Recipient::Task(slot)) => slot.deadline(),
+            Some(Recipient::After(first)) => first.1.deadline(),
+            _ => None,
         }
     }
 
@@ -305,7 +316,7 @@ impl Promise {
     pub(crate) fn number(&self) -> u64 {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),
-            Some(Recipient::Collector(number, _) | Recipient::Elsewhere(number)) => *number,
+            Some(Recipient::Collector(number, _) | Recipient::Elsewhere { number, .. }) => *number,
             Some(Recipient::After(first)) => first.1.number(),
             None => 0,
         }
@@ -358,7 +369,7 @@ impl Promise {
                 let (first, promise) = *first;
                 promise.keep(first.followed_by(results))
             }
-            Some(Recipient::Elsewhere(_)) | None => true,
+            Some(Recipient::Elsewhere { .. }) | None => true,
         }
     }
 }

@@ -21,13 +21,20 @@ pub(crate) struct Slot {
     cancel_target: CancelTargetId,
     /// By which a sink of output knows the call, where that was given.
     index: Option<u64>,
+    /// When the outcome must be there.
+    deadline: Option<Instant>,
 }
 
 impl Slot {
-    pub(crate) fn new(cancel_target: CancelTargetId, index: Option<u64>) -> Slot {
+    pub(crate) fn new(
+        cancel_target: CancelTargetId,
+        index: Option<u64>,
+        deadline: Option<Instant>,
+    ) -> Slot {
         Slot {
             cancel_target,
             index,
+            deadline,
             ..Slot::default()
         }
     }
@@ -40,6 +47,11 @@ impl Slot {
     /// By which a sink of output knows the call.
     pub(crate) fn index(&self) -> u64 {
         self.index.unwrap_or_else(|| self.number())
+    }
+
+    /// When the outcome must be there.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Who can end the call.

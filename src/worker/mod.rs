@@ -13,15 +13,16 @@ use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use owngil_ffi::Runtime;
 
 use crate::error::{Error, Result};
+use crate::host::{CallerPlace, HostFunctions, LocalResponder, Responder};
 use crate::inherited::Inherited;
-use crate::interpreter::{Copying, MemorySetting};
+use crate::interpreter::{Copying, HostSide, MemorySetting};
 use crate::monitor::JobMonitor;
 use crate::task::Job;
 
@@ -166,6 +167,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) inherited: Arc<Inherited>,
     /// The program that worker processes run; this one by default.
     pub(crate) program: Option<PathBuf>,
+    /// What Python code can call here.
+    pub(crate) host_functions: HostFunctions,
     /// How long a worker process may take to end by itself.
     pub(crate) grace: Duration,
 }
@@ -192,12 +195,33 @@ pub(crate) fn start(
     if settings.keeps_exceptions {
         worker.interpreter.keep_exceptions();
     }
+    if !settings.host_functions.is_empty() {
+        let side = host_side(settings, &worker.monitor);
+        worker.interpreter.set_host_functions(side)?;
+    }
     let (orders, thread) = (orders.clone(), std::thread::current());
     worker.interpreter.loans().on_return(move || {
         let _ = orders.send(Order::TakeBack);
         thread.unpark();
     });
     Ok(Box::new(worker))
+}
+
+/// The host functions of a worker that runs in this process.
+fn host_side(settings: &WorkerSettings, monitor: &JobMonitor) -> HostSide {
+    let functions = &settings.host_functions;
+    let responder = |monitor| -> Arc<dyn Responder> {
+        let (functions, remote) = (functions.clone(), None);
+        let caller = CallerPlace { monitor, remote };
+        Arc::new(LocalResponder { functions, caller })
+    };
+    let is_shared = settings.backend == Backend::Thread;
+    HostSide {
+        names: Arc::clone(functions.names()),
+        responder: responder(monitor.weak()),
+        without_worker: is_shared.then(|| responder(Weak::new())),
+        is_plain: settings.is_plain,
+    }
 }
 
 /// What a pool tells one of its workers.

@@ -46,6 +46,8 @@ pub(super) fn start(monitor: Arc<JobMonitor>, settings: &WorkerSettings) -> Resu
         inherited: &settings.inherited,
         handover: monitor.capture().handover(),
         catches_descriptors: monitor.capture().catches_descriptors(),
+        host_functions: &settings.host_functions,
+        monitor: &monitor,
     })?;
     monitor.set_remote(child.remote());
     tracing::debug!(
@@ -94,6 +96,8 @@ enum ProcessState {
 #[derive(Debug)]
 struct Sent {
     number: u64,
+    /// The index of its first call.
+    first: u64,
     batch: Batch,
     /// `None` for the first job, whose promise the monitor holds.
     promise: Option<Promise>,
@@ -163,6 +167,7 @@ impl ProcessWorker {
         let number = self.n_sent;
         let mut sent = Sent {
             number,
+            first: promise.index().wrapping_add(batch.n_skipped().into()),
             batch,
             promise: Some(promise),
             is_own,
@@ -170,7 +175,7 @@ impl ProcessWorker {
         if self.window.is_empty() && !self.begin_unsent(&mut sent, due) {
             return Ok(());
         }
-        let put = self.child.put(number, &sent.batch);
+        let put = self.child.put(number, sent.first, &sent.batch);
         self.window.push_back(sent);
         put
     }
@@ -344,7 +349,7 @@ impl ProcessWorker {
                     promise,
                 })),
                 None => {
-                    self.child.put(sent.number, &sent.batch)?;
+                    self.child.put(sent.number, sent.first, &sent.batch)?;
                     kept.push_back(sent);
                 }
             }

@@ -39,7 +39,7 @@ const FLOORS: [&[&str]; 8] = [
         "tested",
         "runtime",
     ],
-    &["monitor"],
+    &["host", "monitor"],
     &["interpreter"],
     &["doctor", "process"],
     &["worker"],

@@ -18,17 +18,30 @@ use crate::thread::{Attached, Entered};
 pub type Body =
     dyn for<'a> Fn(Attached<'a>, &[Borrowed<'a>]) -> Result<Object<'a>, Raised<'a>> + Send + Sync;
 
-/// What a callback's capsule holds.
+/// A closure that a capsule of one interpreter holds, and frees when it goes.
 ///
 /// # Invariant
 ///
-/// One capsule of interpreter `interpreter` points at it, and frees it when it goes.
+/// The capsules under the name `CAPSULE` hold closures of this type alone.
+pub(super) trait Closure {
+    const CAPSULE: &'static CStr;
+
+    /// The interpreter of the capsule.
+    fn interpreter(&self) -> i64;
+}
+
 struct Callback {
     interpreter: i64,
     body: Box<Body>,
 }
 
-const CAPSULE: &CStr = c"owngil.callback";
+impl Closure for Callback {
+    const CAPSULE: &'static CStr = c"owngil.callback";
+
+    fn interpreter(&self) -> i64 {
+        self.interpreter
+    }
+}
 
 /// The definition that all callbacks share: their closures differ, not their C signature.
 struct Definition(raw::PyMethodDef);
@@ -65,18 +78,7 @@ impl<'a> Attached<'a> {
             interpreter: self.id(),
             body: Box::new(body),
         });
-        let data = Box::into_raw(callback).cast::<c_void>();
-        // SAFETY: attached; `data` is not null, the name is static.
-        let capsule = unsafe { raw::PyCapsule_New(data, CAPSULE.as_ptr(), Some(destroy)) };
-        // SAFETY: attached; the call returned a new reference, or null with an exception.
-        let capsule: Object<'a> = match unsafe { Object::from_new(capsule) } {
-            Ok(capsule) => capsule,
-            Err(raised) => {
-                // SAFETY: no capsule was made, so the box is still ours alone.
-                drop(unsafe { Box::from_raw(data.cast::<Callback>()) });
-                return Err(raised);
-            }
-        };
+        let capsule = capsule(self, callback)?;
         let definition = (&raw const DEFINITION.0).cast_mut();
         // SAFETY: attached; the definition is static and only read; the function refers to the
         // capsule for as long as it lives.
@@ -93,31 +95,76 @@ unsafe extern "C" fn trampoline(
     arguments: *mut *mut raw::PyObject,
     length: raw::Py_ssize_t,
 ) -> *mut raw::PyObject {
+    // SAFETY: METH_FASTCALL gives `length` object pointers, kept alive by the caller for the length of the call.
+    let arguments = unsafe { borrowed(arguments, length as usize) };
     // SAFETY: CPython calls this attached; `capsule` is the function's `self`, made by `callback`.
-    let data = unsafe { raw::PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()) };
+    unsafe {
+        run(capsule, |callback: &Callback, attached| {
+            (callback.body)(attached, arguments)
+        })
+    }
+}
+
+/// A capsule that owns a closure of the interpreter that this thread is attached to.
+pub(super) fn capsule<C: Closure>(_: Attached<'_>, closure: Box<C>) -> PyResult<'_, Object<'_>> {
+    let data = Box::into_raw(closure).cast::<c_void>();
+    // SAFETY: attached; `data` is not null, the name is static.
+    let capsule = unsafe { raw::PyCapsule_New(data, C::CAPSULE.as_ptr(), Some(destroy::<C>)) };
+    // SAFETY: attached; the call returned a new reference, or null with an exception.
+    let capsule = unsafe { Object::from_new(capsule) };
+    capsule.inspect_err(|_| {
+        // SAFETY: no capsule was made, so the box is still ours alone.
+        drop(unsafe { Box::from_raw(data.cast::<C>()) });
+    })
+}
+
+/// The arguments of a call, as CPython passes them.
+///
+/// # Safety
+///
+/// There are so many object pointers, which are alive and attached to for `'c`.
+#[inline]
+pub(super) unsafe fn borrowed<'c>(
+    arguments: *const *mut raw::PyObject,
+    length: usize,
+) -> &'c [Borrowed<'c>] {
+    if length == 0 {
+        return &[];
+    }
+    // SAFETY: by this function's contract; `Borrowed` is a transparent wrapper of the pointer.
+    unsafe { std::slice::from_raw_parts(arguments.cast(), length) }
+}
+
+/// Runs a closure for a call from Python: a new reference, or null with an exception.
+///
+/// # Safety
+///
+/// CPython calls the function that has this capsule, made by [`capsule`] for a `C`, as its `self`: this thread is
+/// attached, and the function keeps the capsule alive.
+#[inline]
+pub(super) unsafe fn run<'c, C: Closure + 'c>(
+    capsule: *mut raw::PyObject,
+    body: impl FnOnce(&'c C, Attached<'c>) -> Result<Object<'c>, Raised<'c>>,
+) -> *mut raw::PyObject {
+    // SAFETY: attached, and the capsule is alive, by this function's contract.
+    let data = unsafe { raw::PyCapsule_GetPointer(capsule, C::CAPSULE.as_ptr()) };
     if data.is_null() {
         return ptr::null_mut();
     }
-    // SAFETY: the capsule holds a `Callback` under this name, and lives as long as the function,
-    // which CPython keeps alive during the call.
-    let callback = unsafe { &*data.cast::<Callback>() };
-    let arguments: &[Borrowed<'_>] = if length == 0 {
-        &[]
-    } else {
-        // SAFETY: METH_FASTCALL gives `length` object pointers, kept alive by the caller for the
-        // length of the call; `Borrowed` is a transparent wrapper of the pointer.
-        unsafe { std::slice::from_raw_parts(arguments.cast(), length as usize) }
-    };
-    let _entered = Entered::new(callback.interpreter);
+    // SAFETY: the capsule holds a `C` under this name, and lives as long as the function, which
+    // CPython keeps alive during the call.
+    let closure = unsafe { &*data.cast::<C>() };
+    let interpreter = closure.interpreter();
+    let _entered = Entered::new(interpreter);
     // SAFETY: CPython calls this attached, to the interpreter that the function was made in: no
     // object of it exists elsewhere. The attachment lasts until we return.
-    let attached = unsafe { Attached::assume(callback.interpreter) };
-    let result = catch_unwind(AssertUnwindSafe(|| (callback.body)(attached, arguments)))
-        .unwrap_or_else(|panic| {
-            let raised = panic_error(attached, &*panic);
-            discard(panic);
-            Err(raised)
-        });
+    let attached = unsafe { Attached::assume(interpreter) };
+    let result = catch_unwind(AssertUnwindSafe(|| body(closure, attached)));
+    let result = result.unwrap_or_else(|panic| {
+        let raised = panic_error(attached, &*panic);
+        discard(panic);
+        Err(raised)
+    });
     match result {
         Ok(value) => value.into_ptr(),
         Err(raised) => {
@@ -137,17 +184,17 @@ fn panic_error<'a>(attached: Attached<'a>, panic: &(dyn Any + Send)) -> Raised<'
     attached.raise_runtime_error(&message)
 }
 
-/// What CPython calls when the last reference to a callback's capsule is gone.
-unsafe extern "C" fn destroy(capsule: *mut raw::PyObject) {
+/// What CPython calls when the last reference to a closure's capsule is gone.
+unsafe extern "C" fn destroy<C: Closure>(capsule: *mut raw::PyObject) {
     // SAFETY: CPython calls this attached, with the capsule that is going away.
-    let data = unsafe { raw::PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()) };
+    let data = unsafe { raw::PyCapsule_GetPointer(capsule, C::CAPSULE.as_ptr()) };
     if data.is_null() {
         return;
     }
-    // SAFETY: `callback` put the box there, and this destructor runs once.
-    let callback = unsafe { Box::from_raw(data.cast::<Callback>()) };
+    // SAFETY: `capsule` put the box there, and this destructor runs once.
+    let closure = unsafe { Box::from_raw(data.cast::<C>()) };
     // Attached, also where the interpreter is ending: what the closure drops must not attach.
-    let _entered = Entered::new(callback.interpreter);
+    let _entered = Entered::new(closure.interpreter());
     // A closure's own Drop may panic; that must not reach C either.
-    catch(|| drop(callback));
+    catch(|| drop(closure));
 }

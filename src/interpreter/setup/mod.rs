@@ -2,6 +2,7 @@
 
 pub(super) mod copies;
 pub(super) mod host;
+pub(super) mod host_functions;
 pub(super) mod own_directory;
 pub(super) mod programs;
 pub(super) mod site;

@@ -22,6 +22,9 @@ pub(crate) static STREAMS: Program = program!("streams");
 /// Runs in each interpreter whose tasks' output is caught.
 pub(crate) static CHILDREN: Program = program!("children");
 
+/// Runs in each interpreter whose pool has host functions.
+pub(crate) static HOST: Program = program!("host");
+
 /// Runs in each interpreter that shares its process with others.
 pub(crate) static LOCKS: Program = program!("locks");
 

@@ -241,6 +241,13 @@ impl Capture {
         }
     }
 
+    /// The index of the running call.
+    pub(crate) fn call_index(&self) -> Option<u64> {
+        let first = self.running.first.load(Ordering::Relaxed);
+        let call = self.running.call.load(Ordering::Relaxed);
+        (first != Running::NO_CALL).then(|| first + u64::from(call))
+    }
+
     /// Ends the job: later output belongs to no call.
     #[inline]
     pub(crate) fn end_job(&self) {
@@ -462,11 +469,9 @@ impl Capture {
     }
 
     fn speaker(&self) -> Speaker {
-        let first = self.running.first.load(Ordering::Relaxed);
-        let call = self.running.call.load(Ordering::Relaxed);
         Speaker {
             worker: self.worker,
-            index: (first != Running::NO_CALL).then(|| first + u64::from(call)),
+            index: self.call_index(),
         }
     }
 

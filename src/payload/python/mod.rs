@@ -12,3 +12,4 @@ mod raised;
 mod scalar;
 
 pub(crate) use codec::Codec;
+pub(crate) use scalar::{read_usual, write_scalar};

@@ -9,7 +9,7 @@ use crate::payload::zero_copy::LENT_FROM;
 
 /// Makes the int, str, float, bool or None that is next; `None`, with nothing read, for all else.
 #[inline]
-pub(super) fn read_usual<'a>(
+pub(crate) fn read_usual<'a>(
     attached: Attached<'a>,
     reader: &mut Reader<'_>,
 ) -> Result<Option<Object<'a>>, CrossingError> {
@@ -49,7 +49,7 @@ pub(super) fn made<'a>(object: PyResult<'a, Object<'a>>) -> Result<Object<'a>, C
 
 /// Writes what needs no walk; `false` for containers, leaves, and what does not fit the short forms.
 #[inline]
-pub(super) fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
+pub(crate) fn write_scalar(object: &Object<'_>, out: &mut Vec<u8>) -> bool {
     match object.kind() {
         Kind::None => format::write_none(out),
         Kind::Bool => format::write_bool(out, object.is_true_constant()),

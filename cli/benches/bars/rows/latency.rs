@@ -1,6 +1,6 @@
 //! Latency: how long one call takes, there and back, when the next one waits for it.
 
-use owngil::Function;
+use owngil::{Backend, Function, Pool};
 use serde_json::json;
 
 use crate::Result;
@@ -50,5 +50,45 @@ pub(crate) fn call(setting: &Setting) -> Result<Vec<Line>> {
     held.enter(&mut line);
     let ratio = held.ratio(OURS, BARE);
     line.at_most(1.5, "the bare hand-over and call", ratio, Unit::Times);
+    Ok(vec![line])
+}
+
+/// Makes calls in a row: to a host function, or to a Python function that does the same.
+const FROM_PYTHON: &str = "
+import time
+from owngil.host import same
+def bare(number): return number
+def f(is_host, n):
+    call = same if is_host else bare
+    start = time.perf_counter()
+    for number in range(n): call(number)
+    return (time.perf_counter() - start) / n
+";
+
+/// `host`, a call from Python to a Rust function, against one to a Python function.
+pub(crate) fn host(setting: &Setting) -> Result<Vec<Line>> {
+    const OURS: &str = "host function";
+    const BARE: &str = "Python function";
+    const REMOTE: &str = "from a worker process";
+    let n = setting.pick(1_000_000, 300_000);
+    let builder = |backend| {
+        let same = |number: u64| -> owngil::Result<u64> { Ok(number) };
+        let builder = Pool::builder().workers(1).backend(backend);
+        builder.host_function("same", same).build()
+    };
+    let (pool, processes) = (builder(Backend::Interpreter)?, builder(Backend::Process)?);
+    let f = Function::source(FROM_PYTHON, "f");
+    let mut contest = Contest::new();
+    contest.add(Role::Limit, BARE, || Ok(pool.call(&f, (false, n))?));
+    contest.add(Role::Ours, OURS, || Ok(pool.call(&f, (true, n))?));
+    contest.add(Role::Ours, REMOTE, || {
+        Ok(processes.call(&f, (true, n / 100))?)
+    });
+    let held = contest.hold(setting, setting.pick(11, 5));
+    let title = "call of a host function, u64 to u64";
+    let mut line = Line::new("host", title, Unit::Seconds);
+    held.enter(&mut line);
+    let ratio = held.ratio(OURS, BARE);
+    line.at_most(3.0, "the call of a Python function", ratio, Unit::Times);
     Ok(vec![line])
 }

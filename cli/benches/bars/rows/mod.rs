@@ -44,6 +44,11 @@ pub(crate) const ROWS: &[Row] = &[
         run: latency::call,
     },
     Row {
+        id: "host",
+        title: "calls of host functions",
+        run: latency::host,
+    },
+    Row {
         id: "tasks",
         title: "map over tasks of all lengths",
         run: tasks::lines,
