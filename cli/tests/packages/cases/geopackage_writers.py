@@ -1,33 +1,34 @@
-"""Many writers that append to one GeoPackage, an SQLite file, by a library that brings an SQLite of its own."""
+"""Many writers that append to one GeoPackage, an SQLite file, by a package that brings an SQLite of its own."""
 
 import time
 
-NEEDS = ["pyogrio", "geopandas", "shapely", "pandas"]
-OPTIONS = [[], ["--extensions", "private"]]
+NEEDS = ["fiona"]
 INPUTS = range(40)
 
 
-def append(n, is_first=False):
-    import geopandas
-    import pyogrio
-    import shapely
+def append(n, mode="a"):
+    import fiona
 
-    points = [shapely.Point(n, i) for i in range(5)]
-    frame = geopandas.GeoDataFrame({"n": [n] * 5}, geometry=points, crs=4326)
-    pyogrio.write_dataframe(frame, "shared.gpkg", layer="points", append=not is_first)
+    schema = {"geometry": "Point", "properties": {"n": "int"}}
+    points = [
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": (n, i)}, "properties": {"n": n}}
+        for i in range(5)
+    ]
+    with fiona.open("shared.gpkg", mode, driver="GPKG", layer="points", schema=schema, crs="EPSG:4326") as file:
+        file.writerecords(points)
 
 
 def prepare():
-    append(-1, is_first=True)
+    append(-1, mode="w")
 
 
 def f(x):
-    for _ in range(200):
+    for _ in range(400):
         try:
             return append(int(x))
         except Exception as error:
             # Another one holds it.
-            if "lock" not in str(error) and "transaction" not in str(error):
+            if "lock" not in str(error):
                 raise
             time.sleep(0.05)
     raise RuntimeError("another one always holds it")
