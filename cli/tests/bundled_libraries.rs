@@ -312,7 +312,11 @@ fn a_singleton_is_one_for_an_extension_and_its_library() {
     let text = format!("{SINGLETON} long own_count(void) {{ return ++singleton; }}");
     std::fs::write(&own, text).unwrap();
     let both = [library.as_str(), BESIDE];
-    bench.extension("of_extension", "own_count", &[&[own.as_str()], &both[..]].concat());
+    bench.extension(
+        "of_extension",
+        "own_count",
+        &[&[own.as_str()], &both[..]].concat(),
+    );
     bench.extension("of_library", "library_count", &both);
     let found = bench.interleaved("of_extension", "of_library");
     assert!(found.iter().all(|found| *found == Ok(2 * N)), "{found:?}");
@@ -403,7 +407,10 @@ fn a_library_that_needs_its_extension_is_refused() {
     let arguments = [&*library, BESIDE, "-DOWN=own_count"];
     bench.extension("needed_back", "library_count", &arguments);
     let error = bench.refused("needed_back");
-    assert!(error.message().contains("undefined symbol: own_count"), "{error}");
+    assert!(
+        error.message().contains("undefined symbol: own_count"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -221,7 +221,10 @@ extern "C" fn release(given: c_int) {
 
 /// What `Py_AddPendingCall` is for all copies. CPython would make the call in the main interpreter, with objects of
 /// another; a queue that is full is the one failure which callers expect.
-extern "C" fn add_pending_call(_: Option<extern "C" fn(*mut c_void) -> c_int>, _: *mut c_void) -> c_int {
+extern "C" fn add_pending_call(
+    _: Option<extern "C" fn(*mut c_void) -> c_int>,
+    _: *mut c_void,
+) -> c_int {
     -1
 }
 
