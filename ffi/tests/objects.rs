@@ -2,7 +2,7 @@
 
 mod support;
 
-use owngil_ffi::{Attached, Exception, ExceptionKind, Inside, Kind, Object};
+use owngil_ffi::{Attached, Exception, ExceptionKind, Frame, Inside, Kind, Object, Program};
 use support::{eval, in_interpreter};
 
 #[test]
@@ -151,6 +151,35 @@ fn raised(attached: Attached<'_>, source: &str) -> Exception {
         .exec(source, "task.py", &globals)
         .unwrap_err()
         .describe()
+}
+
+#[test]
+fn a_program_runs_in_each_interpreter() {
+    static PLAIN: Program = Program::new(
+        "<a program>",
+        "value = 'abc'[1:]\ndef f(): raise ValueError(value)",
+    );
+    // A .pyc file of another Python is passed over.
+    static FOREIGN: Program =
+        Program::compiled("<a program>", "value = 7", b"\0\0\0\0and so on....");
+    static WRONG: Program = Program::new("<a program>", "value =");
+    for _ in 0..3 {
+        in_interpreter(|attached| {
+            let globals = attached.dict().unwrap();
+            PLAIN.run(attached, &globals).unwrap();
+            let function = globals.lookup(&attached.str("f").unwrap()).unwrap();
+            let raised = function.unwrap().call(&[]).unwrap_err().describe();
+            assert_eq!(raised.to_string(), "ValueError: bc");
+            assert_eq!(raised.frames, [Frame::new("<a program>", 2, "f")]);
+            FOREIGN.run(attached, &globals).unwrap();
+            let value = globals.lookup(&attached.str("value").unwrap()).unwrap();
+            assert_eq!(value.unwrap().as_i64(), Some(7));
+            let wrong = WRONG.run(attached, &globals).unwrap_err();
+            assert_eq!(wrong.kind(), ExceptionKind::SyntaxError);
+            let no_dict = PLAIN.run(attached, &attached.none()).unwrap_err();
+            assert!(no_dict.describe().to_string().starts_with("TypeError"));
+        });
+    }
 }
 
 #[test]

@@ -352,11 +352,6 @@ def child_main() -> NoReturn:
     raise SystemError("this is for processes that owngil starts by itself")
 
 
-def stop_all() -> int:
-    """Terminates all pools of the process, and returns how many interpreters are left behind. For its end."""
-    return _owngil.stop_all()
-
-
 # What a process of this package runs. The package is found where it is, and other packages before it.
 _CHILD = "import sys; sys.path.append({!r}); from owngil._native import child_main; child_main()"
 

@@ -36,9 +36,6 @@ def worker_main() -> None:
 def trial_main(words: list[bytes], /) -> None:
     """Does a trial of the doctor's, and does not return."""
 
-def stop_all() -> int:
-    """Ends all pools; how many interpreters are left behind."""
-
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...

@@ -39,7 +39,7 @@ impl Backlog {
     /// Where the pool takes no more calls.
     pub(super) fn give(
         self: &Arc<Backlog>,
-        pool: &Arc<Pool>,
+        pool: &Pool,
         function: Function,
         job: Job,
     ) -> Result<()> {
@@ -49,7 +49,7 @@ impl Backlog {
                 return Ok(());
             };
             state.jobs.push_back((function, refused));
-            let (backlog, pool) = (Arc::clone(self), Arc::clone(pool));
+            let (backlog, pool) = (Arc::clone(self), pool.clone());
             let thread = thread::Builder::new().name("owngil-backlog".to_owned());
             let started = thread.spawn(move || backlog.serve(&pool));
             return match started {

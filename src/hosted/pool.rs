@@ -24,7 +24,7 @@ use crate::task::{Batch, Job, Recipient};
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct HostPool {
-    pub(super) pool: Arc<Pool>,
+    pub(super) pool: Pool,
     calls: Arc<Calls>,
     /// What a wait on Python's main thread sleeps at.
     pub(super) bell: Arc<Bell>,
@@ -55,7 +55,7 @@ fn open<'a>(attached: Attached<'a>, arguments: &[Borrowed<'a>]) -> PyResult<'a, 
     let bell = Bell::new().map_err(|error| attached.raise_os_error(&error.to_string()))?;
     let bell = Arc::new(bell);
     let pool = Arc::new(HostPool {
-        pool: Arc::new(pool),
+        pool,
         calls: Arc::new(Calls::new(Arc::clone(&bell))),
         bell,
         backlog: Arc::default(),
@@ -158,7 +158,7 @@ impl Drop for CountedMap {
 impl Drop for HostPool {
     /// Without waiting: the thread may be attached.
     fn drop(&mut self) {
-        let pool = Arc::clone(&self.pool);
+        let pool = self.pool.clone();
         if !self.is_of_this_process() {
             // Its threads are not here.
             std::mem::forget(pool);

@@ -30,11 +30,6 @@ pub(super) fn populate<'a>(attached: Attached<'a>, module: &Object<'a>) -> PyRes
     add(attached, module, "set_worker_argv", set_worker_argv)?;
     add(attached, module, "worker_main", worker_main)?;
     add(attached, module, "trial_main", trial_main)?;
-    add(attached, module, "stop_all", |attached, _| {
-        stop_all(attached)?;
-        let n_left = attached.detach(hosted::n_interpreters);
-        attached.int(n_left as i64)
-    })?;
     add(attached, module, "end_process", end_process)?;
     add(attached, module, "before_fork", |attached, _| {
         attached.detach(hosted::hide_before_fork);

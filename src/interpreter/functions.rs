@@ -9,7 +9,7 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
-use super::setup::program::{DESCRIPTORS, ENDING, FRESH, SCRIPT};
+use super::setup::programs::{DESCRIPTORS, ENDING, FRESH, SCRIPT};
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
 

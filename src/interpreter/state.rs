@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Views, hosted};
+use owngil_ffi::{Attached, Kept, Loans, Object, Program, PyResult, Views, hosted};
 
 use super::budget::Budget;
 use super::calling::{Callee, pass_call};
@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::refusals::Refusals;
 use super::refused::Refused;
 use super::setup::own_directory::OwnDirectory;
-use super::setup::program::{BOOTSTRAP, LOCKS, Program, SIGNALS};
+use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS};
 use super::setup::site;
 use super::setup::streams::Streams;
 use crate::children;

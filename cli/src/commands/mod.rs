@@ -21,6 +21,7 @@ use crate::options::args::{Args, Command, ScriptArg};
 use crate::options::config::Config;
 use crate::options::plan::{CallsPlan, RunPlan};
 use crate::options::suggest::nearest;
+use crate::options::unknown::hint_for;
 use crate::output::Values;
 use crate::python::choice::{Asked, Choice};
 use crate::session::Session;
@@ -48,7 +49,7 @@ fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
     let refused = |error: clap::Error| {
         // Help and version are no errors, and go to standard output.
         let _ = error.print();
-        if let Some(hint) = guessed(&error) {
+        if let Some(hint) = hint_for(&error) {
             let _ = writeln!(io::stderr(), "\nhint: {hint}");
         }
         match error.use_stderr() {
@@ -75,53 +76,6 @@ fn read(mut words: Vec<OsString>) -> Result<Result<Args, Exit>, Fatal> {
         process.project.python = defaults.python;
     }
     Ok(Ok(args))
-}
-
-/// What other tools' options are here.
-const GUESSED: [(&[&str], &str); 6] = [
-    (
-        &[
-            "--workers",
-            "--max-workers",
-            "--processes",
-            "--threads",
-            "--max-procs",
-            "-P",
-        ],
-        "-j N is the number of workers",
-    ),
-    (
-        &["-n", "--max-args", "-L", "-N"],
-        "each input is one call; --chunk N sends N to a worker at a time",
-    ),
-    (
-        &["--bar", "--eta"],
-        "progress is shown on a terminal by itself; --progress json writes it as JSON",
-    ),
-    (
-        &["--ordered", "--sorted"],
-        "-k keeps results in the order of the inputs",
-    ),
-    (
-        &["--fail-fast", "--exitfirst", "--max-fail"],
-        "--halt now,fail=1 ends the run with the first failure",
-    ),
-    (
-        &["--colsep", "--sep", "-C"],
-        "--delimiter CHAR divides the columns of CSV",
-    ),
-];
-
-/// What an option that there is not is called here.
-fn guessed(error: &clap::Error) -> Option<&'static str> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let name = word.split('=').next().unwrap_or_default();
-    let known = GUESSED.iter().find(|(names, _)| names.contains(&name));
-    known
-        .filter(|_| error.kind() == ErrorKind::UnknownArgument)
-        .map(|(_, hint)| *hint)
 }
 
 /// There is no such command; it may be what one of them was to do.

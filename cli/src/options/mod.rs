@@ -8,3 +8,4 @@ pub(crate) mod plan;
 pub(crate) mod size;
 pub(crate) mod suggest;
 pub(crate) mod target;
+pub(crate) mod unknown;

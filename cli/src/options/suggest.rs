@@ -1,5 +1,4 @@
-//! Suggest: the name that may have been meant, of commands, topics, settings and files. Misspelt options get clap's own
-//! tip.
+//! Suggest: the name that may have been meant, of commands, topics, settings and files. For options, see `unknown`.
 
 /// From where on two names are alike, by Jaro and Winkler's measure.
 const ALIKE: f64 = 0.75;

@@ -21,10 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crate::error::StartError;
 use crate::interpreter::Interpreter;
-use crate::object::{Borrowed, Object, Raised};
+use crate::object::{Borrowed, Object, Program, Raised};
 use crate::raw;
 use crate::shared_object::{Replacement, baseline, loader};
 use crate::thread::Attached;
+
+static PROGRAM: Program = Program::new("<owngil libraries>", include_str!("dlopen.py"));
 
 /// Which libraries an interpreter with its own GIL loads for its Python code.
 ///
@@ -104,7 +106,7 @@ impl Libraries {
                         .callback(move |attached, arguments| function(&own, attached, arguments))?;
                     globals.insert(&attached.str(name)?, &function)?;
                 }
-                attached.exec(include_str!("dlopen.py"), "<owngil libraries>", &globals)
+                PROGRAM.run(attached, &globals)
             };
             hook().map_err(|raised| StartError::Raised {
                 doing: DOING,

@@ -27,9 +27,11 @@ use super::module_file::{Extension, Initialization};
 use super::slots::Slots;
 use crate::error::StartError;
 use crate::interpreter::Interpreter;
-use crate::object::{Borrowed, Object, PyResult, Raised};
+use crate::object::{Borrowed, Object, Program, PyResult, Raised};
 use crate::thread::Attached;
 use crate::visit::Visits;
+
+static PROGRAM: Program = Program::new("<owngil imports>", include_str!("private_copy.py"));
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,8 +178,7 @@ impl PrivateCopies {
         let create =
             attached.callback(move |attached, arguments| own.create(attached, arguments))?;
         globals.insert(&attached.str("create")?, &create)?;
-        let source = include_str!("private_copy.py");
-        attached.exec(source, "<owngil imports>", &globals)
+        PROGRAM.run(attached, &globals)
     }
 
     /// What was loaded so far, in the order of time.

@@ -206,7 +206,7 @@ fn write_in_time() -> Option<RwLockWriteGuard<'static, ()>> {
 /// How many interpreters there are beside the main one. Call it detached.
 ///
 /// One that ends is out of the list before all of it is gone, and CPython's own end must not come between.
-pub fn n_interpreters() -> usize {
+pub(super) fn n_interpreters() -> usize {
     let is_complete = write_in_time().is_some();
     let _held = LIST.read().unwrap_or_else(PoisonError::into_inner);
     let n = all().len().saturating_sub(1);

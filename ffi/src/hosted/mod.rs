@@ -15,7 +15,7 @@ mod module;
 pub use adopt::{adopt, is_hosted, restart_service, serve_host};
 pub use exit::{is_first_thread, leave_interpreters};
 pub use handlers::keep as keep_handlers;
-pub use list::{hide_before_fork, n_interpreters, show_after_fork};
+pub use list::{hide_before_fork, show_after_fork};
 pub use module::{Module, Populate};
 
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::object::{Object, PyResult};
+use crate::object::{Object, Program, PyResult};
 use crate::thread::Attached;
 
 /// The special methods of each static type in the main interpreter, as isolate.py writes them.
@@ -18,6 +18,8 @@ pub(crate) fn look_at_main<'a>(main: Attached<'a>) -> PyResult<'a, ()> {
     Ok(())
 }
 
+static PROGRAM: Program = Program::new("<owngil isolate>", include_str!("isolate.py"));
+
 /// Prepares an interpreter with its own GIL.
 pub(crate) fn isolate<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
     let text = attached.str(OWN_METHODS.get().map_or("", String::as_str))?;
@@ -26,7 +28,7 @@ pub(crate) fn isolate<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
 
 fn function<'a>(attached: Attached<'a>, name: &str) -> PyResult<'a, Object<'a>> {
     let globals = attached.dict()?;
-    attached.exec(include_str!("isolate.py"), "<owngil isolate>", &globals)?;
+    PROGRAM.run(attached, &globals)?;
     let function = globals.lookup(&attached.str(name)?)?;
     function.ok_or_else(|| attached.raise_type_error("isolate.py lacks a function"))
 }

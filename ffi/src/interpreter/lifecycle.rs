@@ -18,12 +18,14 @@ use std::thread::{self, ThreadId};
 use crate::error::StartError;
 use crate::hosted;
 use crate::memory::{Memory, Owner};
-use crate::object::{Loans, Object, PyResult};
+use crate::object::{Loans, Object, Program, PyResult};
 use crate::raw;
 use crate::runtime::{FINALIZE, MainThread, Runtime, site, start};
 use crate::thread::STACK_SIZE;
 use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::visit::visits::{self, Visits};
+
+static LAST_CODE: Program = Program::new("<owngil end>", include_str!("threads.py"));
 
 /// A CPython interpreter, owned by this thread.
 ///
@@ -538,8 +540,8 @@ fn not_null(pointer: *mut raw::PyInterpreterState) -> NonNull<raw::PyInterpreter
 /// How many daemon threads run on after it.
 fn run_last_code(attached: Attached<'_>) -> usize {
     let last_code = attached.dict().and_then(|globals| {
-        attached.exec(include_str!("threads.py"), "<owngil end>", &globals)?;
-        attached.exec(FINALIZE, "<owngil finalize>", &globals)?;
+        LAST_CODE.run(attached, &globals)?;
+        FINALIZE.run(attached, &globals)?;
         let n_daemons = globals.lookup(&attached.str("n_daemons")?)?;
         Ok(n_daemons.and_then(|n| n.as_i64()).unwrap_or(0))
     });

@@ -3,8 +3,10 @@
 mod buffer;
 mod callback;
 mod container;
+mod describe;
 mod exception;
 mod loan;
+mod program;
 mod reference;
 mod scalar;
 
@@ -13,4 +15,5 @@ pub use callback::Body;
 pub use container::{Inside, Items, Pairs};
 pub use exception::Raised;
 pub use loan::{Lent, Loans};
+pub use program::Program;
 pub use reference::{Borrowed, Kept, Kind, Object, PyResult};

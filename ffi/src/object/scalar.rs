@@ -186,14 +186,17 @@ impl<'a> Attached<'a> {
         mode: i32,
         globals: &Object<'a>,
     ) -> PyResult<'a, Object<'a>> {
-        if globals.kind() != Kind::Dict {
-            return Err(self.raise_type_error("globals must be a dict"));
-        }
-        // As the built-in `exec` does: imports look there.
-        let builtins = self.str("__builtins__")?;
-        if globals.lookup(&builtins)?.is_none() {
-            globals.insert(&builtins, &self.import(c"builtins")?)?;
-        }
+        let code = self.compile(source, filename, mode)?;
+        self.evaluate(&code, globals)
+    }
+
+    /// Compiles source text; `mode` is one of CPython's start symbols.
+    pub(super) fn compile(
+        self,
+        source: &str,
+        filename: &str,
+        mode: i32,
+    ) -> PyResult<'a, Object<'a>> {
         let (Ok(source), Ok(filename)) = (CString::new(source), CString::new(filename)) else {
             return Err(self.raise_value_error("source code cannot hold null characters"));
         };
@@ -202,9 +205,33 @@ impl<'a> Attached<'a> {
         let code =
             unsafe { raw::Py_CompileStringExFlags(text, name, mode, std::ptr::null_mut(), -1) };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
-        let code: Object<'_> = unsafe { Object::from_new(code) }?;
+        unsafe { Object::from_new(code) }
+    }
+
+    /// Evaluates a code object in `globals`, a `dict`.
+    ///
+    /// # Errors
+    ///
+    /// What Python raises, and `TypeError` for other objects.
+    pub(super) fn evaluate(
+        self,
+        code: &Object<'a>,
+        globals: &Object<'a>,
+    ) -> PyResult<'a, Object<'a>> {
+        if globals.kind() != Kind::Dict {
+            return Err(self.raise_type_error("globals must be a dict"));
+        }
+        // As the built-in `exec` does: imports look there.
+        let builtins = self.str("__builtins__")?;
+        if globals.lookup(&builtins)?.is_none() {
+            globals.insert(&builtins, &self.import(c"builtins")?)?;
+        }
+        // SAFETY: attached, and the object is alive.
+        if unsafe { raw::PyCode_Check(code.as_ptr()) } == 0 {
+            return Err(self.raise_type_error("only a code object can be evaluated"));
+        }
         let scope = globals.as_ptr();
-        // SAFETY: attached; `code` is a code object, and `scope` a dict, checked above.
+        // SAFETY: attached; a code object and a dict, both checked above.
         let value = unsafe { raw::PyEval_EvalCode(code.as_ptr(), scope, scope) };
         // SAFETY: attached; the call returned a new reference, or null with an exception.
         unsafe { Object::from_new(value) }

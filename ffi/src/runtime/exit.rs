@@ -6,10 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::start::Runtime;
+use crate::object::Program;
 use crate::thread::attach;
 
 /// The Python that takes the place of CPython's finalization, in every interpreter.
-pub(crate) const FINALIZE: &str = include_str!("finalize.py");
+pub(crate) static FINALIZE: Program =
+    Program::new("<owngil finalize>", include_str!("finalize.py"));
+
+static EXIT: Program = Program::new("<owngil exit>", include_str!("exit.py"));
 
 /// How long the end of the process waits for what might never come: a main interpreter that is held,
 /// a standard output that is not read.
@@ -49,8 +53,8 @@ pub fn exit(status: i32) -> ! {
     {
         let _ = runtime.in_main_within(Some(LAST_WORDS), |attached| {
             if let Ok(globals) = attached.dict() {
-                let _ = attached.exec(include_str!("exit.py"), "<owngil exit>", &globals);
-                let _ = attached.exec(FINALIZE, "<owngil finalize>", &globals);
+                let _ = EXIT.run(attached, &globals);
+                let _ = FINALIZE.run(attached, &globals);
             }
         });
     }

@@ -1,9 +1,10 @@
 //! Siblings: keeps Python code from entering or ending interpreters that it did not create (see siblings.py).
 
-use crate::object::PyResult;
+use crate::object::{Program, PyResult};
 use crate::thread::Attached;
 
-/// Finds the module to guard; the rest is compiled when the module is imported.
+/// Finds the module to guard; the rest is compiled when the module is imported. An interpreter that it makes gets both
+/// as text.
 const FINDER: &str = "\
 import sys
 
@@ -19,6 +20,8 @@ sys.meta_path.insert(0, Siblings)
 sys.modules.pop('_interpreters', None)
 ";
 
+static PROGRAM: Program = Program::new("<owngil siblings>", FINDER);
+
 /// From now on the module `_interpreters` of this interpreter knows none but those that it has made.
 pub(crate) fn keep_apart<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
     let given = attached.dict()?;
@@ -27,5 +30,5 @@ pub(crate) fn keep_apart<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {
     }
     let globals = attached.dict()?;
     globals.insert(&attached.str("given")?, &given)?;
-    attached.exec(FINDER, "<owngil siblings>", &globals)
+    PROGRAM.run(attached, &globals)
 }

@@ -3,6 +3,6 @@
 pub(super) mod copies;
 pub(super) mod host;
 pub(super) mod own_directory;
-pub(super) mod program;
+pub(super) mod programs;
 pub(super) mod site;
 pub(super) mod streams;

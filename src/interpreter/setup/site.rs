@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use owngil_ffi::{Attached, Object, PyResult, Runtime};
 
-use super::program::SITE;
+use super::programs::SITE;
 use crate::interpreter::functions::named;
 use crate::interpreter::refusals::Refusals;
 

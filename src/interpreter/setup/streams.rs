@@ -6,7 +6,7 @@ use owngil_ffi::{Attached, Object, PyResult};
 
 use super::host::{descriptor, note_directory, started, write};
 use super::own_directory::OwnDirectory;
-use super::program::{CHILDREN, STREAMS};
+use super::programs::{CHILDREN, STREAMS};
 use crate::children::note_fork;
 use crate::inherited::Inherited;
 use crate::interpreter::functions::named;

@@ -1,0 +1,44 @@
+//! Programs: Python code of owngil's own, which was compiled when owngil was.
+
+use owngil_ffi::Program;
+
+/// The program in this file of src/python, and what build.rs compiled it to.
+macro_rules! program {
+    ($name:literal) => {
+        Program::compiled(
+            concat!("<owngil ", $name, ">"),
+            include_str!(concat!("../../python/", $name, ".py")),
+            include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".pyc")),
+        )
+    };
+}
+
+/// Runs in each interpreter when it starts.
+pub(crate) static BOOTSTRAP: Program = program!("bootstrap");
+
+/// Runs after [`BOOTSTRAP`], in its namespace.
+pub(crate) static STREAMS: Program = program!("streams");
+
+/// Runs in each interpreter whose tasks' output is caught.
+pub(crate) static CHILDREN: Program = program!("children");
+
+/// Runs in each interpreter that shares its process with others.
+pub(crate) static LOCKS: Program = program!("locks");
+
+/// Runs in each interpreter whose process has others.
+pub(crate) static SIGNALS: Program = program!("signals");
+
+/// Runs once it is settled how the interpreter loads extension modules.
+pub(crate) static SITE: Program = program!("site");
+
+/// Runs before [`FRESH`].
+pub(crate) static DESCRIPTORS: Program = program!("descriptors");
+
+/// Runs before [`ENDING`].
+pub(crate) static FRESH: Program = program!("fresh");
+
+/// Runs before [`SCRIPT`].
+pub(crate) static ENDING: Program = program!("ending");
+
+/// Runs before an interpreter's first script.
+pub(crate) static SCRIPT: Program = program!("script");
