@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{fchdir, umask};
@@ -16,7 +17,7 @@ use rustix::process::{fchdir, umask};
 /// What workers start with.
 #[derive(Debug)]
 pub(crate) struct Inherited {
-    pub(crate) variables: Vec<(OsString, OsString)>,
+    variables: OnceLock<Vec<(OsString, OsString)>>,
     /// Where each worker has a working directory of its own.
     pub(crate) directory: Option<Directory>,
 }
@@ -31,10 +32,21 @@ pub(crate) struct Directory {
 impl Inherited {
     /// As they are now; with directories of their own if asked for.
     pub(crate) fn now(own_directories: bool) -> io::Result<Inherited> {
+        let inherited = Inherited::with_variables_later(own_directories)?;
+        inherited.variables();
+        Ok(inherited)
+    }
+
+    /// Like [`now`](Inherited::now), but with the variables as they are when they are asked for first.
+    pub(crate) fn with_variables_later(own_directories: bool) -> io::Result<Inherited> {
         Ok(Inherited {
-            variables: env::vars_os().collect(),
+            variables: OnceLock::new(),
             directory: own_directories.then(Directory::here).transpose()?,
         })
+    }
+
+    pub(crate) fn variables(&self) -> &[(OsString, OsString)] {
+        self.variables.get_or_init(|| env::vars_os().collect())
     }
 }
 

@@ -125,6 +125,12 @@ const KNOWN: &[Known] = &[
         Some("it changes the process as a whole"),
     ),
     Known::process(
+        "cannot be called in an interpreter: it looks at all threads",
+        "before CPython 3.13.16 and 3.14.8 it crashes over the threads of other interpreters; on the backend `process` \
+         there are none",
+        Some("it looks at the frames of all threads"),
+    ),
+    Known::process(
         "only works in main thread of the main interpreter",
         "signals belong to the process, not to a task: on the backend `process` each worker has its own",
         Some("it handles signals"),

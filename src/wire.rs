@@ -43,6 +43,7 @@ pub(crate) enum Failure {
         path: String,
         type_name: Option<String>,
         reason: String,
+        traceback: Option<String>,
     },
     /// It was dropped before it ran.
     Cancelled,
@@ -157,6 +158,7 @@ impl From<&Error> for Failure {
                 path: error.path().to_owned(),
                 type_name: error.type_name().map(str::to_owned),
                 reason: error.reason().to_owned(),
+                traceback: error.traceback().map(str::to_owned),
             },
             Error::Cancelled { stack: None } => Failure::Cancelled,
             Error::Cancelled { stack } | Error::TimedOut { stack } => Failure::Stopped {
@@ -202,12 +204,15 @@ impl From<Failure> for Error {
                 path,
                 type_name,
                 reason,
+                traceback,
             } => {
-                let error = CrossingError::new(reason);
-                let error = match type_name {
-                    Some(name) => error.with_type_name(name),
-                    None => error,
-                };
+                let mut error = CrossingError::new(reason);
+                if let Some(name) = type_name {
+                    error = error.with_type_name(name);
+                }
+                if let Some(traceback) = traceback {
+                    error = error.with_traceback(traceback);
+                }
                 Error::Value(error.root(&path))
             }
             Failure::Cancelled => Error::cancelled(None),

@@ -124,6 +124,29 @@ def f(x):
 }
 
 #[test]
+fn a_time_limit_counts_from_the_end_of_loading() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slow_to_load.py");
+    let source = "
+import time
+time.sleep(0.8)
+def f(x):
+    until = time.monotonic() + x
+    while time.monotonic() < until: pass
+    return x
+";
+    std::fs::write(&path, source).unwrap();
+    let function = Function::file(&path, "f");
+    for backend in rows(BACKENDS) {
+        let limit = Duration::from_millis(400);
+        let pool = builder(backend, 1).time_limit(limit).build().unwrap();
+        assert_eq!(pool.call(&function, 0.0), Ok(0.0), "{backend}");
+        let late = pool.call::<f64, _>(&function, 60.0).unwrap_err();
+        assert!(matches!(late, Error::TimedOut { .. }), "{late:?}");
+    }
+}
+
+#[test]
 fn a_task_can_be_cancelled_at_any_time() {
     for backend in rows(BACKENDS) {
         let pool = pool(backend, 1);

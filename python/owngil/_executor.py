@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, SupportsIndex, TypeVa
 
 from owngil import _functions, _main_module, _pickling, _worker
 from owngil._delivery import Delivery
-from owngil._errors import BrokenPool, to_exception
+from owngil._errors import BrokenPool, Interrupted, to_exception
 from owngil._future import Future
 from owngil._native import Function, Pool
 
@@ -294,6 +294,7 @@ class _Map:
                 while values:
                     yield values.pop()
                 if error is not None:
+                    self._refuse_after_shutdown(error)
                     if not return_exceptions or isinstance(error, BrokenPool):
                         raise error
                     yield error
@@ -303,6 +304,12 @@ class _Map:
             # Else the exception and this frame hold each other.
             del error
             self._calls.close()
+
+    def _refuse_after_shutdown(self, error: BaseException) -> None:
+        """Raises where the call did not begin because the executor was shut down before its input was taken."""
+        is_dropped = isinstance(error, Interrupted) and not error.stack and not self._is_cancelled
+        if is_dropped and self._executor is not None and self._executor._refusal is not None:
+            raise RuntimeError(f"cannot schedule new futures {self._executor._refusal}")
 
     def cancel(self) -> None:
         """Drops the calls that have not begun."""

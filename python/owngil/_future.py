@@ -26,6 +26,11 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         """Whether a worker runs the call now."""
         return self._pool is not None and not self.done() and self._pool.is_running(self._ticket)
 
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        # The state changes when the call ends.
+        return text.replace("state=pending", "state=running", 1) if self.running() else text
+
     def interrupt(self) -> bool:
         """Stops the call, and returns whether it had not ended yet.
 

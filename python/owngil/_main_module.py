@@ -10,7 +10,11 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, ModuleType
+    from typing import TypeVar
+
+    T = TypeVar("T")
 else:
     ModuleType = type(sys)
 
@@ -57,6 +61,12 @@ def is_running() -> bool:
     return isinstance(main, ModuleType) and "__owngil_running__" in vars(main)
 
 
+def load(function: "Callable[[], T]") -> "T":
+    """Calls a function that imports what a call needs. The time limit of the call leaves that out."""
+    loaded: T = sys.modules["_owngil_worker"]._load(function)
+    return loaded
+
+
 class _Deferred(ModuleType):
     """A `__main__` that has not run."""
 
@@ -67,7 +77,8 @@ class _Deferred(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(f"module {NAME!r} has no attribute {name!r}")
-        return getattr(_run(self, *self.__owngil_description), name)
+        main = load(lambda: _run(self, *self.__owngil_description))
+        return getattr(main, name)
 
 
 def _run(deferred: ModuleType, kind: str, where: str) -> ModuleType:

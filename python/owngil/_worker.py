@@ -73,7 +73,7 @@ def of_main(qualname: str, by_value: bytes) -> "Any":
 
 def call(pickled: bytes, /, *args: "Any", **kwargs: "Any") -> "Any":
     """Calls a function that crossed by value. Each call has a copy of its own, as with `multiprocessing`."""
-    return _loads(pickled)(*args, **kwargs)
+    return _load(pickled)(*args, **kwargs)
 
 
 def call_kept(pickled: bytes, /, *args: "Any") -> "Any":
@@ -81,11 +81,16 @@ def call_kept(pickled: bytes, /, *args: "Any") -> "Any":
     key = pickled, _main_module.has_run()
     function = _kept.get(key)
     if function is None:
-        function = _loads(pickled)
+        function = _load(pickled)
         if len(_kept) >= _KEPT:
             _kept.pop(next(iter(_kept)), None)
         _kept[key] = function
     return function(*args)
+
+
+def _load(pickled: bytes) -> "Any":
+    """A function that crossed by value, with what it imports."""
+    return _main_module.load(lambda: _loads(pickled))
 
 
 def _loads(pickled: bytes) -> "Any":

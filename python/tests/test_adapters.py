@@ -1,11 +1,17 @@
-"""Other packages that take an executor, or that show progress: they need no code of ours."""
+"""Other packages that take an executor, show progress, or run tests."""
 
 import asyncio
 import concurrent.futures
 import contextlib
+import importlib.metadata
 import importlib.util
 import io
 import logging
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
 import unittest
 
 import owngil
@@ -95,6 +101,175 @@ class Progress(unittest.TestCase):
             ended = list(tqdm(concurrent.futures.as_completed(futures), total=5, file=shown))
         self.assertEqual(sorted(future.result() for future in ended), [0, 2, 4, 6, 8])
         self.assertEqual(shown.getvalue().count("5/5"), 2)
+
+
+CELERY_APP = """
+    import os
+    from celery import Celery
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    app = Celery("jobs", broker="filesystem://", backend=f"file://{here}/results")
+    app.conf.broker_transport_options = {
+        "data_folder_in": here + "/queue", "data_folder_out": here + "/queue", "control_folder": here + "/control",
+    }
+
+    @app.task
+    def add(x, y): return x + y
+
+    @app.task
+    def fail(): raise KeyError("no")
+
+    @app.task(time_limit=1)
+    def spin():
+        while True: pass
+
+    @app.task(bind=True)
+    def who(self):
+        import owngil
+        return owngil.worker_id(), self.name
+"""
+
+CELERY_CLIENT = """
+    import jobs
+
+    def outcome(task, *arguments):
+        try:
+            return task.delay(*arguments).get(timeout=60)
+        except Exception as error:
+            return type(error).__name__
+
+    print([outcome(jobs.add, i, i) for i in range(3)], outcome(jobs.fail), outcome(jobs.spin), outcome(jobs.who))
+"""
+
+
+@needs("celery")
+class Celery(unittest.TestCase):
+    def test_tasks_of_a_worker_run_in_its_pool(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in "results", "queue", "control":
+                os.mkdir(os.path.join(folder, name))
+            for name, text in ("jobs.py", CELERY_APP), ("client.py", CELERY_CLIENT):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(textwrap.dedent(text))
+            root = os.path.dirname(owngil.__path__[0])
+            environment = {
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([root, folder, os.environ.get("PYTHONPATH", "")]),
+                "CELERY_CUSTOM_WORKER_POOL": "owngil.celery:TaskPool",
+            }
+            options = {"cwd": folder, "env": environment, "stdout": subprocess.PIPE, "text": True}
+            command = [sys.executable, "-m", "celery", "-A", "jobs", "worker", "-P", "custom", "-c", "2", "-l", "INFO"]
+            with subprocess.Popen(command, stderr=subprocess.STDOUT, **options) as worker:
+                try:
+                    client = subprocess.run(
+                        [sys.executable, "client.py"], stderr=subprocess.PIPE, timeout=200, check=False, **options
+                    )
+                finally:
+                    worker.terminate()
+                    log, _ = worker.communicate(timeout=60)
+        self.assertRegex(
+            client.stdout, r"^\[0, 2, 4\] KeyError TimeLimitExceeded \[[01], 'jobs.who'\]$", client.stderr + log
+        )
+        self.assertRegex(log, r"Task jobs.add\S* succeeded in")
+
+
+PLAIN_TESTS = """
+    import os, pytest, sys
+    import owngil
+
+    def test_passes(number, tmp_path, capsys):
+        print(number)
+        assert capsys.readouterr().out == "3\\n"
+
+    def test_fails():
+        assert [1, 2] == [1, 3], "a difference"
+
+    @pytest.mark.parametrize("x", [1, "a b"])
+    def test_of(x):
+        assert owngil.worker_id() is not None and "_owngil_worker" in sys.modules
+        assert os.getpid() == int(os.environ["OWNGIL_TEST_PROCESS"])
+
+    @pytest.mark.skip(reason="no need")
+    def test_skipped(): pass
+
+    def test_error(no_such_fixture): pass
+"""
+
+FORKING_TESTS = """
+    import os
+
+    def test_forks(capfd):
+        if os.fork() == 0:
+            os._exit(0)
+        assert os.wait()[1] == 0
+"""
+
+CRASHING_TESTS = """
+    import os, signal
+
+    def test_crashes():
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@needs("pytest")
+class Pytest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.write("conftest.py", """
+            import os, pytest
+            os.environ.setdefault("OWNGIL_TEST_PROCESS", str(os.getpid()))
+            number = pytest.fixture(scope="session")(lambda: 3)
+        """)
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write(textwrap.dedent(text))
+
+    def run_pytest(self, *options):
+        is_installed = importlib.metadata.entry_points(group="pytest11", name="owngil")
+        plugin = [] if is_installed else ["-p", "owngil.pytest"]
+        command = [sys.executable, "-m", "pytest", *plugin, "--own-gil", "-rA", *options]
+        root = os.path.dirname(owngil.__path__[0])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+        ended = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=120, env=environment, check=False
+        )
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def test_tests_run_in_workers_and_are_reported(self):
+        self.write("test_plain.py", PLAIN_TESTS)
+        self.write("test_forking.py", FORKING_TESTS)
+        status, printed = self.run_pytest()
+        self.assertEqual(status, 1, printed)
+        for text in (
+            "1 failed, 4 passed, 1 skipped, 1 error",
+            "PASSED test_plain.py::test_of[a b]",
+            "PASSED test_forking.py::test_forks",
+            "At index 1 diff: 2 != 3",
+            "fixture 'no_such_fixture' not found",
+        ):
+            self.assertIn(text, printed)
+
+    def test_options_choose_tests_and_end_early(self):
+        self.write("test_plain.py", PLAIN_TESTS)
+        status, printed = self.run_pytest("-k", "passes or of", "test_plain.py", "-v", "--junit-xml=report.xml")
+        self.assertEqual(status, 0, printed)
+        self.assertIn("3 passed, 3 deselected", printed)
+        with open(os.path.join(self.folder, "report.xml"), encoding="utf-8") as file:
+            self.assertIn('tests="3"', file.read())
+        status, printed = self.run_pytest("-x", "test_plain.py::test_fails", "test_plain.py::test_passes")
+        self.assertIn("stopping after 1 failures", printed)
+
+    def test_test_that_ends_its_process_fails(self):
+        self.write("test_crashing.py", CRASHING_TESTS)
+        self.write("test_plain.py", PLAIN_TESTS)
+        status, printed = self.run_pytest("-k", "crashes or passes", "--own-gil-backend=process")
+        self.assertEqual(status, 1, printed)
+        self.assertIn("1 failed, 1 passed", printed)
+        self.assertIn("WorkerLost", printed)
 
 
 if __name__ == "__main__":

@@ -283,6 +283,55 @@ class Main(unittest.TestCase):
         """)
         self.assertEqual(run(path), "{3: 9} True\n" * 3)
 
+    def test_time_limits_leave_out_what_a_worker_imports(self):
+        self.script("import time\ntime.sleep(0.8)\ndef f(): pass", "slow_function.py")
+        self.script("import time\ntime.sleep(0.8)\nclass C: pass", "slow_value.py")
+        path = self.script("""
+            import time, owngil
+            if __name__ != "__main__": time.sleep(0.8)
+            class C: pass
+            def f(x): return x
+            def spin():
+                while True: pass
+            if __name__ == "__main__":
+                import slow_function, slow_value
+                for backend in "auto", "process":
+                    for call in [slow_function.f], [f, 1], [id, C()], [id, [slow_value.C()]]:
+                        with owngil.Executor(1, backend=backend, timeout=0.4) as executor:
+                            print(type(executor.submit(*call).exception()).__name__, end=" ")
+                            print(type(executor.submit(spin).exception()).__name__)
+        """)
+        self.assertEqual(run(path), "NoneType TimedOut\n" * 8)
+
+    @unittest.skipUnless(has_cloudpickle, "needs cloudpickle")
+    def test_time_limits_leave_out_what_a_lambda_imports(self):
+        self.script("import time\ntime.sleep(0.8)\n", "slow.py")
+        path = self.script("""
+            import owngil, slow
+            if __name__ == "__main__":
+                for backend in "auto", "process":
+                    with owngil.Executor(1, backend=backend, timeout=0.4) as executor:
+                        print(executor.submit(lambda: slow.__name__).result(), *executor.map(lambda x: (slow, x)[1], [1]))
+        """)
+        self.assertEqual(run(path), "slow 1\n" * 2)
+
+    def test_script_that_fails_in_a_worker_says_where(self):
+        path = self.script("""
+            import owngil
+            if __name__ != "__main__":
+                1 / 0  # here
+            class C: pass
+            def f(): pass
+            if __name__ == "__main__":
+                for backend in "auto", "process":
+                    with owngil.Executor(1, backend=backend) as executor:
+                        for error in executor.submit(f).exception(), executor.submit(id, C()).exception():
+                            print(type(error).__name__, "1 / 0  # here" in str(error.__cause__), error)
+        """)
+        printed = run(path)
+        for start in "LoadError True", "PicklingError True":
+            self.assertEqual(printed.count(start), 2, printed)
+
     def test_folder_of_the_script_is_searched_for_modules(self):
         self.script("def f(x): return x + 1", "helper.py")
         path = self.script("""

@@ -1,6 +1,7 @@
 """`Executor.map` and its siblings, `owngil.map` and `owngil.amap`."""
 
 import asyncio
+import collections
 import concurrent.futures
 import gc
 import importlib.util
@@ -132,6 +133,14 @@ class Map(unittest.TestCase):
     def test_executor_of_others_is_refused_at_once(self):
         with self.assertRaisesRegex(TypeError, "owngil.Executor, not ThreadPoolExecutor"):
             owngil.map(abs, [1], executor=concurrent.futures.ThreadPoolExecutor(1))
+
+    def test_executor_that_is_shut_down_takes_no_more_inputs(self):
+        executor = owngil.Executor(1)
+        results = owngil.map(work.double, itertools.count(), executor=executor)
+        self.assertEqual(next(results), 0)
+        executor.shutdown()
+        with self.assertRaisesRegex(RuntimeError, "cannot schedule new futures after shutdown"):
+            collections.deque(results, maxlen=0)
 
     def test_it_runs_on_an_executor_of_yours(self):
         with owngil.Executor(1, backend="process") as executor:

@@ -175,6 +175,35 @@ def nest():
         return type(error).__name__
 
 
+def trace_memory():
+    """Imports a module that refuses interpreters on every version."""
+    import tracemalloc
+
+    tracemalloc.start()
+
+
+def traces_memory():
+    return sys.modules["tracemalloc"].is_tracing()
+
+
+def frames():
+    """The functions in which the threads of this worker are."""
+    return sorted(frame.f_code.co_name for frame in sys._current_frames().values())
+
+
+def frames_beside_a_thread():
+    import threading
+
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        return len(frames()), len(sys._current_exceptions())
+    finally:
+        end.set()
+        thread.join()
+
+
 def recurse(depth):
     """Comes and goes with many frames; 2 to the power of the depth."""
     return 1 if depth == 0 else sum(recurse(depth - 1) for _ in range(2))

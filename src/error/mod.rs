@@ -7,7 +7,7 @@ mod python;
 use std::fmt;
 
 pub use owngil_ffi::ExceptionKind;
-use owngil_ffi::{Exception, Stack, StartError};
+use owngil_ffi::{Exception, Frame, Stack, StartError};
 
 use crate::payload::CrossingError;
 use crate::refusal;
@@ -128,6 +128,13 @@ impl Error {
         }
     }
 
+    /// The same, unless no code of the task's own stood anywhere: it was yet to be loaded, or is written in C.
+    pub(crate) fn place(&self) -> Option<&Stack> {
+        let is_own = |frame: &Frame| frame.file.starts_with("<owngil ");
+        self.stack()
+            .filter(|stack| !stack.frames.iter().all(is_own))
+    }
+
     /// A suggestion for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -163,15 +170,16 @@ impl fmt::Display for Error {
             Error::Value(error) => error.fmt(f),
             Error::Start(error) => error.fmt(f),
             Error::Worker { worker, .. } => write!(f, "worker {worker} failed to start"),
-            Error::Cancelled { stack: None } => f.write_str("the task was cancelled"),
-            Error::Cancelled { stack: Some(stack) } => {
-                write!(f, "the task was cancelled; it stood here:\n{stack}")
+            Error::Cancelled { .. } => {
+                f.write_str("the task was cancelled")?;
+                write_place(f, self.place())
             }
             Error::TimedOut { stack: None } => {
                 f.write_str("the task timed out before it started, or could not be inspected")
             }
-            Error::TimedOut { stack: Some(stack) } => {
-                write!(f, "the task ran out of time; it stood here:\n{stack}")
+            Error::TimedOut { .. } => {
+                f.write_str("the task ran out of time")?;
+                write_place(f, self.place())
             }
             Error::WorkerLost(reason) => write!(f, "the task's worker was lost: {reason}"),
             Error::QueueFull => f.write_str("the queue is full"),
@@ -179,6 +187,10 @@ impl fmt::Display for Error {
             Error::Config { message } => f.write_str(message),
         }
     }
+}
+
+fn write_place(f: &mut fmt::Formatter<'_>, place: Option<&Stack>) -> fmt::Result {
+    place.map_or(Ok(()), |stack| write!(f, "; it stood here:\n{stack}"))
 }
 
 impl std::error::Error for Error {

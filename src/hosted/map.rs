@@ -72,7 +72,7 @@ pub(super) fn open<'a>(
     let [function, inputs, star, ordered, chunk, ahead, timeout] = arguments else {
         return Err(attached.raise_type_error("map takes seven arguments"));
     };
-    pool.check_open(attached)?;
+    pool.admit(attached)?;
     let function = function_of(function)?;
     let is_star = star.is_true()?;
     let mut window = Window::new(&pool.pool, &function, ordered.is_true()?);

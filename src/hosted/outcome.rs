@@ -26,10 +26,11 @@ pub(super) fn failure<'a>(
         Error::Python(_) => error.to_string(),
         _ => described(error),
     };
-    let traceback = match (error.python(), error.stack()) {
-        (Some(python), _) => python.traceback().to_owned(),
-        (None, Some(stack)) => stack.to_string(),
-        (None, None) => String::new(),
+    let traceback = match (error, error.python(), error.place()) {
+        (Error::Value(error), ..) => error.traceback().unwrap_or_default().to_owned(),
+        (_, Some(python), _) => python.traceback().to_owned(),
+        (_, None, Some(stack)) => stack.to_string(),
+        (_, None, None) => String::new(),
     };
     let pickle = match error {
         Error::Python(python) => python.pickle(),

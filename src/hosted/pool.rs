@@ -113,10 +113,14 @@ impl HostPool {
         self.process == std::process::id()
     }
 
-    /// That it takes calls.
-    pub(super) fn check_open<'a>(&self, attached: Attached<'a>) -> PyResult<'a, ()> {
+    /// That it takes calls. From the first on, the program's environment variables are those of its workers: other threads
+    /// of the program need the GIL to change them.
+    pub(super) fn admit<'a>(&self, attached: Attached<'a>) -> PyResult<'a, ()> {
         match self.is_closed.load(Ordering::Relaxed) {
-            false => Ok(()),
+            false => {
+                self.pool.take_variables();
+                Ok(())
+            }
             true => Err(raised(attached, &Error::ShutDown)),
         }
     }
@@ -187,7 +191,7 @@ fn submit<'a>(
             attached.raise_type_error("submit takes a function, args, kwargs and a timeout")
         );
     };
-    pool.check_open(attached)?;
+    pool.admit(attached)?;
     let function = function_of(function)?;
     let limit = seconds(timeout, "timeout")?;
     let keywords = (!keywords.is_none()).then_some(&**keywords);

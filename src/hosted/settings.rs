@@ -42,7 +42,10 @@ pub(super) fn builder<'a>(
         return Err(attached.raise_type_error("too few settings of a pool"));
     };
     let config = |result: Result<PoolBuilder>| result.map_err(|error| raised(attached, &error));
-    let mut builder = Pool::builder().keep_exceptions().lazy(true);
+    let mut builder = Pool::builder()
+        .keep_exceptions()
+        .lazy(true)
+        .take_variables_later();
     let named = backend.text()?.parse::<Backend>();
     builder = config(named.map(|backend| builder.backend(backend)))?;
     if !extensions.is_none() {

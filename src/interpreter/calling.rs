@@ -5,7 +5,7 @@ use owngil_ffi::{Attached, Object, PyResult};
 use super::budget::Budget;
 use super::raised::{python_error, result_error};
 use crate::error::{Error, PythonError, Result};
-use crate::monitor::{Measured, Sampling, Stopwatch, Unmeasured};
+use crate::monitor::{JobMonitor, Measured, Sampling, Stopwatch, Unmeasured};
 use crate::payload::{self, Codec, Encoding, Reader};
 
 /// Goes to the end of the call that starts there: one that failed may have left some arguments unread.
@@ -22,6 +22,8 @@ pub(super) struct Callee<'c, 'a> {
     pub(super) attached: Attached<'a>,
     pub(super) callable: &'c Object<'a>,
     pub(super) budget: &'c Budget,
+    /// Where the call's time is limited, which leaves out what its arguments load.
+    pub(super) timer: Option<&'c JobMonitor>,
 }
 
 impl<'a> Callee<'_, 'a> {
@@ -120,7 +122,12 @@ impl<'a> Callee<'_, 'a> {
 
     #[inline]
     fn argument(self, arguments: &mut Reader<'_>, name: &dyn Fn() -> String) -> Result<Object<'a>> {
-        let value = self.codec.decode(self.attached, arguments);
+        let value = match self.timer {
+            Some(monitor) if payload::is_pickled(arguments) => {
+                monitor.load(|| self.codec.decode(self.attached, arguments))
+            }
+            _ => self.codec.decode(self.attached, arguments),
+        };
         value.map_err(|error| Error::Value(error.root(&name())))
     }
 }

@@ -100,22 +100,33 @@ impl Functions {
     }
 
     /// The callable, loaded at its first use.
-    #[inline]
     pub(super) fn get<'a>(
         &mut self,
         attached: Attached<'a>,
         function: &Function,
         budget: &Budget,
     ) -> Result<Object<'a>> {
-        match self.loaded.get(function.id()) {
-            Some(Loaded::Function(kept)) => Ok(kept.get(attached)),
-            Some(Loaded::Failed(error, when)) if when.elapsed() < RETRY_AFTER => Err(error.clone()),
-            _ => self.load_now(attached, function, budget),
+        let known = self.known(attached, function);
+        known.unwrap_or_else(|| self.load_now(attached, function, budget))
+    }
+
+    /// The callable, or why there is none, if it need not be loaded.
+    #[inline]
+    pub(super) fn known<'a>(
+        &self,
+        attached: Attached<'a>,
+        function: &Function,
+    ) -> Option<Result<Object<'a>>> {
+        match self.loaded.get(function.id())? {
+            Loaded::Function(kept) => Some(Ok(kept.get(attached))),
+            Loaded::Failed(error, when) if when.elapsed() < RETRY_AFTER => Some(Err(error.clone())),
+            _ => None,
         }
     }
 
+    /// The callable, loaded now.
     #[cold]
-    fn load_now<'a>(
+    pub(super) fn load_now<'a>(
         &mut self,
         attached: Attached<'a>,
         function: &Function,

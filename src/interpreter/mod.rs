@@ -199,7 +199,7 @@ impl Interpreter {
             python,
             Arc::clone(monitor.capture()),
             fallback,
-            Some(monitor.worker()),
+            Some(monitor),
             refusals,
             inherited,
         )
@@ -213,7 +213,7 @@ impl Interpreter {
         mut python: owngil_ffi::Interpreter,
         capture: Arc<Capture>,
         fallback: Arc<Capture>,
-        worker: Option<usize>,
+        worker: Option<&JobMonitor>,
         refusals: Option<Refusals>,
         inherited: &Arc<Inherited>,
     ) -> Result<Interpreter> {
@@ -323,6 +323,7 @@ impl Interpreter {
                 attached,
                 callable: &callable,
                 budget: &state.budget,
+                timer: None,
             };
             callee.call(&mut encoded.reader(), &mut bytes, &mut Unmeasured)
         })?;

@@ -13,6 +13,7 @@ use super::interrupted::{self, Origin};
 use super::progress::Progress;
 use super::refusals::Refusals;
 use super::refused::Refused;
+use super::setup::host;
 use super::setup::own_directory::OwnDirectory;
 use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS};
 use super::setup::site;
@@ -53,7 +54,7 @@ pub(super) struct InterpreterState {
 pub(super) struct Making<'m> {
     pub(super) fallback: Arc<Capture>,
     pub(super) loans: Option<Loans>,
-    pub(super) worker: Option<usize>,
+    pub(super) worker: Option<&'m JobMonitor>,
     pub(super) is_alone: bool,
     pub(super) children: Children,
     pub(super) refusals: Option<Refusals>,
@@ -82,11 +83,21 @@ impl InterpreterState {
         // Threads of a host's main interpreter, which stays as it is.
         let is_guest = is_hosted && attached.id() == 0 && !is_alone;
         let is_worker = worker.is_some();
-        let worker = match worker {
-            Some(worker) => attached.int(worker as i64)?,
+        let number = match worker {
+            Some(worker) => attached.int(worker.worker() as i64)?,
             None => attached.none(),
         };
-        let around = [worker, attached.bool(is_alone), attached.bool(is_hosted)];
+        let load = match worker {
+            // Elsewhere one module stands for several workers.
+            Some(worker) if attached.id() != 0 || is_alone => {
+                let worker = worker.weak();
+                attached
+                    .callback(move |attached, arguments| host::load(attached, arguments, &worker))?
+            }
+            _ => attached.none(),
+        };
+        let [is_alone_there, is_hosted_there] = [is_alone, is_hosted].map(|is| attached.bool(is));
+        let around = [number, is_alone_there, is_hosted_there, load];
         if is_guest {
             function("install_module")?.call(&around)?;
             return InterpreterState::of(attached, &bootstrap, loans, None, None);
@@ -100,6 +111,7 @@ impl InterpreterState {
         }
         if attached.id() != 0 {
             function("be_main_thread")?.call(&[])?;
+            function("look_at_own_frames")?.call(&[])?;
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
         }
@@ -168,7 +180,7 @@ impl InterpreterState {
             let from = reader.position();
             monitor.capture().begin_call(made);
             let mark = self.collecting.out().mark();
-            let outcome = self.call(attached, batch, &callable, &mut reader);
+            let outcome = self.call(attached, batch, &callable, &mut reader, monitor);
             if children::is_forked() {
                 children::end_forked(&outcome);
             }
@@ -218,11 +230,16 @@ impl InterpreterState {
         batch: &Batch,
         monitor: &JobMonitor,
     ) -> Result<Object<'a>> {
-        let callable = self.functions.get(attached, batch.function(), &self.budget);
+        let function = batch.function();
+        let callable = self.functions.known(attached, function);
+        let callable = callable.unwrap_or_else(|| {
+            let functions = &mut self.functions;
+            monitor.load(|| functions.load_now(attached, function, &self.budget))
+        });
         let callable = callable.map_err(|mut error| {
             // What was interrupted while it was loaded may be loaded again, in an interpreter that has nothing of it.
             if interrupted::settle(&mut error, monitor) != Origin::Raised {
-                self.functions.forget(batch.function());
+                self.functions.forget(function);
                 self.is_tainted = true;
             }
             error
@@ -246,6 +263,7 @@ impl InterpreterState {
         batch: &Batch,
         callable: &Result<Object<'a>>,
         reader: &mut Reader<'_>,
+        monitor: &JobMonitor,
     ) -> Result<()> {
         let progress = self.progress.as_ref();
         if batch.is_cancelled() || progress.is_some_and(|progress| progress.is_stopped()) {
@@ -260,6 +278,7 @@ impl InterpreterState {
                     attached,
                     callable,
                     budget: &self.budget,
+                    timer: batch.limit().map(|_| monitor),
                 };
                 let out = self.collecting.out();
                 callee.call_sampled(reader, out, &mut self.sampling)

@@ -12,6 +12,7 @@
 mod counters;
 mod early_outcome;
 mod histogram;
+mod load;
 mod parting;
 mod remote;
 mod visitor;
@@ -35,8 +36,10 @@ use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
 
 pub(crate) use counters::{Measured, Ran, Sampling, Stopwatch, Unmeasured, WorkerCounters};
 pub(crate) use histogram::Histogram;
+pub(crate) use load::Load;
 pub(crate) use remote::{Answer, RemoteWorker};
 
+use load::LoadNotes;
 use visitor::{Request, Visitor};
 use wake::Wake;
 
@@ -59,6 +62,7 @@ pub(crate) struct JobMonitor {
     elsewhere: Mutex<Option<Elsewhere>>,
     /// Who looks here when a job is to end.
     wake: OnceLock<Wake>,
+    load_notes: LoadNotes,
     own: Weak<JobMonitor>,
 }
 
@@ -98,6 +102,7 @@ struct Running {
     number: u64,
     began: Instant,
     limit: Option<Duration>,
+    load: Load,
     is_timed: bool,
     /// The flag that says that the job is no longer wanted.
     cancelled: Option<Arc<AtomicBool>>,
@@ -153,6 +158,7 @@ impl JobMonitor {
             visitor: Mutex::default(),
             elsewhere: Mutex::default(),
             wake: OnceLock::new(),
+            load_notes: LoadNotes::default(),
             own: Weak::clone(own),
         })
     }
@@ -278,6 +284,7 @@ impl JobMonitor {
             number: promise.number(),
             began,
             limit: batch.limit(),
+            load: Load::NotYet,
             is_timed: batch.is_timed(),
             cancelled: batch.cancelled().cloned(),
             promise: Some(promise),
@@ -285,7 +292,7 @@ impl JobMonitor {
             stopped: None,
             refused: None,
         };
-        let due = running.due().map(|(due, _)| due);
+        let due = running.limit.and_then(|limit| began.checked_add(limit));
         let mut state = self.lock();
         // Looked at under the lock: a thread that reports an outcome and then looks here finds the job, or has
         // counted it before this line (see `EarlyOutcomes`).
@@ -408,7 +415,7 @@ impl JobMonitor {
             function: running.function,
             n_calls: running.n_calls,
             elapsed: running.began.elapsed(),
-            due: running.due(),
+            due: self.due(running),
         })
     }
 
@@ -580,18 +587,5 @@ impl MonitorState {
             counters.busy += now.saturating_duration_since(running.began);
         }
         counters
-    }
-}
-
-impl Running {
-    fn due(&self) -> Option<(Instant, Why)> {
-        let limit = self.limit.and_then(|limit| self.began.checked_add(limit));
-        let limit = limit.map(|due| (due, Why::TimedOut));
-        let refused = self.refused.as_ref().map(|(due, _)| (*due, Why::Refused));
-        let due = [limit, refused]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(due, _)| *due);
-        due.filter(|_| self.stopped.is_none())
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use owngil_ffi::Stack;
 
-use super::{JobMonitor, Ran};
+use super::{JobMonitor, Load, Ran};
 use crate::output::{Output, OutputStream};
 use crate::task::{Batch, Promise, Results, Why};
 
@@ -30,6 +30,9 @@ pub(crate) trait RemoteWorker: fmt::Debug + Send + Sync {
 
     /// How many bytes its interpreter has in use, if that is counted.
     fn memory_in_use(&self) -> Option<usize>;
+
+    /// The last load of that job.
+    fn load_of(&self, job: u64) -> Load;
 
     /// Its CPU time, of all of its threads.
     fn cpu(&self) -> Option<Duration>;
@@ -65,11 +68,11 @@ impl JobMonitor {
         };
         running.is_settled = false;
         running.limit = Some(Duration::ZERO);
+        let began = running.began;
         let reported = running.promise.take();
-        let due = running.due().map(|(due, _)| due);
         drop(state);
         drop(reported);
-        due
+        Some(began)
     }
 
     /// Records the number by which the worker process knows the running job.

@@ -25,6 +25,7 @@ struct Details {
     path: String,
     type_name: Option<String>,
     reason: String,
+    traceback: Option<String>,
 }
 
 impl CrossingError {
@@ -56,6 +57,13 @@ impl CrossingError {
     #[cold]
     pub(crate) fn with_type_name(mut self, type_name: impl Into<String>) -> Self {
         self.0.type_name = Some(type_name.into());
+        self
+    }
+
+    /// Adds the traceback of the exception that is the reason.
+    #[cold]
+    pub(crate) fn with_traceback(mut self, traceback: impl Into<String>) -> Self {
+        self.0.traceback = Some(traceback.into());
         self
     }
 
@@ -112,6 +120,11 @@ impl CrossingError {
     pub fn reason(&self) -> &str {
         &self.0.reason
     }
+
+    /// The traceback of the exception that is the reason, if one is.
+    pub(crate) fn traceback(&self) -> Option<&str> {
+        self.0.traceback.as_deref()
+    }
 }
 
 impl fmt::Display for CrossingError {
@@ -120,6 +133,7 @@ impl fmt::Display for CrossingError {
             path,
             type_name,
             reason,
+            ..
         } = &*self.0;
         match type_name {
             Some(type_name) if path.is_empty() => write!(f, "{type_name}: {reason}"),

@@ -51,6 +51,14 @@ use format::{Token, skip};
 use rust::encode::encode_value;
 use rust::handoff;
 
+/// Whether Python unpickles parts of the value that is next, which may import modules.
+#[inline]
+pub(crate) fn is_pickled(reader: &Reader<'_>) -> bool {
+    reader
+        .peek()
+        .is_ok_and(|first| first == format::tag::LEAVES)
+}
+
 /// A whole value in encoded form: bytes that cross between interpreters, threads and processes.
 ///
 /// Keep one to hand a result on without reading it, or to encode a value once and send it many times.

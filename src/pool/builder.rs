@@ -51,6 +51,7 @@ pub struct PoolBuilder {
     initializer: Option<Result<Batch>>,
     exit_hook: Option<Result<Batch>>,
     is_lazy: bool,
+    takes_variables_later: bool,
     on_move: Option<OnMove>,
 }
 
@@ -76,6 +77,7 @@ impl Default for PoolBuilder {
             initializer: None,
             exit_hook: None,
             is_lazy: false,
+            takes_variables_later: false,
             on_move: None,
         }
     }
@@ -129,6 +131,12 @@ impl PoolBuilder {
     /// Has exceptions that calls raise kept as objects, for a host that is Python itself.
     pub(crate) fn keep_exceptions(mut self) -> Self {
         self.keeps_exceptions = true;
+        self
+    }
+
+    /// Has workers start with the environment variables at the time of [`Pool::take_variables`].
+    pub(crate) fn take_variables_later(mut self) -> Self {
+        self.takes_variables_later = true;
         self
     }
 
@@ -197,6 +205,9 @@ impl PoolBuilder {
 
     /// Sets how long each call may run. By default there is no limit. When the time is up, the outcome is
     /// [`Error::TimedOut`], with the place where the call stood.
+    ///
+    /// The imports that a call needs before it begins do not count. They may take 60 seconds, or as long as the limit if
+    /// that is longer.
     ///
     /// With a time limit, the calls of a map travel one by one, as the time for a batch is not known.
     pub fn time_limit(mut self, limit: Duration) -> Self {
@@ -371,7 +382,11 @@ impl PoolBuilder {
 
     /// The pool's settings, taken once Python has started, which may have changed what workers inherit.
     fn settings(self, n_workers: usize, copying: Copying) -> Result<Settings> {
-        let inherited = Inherited::now(self.own_directories).map_err(|error| {
+        let inherited = match self.takes_variables_later {
+            true => Inherited::with_variables_later(self.own_directories),
+            false => Inherited::now(self.own_directories),
+        };
+        let inherited = inherited.map_err(|error| {
             Error::config(format!("the working directory cannot be kept: {error}"))
         })?;
         Ok(Settings {

@@ -15,6 +15,13 @@ impl Pool {
         Arc::new(Slot::new(self.shared.cancel_target, None))
     }
 
+    /// Has workers start with the environment variables of this moment, unless there were calls before.
+    ///
+    /// No other thread may change them meanwhile.
+    pub(crate) fn take_variables(&self) {
+        self.shared.settings.worker.inherited.variables();
+    }
+
     /// Encodes arguments the way that suits the pool's workers.
     pub(crate) fn encoding<R>(&self, encode: impl FnOnce() -> R) -> R {
         self.shared.encoding(encode)

@@ -78,8 +78,9 @@ impl<'p, A> TaskBuilder<'p, A> {
         self
     }
 
-    /// Sets how long the call may run, not counting the time in the queue. Otherwise like
-    /// [`deadline`](TaskBuilder::deadline). The default is the pool's time limit.
+    /// Sets how long the call may run, not counting the time in the queue, nor the imports of its function and arguments
+    /// (see `docs/control.md`). Otherwise like [`deadline`](TaskBuilder::deadline). The default is the pool's time
+    /// limit.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self

@@ -113,7 +113,7 @@ impl Child {
         command.arg(ARGUMENT).process_group(0);
         // The environment of the pool's start: tasks of this process may have changed it since.
         command.env_clear();
-        let variables = &settings.inherited.variables;
+        let variables = settings.inherited.variables();
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         if let Some(directory) = &settings.inherited.directory {
             command.current_dir(directory.path());
@@ -271,6 +271,7 @@ impl Child {
             function: id as u32,
             place,
             n_calls: batch.len(),
+            limit: batch.limit(),
             is_timed: batch.is_timed(),
             arguments: shape,
         };

@@ -88,6 +88,8 @@ pub(super) struct JobHead {
     pub(super) function: u32,
     pub(super) place: Option<LocationRecord>,
     pub(super) n_calls: u32,
+    /// How long the call may run. The pool's process sees to that.
+    pub(super) limit: Option<Duration>,
     /// Whether to record when each call runs.
     pub(super) is_timed: bool,
     pub(super) arguments: Shape,

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group,
 use super::frame::{Ask, Request, Word};
 use super::link::{Reader, Writer};
 use super::turn::Turn;
-use crate::monitor::{Answer, RemoteWorker};
+use crate::monitor::{Answer, Load, RemoteWorker};
 use crate::output::Output;
 use crate::task::Why;
 
@@ -214,6 +214,10 @@ impl RemoteWorker for Life {
 
     fn memory_in_use(&self) -> Option<usize> {
         self.counts_memory.then(|| self.turn.memory())
+    }
+
+    fn load_of(&self, job: u64) -> Load {
+        self.turn.load_of(job)
     }
 
     fn cpu(&self) -> Option<Duration> {

@@ -107,7 +107,7 @@ fn is_asked() -> bool {
 
 struct Role {
     setup: Setup,
-    turn: Turn,
+    turn: Arc<Turn>,
     diary: Option<Diary>,
     /// The reading ends of the pipes behind descriptors 1 and 2.
     readers: Option<Readers>,
@@ -132,7 +132,7 @@ impl Role {
         let (setup, _) = asked.take_by::<Setup>(until)?.ok_or_else(cut_off)?;
         asked.take_by::<Shape>(until)?.ok_or_else(cut_off)?;
         let (data, board) = (asked.take_file()?, asked.take_file()?);
-        let turn = Turn::open(&board)?;
+        let turn = Arc::new(Turn::open(&board)?);
         let diary = Some(Diary::new(Turn::open(&board)?));
         let readers = match setup.has_pipes {
             true => Some(take_readers(&mut asked, until)?),
@@ -173,6 +173,8 @@ impl Role {
         }
         let early_outcomes = Arc::new(EarlyOutcomes::default());
         let monitor = JobMonitor::new(self.setup.worker as usize, capture, &early_outcomes);
+        let turn = Arc::clone(&self.turn);
+        monitor.note_loads(move |job, is_begin| turn.note_load(job, is_begin));
         let (requests, received) = bounded(N_WAITING);
         let (visited, words) = (Arc::clone(&monitor), Arc::clone(&self.words));
         let visitor = thread::Builder::new().name("owngil-visitor".to_owned());
@@ -361,7 +363,7 @@ impl Runner {
             }
             let cancelled = (head.n_calls > 1).then(Arc::default);
             let batch = Batch::of_encoded(function, calls, head.n_calls, cancelled);
-            let batch = batch.timed(head.is_timed);
+            let batch = batch.with_limit(head.limit).timed(head.is_timed);
             return Ok(Some(Job::new(batch, Recipient::Elsewhere(head.number))));
         }
         Ok(None)

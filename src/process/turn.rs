@@ -8,10 +8,13 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use owngil_ffi::Board;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::interpreter::Progress;
+use crate::monitor::Load;
 use crate::payload::Encoding;
 
 /// The bits of the number that hold the job. Jobs count from 1; 48 bits last for a century.
@@ -34,6 +37,12 @@ const CALLS: usize = 4;
 
 /// The board's number for the last job whose further calls must not run.
 const STOPPED: usize = 5;
+
+/// The board's number for the job that loads code or has done so last, times two, and one more while it does.
+const LOAD: usize = 6;
+
+/// The board's number for the time at which that load began or ended, in nanoseconds of the system's monotonic clock.
+const LOAD_TIME: usize = 7;
 
 /// One side's view of the board.
 #[derive(Debug)]
@@ -186,9 +195,39 @@ impl Turn {
         self.0.number(MEMORY).load(Ordering::Relaxed) as usize
     }
 
+    /// Records that a load of that job begins, or has ended.
+    pub(super) fn note_load(&self, job: u64, is_begin: bool) {
+        let numbers = &self.0;
+        numbers.number(LOAD_TIME).store(now(), Ordering::Release);
+        let load = job << 1 | u64::from(is_begin);
+        numbers.number(LOAD).store(load, Ordering::Release);
+    }
+
+    /// The last load of that job. One that begins or ends at this moment may have its new time already.
+    pub(super) fn load_of(&self, job: u64) -> Load {
+        let load = self.0.number(LOAD).load(Ordering::Acquire);
+        if load >> 1 != job {
+            return Load::NotYet;
+        }
+        let time = self.0.number(LOAD_TIME).load(Ordering::Acquire);
+        let ago = Duration::from_nanos(now().saturating_sub(time));
+        let time = Instant::now().checked_sub(ago);
+        match (time, load & 1) {
+            (None, _) => Load::NotYet,
+            (Some(time), 0) => Load::Until(time),
+            (Some(time), _) => Load::Since(time),
+        }
+    }
+
     fn number(&self) -> &AtomicU64 {
         self.0.number(TURN)
     }
+}
+
+/// The system's monotonic clock, which all processes share.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn joined(job: u64, revision: u16) -> u64 {
@@ -217,6 +256,26 @@ mod tests {
             pool.take_back();
         }
         assert_eq!(pool.take_back(), (3, 1));
+    }
+
+    #[test]
+    fn both_sides_see_the_load_of_a_job() {
+        let (pool, file) = Turn::create().unwrap();
+        let worker = Turn::open(&file).unwrap();
+        assert_eq!(pool.load_of(7), Load::NotYet);
+        let before = Instant::now();
+        worker.note_load(7, true);
+        let Load::Since(begin) = pool.load_of(7) else {
+            panic!("it goes on")
+        };
+        worker.note_load(7, false);
+        let Load::Until(end) = pool.load_of(7) else {
+            panic!("it has ended")
+        };
+        // The two clocks are read one after the other.
+        let error = Duration::from_millis(5);
+        assert!(before <= begin + error && begin <= end + error && end <= Instant::now() + error);
+        assert_eq!(pool.load_of(8), Load::NotYet);
     }
 
     #[test]

@@ -39,10 +39,11 @@ def same_file(descriptor, other):
         return False  # One is closed.
 
 
-def install_module(number, is_alone, is_hosted):
+def install_module(number, is_alone, is_hosted, load):
     """Gives tasks the module `owngil`: whose they are, and a place for what a worker keeps from task to task.
 
-    A host has a package of that name, which finds the same in `_owngil_worker`.
+    A host has a package of that name, which finds the same in `_owngil_worker`. `load(function)` calls a function that
+    imports what a call needs, and the time limit of the call leaves that out.
     """
     with _loading:
         here = sys.modules.get("_owngil_worker")
@@ -59,7 +60,7 @@ def install_module(number, is_alone, is_hosted):
                 return getattr(own, "worker_id", None)
 
             here.worker_id, here._own, here._replace, here._is_first = worker_id, own, replace, _is_first
-            here._same_file = same_file
+            here._same_file, here._load = same_file, load or (lambda function: function())
     here._own.worker_id = number
 
 
@@ -149,6 +150,34 @@ def be_main_thread():
         _thread._get_main_thread_ident = lambda: worker
 
 
+def look_at_own_frames():
+    """Has functions that look at the frames of threads leave those of other interpreters alone.
+
+    They make objects for these, and CPython crashes over them (gh-158364; fixed in 3.13.16, 3.14.8 and 3.15).
+    """
+    major, minor, micro = sys.version_info[:3]
+    if minor >= 15 or micro >= {13: 16, 14: 8}.get(minor, micro + 1):
+        return
+
+    def looking(name, of_this_thread):
+        def look():
+            # The only thread that can be looked at from here is this one.
+            if _thread._count():
+                raise RuntimeError(f"sys.{name} cannot be called in an interpreter: it looks at all threads")
+            return {_thread.get_ident(): of_this_thread()}
+
+        replace(name, look, sys)
+
+    def caller():
+        frame = own = sys._getframe()
+        while frame.f_code.co_filename == own.f_code.co_filename:
+            frame = frame.f_back
+        return frame
+
+    looking("_current_frames", caller)
+    looking("_current_exceptions", sys.exception)
+
+
 def let_threads_be_waited_for():
     """Has threads that tasks start be no daemons, unless they are asked to be.
 
@@ -214,6 +243,8 @@ def note_refusals(note):
     replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
     for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
         replace(name, noting_call(getattr(_signal, name)), _signal)
+    for name in "_current_frames", "_current_exceptions":
+        replace(name, noting_call(getattr(sys, name)), sys)
     # For what scripts do, which is loaded later.
     sys.modules["_owngil_worker"]._refusing = noting_call
     names = "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg"
@@ -312,6 +343,9 @@ def _find(module, where, name):
             names = [known for known in dir(found) if not known.startswith("__")]
             hint = _did_you_mean(part, names)
             raise LoadError("MissingName", f"{where} has no {name}", hint) from None
+        except BaseException as error:
+            # A module may load what it has when it is asked for.
+            raise LoadError("Import", f"importing it raised: {_shown(error)}") from error
         if found is not module:
             where = f"{part} in {where}"
     if not callable(found):

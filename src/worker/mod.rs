@@ -3,6 +3,7 @@
 //! A worker is a thread with a [`Worker`] on it, which the thread itself makes, uses and retires. It
 //! takes batches from the pool's queue and orders from its own control channel; orders come first.
 
+mod forwarder;
 mod interpreter;
 mod process;
 mod queue;
@@ -24,6 +25,7 @@ use crate::interpreter::{Copying, MemorySetting};
 use crate::monitor::JobMonitor;
 use crate::task::Job;
 
+pub(crate) use forwarder::Forwarder;
 pub(crate) use queue::{Queue, Ticket};
 
 /// Where tasks run.

@@ -242,6 +242,27 @@ fn an_initializer_that_is_refused_makes_it_a_pool_of_processes() {
 }
 
 #[test]
+fn a_worker_that_starts_later_and_whose_initializer_is_refused_moves_its_calls() {
+    let init = f("def f(): import tracemalloc");
+    let (pool, _) = auto(Pool::builder().lazy(true).initializer(&init, ()));
+    for x in 0..3 {
+        let (value, pid): (u32, u32) = pool.call(&f(ACCEPTED), x).unwrap();
+        assert_eq!(value, x + 1);
+        assert_ne!(pid, own_pid());
+    }
+    let [moved] = &pool.moved()[..] else {
+        panic!("{:?}", pool.moved())
+    };
+    assert!(moved.reason.contains("tracemalloc"), "{moved:?}");
+    let results: Vec<(u32, u32)> = pool
+        .map(&f(ACCEPTED), 0..100_u32)
+        .map(Result::unwrap)
+        .collect();
+    assert!(results.iter().all(|(_, pid)| *pid != own_pid()));
+    pool.shutdown();
+}
+
+#[test]
 fn deadlines_and_cancelling_reach_a_call_that_moved() {
     let (pool, _) = auto(Pool::builder().grace(Duration::from_millis(100)));
     let stuck = f("
@@ -249,22 +270,15 @@ def f():
     import time, tracemalloc
     while True: time.sleep(0.001)
 ");
-    let limit = Duration::from_secs(3);
-    let task: Task<()> = pool.task(&stuck).deadline(limit).submit().unwrap();
     let cancelled: Task<()> = pool.submit(&stuck, ()).unwrap();
-    while pool
-        .stats()
-        .workers
-        .iter()
-        .skip(2)
-        .filter(|of| of.is_busy)
-        .count()
-        < 2
-    {
+    let is_busy = || pool.stats().workers.iter().skip(2).any(|of| of.is_busy);
+    while !is_busy() {
         std::thread::yield_now();
     }
     cancelled.cancel();
     assert!(matches!(cancelled.wait(), Err(Error::Cancelled { .. })));
+    let limit = Duration::from_secs(1);
+    let task: Task<()> = pool.task(&stuck).deadline(limit).submit().unwrap();
     assert!(matches!(task.wait(), Err(Error::TimedOut { .. })));
     // Both processes serve.
     let again: Vec<owngil::Result<(u32, u32)>> = pool.broadcast(&f(REFUSED), 1).unwrap();

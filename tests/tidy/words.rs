@@ -48,7 +48,12 @@ const TURNS: [&str; 13] = [
 ];
 
 /// Uses of a word in another sense: the word, the file, and a part of the line.
-const OTHER_SENSES: [(&str, &str, &str); 3] = [
+const OTHER_SENSES: [(&str, &str, &str); 4] = [
+    (
+        "invocation",
+        "python/owngil/pytest/__init__.py",
+        "config.invocation_params",
+    ),
     ("post", "cli/benches/peers/workloads.py", "GET|POST"),
     ("post", "examples/web_server/app.py", "@app.post"),
     ("post", "examples/web_server/main.rs", "\"POST\""),

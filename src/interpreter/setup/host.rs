@@ -1,9 +1,10 @@
 //! Host: the Rust functions that bootstrap.py is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use owngil_ffi::{Attached, Borrowed, Object, Raised};
 
+use crate::monitor::JobMonitor;
 use crate::output::{Capture, OutputStream};
 
 /// `execute(text, filename, namespace)` of bootstrap.py.
@@ -17,6 +18,21 @@ pub(crate) fn execute<'a>(
     let text = text.text()?;
     attached.exec(&text, &filename.text()?, namespace)?;
     Ok(attached.none())
+}
+
+/// `load(function)` of bootstrap.py: what the function gives, whose time the limit of the call leaves out.
+pub(crate) fn load<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+    worker: &Weak<JobMonitor>,
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let [function] = arguments else {
+        return Err(attached.raise_type_error("load takes a function"));
+    };
+    match worker.upgrade() {
+        Some(monitor) => monitor.load(|| function.call(&[])),
+        None => function.call(&[]),
+    }
 }
 
 /// `descriptor(number)` of bootstrap.py and children.py.

@@ -97,7 +97,7 @@ impl<'a> Streams<'a> {
 
 fn variables<'a>(attached: Attached<'a>, inherited: &Inherited) -> PyResult<'a, Object<'a>> {
     let variables = attached.dict()?;
-    for (name, value) in &inherited.variables {
+    for (name, value) in inherited.variables() {
         let name = attached.bytes(name.as_encoded_bytes())?;
         variables.insert(&name, &attached.bytes(value.as_encoded_bytes())?)?;
     }

@@ -8,7 +8,7 @@ use super::decode::Make;
 use super::dict_shapes::Shapes;
 use super::encode::{Stop, Walk};
 use super::key_cache::KeyCache;
-use super::raised::{explained, unpicklable};
+use super::raised::{unpicklable, unreadable};
 use super::scalar::{read_usual, write_scalar};
 use crate::payload::buffer::Buffer;
 use crate::payload::encoding::Encoding;
@@ -188,9 +188,7 @@ impl Codec {
                 let loaded =
                     self.pickling
                         .load(attached, &self.lending, table, reader.buffers())?;
-                Some(loaded.map_err(|raised| {
-                    CrossingError::new(format!("cannot be unpickled: {}", explained(&raised)))
-                })?)
+                Some(loaded.map_err(|raised| unreadable(&raised))?)
             }
         };
         let body = reader.position();

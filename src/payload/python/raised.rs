@@ -21,6 +21,12 @@ pub(super) fn explained(raised: &Raised<'_>) -> String {
     in_a_line(&raised.describe())
 }
 
+pub(super) fn unreadable(raised: &Raised<'_>) -> CrossingError {
+    let exception = raised.describe();
+    let reason = format!("cannot be unpickled: {}", in_a_line(&exception));
+    CrossingError::new(reason).with_traceback(exception.traceback)
+}
+
 /// The exception with the notes in which newer versions say where they were.
 fn in_a_line(exception: &Exception) -> String {
     let mut text = exception.to_string();

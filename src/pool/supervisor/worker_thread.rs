@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::monitor::JobMonitor;
 use crate::pool::shared::Shared;
 use crate::task::{Batch, Collector, Job, Recipient};
-use crate::worker::{self, Back, Left, Lingering, Order, Worker};
+use crate::worker::{self, Back, Forwarder, Left, Lingering, Order, Worker};
 
 /// After how long a worker that is to replace another and failed to start tries again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
@@ -128,11 +128,17 @@ impl WorkerThread {
         }
     }
 
-    /// A worker that is ready at the first attempt, or the next ones.
+    /// A worker that is ready at the first attempt, or the next ones. Where the initializer cannot run in an interpreter,
+    /// it is one that moves what it takes to the fallback.
     fn ready_worker_at_last(&self) -> Result<Box<dyn Worker>> {
         let mut made = self.ready_worker();
         for pause in PAUSES {
             let Err(error) = &made else { break };
+            if let (Some(_), Some(reason)) = (&self.shared.fallback, error.needs_process()) {
+                tracing::warn!(worker = self.index, %error, "moves all that it takes");
+                let monitor = Arc::clone(&self.monitor);
+                return Ok(Box::new(Forwarder::new(monitor, reason)));
+            }
             tracing::warn!(worker = self.index, %error, "not ready, tries again");
             thread::sleep(pause);
             made = self.ready_worker();
