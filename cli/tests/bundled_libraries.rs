@@ -16,6 +16,10 @@ const N: i64 = 200_000;
 /// A library that counts, and what it counts in is its own.
 const COUNTER: &str = "static long counted; long library_count(void) { return ++counted; }";
 
+/// A variable as g++ makes those of which a process has one, whichever libraries have it.
+const SINGLETON: &str = "__asm__(\".pushsection .bss; .globl singleton; .type singleton, @gnu_unique_object; \
+    .size singleton, 8; singleton: .zero 8; .popsection\"); extern long singleton;";
+
 /// A folder of libraries and extensions.
 struct Bench(PathBuf);
 
@@ -88,6 +92,14 @@ impl Bench {
     fn assert_private(&self, name: &str) {
         let found = self.count(name);
         assert!(found.iter().all(|found| *found == Ok(2 * N)), "{found:?}");
+    }
+
+    /// Has four interpreters count at once by two extensions in turns, and gives what the second one counted.
+    fn interleaved(&self, first: &str, second: &str) -> Vec<Result<i64, Error>> {
+        let arguments = (self.path(""), first, second, N);
+        pool()
+            .broadcast(&function("count_in_turns"), arguments)
+            .unwrap()
     }
 
     /// The reason why it is refused.
@@ -266,6 +278,74 @@ fn a_dynamic_section_without_room_is_enough() {
 }
 
 #[test]
+fn a_library_may_be_needed_by_another_name_than_its_own() {
+    let bench = Bench::new("other_name");
+    for (name, needed, own) in [
+        ("shorter", "libother.so", "libthe_other_of_the_two.so.1"),
+        ("longer", "libthe_one_of_the_two.so.1", "libone.so"),
+    ] {
+        let library = bench.library(needed, COUNTER, &[]);
+        bench.extension(name, "library_count", &[&library, BESIDE]);
+        bench.nameless_library(needed, COUNTER, &[&format!("-Wl,-soname,{own}")]);
+        bench.assert_private(name);
+    }
+}
+
+#[test]
+fn modules_in_one_file_under_two_names_share_its_variables() {
+    let bench = Bench::new("two_names");
+    let library = bench.library("libcounter_two_names.so", COUNTER, &[]);
+    let second = "-Wl,--defsym,PyInit_second_name=PyInit_first_name";
+    bench.extension("first_name", "library_count", &[&library, BESIDE, second]);
+    std::os::unix::fs::symlink("first_name.so", bench.path("second_name.so")).unwrap();
+    let found = bench.interleaved("first_name", "second_name");
+    assert!(found.iter().all(|found| *found == Ok(2 * N)), "{found:?}");
+}
+
+#[test]
+fn a_singleton_is_one_for_an_extension_and_its_library() {
+    let bench = Bench::new("singleton");
+    // As g++ makes of `inline long singleton;`, here once in each.
+    let text = format!("{SINGLETON} long library_count(void) {{ return ++singleton; }}");
+    let library = bench.library("libcounter_singleton.so", &text, &[]);
+    let own = bench.path("own.c");
+    let text = format!("{SINGLETON} long own_count(void) {{ return ++singleton; }}");
+    std::fs::write(&own, text).unwrap();
+    let both = [library.as_str(), BESIDE];
+    bench.extension(
+        "of_extension",
+        "own_count",
+        &[&[own.as_str()], &both[..]].concat(),
+    );
+    bench.extension("of_library", "library_count", &both);
+    let found = bench.interleaved("of_extension", "of_library");
+    assert!(found.iter().all(|found| *found == Ok(2 * N)), "{found:?}");
+}
+
+#[test]
+fn files_that_a_linker_lays_out_in_other_ways_are_copied() {
+    let bench = Bench::new("layouts");
+    let chosen = "static long counted; static long count(void) { return ++counted; }
+        static void *choose(void) { return count; }
+        long library_count(void) __attribute__((ifunc(\"choose\")));";
+    for (name, text, argument) in [
+        ("old_hashes", COUNTER, "-Wl,--hash-style=sysv"),
+        ("new_hashes", COUNTER, "-Wl,--hash-style=gnu"),
+        ("few_segments", COUNTER, "-Wl,-z,noseparate-code"),
+        ("bound_at_once", COUNTER, "-Wl,-z,now"),
+        ("bound_late", COUNTER, "-Wl,-z,lazy"),
+        ("first_of_all", COUNTER, "-Wl,-z,initfirst"),
+        ("before_others", COUNTER, "-Wl,-z,interpose"),
+        ("stripped", COUNTER, "-Wl,-s"),
+        ("chosen_at_load", chosen, "-Wl,-z,now"),
+    ] {
+        let library = bench.library(&format!("libcounter_{name}.so"), text, &[argument]);
+        bench.extension(name, "library_count", &[&library, BESIDE, argument]);
+        bench.assert_private(name);
+    }
+}
+
+#[test]
 fn what_cannot_be_kept_apart_is_refused_with_a_reason() {
     let bench = Bench::new("refused");
     let nameless = bench.nameless_library("libnameless.so", COUNTER, &[]);
@@ -294,6 +374,43 @@ fn what_cannot_be_kept_apart_is_refused_with_a_reason() {
     bench.extension("circle", "library_count", &[&first, BESIDE]);
     let error = bench.refused("circle");
     assert!(error.message().contains("need each other"), "{error}");
+}
+
+#[test]
+fn a_library_that_is_needed_by_its_path_is_not_shared() {
+    let bench = Bench::new("by_path");
+    let library = bench.nameless_library("elsewhere/libby_path.so", COUNTER, &[]);
+    bench.extension("by_path", "library_count", &[&library]);
+    let error = bench.refused("by_path");
+    assert!(error.message().contains("has no name"), "{error}");
+}
+
+#[test]
+fn a_library_that_another_one_stands_in_for_is_not_shared() {
+    let bench = Bench::new("filter");
+    let hidden = bench.library("libstands_in.so", COUNTER, &[]);
+    let text = "long library_count(void) { return -1; }";
+    for (name, how) in [("filter", "-F"), ("auxiliary", "-f")] {
+        let stands_in = format!("-Wl,{how},{hidden}");
+        let library = bench.library(&format!("lib{name}_of_bench.so"), text, &[&stands_in]);
+        bench.extension(name, "library_count", &[&library, BESIDE]);
+        let error = bench.refused(name);
+        assert!(error.message().contains("stand in"), "{error}");
+    }
+}
+
+#[test]
+fn a_library_that_needs_its_extension_is_refused() {
+    let bench = Bench::new("back");
+    let text = "long own_count(void); static long n; long library_count(void) { return n += own_count(); }";
+    let library = bench.library("libneeds_back.so", text, &[]);
+    let arguments = [&*library, BESIDE, "-DOWN=own_count"];
+    bench.extension("needed_back", "library_count", &arguments);
+    let error = bench.refused("needed_back");
+    assert!(
+        error.message().contains("undefined symbol: own_count"),
+        "{error}"
+    );
 }
 
 #[test]

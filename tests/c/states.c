@@ -183,7 +183,14 @@ static PyObject *release_only(PyObject *module, PyObject *where) {
     Py_RETURN_NONE;
 }
 
+static int pending(void *unused) { return n_calls++, 0; }
+
+static PyObject *add_pending(PyObject *module, PyObject *ignored) {
+    return PyLong_FromLong(Py_AddPendingCall(pending, NULL));
+}
+
 static PyMethodDef methods[] = {
+    {"add_pending", add_pending, METH_NOARGS, NULL},
     {"run", run, METH_VARARGS, NULL},
     {"keep", keep, METH_O, NULL},
     {"call_at", call_at, METH_VARARGS, NULL},

@@ -100,6 +100,12 @@ def attaches(how):
     return [states.run(function, how) for _ in range(50)][-1]
 
 
+def adds_pending():
+    from pack import states
+
+    return states.add_pending()
+
+
 def gives():
     """What another interpreter's thread needs in order to call into this one."""
     import owngil

@@ -202,6 +202,15 @@ fn an_extension_attaches_in_every_way_that_it_may_elsewhere() {
 }
 
 #[test]
+fn no_call_is_left_for_the_main_interpreter() {
+    let pool = four_workers(Extensions::Private);
+    let found = pool
+        .broadcast::<i64, _>(&function("adds_pending"), ())
+        .unwrap();
+    assert_eq!(found, [Ok(-1), Ok(-1), Ok(-1), Ok(-1)]);
+}
+
+#[test]
 fn a_thread_that_is_attached_elsewhere_may_call_into_an_extension() {
     let pool = four_workers(Extensions::Private);
     let given = pool.broadcast::<Value, _>(&function("gives"), ()).unwrap();

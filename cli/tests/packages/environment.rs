@@ -1,6 +1,7 @@
 //! Environment: a virtual environment with pinned packages, made once per Python.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,6 +127,11 @@ impl Environment {
         if !made.status.success() {
             return Err(Unready::Failed(format!("{base} -m venv: {}", text(&made))));
         }
+        self.add(wanted)
+    }
+
+    /// Has pip install what is not there of these.
+    pub(crate) fn add(&self, wanted: &[impl AsRef<OsStr>]) -> Result<(), Unready> {
         let mut command = Command::new(self.python());
         command.args(["-m", "pip", "install", "--only-binary", ":all:"]);
         // Without a network pip would try for many minutes.

@@ -137,6 +137,12 @@ impl Copies {
                 "{path} and libraries that it needs need each other"
             ));
         }
+        if object.is_filter {
+            let path = object.path.display();
+            return Err(format!(
+                "{path} has another library stand in for it (DT_FILTER), which the loader shares"
+            ));
+        }
         pending.push(file);
         let search = Search::of(object, parent);
         let mut edits = Edits::of(object)?;
@@ -266,7 +272,7 @@ impl Nature {
         if name.is_some_and(is_known) {
             return Nature::Shared;
         }
-        if library.layout.state > NO_STATE {
+        if library.layout.state > NO_STATE || library.is_filter {
             return Nature::Keeps;
         }
         let search = Search::of(&library, Some(search));
@@ -329,11 +335,16 @@ fn is_taken(name: &str, library: &SharedObject) -> bool {
     loader::file_of(name).is_none_or(|file| file == library.path)
 }
 
-/// Binds a copy to its own libraries where the whole process sees the same name, which the loader would prefer.
+/// Binds a copy to its own libraries where the whole process sees the same name, which the loader would prefer, and
+/// where a process has only one: what is a singleton elsewhere is one for a copy and its libraries.
 fn bind(edits: &mut Edits<'_>, own: &[Copy]) {
     if own.is_empty() {
         return;
     }
+    edits.share_unique(|name| {
+        let found = own.iter().find_map(|copy| copy.object.symbol(name));
+        found.map(|address| address.as_ptr() as usize)
+    });
     for name in edits.object().imports.keys() {
         let Some(global) = loader::global(name) else {
             continue;

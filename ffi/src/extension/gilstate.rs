@@ -10,7 +10,7 @@
 //! state says when it ends: some extensions write that count themselves (cffi before 2.1).
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::{self, ManuallyDrop};
 use std::ptr;
 use std::sync::OnceLock;
@@ -32,7 +32,7 @@ static HOSTS: [OnceLock<Visits>; N_HOSTS_MAX] = [const { OnceLock::new() }; N_HO
 static N_HOSTS: AtomicUsize = AtomicUsize::new(0);
 
 /// The functions for the copies of one more interpreter; `None` if there are too many.
-pub(crate) fn host(visits: &Visits) -> Option<[Replacement; 4]> {
+pub(crate) fn host(visits: &Visits) -> Option<[Replacement; 5]> {
     let number = N_HOSTS.fetch_add(1, Ordering::Relaxed);
     HOSTS.get(number)?.set(visits.clone()).ok()?;
     let functions = &FUNCTIONS[number / N_PLACES][number % N_PLACES];
@@ -44,6 +44,7 @@ pub(crate) fn host(visits: &Visits) -> Option<[Replacement; 4]> {
             functions.state as *const () as usize,
         ),
         ("PyGILState_Check", functions.check as *const () as usize),
+        ("Py_AddPendingCall", add_pending_call as *const () as usize),
     ])
 }
 
@@ -216,6 +217,15 @@ extern "C" fn release(given: c_int) {
     if was_last == Some(true) {
         leave();
     }
+}
+
+/// What `Py_AddPendingCall` is for all copies. CPython would make the call in the main interpreter, with objects of
+/// another; a queue that is full is the one failure which callers expect.
+extern "C" fn add_pending_call(
+    _: Option<extern "C" fn(*mut c_void) -> c_int>,
+    _: *mut c_void,
+) -> c_int {
+    -1
 }
 
 /// Whether Python code is on it.

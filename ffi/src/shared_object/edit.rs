@@ -25,6 +25,10 @@ const DT_RELACOUNT: i64 = 0x6fff_fff9;
 const DT_SYMBOLIC: i64 = 16;
 const DF_SYMBOLIC: u64 = 2;
 
+/// How long the name of a copy is at most: as long as `libz.so`, since others may need a library by a shorter name than
+/// its own, a link to its file for example.
+const LONGEST_NAME: usize = 7;
+
 impl<'a> Edits<'a> {
     /// The copy takes from itself first what it has itself, as its author sees it: neither what else in the process
     /// has such a name (`RTLD_LOCAL` hides a copy's names from others, and not theirs from it), nor another copy.
@@ -38,8 +42,8 @@ impl<'a> Edits<'a> {
             bytes: Vec::new(),
         };
         let unique = object.layout.unique_symbols.iter();
-        // Of this object alone, as any other global symbol of it.
-        let ordinary = unique.map(|(place, kind)| (*place, vec![kind | abi::STB_GLOBAL << 4]));
+        // Of this object alone, as any other global symbol of it. Elf64_Sym starts with four bytes for the name.
+        let ordinary = unique.map(|one| (one.entry + 4, vec![one.kind | abi::STB_GLOBAL << 4]));
         edits.bytes.extend(ordinary);
         edits.bind_to_itself()?;
         Ok(edits)
@@ -72,13 +76,28 @@ impl<'a> Edits<'a> {
     }
 
     /// Has the copy use what is at this address in place of what it takes from others under that name.
+    pub(crate) fn replace(&mut self, name: &str, address: usize) {
+        if let Some(entry) = self.object.imports.get(name) {
+            self.redirect(*entry, address);
+        }
+    }
+
+    /// Has each symbol of which a process has one be what is at the address that `find` gives for its name, if any.
+    pub(crate) fn share_unique(&mut self, find: impl Fn(&str) -> Option<usize>) {
+        let unique = self.object.layout.unique_symbols.iter();
+        // What belongs to each thread has no address of its own.
+        for one in unique.filter(|one| one.kind != abi::STT_TLS) {
+            if let Some(address) = find(&one.name) {
+                self.redirect(one.entry, address);
+            }
+        }
+    }
+
+    /// Has the symbol with that entry be what is at this address.
     ///
     /// For a local symbol the loader looks nowhere else, and an absolute one is taken as it is (glibc,
     /// elf/dl-reloc.c and sysdeps/generic/ldsodefs.h).
-    pub(crate) fn replace(&mut self, name: &str, address: usize) {
-        let Some(entry) = self.object.imports.get(name) else {
-            return;
-        };
+    fn redirect(&mut self, entry: u64, address: usize) {
         // What follows the name in the entry of a symbol (`Elf64_Sym`).
         let mut bytes = vec![0; 20];
         bytes[0] = abi::STB_LOCAL << 4 | abi::STT_FUNC;
@@ -87,7 +106,7 @@ impl<'a> Edits<'a> {
         self.bytes.push((entry + 4, bytes));
     }
 
-    /// Gives the copy a name that no other has, for the one by which others need it.
+    /// Gives the copy a name that no other has.
     ///
     /// # Errors
     ///
@@ -96,18 +115,24 @@ impl<'a> Edits<'a> {
         let Some(soname) = &self.object.soname else {
             return Ok(None);
         };
-        let name = own_name(soname.len())
+        let name = own_name(soname.len().min(LONGEST_NAME))
             .ok_or_else(|| format!("{soname} is too short a name for a copy of its own"))?;
         self.rename(soname, &name)?;
         Ok(Some(name))
     }
 
-    /// Has the copy need the library of another name, of the same length.
+    /// Has the copy need the library of another name.
     ///
     /// # Errors
     ///
-    /// In words: the file uses these bytes for something else as well.
+    /// In words: the other name is longer, or the file uses these bytes for something else as well.
     pub(crate) fn rename(&mut self, from: &str, to: &str) -> Result<(), String> {
+        if to.len() > from.len() {
+            return Err(format!("{from} is too short a name for a copy of its own"));
+        }
+        // The rest is zero, which ends a name.
+        let mut renamed = to.as_bytes().to_vec();
+        renamed.resize(from.len(), 0);
         let names = &self.object.layout.names;
         for name in names.iter().filter(|name| name.text == from) {
             let bytes = name.place..name.place + from.len() as u64;
@@ -116,7 +141,7 @@ impl<'a> Edits<'a> {
             if !name.is_whole || names.iter().any(|other| is_shared(&other)) {
                 return Err(format!("the name {from} is part of another one in it"));
             }
-            self.bytes.push((name.place, to.as_bytes().to_vec()));
+            self.bytes.push((name.place, renamed.clone()));
         }
         Ok(())
     }

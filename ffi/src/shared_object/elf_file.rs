@@ -30,6 +30,8 @@ pub(crate) struct SharedObject {
     /// Where it has its libraries looked for.
     pub(crate) run_path: RunPath,
     pub(crate) has_static_tls: bool,
+    /// Whether the loader looks for its symbols in another library, which it does not list among those that it needs.
+    pub(crate) is_filter: bool,
     pub(crate) layout: Layout,
 }
 
@@ -47,9 +49,8 @@ pub(crate) enum RunPath {
 pub(crate) struct Layout {
     /// What is loaded. The rest of the file (debug information, the table of sections) is for other tools.
     pub(crate) segments: Vec<Segment>,
-    /// The offsets of the bytes that say "one for the whole process" of a symbol (`STB_GNU_UNIQUE`), as
-    /// g++ does for statics of templates and of inline functions; each with the symbol's type.
-    pub(crate) unique_symbols: Vec<(u64, u8)>,
+    /// The symbols of which a process has one (`STB_GNU_UNIQUE`).
+    pub(crate) unique_symbols: Vec<UniqueSymbol>,
     /// The dynamic section, with the entries that end it.
     pub(crate) dynamic: Vec<DynamicEntry>,
     /// The names of libraries: of those that are needed, and its own.
@@ -66,6 +67,17 @@ pub(crate) struct Segment {
     pub(crate) bytes: Range<u64>,
     /// Where the first byte is, relative to where the object is loaded.
     address: u64,
+}
+
+/// A symbol of which a process has one, whichever objects have it: g++ makes such of statics of templates and of
+/// inline functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UniqueSymbol {
+    pub(crate) name: String,
+    /// The offset of its entry.
+    pub(crate) entry: u64,
+    /// Its type: `STT_OBJECT`, for example.
+    pub(crate) kind: u8,
 }
 
 /// The name of a library.
@@ -160,6 +172,7 @@ impl SharedObject {
             soname: None,
             run_path: RunPath::Inherited(String::new()),
             has_static_tls: false,
+            is_filter: false,
             layout: Layout::of(elf, file)?,
         };
         object.read_symbols(elf)?;
@@ -195,9 +208,11 @@ impl SharedObject {
                 self.exports.insert(name.to_owned());
             }
             if symbol.st_bind() == abi::STB_GNU_UNIQUE {
-                // Elf64_Sym starts with four bytes for the name, then comes this one.
-                let place = (entry + 4, symbol.st_symtype());
-                self.layout.unique_symbols.push(place);
+                self.layout.unique_symbols.push(UniqueSymbol {
+                    name: name.to_owned(),
+                    entry,
+                    kind: symbol.st_symtype(),
+                });
             }
         }
         Ok(())
@@ -215,6 +230,7 @@ impl SharedObject {
                 abi::DT_SONAME => self.soname = Some(text()?),
                 abi::DT_RUNPATH => run_path = Some(text()?),
                 abi::DT_RPATH => old_run_path = text()?,
+                DT_AUXILIARY | DT_FILTER => self.is_filter = true,
                 abi::DT_FLAGS => self.has_static_tls = entry.value as i64 & abi::DF_STATIC_TLS != 0,
                 _ => {}
             }
@@ -368,6 +384,8 @@ impl Layout {
     }
 }
 
+const DT_AUXILIARY: i64 = 0x7fff_fffd;
+const DT_FILTER: i64 = 0x7fff_ffff;
 const DT_VERNEED: i64 = 0x6fff_fffe;
 const DT_VERNEEDNUM: i64 = 0x6fff_ffff;
 

@@ -54,6 +54,11 @@ impl Search {
 
     /// The file of that name which came with the object.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
+        // The loader takes such a name for a path, which a library without a name of its own is needed by.
+        if name.contains('/') {
+            let path = Path::new(name).canonicalize().ok();
+            return path.filter(|path| path.is_file());
+        }
         let has = |folder: &&PathBuf| folder.join(name).is_file();
         let found = self.folders.iter().chain(&self.beside).find(has)?;
         let set = library_path();

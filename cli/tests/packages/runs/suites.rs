@@ -16,6 +16,7 @@ type Ends = BTreeMap<String, String>;
 /// Runs the suites that are named, or all that are installed, each in a process of its own.
 pub(crate) fn run(named: &[&str]) -> Result<()> {
     let environment = Environment::with(Contents::Newest)?;
+    environment.add(&["pytest", "hypothesis"])?;
     let output = environment.command("suites.py").arg("names").output()?;
     let mut names: Vec<String> = serde_json::from_slice(&output.stdout)?;
     names.retain(|name| named.is_empty() || named.contains(&name.as_str()));
@@ -26,6 +27,7 @@ pub(crate) fn run(named: &[&str]) -> Result<()> {
             Ok(plain) => plain,
             Err(error) => {
                 eprintln!("{package}: not in a plain process: {error}");
+                failed.push(package);
                 continue;
             }
         };
