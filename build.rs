@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 13] = [
     "bootstrap",
+    "changes",
     "children",
     "descriptors",
     "ending",
@@ -19,6 +20,7 @@ const PROGRAMS: [&str; 11] = [
     "signals",
     "site",
     "streams",
+    "whole_process",
 ];
 
 fn main() {

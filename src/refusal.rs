@@ -120,8 +120,14 @@ const KNOWN: &[Known] = &[
         Some("it changes the working directory"),
     ),
     Known::process(
-        "cannot be called in an interpreter: it is for the whole process",
-        "user, groups, session and root are one for all workers; on the backend `process` each has its own",
+        "are left open for a script in an interpreter: it is for the whole process",
+        "close them, or use file objects; on the backend `process` they are closed after each script",
+        Some("scripts leave descriptors open"),
+    ),
+    Known::process(
+        "in an interpreter: it is for the whole process",
+        "user, groups, session, root, limits, locale and time zone are one for all workers; on the backend `process` \
+         each has its own",
         Some("it changes the process as a whole"),
     ),
     Known::process(

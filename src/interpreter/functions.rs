@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use owngil_ffi::{Attached, Kept, Object, PyResult};
@@ -9,7 +11,7 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
-use super::setup::programs::{DESCRIPTORS, ENDING, FRESH, SCRIPT};
+use super::setup::programs::{CHANGES, DESCRIPTORS, ENDING, FRESH, SCRIPT};
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
 
@@ -42,6 +44,8 @@ struct Loaders {
     source: Kept,
     /// Only interpreters that run scripts have it.
     script: OnceCell<Kept>,
+    /// A script has changed what cannot be put back.
+    is_retiring: Arc<AtomicBool>,
     /// The namespace of the bootstrap.
     namespace: Kept,
 }
@@ -57,7 +61,13 @@ impl Loaders {
             _ => Err(attached.raise_type_error("describe takes an exception")),
         })?;
         namespace.insert(&attached.str("describe")?, &describe)?;
-        for program in [&DESCRIPTORS, &FRESH, &ENDING, &SCRIPT] {
+        let is_retiring = Arc::clone(&self.is_retiring);
+        let retire = attached.callback(move |attached, _| {
+            is_retiring.store(true, Ordering::Relaxed);
+            Ok(attached.none())
+        })?;
+        namespace.insert(&attached.str("retire")?, &retire)?;
+        for program in [&DESCRIPTORS, &CHANGES, &FRESH, &ENDING, &SCRIPT] {
             program.run(attached, &namespace)?;
         }
         let loader = named(attached, &namespace, "load_script")?;
@@ -88,6 +98,7 @@ impl Functions {
                 module: keep("load_module")?,
                 source: keep("load_source")?,
                 script: OnceCell::new(),
+                is_retiring: Arc::default(),
                 namespace: bootstrap.keep(),
             },
             loaded: Vec::new(),
@@ -97,6 +108,11 @@ impl Functions {
     /// The namespace of the bootstrap.
     pub(super) fn bootstrap(&self) -> &Kept {
         &self.loaders.namespace
+    }
+
+    /// Whether no further function is to run here.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.loaders.is_retiring.load(Ordering::Relaxed)
     }
 
     /// Loads a function again when it is used next.

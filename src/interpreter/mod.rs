@@ -400,7 +400,7 @@ impl Interpreter {
                     }
                 }
                 state.codec.lending().take_back(attached);
-                if state.is_tainted || state.budget.is_exhausted(attached) {
+                if state.is_over(attached) {
                     self.is_exhausted = true;
                     return;
                 }
@@ -440,6 +440,13 @@ impl Interpreter {
     }
 
     fn release(&mut self) {
+        if let Some(refusals) = self
+            .state
+            .as_ref()
+            .and_then(|state| state.refusals.as_ref())
+        {
+            refusals.stop_none();
+        }
         self.python.attach(|_| self.state = None);
     }
 

@@ -52,6 +52,11 @@ impl Refusals {
         self.0.stops.store(true, Ordering::Relaxed);
     }
 
+    /// From now on there is no call: exit functions run.
+    pub(super) fn stop_none(&self) {
+        self.0.stops.store(false, Ordering::Relaxed);
+    }
+
     /// `note(text)` of bootstrap.py: whether the call is to stop.
     fn note<'a>(
         &self,

@@ -17,7 +17,7 @@ use super::refused::Refused;
 use super::setup::host;
 use super::setup::host_functions::Here;
 use super::setup::own_directory::OwnDirectory;
-use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS};
+use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS, WHOLE_PROCESS};
 use super::setup::site;
 use super::setup::streams::Streams;
 use crate::children;
@@ -118,6 +118,7 @@ impl InterpreterState {
             function("look_at_own_frames")?.call(&[])?;
             #[cfg(target_os = "linux")]
             run_program(attached, &LOCKS, &["hold"])?;
+            run_program(attached, &WHOLE_PROCESS, &["keep"])?;
         }
         // A worker process's own worker is alone in the main interpreter, too.
         if attached.id() != 0 || (is_worker && !is_alone) {
@@ -164,6 +165,11 @@ impl InterpreterState {
     pub(super) fn flush_files(&self, attached: Attached<'_>) {
         // An exception of a file is that file's: what is lost so is lost at the end of plain Python, too.
         let _ = self.flush_files.get(attached).call(&[]);
+    }
+
+    /// Whether no further batch is to run here.
+    pub(super) fn is_over(&self, attached: Attached<'_>) -> bool {
+        self.is_tainted || self.functions.is_retiring() || self.budget.is_exhausted(attached)
     }
 
     /// Makes the calls of a batch one after the other.

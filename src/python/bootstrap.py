@@ -31,12 +31,24 @@ _loading = _lock_of_interpreter("loading")
 _of_functions = vars(sys).setdefault("_owngil_of_functions", (set(), []))
 
 
+# What changes the user, the groups, the session, the namespaces or the root of the process, or ends it.
+_OF_PROCESS = (
+    "setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups",
+    "initgroups", "setsid", "setpgrp", "login_tty", "unshare", "setns", "chroot", "abort",
+)  # fmt: skip
+
+
 def same_file(descriptor, other):
     """Whether both are open for one file; `other` may be a path."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(other))
     except OSError:
         return False  # One is closed.
+
+
+def refuse(text, kind=RuntimeError):
+    """What an interpreter cannot do for one task alone raises."""
+    raise kind(text)
 
 
 def install_module(number, is_alone, is_hosted, load):
@@ -61,6 +73,7 @@ def install_module(number, is_alone, is_hosted, load):
 
             here.worker_id, here._own, here._replace, here._is_first = worker_id, own, replace, _is_first
             here._same_file, here._load = same_file, load or (lambda function: function())
+            here._refuse, here._of_process = refuse, _OF_PROCESS
     here._own.worker_id = number
 
 
@@ -110,16 +123,23 @@ def keep_process(is_alone):
         return
     process, worker, end = posix.getpid(), _thread.get_ident(), posix._exit
 
-    def runs_script():
+    def is_worker():
+        """Whether this is a worker's thread, and none that a task has started."""
         own = sys.modules["_owngil_worker"]._own
         # Where workers share the interpreter, it is each one's own thread that has this.
-        is_worker = isinstance(own, _thread._local) or _thread.get_ident() == worker
-        return is_worker and getattr(own, "runs_script", False)
+        is_shared = isinstance(own, _thread._local)
+        return hasattr(own, "worker_id") if is_shared else _thread.get_ident() == worker
+
+    def runs_script():
+        return is_worker() and getattr(sys.modules["_owngil_worker"]._own, "runs_script", False)
 
     def _exit(status):
         if not isinstance(status, int) or posix.getpid() != process or (is_alone and not runs_script()):
             # What is forked off ends by it, as anywhere.
             end(status)
+        if not is_worker():
+            refuse = sys.modules["_owngil_worker"]._refuse
+            refuse("os._exit on another thread cannot be called in an interpreter: it is for the whole process")
         raise _Exit(status)
 
     def ending_in(plain):
@@ -163,7 +183,8 @@ def look_at_own_frames():
         def look():
             # The only thread that can be looked at from here is this one.
             if _thread._count():
-                raise RuntimeError(f"sys.{name} cannot be called in an interpreter: it looks at all threads")
+                owngil = sys.modules["_owngil_worker"]
+                owngil._refuse(f"sys.{name} cannot be called in an interpreter: it looks at all threads")
             return {_thread.get_ident(): of_this_thread()}
 
         replace(name, look, sys)
@@ -234,23 +255,24 @@ def note_refusals(note):
 
         return noted
 
+    def refuse_noting(text, kind=RuntimeError):
+        if not note(text) or _thread.get_ident() != worker:
+            raise kind(text)
+        raise Refused(text)
+
+    owngil = sys.modules["_owngil_worker"]
+    owngil._refuse, owngil._moves = refuse_noting, True
     loader.create_module = noting(loader.create_module)
     loader.exec_module = noting(loader.exec_module)
     import _posixsubprocess
     import _signal
 
+    # CPython itself refuses these.
     _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-    replace("interrupt_main", noting_call(_thread.interrupt_main), _thread)
-    for name in "signal", "set_wakeup_fd", "alarm", "setitimer", "raise_signal", "pthread_kill":
+    for name in "signal", "set_wakeup_fd":
         replace(name, noting_call(getattr(_signal, name)), _signal)
-    for name in "_current_frames", "_current_exceptions":
-        replace(name, noting_call(getattr(sys, name)), sys)
-    # For what scripts do, which is loaded later.
-    sys.modules["_owngil_worker"]._refusing = noting_call
-    names = "fork", "forkpty", "dup2", "close", "closerange", "chdir", "fchdir", "umask", "kill", "killpg"
-    for name in (*names, *sys.modules["_owngil_worker"]._of_process):
-        if hasattr(posix, name):
-            replace(name, noting_call(getattr(posix, name)), posix, os)
+    for name in "fork", "forkpty":
+        replace(name, noting_call(getattr(posix, name)), posix, os)
 
 
 def flush_files(kinds=io.IOBase):

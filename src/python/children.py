@@ -21,6 +21,10 @@ def _replace(name, function):
     sys.modules["_owngil_worker"]._replace(name, function, posix, os)
 
 
+def _refuse(text):
+    sys.modules["_owngil_worker"]._refuse(text)
+
+
 def _replace_fork_exec(function):
     _posixsubprocess.fork_exec = function
     if "subprocess" in sys.modules:
@@ -99,13 +103,20 @@ def keep_environment(variables):
     os.environ._data.update(variables)
     putenv, unsetenv = posix.putenv, posix.unsetenv
 
+    def keep_zone(name, value):
+        # C's functions of time read it, on whatever thread.
+        if name == b"TZ" and value != environment.get(name):
+            _refuse("TZ cannot be set in an interpreter: it is for the whole process")
+
     def kept_putenv(name, value, /):
         name, value = os.fsencode(name), os.fsencode(value)
+        keep_zone(name, value)
         putenv(name, value)
         environment[name] = value
 
     def kept_unsetenv(name, /):
         name = os.fsencode(name)
+        keep_zone(name, None)
         unsetenv(name)
         environment.pop(name, None)
 
@@ -200,6 +211,9 @@ def _catch_descriptors(descriptor, write, own):
     _replace("read", caught_read)
     _replace("write", caught_write)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
+    set_blocking, get_blocking = posix.set_blocking, posix.get_blocking
+    _replace("set_blocking", lambda fd, blocking, /: set_blocking(own(fd), blocking))
+    _replace("get_blocking", lambda fd, /: get_blocking(own(fd)))
     _ask_descriptors(own)
 
 
@@ -229,7 +243,7 @@ def keep_directory(note, has_own):
     def noting(call):
         def noted(argument):
             if not has_own:
-                raise RuntimeError("the working directory cannot be changed in an interpreter: it is the whole process's")
+                _refuse("the working directory cannot be changed in an interpreter: it is the whole process's")
             note()
             return call(argument)
 
@@ -305,7 +319,7 @@ def _if_ended(waited):
 
 
 def _refuse_descriptor(fd):
-    raise RuntimeError(f"descriptor {fd} cannot be replaced in an interpreter: it is the whole process's")
+    _refuse(f"descriptor {fd} cannot be replaced in an interpreter: it is the whole process's")
 
 
 def _refuse_range(fd_low, fd_high, /):
@@ -335,28 +349,3 @@ def keep_descriptors():
     _replace("dup2", caught_dup2)
     _replace("close", caught_close)
     _replace("closerange", _refuse_range)
-
-
-# What changes the user, the groups, the session or the root of the process, or ends it.
-_OF_PROCESS = (
-    "setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups",
-    "initgroups", "setsid", "setpgrp", "setpgid", "chroot", "abort",
-)  # fmt: skip
-
-
-def keep_identity():
-    """Refuses what would change the process for all workers, or end it."""
-
-    def refusing(name, call):
-        def refused(*arguments):
-            if name == "setpgid" and arguments[:1] not in ((0,), (posix.getpid(),)):
-                # A child's.
-                return call(*arguments)
-            raise RuntimeError(f"os.{name} cannot be called in an interpreter: it is for the whole process")
-
-        return refused
-
-    sys.modules["_owngil_worker"]._of_process = _OF_PROCESS
-    for name in _OF_PROCESS:
-        if hasattr(posix, name):
-            _replace(name, refusing(name, getattr(posix, name)))

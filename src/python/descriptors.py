@@ -18,6 +18,11 @@ _OPENING = (
 # Modules of the standard library that hand out raw descriptors. What others open, they keep for later scripts.
 _HANDING_OUT = "tempfile", "pty"
 
+# How many may stay open in a worker process whose scripts are over.
+_N_LEFT = 100
+
+_dup, _close = posix.dup, posix.close
+
 
 class _Descriptors:
     """Those of the script that runs, by their numbers, each with what it is."""
@@ -25,18 +30,19 @@ class _Descriptors:
     def __init__(self):
         self._opened = {}
         self._runs = False
+        self._first = 0
         worker = sys.modules["_owngil_worker"]
         # In an interpreter, a number that the script has closed may be that of another worker by now, even for the same
         # file. So there nothing is closed.
         self._is_alone = getattr(worker._own, "handles_signals", False)
-        refusing = getattr(worker, "_refusing", None)
-        if not self._is_alone and refusing is None:
+        self._moves = getattr(worker, "_moves", False)
+        if not self._is_alone and not self._moves:
             return
         for name in _OPENING:
             if hasattr(posix, name):
                 replace(name, self._noting(getattr(posix, name)), os, posix)
-        if refusing is not None:
-            self._refuse_locks(refusing)
+        if self._moves:
+            self._refuse_locks()
 
     def _noting(self, call):
         def noted(*arguments, **keywords):
@@ -56,7 +62,7 @@ class _Descriptors:
             return False
         return name in _HANDING_OUT or not _is_shared(name, sys.modules.get(name))
 
-    def _refuse_locks(self, refusing):
+    def _refuse_locks(self):
         """Moves a script that locks such a descriptor: only the end of a process releases the lock if it does not."""
         import fcntl
 
@@ -64,17 +70,24 @@ class _Descriptors:
             def guard(fd, operation, *others):
                 if type(fd) is int and fd in self._opened and operation & (fcntl.LOCK_EX | fcntl.LOCK_SH):
                     text = f"fcntl.{name} of a descriptor cannot be called in an interpreter"
-                    raise RuntimeError(f"{text}: it is for the whole process")
+                    sys.modules["_owngil_worker"]._refuse(f"{text}: it is for the whole process")
                 return lock(fd, operation, *others)
 
             return guard
 
         for name in "flock", "lockf":
-            replace(name, refusing(guarded(name, getattr(fcntl, name))), fcntl)
+            replace(name, guarded(name, getattr(fcntl, name)), fcntl)
 
     def begin(self):
+        """Where nothing closes what scripts leave open, a further script moves before there is no room for any."""
         self._opened.clear()
         self._runs = True
+        if self._is_alone:
+            self._first = self._first or _lowest_free()
+        elif self._moves and 4 * _lowest_free() > 3 * os.sysconf("SC_OPEN_MAX"):
+            sys.modules["_owngil_worker"]._refuse(
+                "too many descriptors are left open for a script in an interpreter: it is for the whole process"
+            )
 
     def end(self):
         """Closes those that are still what the script opened."""
@@ -87,6 +100,16 @@ class _Descriptors:
             for descriptor in left:
                 if descriptor not in held:
                     os.close(descriptor)
+        if _lowest_free() > self._first + _N_LEFT:
+            # Those that come from elsewhere, such as C code.
+            retire()
+
+
+def _lowest_free():
+    """The number that the next descriptor gets: as many are open, or more."""
+    descriptor = _dup(0)
+    _close(descriptor)
+    return descriptor
 
 
 def _identity(descriptor):

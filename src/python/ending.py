@@ -61,6 +61,8 @@ class _ExitFunctions:
             func, args, kwargs = own.pop()
             try:
                 func(*args, **kwargs)
+            except _Exit:
+                raise
             except BaseException as error:
                 _tell_ignored(f"atexit callback {func!r}", error)
 
@@ -95,6 +97,7 @@ class _Ending:
         self._executors = ()
 
     def run(self, state):
+        """Gives what was raised, at last what `os._exit` did, if that was called: nothing comes after it."""
         steps = (
             self._shut_down_executors,
             self._run_thread_exits,
@@ -103,7 +106,12 @@ class _Ending:
             self._end_multiprocessing,
             state.end_logging,
         )
-        return [_try(step) for step in steps]
+        failures = []
+        for step in steps:
+            failures.append(_try(step))
+            if isinstance(failures[-1], _Exit):
+                break
+        return failures
 
     def is_forked(self):
         """Whether this is another process than the one in which the run began."""
@@ -135,7 +143,8 @@ class _Ending:
             is_own = any(module.startswith("concurrent.futures") for module in modules)
             if call not in self._thread_exits and not is_own:
                 exits.remove(call)
-                _try(call)
+                if isinstance(error := _try(call), _Exit):
+                    raise error
 
     def _await_threads(self):
         """Waits for the threads that a script started, as Python does before it ends."""
@@ -156,6 +165,8 @@ class _Ending:
             _, call = max(added)
             try:
                 call()
+            except _Exit:
+                raise
             except BaseException as error:
                 _tell_ignored(f"{call!r}", error)
 

@@ -77,6 +77,11 @@ def _put_back_decimal(decimal):
         default.traps[signal] = signal in (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow)
 
 
+def _put_back_gettext(gettext):
+    gettext._current_domain = "messages"
+    gettext._localedirs.clear()
+
+
 def _put_back_mimetypes(mimetypes):
     mimetypes.inited, mimetypes._db = False, None
 
@@ -103,6 +108,7 @@ _OF_MODULES = {
     "_csv": _put_back_csv,
     "calendar": lambda calendar: calendar.setfirstweekday(calendar.MONDAY),
     "decimal": _put_back_decimal,
+    "gettext": _put_back_gettext,
     "mimetypes": _put_back_mimetypes,
     "multiprocessing.context": _put_back_multiprocessing,
     # It has the environment and the modules of the script that started it.
@@ -241,8 +247,9 @@ class _State:
                 items[:] = added + kept
                 setattr(sys, name, items)
         if self._limits != _limits():
-            recursion, digits, interval, stack = self._limits
+            recursion, digits, interval, stack, flags = self._limits
             _thread.stack_size(stack)
+            sys.setdlopenflags(flags)
             sys.setrecursionlimit(recursion)
             sys.set_int_max_str_digits(digits)
             sys.setswitchinterval(interval)
@@ -293,12 +300,18 @@ class _State:
         for number, kept in enumerate(owngil._own.streams, 1):
             if not same_file(number, kept):
                 os.dup2(kept, number)
-        _signal.alarm(0)
+        _stop_timers()
         for number, handler in _handlers().items():
             kept = self._handlers[number]
             if handler is not kept:
                 # None is a handler that is not Python's.
                 _signal.signal(number, _signal.SIG_DFL if kept is None else kept)
+
+
+def _stop_timers():
+    for timer in _signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF:
+        _signal.setitimer(timer, 0)
+    _signal.set_wakeup_fd(-1)
 
 
 def _is_of_another_worker(script):
@@ -330,7 +343,8 @@ def _differ(now, kept):
 
 
 def _limits():
-    return sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval(), _thread.stack_size()
+    limits = sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()
+    return *limits, _thread.stack_size(), sys.getdlopenflags()
 
 
 def _is_of_package_that_stays(function):

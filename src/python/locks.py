@@ -1,16 +1,53 @@
-"""Has record locks of POSIX (`fcntl.lockf`, F_SETLK) exclude the workers of one process from each other.
+"""Has record locks of POSIX (`fcntl.lockf`, `os.lockf`, F_SETLK) exclude the workers of one process from each other.
 
 They belong to the process, which is one for all workers, so here they are locks of open file descriptions (F_OFD_SETLK,
 fcntl_locking(2)), which Linux has for this. A task that opens one file twice does not exclude itself, as it would not in
 a process: its locks on a file are all taken through the first file object, for as long as that is open.
 """
 
+import _io
 import _weakref
+import errno
 import fcntl
+import gc
+import posix
 import sys
 
 # struct flock of 64-bit Linux: type, whence, start, length, process.
 _LAYOUT = "hhqqi"
+
+
+def _owner_of(fd):
+    """The file object that has a descriptor, and closes it."""
+    for found in gc.get_objects():
+        if issubclass(type(found), _io.FileIO) and not found.closed and found.fileno() == fd:
+            return found
+    return None
+
+
+def _lockf_of_os(operate, size):
+    """`os.lockf`, by the function that takes locks."""
+    import os
+    import struct
+
+    # Each with the command and the kind of lock that it stands for (lockf(3)).
+    of_os = {
+        os.F_LOCK: (fcntl.F_SETLKW, fcntl.F_WRLCK),
+        os.F_TLOCK: (fcntl.F_SETLK, fcntl.F_WRLCK),
+        os.F_ULOCK: (fcntl.F_SETLK, fcntl.F_UNLCK),
+        os.F_TEST: (fcntl.F_GETLK, fcntl.F_WRLCK),
+    }
+    plain_lockf = os.lockf
+
+    def lockf_of_os(fd, command, length, /):
+        if command not in of_os:
+            return plain_lockf(fd, command, length)
+        asked, kind = of_os[command]
+        found = operate(fd, asked, kind, os.SEEK_CUR, 0, length)
+        if asked == fcntl.F_GETLK and struct.unpack(_LAYOUT, found[:size])[0] != fcntl.F_UNLCK:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    return lockf_of_os
 
 
 def hold():
@@ -52,10 +89,11 @@ def hold():
         holder = held_by(key)
         if holder is None:
             holder = fd
+            owner = _owner_of(fd) if isinstance(file, int) else file
             try:
-                holders[key] = _weakref.ref(file)
+                holders[key] = _weakref.ref(owner)
             except TypeError:
-                pass
+                pass  # None has it: os.open gave it.
         elif holder != fd and whence == os.SEEK_CUR:
             whence, start = os.SEEK_SET, start + os.lseek(fd, 0, os.SEEK_CUR)
         return plain(holder, ours[command], struct.pack(_LAYOUT, kind, whence, start, length, 0))
@@ -78,5 +116,6 @@ def hold():
         operate(fd, fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
 
     replace = sys.modules["_owngil_worker"]._replace
+    replace("lockf", _lockf_of_os(operate, size), os, posix)
     replace("fcntl", fcntl_, fcntl)
     replace("lockf", lockf, fcntl)

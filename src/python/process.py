@@ -71,7 +71,22 @@ def kill(pid, signal, /):
     return _send(pid, signal)
 
 
+def _of_worker(call, place):
+    """Has the process's number stand for the thread that runs tasks: in plain Python that is the one that has it."""
+
+    def translated(*arguments):
+        arguments = list(arguments)
+        if arguments[place : place + 1] == [os.getpid()]:
+            arguments[place] = 0
+        return call(*arguments)
+
+    return translated
+
+
+_OF_THREAD = [f"sched_{verb}{what}" for verb in ("get", "set") for what in ("affinity", "param", "scheduler")]
 _replaced = {
+    **{name: _of_worker(getattr(os, name), 0) for name in _OF_THREAD if hasattr(os, name)},
+    **{name: _of_worker(getattr(os, name), 1) for name in ("getpriority", "setpriority")},
     "kill": kill,
     "closerange": closerange,
     "dup2": _follow(os.dup2),

@@ -105,7 +105,7 @@ class _Script:
             sys.stdin = _standard_input(stdin)
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin(ending.finalize)
-        _descriptors.begin()
+        _changes.begin()
         own = sys.modules["_owngil_worker"]._own
         own.runs_script = True
         main, status, raised, is_abrupt = self._execute()
@@ -114,6 +114,8 @@ class _Script:
             ending.end_process(state, status, raised)
         # Not where the exception is handled: exit functions ask for it.
         failures = [] if is_abrupt else ending.run(state)
+        if failures and isinstance(failures[-1], _Exit):
+            status, is_abrupt = _status(failures.pop().code), True
         if not is_abrupt and not _flush_streams():
             status = 120
         failures.append(_try(_forget_last))
@@ -130,6 +132,7 @@ class _Script:
         failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, names)]
         failures += [_try(_close_databases), _try(_descriptors.end), _try(ending.reopen)]
         failures += state.put_back()
+        failures.append(_try(_changes.put_back))
         gc.unfreeze()
         if raised is not None:
             try:
@@ -146,6 +149,7 @@ class _Script:
         """The module that the script ran in, its status, what it raised, and whether `os._exit` has ended it."""
         main, status, raised, is_abrupt = None, 0, None, False
         try:
+            _descriptors.begin()
             main, code, sys.argv[0] = self._main()
             main.__builtins__ = builtins
             sys.modules["__main__"] = main
@@ -159,7 +163,9 @@ class _Script:
         except BaseException as error:
             status, raised = 1, error
             error.__traceback__ = _of_user(error.__traceback__)
-            _show(error)
+            if isinstance(exit := _try(_show, error), SystemExit):
+                # A hook has ended it.
+                status, raised, is_abrupt = _status(exit.code), None, type(exit) is _Exit
             # Later it could not be: exit functions and destructors change what it refers to.
             _try(_keep_description, error)
         return main, status, raised, is_abrupt

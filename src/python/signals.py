@@ -12,7 +12,8 @@ import sys
 
 
 def _refuse(what):
-    raise ValueError(f"{what} only works in main thread of the main interpreter")
+    text = f"{what} only works in main thread of the main interpreter"
+    sys.modules["_owngil_worker"]._refuse(text, ValueError)
 
 
 def leave_to_host():
@@ -83,6 +84,7 @@ def _give_to_forks(handlers, set_handler, get_handler):
 def _keep_from_process(replace):
     alarm, setitimer = _signal.alarm, _signal.setitimer
     kill, killpg, pthread_kill = posix.kill, posix.killpg, _signal.pthread_kill
+    pidfd_send_signal = _signal.pidfd_send_signal
 
     def kept_alarm(seconds, /):
         if seconds:
@@ -108,6 +110,11 @@ def _keep_from_process(replace):
             _refuse("a signal to the own process group")
         return killpg(pgid, signal)
 
+    def kept_pidfd_send_signal(pidfd, signalnum, siginfo=None, flags=0, /):
+        if is_sent(signalnum) and _process_of(pidfd) == posix.getpid():
+            _refuse("a signal to the own process")
+        return pidfd_send_signal(pidfd, signalnum, siginfo, flags)
+
     def kept_pthread_kill(thread_id, signalnum, /):
         if is_sent(signalnum):
             _refuse("pthread_kill")
@@ -115,6 +122,9 @@ def _keep_from_process(replace):
 
     def kept_raise(signalnum, /):
         _refuse("raise_signal")
+
+    def kept_siginterrupt(signalnum, flag, /):
+        _refuse("siginterrupt")
 
     def kept_interrupt(signum=_signal.SIGINT, /):
         _refuse("interrupt_main")
@@ -125,6 +135,18 @@ def _keep_from_process(replace):
     replace("setitimer", kept_setitimer, *modules)
     replace("raise_signal", kept_raise, *modules)
     replace("pthread_kill", kept_pthread_kill, *modules)
+    replace("pidfd_send_signal", kept_pidfd_send_signal, *modules)
+    replace("siginterrupt", kept_siginterrupt, *modules)
     replace("interrupt_main", kept_interrupt, _thread)
     replace("kill", kept_kill, posix, os)
     replace("killpg", kept_killpg, posix, os)
+
+
+def _process_of(pidfd):
+    """The number of the process that it is open for; None where it is no such descriptor (proc_pid_fdinfo(5))."""
+    try:
+        with open(f"/proc/self/fdinfo/{pidfd}") as info:
+            fields = dict(line.split(":", 1) for line in info)
+        return int(fields["Pid"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -44,6 +44,11 @@ class _Binary(io.BufferedIOBase):
         self.name = name
         self.mode = "wb"
 
+    @property
+    def raw(self):
+        """What is written has no buffer."""
+        return self
+
     def writable(self):
         return True
 

@@ -3,11 +3,9 @@
 import csv
 import decimal
 import gc
-import locale
 import logging
 import os
 import random
-import resource
 import socket
 import subprocess
 import sys
@@ -19,13 +17,9 @@ NAME = "OWNGIL_PROCESS_WIDE"
 
 def change(folder):
     """Changes everything; returns a descriptor, and what `restore` needs."""
-    limit = resource.getrlimit(resource.RLIMIT_CORE)
-    kept = os.getcwd(), os.umask(0o027), locale.setlocale(locale.LC_TIME), limit[0]
+    kept = os.getcwd(), os.umask(0o027)
     os.chdir(folder)
     os.environ[NAME] = "changed"
-    other = "C" if kept[2] != "C" else "C.UTF-8"
-    locale.setlocale(locale.LC_TIME, other)
-    resource.setrlimit(resource.RLIMIT_CORE, (4096 if limit[1] != 4096 else 0, limit[1]))
     read, write = os.pipe()
     os.write(write, b"through")
     os.close(write)
@@ -46,11 +40,9 @@ def change(folder):
 
 
 def restore(kept, descriptor):
-    folder, mask, times, limit = kept
+    folder, mask = kept
     os.chdir(folder)
     os.umask(mask)
-    locale.setlocale(locale.LC_TIME, times)
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.environ.pop(NAME)
     os.close(descriptor)
     gc.enable()
@@ -70,9 +62,7 @@ def look(descriptor):
         "the working directory": os.getcwd(),
         "the umask": mask,
         "the environment of child processes": child,
-        "the locale": locale.setlocale(locale.LC_TIME),
         "file descriptors": read,
-        "resource limits": resource.getrlimit(resource.RLIMIT_CORE)[0],
         "`os.environ`": NAME in os.environ,
         "warning filters": len(warnings.filters),
         "loggers": logging.getLogger().level,

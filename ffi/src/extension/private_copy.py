@@ -53,9 +53,10 @@ _Loader.create_module = create_module
 
 
 class _Faulthandler:
-    """Finds a faulthandler that does nothing, since handlers of signals are the process's.
+    """Finds a faulthandler that handles nothing, since handlers of signals are the process's.
 
-    The real one refuses, and is asked for by code that can do without it (joblib).
+    The real one refuses, and is asked for by code that can do without it (joblib). What would be missed, such as what
+    it is to write, raises.
     """
 
     @staticmethod
@@ -76,9 +77,18 @@ class _Faulthandler:
             """Never: in this interpreter there is no faulthandler."""
             return False
 
-        names = "enable disable register unregister dump_traceback dump_traceback_later"
-        for name in (names + " cancel_dump_traceback_later dump_c_stack").split():
+        def refusing(name):
+            def refuse(*arguments, **keywords):
+                """Raises: in this interpreter there is no faulthandler."""
+                text = f"faulthandler.{name} cannot be called in an interpreter: it is for the whole process"
+                raise RuntimeError(text)
+
+            return refuse
+
+        for name in "enable disable unregister cancel_dump_traceback_later".split():
             setattr(module, name, nothing)
+        for name in "register dump_traceback dump_traceback_later dump_c_stack".split():
+            setattr(module, name, refusing(name))
         module.is_enabled = is_enabled
 
 

@@ -31,8 +31,14 @@ pub(crate) static LOCKS: Program = program!("locks");
 /// Runs in each interpreter whose process has others.
 pub(crate) static SIGNALS: Program = program!("signals");
 
+/// Runs in each interpreter whose process has others.
+pub(crate) static WHOLE_PROCESS: Program = program!("whole_process");
+
 /// Runs once it is settled how the interpreter loads extension modules.
 pub(crate) static SITE: Program = program!("site");
+
+/// Runs after [`DESCRIPTORS`].
+pub(crate) static CHANGES: Program = program!("changes");
 
 /// Runs before [`FRESH`].
 pub(crate) static DESCRIPTORS: Program = program!("descriptors");

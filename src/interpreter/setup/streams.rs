@@ -81,7 +81,6 @@ impl<'a> Streams<'a> {
         function("tell_of_children")?.call(&[self.started])?;
         if has_own_gil {
             function("keep_descriptors")?.call(&[])?;
-            function("keep_identity")?.call(&[])?;
             function("keep_children")?.call(&[])?;
         }
         let is_process = children == Children::Noted;

@@ -7,7 +7,7 @@ use crate::support::is_python_3_12;
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
 /// one interpreter.
-const SCRIPTS: [(&str, &str, &[&str]); 28] = [
+const SCRIPTS: [(&str, &str, &[&str]); 30] = [
     (
         "prints_when_it_is_abandoned",
         r#"
@@ -57,6 +57,23 @@ c.fputs(b"not flushed\n", c.fopen(f"made-{sys.argv[1]}".encode(), b"w"))
         r#"
 import atexit, os, sys
 atexit.register(print, "not seen"); print("seen", flush=True); os._exit(int(sys.argv[1]) % 2)
+"#,
+        &[],
+    ),
+    (
+        "exits_at_once_in_an_exit_function",
+        r#"
+import atexit, os, sys
+atexit.register(print, "not seen"); atexit.register(lambda: os._exit(int(sys.argv[1]) % 2)); print("seen", flush=True)
+"#,
+        &[],
+    ),
+    (
+        "exits_in_a_hook",
+        r#"
+import atexit, sys
+def hook(*exception): sys.exit(int(sys.argv[1]) % 2)
+atexit.register(print, "at the end"); sys.excepthook = hook; raise RuntimeError
 "#,
         &[],
     ),

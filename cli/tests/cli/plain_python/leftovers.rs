@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::scripts::{BACKENDS, Plain, compare_all};
 
 /// Scripts by what they do, each with the backends that it is not for.
-const SCRIPTS: [(&str, &str, &[&str]); 20] = [
+const SCRIPTS: [(&str, &str, &[&str]); 21] = [
     (
         "locks_a_descriptor",
         r#"
@@ -24,6 +24,14 @@ for n in range(20): os.open(os.devnull, os.O_RDONLY); os.pipe(); os.dup(1); os.u
 os.dup2(os.open(os.devnull, os.O_RDONLY), 90)
 "#,
         &["auto", "interpreter", "thread"],
+    ),
+    (
+        "does_not_wait_for_its_output",
+        r#"
+import os
+print(os.get_blocking(1), os.get_blocking(2)); os.set_blocking(1, False); print(os.get_blocking(1))
+"#,
+        &[],
     ),
     (
         "detaches_its_output",

@@ -3,3 +3,4 @@
 mod exits;
 mod leftovers;
 mod scripts;
+mod whole_process;

@@ -49,8 +49,9 @@ before = os.umask(0o077); print(oct(before))"),
 print(os.environ.get('TASK')); os.environ['TASK'] = sys.argv[1]; time.sleep(0.01)
 print(os.popen('echo $TASK').read(), subprocess.getoutput('echo $TASK'), os.system('test $TASK = ' + sys.argv[1]))"),
     ("interrupted_by_a_timer", "import _thread, threading, time
-timer = threading.Timer(0.05, _thread.interrupt_main); timer.start()
+timer = threading.Timer(0.05, _thread.interrupt_main)
 try:
+    timer.start()
     for _ in range(500): time.sleep(0.01)
     print('not interrupted')
 except KeyboardInterrupt: print('interrupted')
