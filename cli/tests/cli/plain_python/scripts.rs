@@ -284,6 +284,18 @@ pub(crate) fn compare_all(
     assert!(wrong.is_empty(), "on {backend}: {}", wrong.join("\n"));
 }
 
+/// As `compare_all`, with scripts that each name the backends that cannot run it.
+pub(crate) fn compare_where_possible<'s>(
+    scripts: impl IntoIterator<Item = &'s (&'static str, &'static str, &'static [&'static str])>,
+    plain: &Plain,
+    backend: &str,
+) {
+    let scripts = scripts.into_iter();
+    let possible = scripts.filter(|(_, _, not_on)| !not_on.contains(&backend));
+    let possible: Vec<_> = possible.map(|(name, source, _)| (*name, *source)).collect();
+    compare_all(&possible, plain, backend, |_| false);
+}
+
 fn compare(backend: &str) {
     static PLAIN: Plain = Plain::new(BTreeMap::new());
     compare_all(&SCRIPTS, &PLAIN, backend, |name| is_refused(name, backend));
