@@ -1,9 +1,10 @@
 //! Packages with extension modules: each does real work in four workers at once, and answers as a plain
 //! Python process does.
 //!
-//! A package has a file in `long/`, and what its users reported is a file in `cases/`. Each test runs in a process of
-//! its own, so that a crash is one failure. The tests need pip and a registry, so they run only with
-//! `OWNGIL_TEST_PACKAGES=1`: `make packages`. `make soak` and `make compatibility` run this program, too.
+//! A package has a few lines in `brief/` or a file in `long/`, and its version in `pins/`; what users reported is a file
+//! in `cases/`. Each test runs in a process of its own, so that a crash is one failure. The tests need pip and a
+//! registry, so they run only with `OWNGIL_TEST_PACKAGES=1`: `make packages`. `make soak` and `make compatibility` run
+//! this program, too.
 //!
 //! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `runs` the ways to
 //! run them, `record` what was seen, `table` what is known of each, for a page and for the list that ships.
