@@ -25,7 +25,7 @@ static ARENAS: [AtomicUsize; N_PLACES] = [const { AtomicUsize::new(0) }; N_PLACE
 /// The places where the arena may stand that begins in that piece of memory.
 fn places(piece: usize) -> impl Iterator<Item = &'static AtomicUsize> {
     // Arenas are often neighbours.
-    (0..REACH).map(move |nth| &ARENAS[(piece + nth) % N_PLACES])
+    (0..REACH).map(move |nth| &ARENAS[piece.wrapping_add(nth) % N_PLACES])
 }
 
 /// Notes a new arena.
@@ -83,6 +83,14 @@ mod tests {
         remove(base + SIZE);
         assert!(!hold(base + SIZE) && hold(base + SIZE - 1) && hold(base + 2 * SIZE));
         assert!(hold(base + N_PLACES * SIZE));
+    }
+
+    #[test]
+    fn no_block_is_in_no_arena() {
+        // Where a search for the piece before that of a null pointer begins.
+        add((0x7d00 * N_PLACES + N_PLACES - 1) * SIZE, SIZE);
+        assert!(!hold(0));
+        assert!(!hold(usize::MAX));
     }
 
     #[test]
