@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Extensions {
-    /// Importing one raises `ImportError`.
+    /// Importing one raises `ImportError`. Of a module that is created in one step, nothing runs before.
     #[default]
     Strict,
     /// Modules of packages that were tried and soaked in private copies (see [`tested`](crate::tested)) are loaded

@@ -251,6 +251,25 @@ fn all_else_moves_and_says_which_package_and_why() {
 }
 
 #[test]
+fn nothing_of_a_module_that_is_created_in_one_step_runs_before_it_is_refused() {
+    let pool = Pool::builder().workers(1).extensions(Extensions::Strict);
+    let outcome = pool
+        .build()
+        .unwrap()
+        .call::<(String, u32), _>(&importing("lonely"), ());
+    let error = outcome.unwrap_err();
+    let python = error.python().unwrap();
+    assert_eq!(python.refusal(), Some(Refusal::Extension), "{error}");
+    let cause = python.to_string();
+    assert!(
+        cause.contains("module lonely.lonely does not support loading in subinterpreters"),
+        "{cause}"
+    );
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    assert!(!maps.contains("lonely.so"), "{maps}");
+}
+
+#[test]
 fn a_refusal_that_is_swallowed_moves_as_one_that_is_raised() {
     for extensions in [Extensions::Tested, Extensions::Strict] {
         let pool = auto(Pool::builder().extensions(extensions));

@@ -1,7 +1,7 @@
 """Has extension modules loaded from private copies: see private_copy.rs.
 
 The host gives `create(name, path, spec, made)`, which returns None for a file that CPython is to load by itself, a
-text for one that cannot be had here, or the module.
+text for one that cannot be had here, or the module; and `has_copies`, whether there is any copy.
 """
 
 import sys
@@ -92,4 +92,5 @@ class _Faulthandler:
         module.is_enabled = is_enabled
 
 
-sys.meta_path.insert(0, _Faulthandler)
+if has_copies:
+    sys.meta_path.insert(0, _Faulthandler)

@@ -65,7 +65,7 @@ pub enum Admission {
 
 /// Decides on an extension module by its name and the path of its file, before anything of that runs.
 #[derive(Clone)]
-pub struct Policy(Arc<Admit>);
+pub struct Policy(Option<Arc<Admit>>);
 
 /// Takes a module's name and its file.
 type Admit = dyn Fn(&str, &Path) -> Admission + Send + Sync;
@@ -73,7 +73,16 @@ type Admit = dyn Fn(&str, &Path) -> Admission + Send + Sync;
 impl Policy {
     /// The policy that asks this function, attached to the interpreter that imports.
     pub fn new(admit: impl Fn(&str, &Path) -> Admission + Send + Sync + 'static) -> Policy {
-        Policy(Arc::new(admit))
+        Policy(Some(Arc::new(admit)))
+    }
+
+    /// The policy of an interpreter that has no copies: CPython loads extension modules by itself, and refuses those
+    /// that do not support interpreters with their own GIL.
+    ///
+    /// CPython runs the init function of a module that is created in one step before it refuses that, which may end the
+    /// process. So such a module is refused first, in CPython's words.
+    pub fn none() -> Policy {
+        Policy(None)
     }
 }
 
@@ -178,6 +187,8 @@ impl PrivateCopies {
         let create =
             attached.callback(move |attached, arguments| own.create(attached, arguments))?;
         globals.insert(&attached.str("create")?, &create)?;
+        let has_copies = attached.bool(self.policy.0.is_some());
+        globals.insert(&attached.str("has_copies")?, &has_copies)?;
         PROGRAM.run(attached, &globals)
     }
 
@@ -244,8 +255,11 @@ impl PrivateCopies {
         if let Some(module) = made.lookup(&key)? {
             return Ok(Verdict::Module(module));
         }
+        let Some(admit) = &self.policy.0 else {
+            return Ok(without_copies(&name, &extension));
+        };
         let refused = |reason: &str| Verdict::Refused(format!("{name} {REFUSAL}: {reason}"));
-        let undeclared = match self.admitted(&name, &extension) {
+        let undeclared = match admitted(admit(&name, path), &extension) {
             Ok(undeclared) => undeclared,
             Err(reason) => return Ok(refused(&reason)),
         };
@@ -271,29 +285,39 @@ impl PrivateCopies {
         });
         Ok(Verdict::Module(module))
     }
+}
 
-    /// Whether a copy of it may be loaded; with a reason if its module may be made only where it declares that
-    /// it supports an own GIL.
-    fn admitted(&self, name: &str, extension: &Extension) -> Result<Option<String>, String> {
-        let undeclared = match self.policy.0(name, extension.path()) {
-            Admission::Copy => None,
-            // Only a definition declares anything, and to call for one in the copy changes nothing else.
-            Admission::IfDeclared(reason)
-                if extension.initialization() == Initialization::MultiPhase =>
-            {
-                Some(reason)
-            }
-            Admission::IfDeclared(reason) | Admission::Refused(reason) => return Err(reason),
-        };
-        // To call for the definition would take copies of the libraries that it comes with.
-        let brought = extension
-            .libraries()
-            .into_iter()
-            .any(|library| library.path().is_some());
-        match undeclared {
-            Some(reason) if brought => Err(reason),
-            undeclared => Ok(undeclared),
+/// See [`Policy::none`].
+fn without_copies<'a>(name: &str, extension: &Extension) -> Verdict<'a> {
+    match extension.initialization() {
+        Initialization::SinglePhase => Verdict::Refused(format!(
+            "module {name} does not support loading in subinterpreters"
+        )),
+        Initialization::MultiPhase | Initialization::Unknown => Verdict::CPythons,
+    }
+}
+
+/// Whether a copy of it may be loaded; with a reason if its module may be made only where it declares that it supports
+/// an own GIL.
+fn admitted(admission: Admission, extension: &Extension) -> Result<Option<String>, String> {
+    let undeclared = match admission {
+        Admission::Copy => None,
+        // Only a definition declares anything, and to call for one in the copy changes nothing else.
+        Admission::IfDeclared(reason)
+            if extension.initialization() == Initialization::MultiPhase =>
+        {
+            Some(reason)
         }
+        Admission::IfDeclared(reason) | Admission::Refused(reason) => return Err(reason),
+    };
+    // To call for the definition would take copies of the libraries that it comes with.
+    let brought = extension
+        .libraries()
+        .into_iter()
+        .any(|library| library.path().is_some());
+    match undeclared {
+        Some(reason) if brought => Err(reason),
+        undeclared => Ok(undeclared),
     }
 }
 

@@ -41,7 +41,8 @@ impl Copying {
         monitor: Option<&JobMonitor>,
     ) -> Result<()> {
         let policy = match self.extensions {
-            Extensions::Strict => return Ok(()),
+            Extensions::Strict if !PrivateCopies::ARE_SUPPORTED => return Ok(()),
+            Extensions::Strict => Policy::none(),
             Extensions::Private => Policy::new(|_, _| Admission::Copy),
             Extensions::Tested => {
                 let list = self.list.clone();
