@@ -29,9 +29,7 @@ impl JobMonitor {
         let index = self.capture.call_index();
         let state = self.lock();
         let running = state.running.as_ref().filter(|run| !run.is_settled)?;
-        let limit = running
-            .limit
-            .and_then(|limit| running.began.checked_add(limit));
+        let limit = self.limit_of(running);
         let deadline = running.promise.as_ref().and_then(Promise::deadline);
         Some(RunningCall {
             epoch: state.epoch,

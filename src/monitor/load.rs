@@ -57,11 +57,14 @@ impl JobMonitor {
         }
     }
 
+    /// When the time limit of that job is over. While code loads, it may be later than this says.
+    pub(super) fn limit_of(&self, running: &Running) -> Option<Instant> {
+        self.last_load(running).due(running.began, running.limit?)
+    }
+
     /// When that job is to end, and why, unless it has been ended. While code loads, it may be due later than this says.
     pub(super) fn due(&self, running: &Running) -> Option<(Instant, Why)> {
-        let limit = running.limit;
-        let limit = limit.and_then(|limit| self.last_load(running).due(running.began, limit));
-        let limit = limit.map(|due| (due, Why::TimedOut));
+        let limit = self.limit_of(running).map(|due| (due, Why::TimedOut));
         let refused = running
             .refused
             .as_ref()

@@ -61,6 +61,27 @@ def f():
 }
 
 #[test]
+fn the_time_that_is_left_counts_from_the_end_of_the_import() {
+    let source = "
+import time
+from owngil.host import left
+time.sleep(3)
+def f(): return left()
+";
+    let limit = Duration::from_secs(60);
+    for backend in rows(BACKENDS) {
+        let left = |caller: Caller| ok(caller.time_left().map(|left| left.as_millis() as u64));
+        let builder = builder(backend, 1).host_function("left", left);
+        let pool = builder.time_limit(limit).build().unwrap();
+        let left: Option<u64> = pool.call(&f(source), ()).unwrap();
+        assert!(
+            left.is_some_and(|left| left > 57_500),
+            "{backend}: {left:?}"
+        );
+    }
+}
+
+#[test]
 fn a_caller_knows_the_time_that_is_left() {
     let source = "from owngil.host import left\ndef f(): return left()";
     for backend in rows(BACKENDS) {

@@ -50,14 +50,17 @@ impl<'a> Raised<'a> {
 
     /// `__cause__`
     pub fn cause(&self) -> Option<Raised<'a>> {
-        let cause = self.value.get("__cause__").ok()?;
-        (!cause.is_none()).then_some(Raised { value: cause })
+        self.linked("__cause__")
     }
 
     /// `__context__`
     pub(super) fn context(&self) -> Option<Raised<'a>> {
-        let context = self.value.get("__context__").ok()?;
-        (!context.is_none()).then_some(Raised { value: context })
+        self.linked("__context__")
+    }
+
+    fn linked(&self, name: &str) -> Option<Raised<'a>> {
+        let value = self.value.get(name).ok()?;
+        (!value.is_none()).then_some(Raised { value })
     }
 
     /// The exception's kind, among those that a host may want to handle differently.
