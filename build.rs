@@ -7,20 +7,21 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 14] = [
     "bootstrap",
+    "builtin/children",
+    "builtin/deferred",
+    "builtin/locks",
+    "builtin/signals",
+    "builtin/whole_process",
     "changes",
-    "children",
     "descriptors",
     "ending",
     "fresh",
     "host",
-    "locks",
     "script",
-    "signals",
     "site",
     "streams",
-    "whole_process",
 ];
 
 fn main() {
@@ -36,6 +37,8 @@ fn main() {
         println!("cargo::rerun-if-changed={source}");
         let folder = env::var("OUT_DIR").expect("cargo sets it");
         let target = Path::new(&folder).join(program).with_extension("pyc");
+        fs::create_dir_all(target.parent().expect("it has a folder"))
+            .expect("OUT_DIR can be written");
         if !compile(program, &source, &target) {
             // Without a Python at hand, as in a cross build: then the source is compiled at run time.
             fs::write(&target, []).expect("OUT_DIR can be written");

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Kept, Loans, Object, Program, PyResult, hosted};
+use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, hosted};
 
 use super::budget::Budget;
 use super::calling::{Callee, pass_call};
@@ -14,10 +14,11 @@ use super::interrupted::{self, Origin};
 use super::progress::Progress;
 use super::refusals::Refusals;
 use super::refused::Refused;
+use super::setup::deferred::Deferred;
 use super::setup::host;
 use super::setup::host_functions::Here;
 use super::setup::own_directory::OwnDirectory;
-use super::setup::programs::{BOOTSTRAP, LOCKS, SIGNALS, WHOLE_PROCESS};
+use super::setup::programs::BOOTSTRAP;
 use super::setup::site;
 use super::setup::streams::Streams;
 use crate::children;
@@ -108,6 +109,7 @@ impl InterpreterState {
         }
         let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
         function("install_module")?.call(&around)?;
+        let deferred = Deferred::new(attached)?;
         function("let_threads_be_waited_for")?.call(&[])?;
         if attached.id() != 0 || is_worker {
             let is_process = attached.id() == 0 && is_alone;
@@ -117,14 +119,15 @@ impl InterpreterState {
             function("be_main_thread")?.call(&[])?;
             function("look_at_own_frames")?.call(&[])?;
             #[cfg(target_os = "linux")]
-            run_program(attached, &LOCKS, &["hold"])?;
-            run_program(attached, &WHOLE_PROCESS, &["keep"])?;
+            deferred.install("locks", &[])?;
+            deferred.install("whole_process", &[])?;
         }
         // A worker process's own worker is alone in the main interpreter, too.
         if attached.id() != 0 || (is_worker && !is_alone) {
-            run_program(attached, &SIGNALS, &["leave_to_host"])?;
+            deferred.install("signals", &[])?;
         }
-        let directory = streams.prepare_children(attached, children, inherited)?;
+        let directory =
+            streams.prepare_children(attached, &bootstrap, &deferred, children, inherited)?;
         if let Some(refusals) = &refusals {
             refusals.install(attached, &bootstrap)?;
         }
@@ -320,18 +323,4 @@ impl InterpreterState {
             self.collecting.printed(output);
         }
     }
-}
-
-/// Runs a program of owngil's own, and then these functions of it.
-fn run_program<'a>(
-    attached: Attached<'a>,
-    program: &Program,
-    functions: &[&str],
-) -> PyResult<'a, ()> {
-    let namespace = attached.dict()?;
-    program.run(attached, &namespace)?;
-    for function in functions {
-        named(attached, &namespace, function)?.call(&[])?;
-    }
-    Ok(())
 }

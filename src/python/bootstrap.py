@@ -6,7 +6,6 @@ The interpreter's start is measured in milliseconds, so nothing is imported here
 import _frozen_importlib as _bootstrap
 import _frozen_importlib_external as _external
 import _thread
-import gc
 import io
 import os
 import posix
@@ -77,6 +76,12 @@ def install_module(number, is_alone, is_hosted, load):
     here._own.worker_id = number
 
 
+def show_variables(variables):
+    """Has os.environ begin with these, whatever other interpreters have made of those of the process."""
+    os.environ._data.clear()
+    os.environ._data.update(variables)
+
+
 class _Builtin:
     """A function in the place of a built-in one, as `inspect`, `copy` and `pickle` see it.
 
@@ -108,6 +113,7 @@ def replace(name, function, *modules):
     for supported in os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks:
         if replaced in supported:
             supported.add(function)
+    return function
 
 
 # What os._exit raises: a script that it ends runs no exit functions. It is reported as what it stands for.
@@ -264,13 +270,17 @@ def note_refusals(note):
     owngil._refuse, owngil._moves = refuse_noting, True
     loader.create_module = noting(loader.create_module)
     loader.exec_module = noting(loader.exec_module)
-    import _posixsubprocess
-    import _signal
 
     # CPython itself refuses these.
-    _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-    for name in "signal", "set_wakeup_fd":
-        replace(name, noting_call(getattr(_signal, name)), _signal)
+    def note_processes(_posixsubprocess):
+        _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
+
+    def note_signals(_signal):
+        for name in "signal", "set_wakeup_fd":
+            replace(name, noting_call(getattr(_signal, name)), _signal)
+
+    owngil._when_loaded("_posixsubprocess", note_processes)
+    owngil._when_loaded("_signal", note_signals)
     for name in "fork", "forkpty":
         replace(name, noting_call(getattr(posix, name)), posix, os)
 
@@ -279,6 +289,8 @@ def flush_files(kinds=io.IOBase):
     """Writes out what open files hold; before a call moves all of them, which would overwrite later what its second
     attempt wrote.
     """
+    import gc
+
     # Text first: before what it writes to.
     files = [found for found in gc.get_objects() if issubclass(type(found), kinds)]
     for file in sorted(files, key=lambda file: not issubclass(type(file), io.TextIOBase)):
@@ -490,14 +502,13 @@ def _dump():
     return _pickle_dump
 
 
-class _File:
-    """What pickle takes for a file: its methods are Rust functions."""
+# What pickle takes for a file: its methods are Rust functions.
+_File = type(sys.implementation)
 
 
 def pickler(write):
     """A function that pickles to `write`, and gives the buffers that are not in the pickle."""
-    file = _File()
-    file.write = write
+    file = _File(write=write)
 
     def pickle(leaves):
         buffers = []
@@ -513,8 +524,7 @@ def unpickler(read, readinto):
     def readline():
         raise ValueError("a pickle of protocol 5 has no lines")
 
-    file = _File()
-    file.read, file.readinto, file.readline = read, readinto, readline
+    file = _File(read=read, readinto=readinto, readline=readline)
 
     def unpickle(buffers):
         from _pickle import load

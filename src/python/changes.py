@@ -20,7 +20,7 @@ class _Changes:
         for name in "putenv", "unsetenv":
             self._watch(name, _look_at_variable, os, posix)
         self._watch("set_blocking", _look_at_blocking, os, posix)
-        # Where workers share the process, src/python/whole_process.py refuses to change it.
+        # Where workers share the process, src/python/builtin/whole_process.py refuses to change it.
         self._is_alone = getattr(sys.modules["_owngil_worker"]._own, "handles_signals", False)
         if self._is_alone:
             self._watch_all()

@@ -4,6 +4,8 @@
 
 mod alone;
 #[cfg(not(Py_GIL_DISABLED))]
+mod deferred;
+#[cfg(not(Py_GIL_DISABLED))]
 mod memory;
 #[cfg(all(Py_3_13, not(Py_GIL_DISABLED)))]
 mod siblings;

@@ -3,10 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use owngil_ffi::{Attached, Object, PyResult};
-
 use crate::inherited::{Directory, Inherited};
-use crate::interpreter::functions::named;
 use crate::output::Capture;
 
 /// What a worker's calls begin with.
@@ -18,17 +15,12 @@ pub(crate) enum OwnDirectory {
 }
 
 impl OwnDirectory {
-    /// Has the interpreter call `note` where they are changed; `None` where workers share them.
-    pub(crate) fn install<'a>(
-        attached: Attached<'a>,
-        program: &Object<'a>,
-        note: Object<'a>,
+    /// Gives this thread its own; `Some(None)` where workers have to share them, and `None` where it is left alone.
+    pub(crate) fn enter(
         inherited: &Arc<Inherited>,
         is_process: bool,
-    ) -> PyResult<'a, Option<OwnDirectory>> {
-        let Some(directory) = &inherited.directory else {
-            return Ok(None);
-        };
+    ) -> Option<Option<OwnDirectory>> {
+        let directory = inherited.directory.as_ref()?;
         let unshared = match is_process {
             true => Ok(()),
             false => owngil_ffi::unshare_directory(),
@@ -37,10 +29,8 @@ impl OwnDirectory {
         if let Err(error) = &entered {
             tracing::warn!(%error, "workers share one working directory");
         }
-        let keep = named(attached, program, "keep_directory")?;
-        keep.call(&[note, attached.bool(entered.is_ok())])?;
         let own = || OwnDirectory::Inherited(Arc::clone(inherited));
-        Ok(entered.is_ok().then(own))
+        Some(entered.is_ok().then(own))
     }
 
     /// Puts back what a call has changed.

@@ -19,20 +19,23 @@ pub(crate) static BOOTSTRAP: Program = program!("bootstrap");
 /// Runs after [`BOOTSTRAP`], in its namespace.
 pub(crate) static STREAMS: Program = program!("streams");
 
-/// Runs in each interpreter whose tasks' output is caught.
-pub(crate) static CHILDREN: Program = program!("children");
+/// Runs after [`BOOTSTRAP`], and says when the programs of `deferred` run.
+pub(crate) static DEFERRED: Program = program!("builtin/deferred");
+
+/// For each interpreter whose tasks' output is caught.
+pub(crate) static CHILDREN: Program = program!("builtin/children");
 
 /// Runs in each interpreter whose pool has host functions.
 pub(crate) static HOST: Program = program!("host");
 
-/// Runs in each interpreter that shares its process with others.
-pub(crate) static LOCKS: Program = program!("locks");
+/// For each interpreter that shares its process with others.
+pub(crate) static LOCKS: Program = program!("builtin/locks");
 
-/// Runs in each interpreter whose process has others.
-pub(crate) static SIGNALS: Program = program!("signals");
+/// For each interpreter whose process has others.
+pub(crate) static SIGNALS: Program = program!("builtin/signals");
 
-/// Runs in each interpreter whose process has others.
-pub(crate) static WHOLE_PROCESS: Program = program!("whole_process");
+/// For each interpreter whose process has others.
+pub(crate) static WHOLE_PROCESS: Program = program!("builtin/whole_process");
 
 /// Runs once it is settled how the interpreter loads extension modules.
 pub(crate) static SITE: Program = program!("site");

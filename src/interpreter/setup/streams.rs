@@ -1,12 +1,14 @@
 //! Streams: `sys.stdout` and `sys.stderr`, and those of the child processes that tasks start.
 
+use std::slice;
 use std::sync::Arc;
 
 use owngil_ffi::{Attached, Object, PyResult};
 
+use super::deferred::Deferred;
 use super::host::{descriptor, note_directory, started, write};
 use super::own_directory::OwnDirectory;
-use super::programs::{CHILDREN, STREAMS};
+use super::programs::STREAMS;
 use crate::children::note_fork;
 use crate::inherited::Inherited;
 use crate::interpreter::functions::named;
@@ -57,6 +59,8 @@ impl<'a> Streams<'a> {
     pub(crate) fn prepare_children(
         self,
         attached: Attached<'a>,
+        bootstrap: &Object<'a>,
+        deferred: &Deferred<'a>,
         children: Children,
         inherited: &Arc<Inherited>,
     ) -> PyResult<'a, Option<OwnDirectory>> {
@@ -64,33 +68,30 @@ impl<'a> Streams<'a> {
         if !has_own_gil && children == Children::Inherit && inherited.directory.is_none() {
             return Ok(None);
         }
-        let program = attached.dict()?;
-        CHILDREN.run(attached, &program)?;
-        let function = |name: &str| named(attached, &program, name);
+        let is_noted = children == Children::Noted;
+        let directory = OwnDirectory::enter(inherited, is_noted);
+        let has_directory = match &directory {
+            Some(entered) => attached.bool(entered.is_some()),
+            None => attached.none(),
+        };
         let environment = match has_own_gil {
-            true => function("keep_environment")?.call(&[variables(attached, inherited)?])?,
+            true => variables(attached, inherited)?,
             false => attached.none(),
         };
-        match children {
-            Children::Noted => function("note")?.call(&[self.descriptor])?,
-            _ => {
-                let host = [self.descriptor, self.write, environment, self.forked];
-                function("catch")?.call(&host)?
-            }
-        };
-        function("tell_of_children")?.call(&[self.started])?;
         if has_own_gil {
-            function("keep_descriptors")?.call(&[])?;
-            function("keep_children")?.call(&[])?;
+            named(attached, bootstrap, "show_variables")?.call(slice::from_ref(&environment))?;
         }
-        let is_process = children == Children::Noted;
-        OwnDirectory::install(
-            attached,
-            &program,
+        let host = [
+            self.descriptor,
+            self.write,
+            self.started,
+            self.forked,
             self.note_directory,
-            inherited,
-            is_process,
-        )
+        ];
+        let host = attached.tuple(host)?;
+        let arguments = [host, attached.bool(is_noted), environment, has_directory];
+        deferred.install("children", &arguments)?;
+        Ok(directory.flatten())
     }
 }
 

@@ -137,6 +137,8 @@ fn live(
     };
     interpreter.attach(|attached| {
         let globals = attached.dict().and_then(|globals| {
+            // CPython does this in each interpreter.
+            attached.site()?.invoke("main", &[])?;
             attached.exec(source, "<bare>", &globals)?;
             Ok(globals)
         });

@@ -1,11 +1,10 @@
-"""Runs in each interpreter whose tasks' output is caught, so that child processes are the task's own.
+"""Runs in an interpreter whose tasks' output is caught, so that child processes are the task's own; see deferred.py.
 
 They write where the task that starts them prints, and in an interpreter with its own GIL they have the environment that
 its os.environ shows. The host gives `descriptor(number)`: what stands for descriptor 1 or 2 in a child that the task
 at hand starts; None where that is the process's own.
 """
 
-import _posixsubprocess
 import _thread
 import errno
 import os
@@ -17,21 +16,52 @@ import time
 _ENVIRONMENT, _STDIN, _STDOUT, _STDERR = 5, 6, 9, 11
 
 
+def install(host, is_noted, environment, has_directory):
+    """`host` has functions of the host; `is_noted`: what children write is read in any case, and starting one is noted.
+
+    `environment` has the variables of an interpreter with its own GIL, and is None elsewhere. `has_directory` says
+    whether the worker has a working directory of its own; None: it is not looked after.
+    """
+    descriptor, write, started, forked, note_directory = host
+    has_own_gil = environment is not None
+    if has_own_gil:
+        environment = _keep_environment(environment)
+    if is_noted:
+        _note(descriptor)
+    else:
+        _catch(descriptor, write, environment, forked)
+    _tell_of_children(started)
+    if has_own_gil:
+        _keep_descriptors()
+        _keep_children()
+    if has_directory is not None:
+        _keep_directory(note_directory, has_directory)
+
+
+def _at_hand(name):
+    return at_hand(name, posix)
+
+
 def _replace(name, function):
-    sys.modules["_owngil_worker"]._replace(name, function, posix, os)
+    replace(name, function, posix, os)
 
 
 def _refuse(text):
     sys.modules["_owngil_worker"]._refuse(text)
 
 
-def _replace_fork_exec(function):
-    _posixsubprocess.fork_exec = function
-    if "subprocess" in sys.modules:
-        sys.modules["subprocess"]._fork_exec = function
+def _replace_fork_exec(make):
+    """Has `make(fork_exec)` be that function of the module that `subprocess` has it from."""
+
+    def change(_posixsubprocess):
+        _posixsubprocess.fork_exec = function = make(_posixsubprocess.fork_exec)
+        if "subprocess" in sys.modules:
+            sys.modules["subprocess"]._fork_exec = function
+
+    when_loaded("_posixsubprocess", change)
 
 
-def note(descriptor):
+def _note(descriptor):
     """In a worker process, whose children inherit what is read: has it read when a call ends that may have started some."""
 
     def noting(call):
@@ -41,16 +71,16 @@ def note(descriptor):
 
         return noted
 
-    _replace_fork_exec(noting(_posixsubprocess.fork_exec))
+    _replace_fork_exec(noting)
     for name in "posix_spawn", "posix_spawnp", "system":
-        _replace(name, noting(getattr(posix, name)))
+        _replace(name, noting(_at_hand(name)))
     os.register_at_fork(before=lambda: descriptor(1))
     _ask_descriptors(lambda fd: fd)
 
 
 def _ask_descriptors(own):
     """Has what would ask C's stdout for its descriptor do without: it has none where `printf` is caught."""
-    terminal_size = posix.get_terminal_size
+    terminal_size = _at_hand("get_terminal_size")
     _replace("get_terminal_size", lambda fd=1, /: terminal_size(own(fd)))
 
 
@@ -71,9 +101,9 @@ def _is_for_all(frame):
     return False
 
 
-def tell_of_children(started):
+def _tell_of_children(started):
     """Has `started(pid)` called with each child process."""
-    if not sys.modules["_owngil_worker"]._is_first("tells_of_children"):
+    if not is_first("tells_of_children"):
         return
 
     def telling(call):
@@ -86,22 +116,19 @@ def tell_of_children(started):
 
         return started_child
 
-    _replace_fork_exec(telling(_posixsubprocess.fork_exec))
+    _replace_fork_exec(telling)
     for name in "posix_spawn", "posix_spawnp":
-        _replace(name, telling(getattr(posix, name)))
+        _replace(name, telling(_at_hand(name)))
 
 
-def keep_environment(variables):
-    """Has an interpreter start with these variables, whatever others have made of them, and note what it does to them.
+def _keep_environment(variables):
+    """Has what an interpreter does to its variables noted: child processes get the same.
 
-    The environment is one for all interpreters of the process. Here os.environ shows the interpreter's own, and the
-    same is what child processes get.
+    The environment is one for all interpreters of the process; os.environ shows the interpreter's own.
     """
     # Not that of os.environ, which os.putenv leaves alone.
     environment = dict(variables)
-    os.environ._data.clear()
-    os.environ._data.update(variables)
-    putenv, unsetenv = posix.putenv, posix.unsetenv
+    putenv, unsetenv = _at_hand("putenv"), _at_hand("unsetenv")
 
     def keep_zone(name, value):
         # C's functions of time read it, on whatever thread.
@@ -125,12 +152,12 @@ def keep_environment(variables):
     return environment
 
 
-def catch(descriptor, write, environment, forked):
+def _catch(descriptor, write, environment, forked):
     """In an interpreter of a process that has others; `environment` is None where it is the process's.
 
     `forked()` is called in what is forked off, which only the main interpreter may do.
     """
-    if not sys.modules["_owngil_worker"]._is_first("catches_children"):
+    if not is_first("catches_children"):
         return
 
     def own(number):
@@ -142,22 +169,23 @@ def catch(descriptor, write, environment, forked):
     def listed():
         return None if environment is None else [name + b"=" + value for name, value in environment.items()]
 
-    fork_exec = _posixsubprocess.fork_exec
+    def caught_fork_exec(fork_exec):
+        def caught(*arguments):
+            arguments = list(arguments)
+            if arguments[_ENVIRONMENT] is None:
+                arguments[_ENVIRONMENT] = listed()
+            if arguments[_STDIN] in (-1, 0):
+                # That of a script that has some.
+                arguments[_STDIN] = getattr(sys.modules["_owngil_worker"]._own, "stdin", arguments[_STDIN])
+            for place, number in (_STDOUT, 1), (_STDERR, 2):
+                # -1: the child inherits it. That of subprocess.STDOUT may be a number of sys.stdout's.
+                wanted = number if arguments[place] == -1 else arguments[place]
+                target = own(wanted)
+                if target != wanted:
+                    arguments[place] = target
+            return fork_exec(*arguments)
 
-    def caught_fork_exec(*arguments):
-        arguments = list(arguments)
-        if arguments[_ENVIRONMENT] is None:
-            arguments[_ENVIRONMENT] = listed()
-        if arguments[_STDIN] in (-1, 0):
-            # That of a script that has some.
-            arguments[_STDIN] = getattr(sys.modules["_owngil_worker"]._own, "stdin", arguments[_STDIN])
-        for place, number in (_STDOUT, 1), (_STDERR, 2):
-            # -1: the child inherits it. That of subprocess.STDOUT may be a number of sys.stdout's.
-            wanted = number if arguments[place] == -1 else arguments[place]
-            target = own(wanted)
-            if target != wanted:
-                arguments[place] = target
-        return fork_exec(*arguments)
+        return caught
 
     _replace_fork_exec(caught_fork_exec)
 
@@ -177,8 +205,8 @@ def catch(descriptor, write, environment, forked):
 
         return caught
 
-    _replace("posix_spawn", caught_spawn(posix.posix_spawn))
-    _replace("posix_spawnp", caught_spawn(posix.posix_spawnp))
+    _replace("posix_spawn", caught_spawn(_at_hand("posix_spawn")))
+    _replace("posix_spawnp", caught_spawn(_at_hand("posix_spawnp")))
 
     def system(command):
         command = os.fsencode(command)
@@ -196,7 +224,7 @@ def catch(descriptor, write, environment, forked):
 
 def _catch_descriptors(descriptor, write, own):
     """Has calls that name descriptors 0, 1 and 2 use the task's."""
-    posix_read, posix_write, posix_dup = posix.read, posix.write, posix.dup
+    posix_read, posix_write, posix_dup = map(_at_hand, ("read", "write", "dup"))
 
     def caught_read(fd, length, /):
         return posix_read(own(fd) if fd == 0 else fd, length)
@@ -211,7 +239,7 @@ def _catch_descriptors(descriptor, write, own):
     _replace("read", caught_read)
     _replace("write", caught_write)
     _replace("dup", lambda fd, /: posix_dup(own(fd)))
-    set_blocking, get_blocking = posix.set_blocking, posix.get_blocking
+    set_blocking, get_blocking = _at_hand("set_blocking"), _at_hand("get_blocking")
     _replace("set_blocking", lambda fd, blocking, /: set_blocking(own(fd), blocking))
     _replace("get_blocking", lambda fd, /: get_blocking(own(fd)))
     _ask_descriptors(own)
@@ -235,9 +263,9 @@ def _print_to(descriptors):
         stream.send_to(descriptor)
 
 
-def keep_directory(note, has_own):
+def _keep_directory(note, has_own):
     """Has `note()` called where the working directory or the umask is changed, which are put back after the call."""
-    if not sys.modules["_owngil_worker"]._is_first("keeps_directory"):
+    if not is_first("keeps_directory"):
         return
 
     def noting(call):
@@ -249,15 +277,15 @@ def keep_directory(note, has_own):
 
         return noted
 
-    chdir, fchdir, umask = noting(posix.chdir), noting(posix.fchdir), noting(posix.umask)
+    chdir, fchdir, umask = (noting(_at_hand(name)) for name in ("chdir", "fchdir", "umask"))
     _replace("chdir", lambda path: chdir(path))
     _replace("fchdir", lambda fd: fchdir(fd))
     _replace("umask", lambda mask, /: umask(mask))
 
 
-def keep_children():
+def _keep_children():
     """Has what waits for any child wait for those of the interpreter: others of the process have some, too."""
-    waitpid, wait4, waitid = posix.waitpid, posix.wait4, posix.waitid
+    waitpid, wait4, waitid = map(_at_hand, ("waitpid", "wait4", "waitid"))
 
     def any_child(group, ask, found_none):
         """What `ask(pid)` gives of the first child that has ended; of those in a process group, if there is one."""
@@ -328,9 +356,9 @@ def _refuse_range(fd_low, fd_high, /):
         _refuse_descriptor(max(fd_low, 0))
 
 
-def keep_descriptors():
+def _keep_descriptors():
     """Refuses what would replace or close the standard streams of the whole process."""
-    dup2, close = posix.dup2, posix.close
+    dup2, close = _at_hand("dup2"), _at_hand("close")
 
     def is_kept(fd):
         # What stands for 1 and 2, if anybody has asked for it.

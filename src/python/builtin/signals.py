@@ -1,4 +1,4 @@
-"""Runs in each interpreter whose process has others: signals belong to the process, and not to a task.
+"""Runs in an interpreter whose process has others: signals belong to the process, and not to a task; see deferred.py.
 
 What a task wants for itself alone raises, as CPython does outside of the main thread; the host moves the function to a
 worker process, where it works.
@@ -16,20 +16,24 @@ def _refuse(what):
     sys.modules["_owngil_worker"]._refuse(text, ValueError)
 
 
-def leave_to_host():
+def install():
     """Has default and ignored signals be accepted without an effect, and nothing end or wake the process with the tasks
     of others.
     """
-    owngil = sys.modules["_owngil_worker"]
-    if not owngil._is_first("leaves_signals"):
+    if not is_first("leaves_signals"):
         return
-    set_handler, get_handler, replace = _signal.signal, _signal.getsignal, owngil._replace
     # As in a Python of its own. The host's handlers are not looked at: they are objects of another interpreter.
-    handlers = owngil._handlers = {
+    handlers = sys.modules["_owngil_worker"]._handlers = {
         _signal.SIGINT: _signal.default_int_handler,
         _signal.SIGTERM: _signal.SIG_DFL,
         _signal.SIGPIPE: _signal.SIG_IGN,
     }
+    when_loaded("_signal", lambda module: _leave_handlers(module, handlers))
+    _keep_from_process()
+
+
+def _leave_handlers(_signal, handlers):
+    set_handler, get_handler = _signal.signal, _signal.getsignal
 
     def getsignal(signalnum, /):
         return handlers[signalnum] if signalnum in handlers else get_handler(signalnum)
@@ -50,7 +54,7 @@ def leave_to_host():
     replace("getsignal", getsignal, _signal)
     replace("signal", signal, _signal)
     _give_to_forks(handlers, set_handler, get_handler)
-    _keep_from_process(replace)
+    _keep_functions(_signal)
 
 
 # Those that the host may take, besides those that tasks are made to believe they have.
@@ -81,9 +85,13 @@ def _give_to_forks(handlers, set_handler, get_handler):
     os.register_at_fork(before=hold, after_in_parent=release, after_in_child=leave)
 
 
-def _keep_from_process(replace):
-    alarm, setitimer = _signal.alarm, _signal.setitimer
-    kill, killpg, pthread_kill = posix.kill, posix.killpg, _signal.pthread_kill
+def _is_sent(signal):
+    # 0 only asks, and what is no signal is an error.
+    return signal in range(1, _signal.NSIG)
+
+
+def _keep_functions(_signal):
+    alarm, setitimer, pthread_kill = _signal.alarm, _signal.setitimer, _signal.pthread_kill
     pidfd_send_signal = _signal.pidfd_send_signal
 
     def kept_alarm(seconds, /):
@@ -96,27 +104,13 @@ def _keep_from_process(replace):
             _refuse("setitimer")
         return setitimer(which, 0.0)
 
-    def is_sent(signal):
-        # 0 only asks, and what is no signal is an error.
-        return signal in range(1, _signal.NSIG)
-
-    def kept_kill(pid, signal, /):
-        if pid in (0, -1, posix.getpid(), -posix.getpgrp()) and is_sent(signal):
-            _refuse("a signal to the own process")
-        return kill(pid, signal)
-
-    def kept_killpg(pgid, signal, /):
-        if pgid in (0, posix.getpgrp()) and is_sent(signal):
-            _refuse("a signal to the own process group")
-        return killpg(pgid, signal)
-
     def kept_pidfd_send_signal(pidfd, signalnum, siginfo=None, flags=0, /):
-        if is_sent(signalnum) and _process_of(pidfd) == posix.getpid():
+        if _is_sent(signalnum) and _process_of(pidfd) == posix.getpid():
             _refuse("a signal to the own process")
         return pidfd_send_signal(pidfd, signalnum, siginfo, flags)
 
     def kept_pthread_kill(thread_id, signalnum, /):
-        if is_sent(signalnum):
+        if _is_sent(signalnum):
             _refuse("pthread_kill")
         return pthread_kill(thread_id, signalnum)
 
@@ -126,9 +120,6 @@ def _keep_from_process(replace):
     def kept_siginterrupt(signalnum, flag, /):
         _refuse("siginterrupt")
 
-    def kept_interrupt(signum=_signal.SIGINT, /):
-        _refuse("interrupt_main")
-
     # `signal` takes them over where it is imported, and the main interpreter may have it already.
     modules = _signal, sys.modules.get("signal", _signal)
     replace("alarm", kept_alarm, *modules)
@@ -137,6 +128,24 @@ def _keep_from_process(replace):
     replace("pthread_kill", kept_pthread_kill, *modules)
     replace("pidfd_send_signal", kept_pidfd_send_signal, *modules)
     replace("siginterrupt", kept_siginterrupt, *modules)
+
+
+def _keep_from_process():
+    kill, killpg = at_hand("kill", posix), at_hand("killpg", posix)
+
+    def kept_kill(pid, signal, /):
+        if pid in (0, -1, posix.getpid(), -posix.getpgrp()) and _is_sent(signal):
+            _refuse("a signal to the own process")
+        return kill(pid, signal)
+
+    def kept_killpg(pgid, signal, /):
+        if pgid in (0, posix.getpgrp()) and _is_sent(signal):
+            _refuse("a signal to the own process group")
+        return killpg(pgid, signal)
+
+    def kept_interrupt(signum=_signal.SIGINT, /):
+        _refuse("interrupt_main")
+
     replace("interrupt_main", kept_interrupt, _thread)
     replace("kill", kept_kill, posix, os)
     replace("killpg", kept_killpg, posix, os)

@@ -1,4 +1,5 @@
-"""Has record locks of POSIX (`fcntl.lockf`, `os.lockf`, F_SETLK) exclude the workers of one process from each other.
+"""Has record locks of POSIX (`fcntl.lockf`, `os.lockf`, F_SETLK) exclude the workers of one process from each other; see
+deferred.py.
 
 They belong to the process, which is one for all workers, so here they are locks of open file descriptions (F_OFD_SETLK,
 fcntl_locking(2)), which Linux has for this. A task that opens one file twice does not exclude itself, as it would not in
@@ -10,8 +11,9 @@ import _weakref
 import errno
 import fcntl
 import gc
+import os
 import posix
-import sys
+import struct
 
 # struct flock of 64-bit Linux: type, whence, start, length, process.
 _LAYOUT = "hhqqi"
@@ -27,9 +29,6 @@ def _owner_of(fd):
 
 def _lockf_of_os(operate, size):
     """`os.lockf`, by the function that takes locks."""
-    import os
-    import struct
-
     # Each with the command and the kind of lock that it stands for (lockf(3)).
     of_os = {
         os.F_LOCK: (fcntl.F_SETLKW, fcntl.F_WRLCK),
@@ -37,7 +36,7 @@ def _lockf_of_os(operate, size):
         os.F_ULOCK: (fcntl.F_SETLK, fcntl.F_UNLCK),
         os.F_TEST: (fcntl.F_GETLK, fcntl.F_WRLCK),
     }
-    plain_lockf = os.lockf
+    plain_lockf = at_hand("lockf", posix)
 
     def lockf_of_os(fd, command, length, /):
         if command not in of_os:
@@ -50,10 +49,11 @@ def _lockf_of_os(operate, size):
     return lockf_of_os
 
 
-def hold():
-    import os
-    import struct
+def install():
+    when_loaded("fcntl", _hold)
 
+
+def _hold(fcntl):
     plain = fcntl.fcntl
     ours = {
         fcntl.F_GETLK: fcntl.F_OFD_GETLK,
@@ -115,7 +115,6 @@ def hold():
             raise ValueError("unrecognized lockf argument")
         operate(fd, fcntl.F_SETLK if cmd & fcntl.LOCK_NB else fcntl.F_SETLKW, kind, whence, start, len)
 
-    replace = sys.modules["_owngil_worker"]._replace
-    replace("lockf", _lockf_of_os(operate, size), os, posix)
+    replace("lockf", _lockf_of_os(operate, size), posix, os)
     replace("fcntl", fcntl_, fcntl)
     replace("lockf", lockf, fcntl)

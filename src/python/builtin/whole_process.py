@@ -1,9 +1,8 @@
-"""Runs in each interpreter whose process has others: what would change the process for all of them is refused.
+"""Runs in an interpreter whose process has others: what would change it for all of them is refused; see deferred.py.
 
 A worker process is one for each worker; there it works, and src/python/changes.py puts it back after a script.
 """
 
-import _imp
 import _locale
 import os
 import posix
@@ -23,14 +22,14 @@ def _is_own(pid):
 
 def _guard(name, is_refused, *modules):
     """Has a function of these modules be refused where `is_refused` says so of its arguments."""
-    call = getattr(modules[0], name)
+    call = at_hand(name, modules[0])
 
     def guarded(*arguments, **keywords):
         if is_refused(*arguments, **keywords):
             _refuse(f"{modules[-1].__name__}.{name}")
         return call(*arguments, **keywords)
 
-    _worker._replace(name, guarded, *modules)
+    replace(name, guarded, *modules)
 
 
 def _always(*arguments, **keywords):
@@ -60,8 +59,8 @@ def _guard_system():
 class _Locale:
     """The locale that the interpreter believes it has: it may take names that mean what the process's mean."""
 
-    def __init__(self):
-        self._set, self.names = _locale.setlocale, {}
+    def __init__(self, setlocale):
+        self._set, self.names = setlocale, {}
 
     def __call__(self, category, locale=None, /):
         now = self._set(category)
@@ -116,11 +115,11 @@ def _resolved(category, locale):
     return dict(part.split("=") for part in locale.split(";")).get(name, "C") if ";" in locale else locale
 
 
-def _guard_locale():
-    setlocale = _Locale()
+def _guard_locale(_locale):
+    setlocale = _Locale(_locale.setlocale)
     _worker._locale_names = setlocale.names
     locale = sys.modules.get("locale", _locale)
-    _worker._replace("setlocale", setlocale, _locale)
+    replace("setlocale", setlocale, _locale)
     if hasattr(locale, "_setlocale"):
         locale._setlocale = _locale.setlocale
     _guard("textdomain", lambda domain: domain is not None, _locale, locale)
@@ -151,28 +150,9 @@ def _guard_syslog(syslog):
         _guard(name, _always, syslog)
 
 
-# Extension modules that are imported later, if at all.
-_LATER = {"resource": _guard_resource, "syslog": _guard_syslog}
-
-
-def _guard_later():
-    def guarding(execute):
-        def guarded(module):
-            done = execute(module)
-            name = module.__spec__.name
-            if name in _LATER:
-                _LATER[name](module)
-            return done
-
-        return guarded
-
-    _imp.exec_dynamic, _imp.exec_builtin = guarding(_imp.exec_dynamic), guarding(_imp.exec_builtin)
-    for name in _LATER.keys() & sys.modules.keys():
-        _LATER[name](sys.modules[name])
-
-
-def keep():
+def install():
     _guard_system()
-    _guard_locale()
     _guard_interpreter()
-    _guard_later()
+    when_loaded("_locale", _guard_locale)
+    when_loaded("resource", _guard_resource)
+    when_loaded("syslog", _guard_syslog)
