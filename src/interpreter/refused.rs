@@ -73,20 +73,7 @@ impl InterpreterState {
     }
 
     /// What a call ended with, or the reason why it moves elsewhere.
-    #[inline]
     pub(super) fn unless_refused(
-        &mut self,
-        outcome: Result<()>,
-        monitor: &JobMonitor,
-    ) -> ControlFlow<String, Result<()>> {
-        match outcome {
-            Ok(()) if !self.has_refused() => ControlFlow::Continue(Ok(())),
-            outcome => self.refused_or(outcome, monitor),
-        }
-    }
-
-    #[cold]
-    fn refused_or(
         &mut self,
         outcome: Result<()>,
         monitor: &JobMonitor,

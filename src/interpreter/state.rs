@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::inherited::Inherited;
 use crate::monitor::{JobMonitor, Ran, Sampling};
 use crate::output::{Capture, Children};
-use crate::payload::{Codec, Reader};
+use crate::payload::{Codec, Mark, Reader};
 use crate::task::{Batch, Collecting, Results};
 
 /// The objects that a worker keeps in its interpreter.
@@ -53,6 +53,16 @@ pub(super) struct InterpreterState {
     pub(super) host_functions: Option<Here>,
     /// The namespace of `exec` and `eval`.
     pub(super) globals: Kept,
+}
+
+/// Where a call began.
+struct Begun {
+    /// The number of calls of the batch before it.
+    made: u32,
+    /// Where its arguments are.
+    from: usize,
+    /// Where its value goes.
+    mark: Mark,
 }
 
 /// What the objects of an interpreter are made from.
@@ -189,40 +199,39 @@ impl InterpreterState {
             progress.begins();
         }
         let mut n_calls = batch.len();
+        let mut is_refused = self.has_refused();
         let mut clock = batch.is_timed().then(|| Clock::start(monitor.worker()));
         for made in 0..batch.len() {
-            let from = reader.position();
+            let begun = Begun {
+                made,
+                from: reader.position(),
+                mark: self.collecting.out().mark(),
+            };
             monitor.capture().begin_call(made);
-            let mark = self.collecting.out().mark();
-            let outcome = self.call(attached, batch, &callable, &mut reader, monitor);
+            let outcome = match &callable {
+                // It would not run as it does in plain Python.
+                Ok(_) if is_refused && !batch.is_cancelled() => Ok(()),
+                _ => self.call(attached, batch, &callable, &mut reader, monitor),
+            };
             if children::is_forked() {
                 children::end_forked(&outcome);
             }
             if let Some(directory) = &self.directory {
                 directory.put_back(monitor.capture());
             }
-            if self.has_refused() {
-                // A value that the call may have given is not the one that it has in plain Python.
-                self.collecting.out().rewind(mark);
+            match outcome {
+                Ok(()) if !self.has_refused() => self.collecting.end_call(Ok(())),
+                outcome => match self.settle(attached, outcome, begun, &mut reader, monitor) {
+                    ControlFlow::Continue(outcome) => {
+                        self.collecting.end_call(outcome);
+                        is_refused = self.has_refused();
+                    }
+                    ControlFlow::Break(()) => {
+                        n_calls = made;
+                        break;
+                    }
+                },
             }
-            let mut outcome = match self.unless_refused(outcome, monitor) {
-                ControlFlow::Continue(outcome) => outcome,
-                ControlFlow::Break(reason) => {
-                    // What it printed so far, it will print again.
-                    attached.detach(|| monitor.capture().forget());
-                    let (n_made, at) = (made, from);
-                    self.refused = Some(Refused { n_made, at, reason });
-                    n_calls = made;
-                    break;
-                }
-            };
-            if let Err(error) = &mut outcome {
-                pass_call(&mut reader, from);
-                self.budget.explain(attached, error);
-                let origin = interrupted::settle(error, monitor);
-                self.is_tainted |= origin == Origin::Interrupted { in_import: true };
-            }
-            self.collecting.end_call(outcome);
             if let (Some(clock), Ok(_)) = (&mut clock, &callable) {
                 self.collecting.timed(clock.lap());
             }
@@ -234,6 +243,42 @@ impl InterpreterState {
             crossing: self.sampling.take(),
         };
         (self.collecting.finish(), ran)
+    }
+
+    /// The outcome of a call that raised, or in which something was refused; it breaks where the call moves elsewhere.
+    #[cold]
+    fn settle(
+        &mut self,
+        attached: Attached<'_>,
+        outcome: Result<()>,
+        begun: Begun,
+        reader: &mut Reader<'_>,
+        monitor: &JobMonitor,
+    ) -> ControlFlow<(), Result<()>> {
+        if self.has_refused() {
+            // A value that the call may have given is not the one that it has in plain Python.
+            self.collecting.out().rewind(begun.mark);
+        }
+        let mut outcome = match self.unless_refused(outcome, monitor) {
+            ControlFlow::Continue(outcome) => outcome,
+            ControlFlow::Break(reason) => {
+                // What it printed so far, it will print again.
+                attached.detach(|| monitor.capture().forget());
+                self.refused = Some(Refused {
+                    n_made: begun.made,
+                    at: begun.from,
+                    reason,
+                });
+                return ControlFlow::Break(());
+            }
+        };
+        if let Err(error) = &mut outcome {
+            pass_call(reader, begun.from);
+            self.budget.explain(attached, error);
+            let origin = interrupted::settle(error, monitor);
+            self.is_tainted |= origin == Origin::Interrupted { in_import: true };
+        }
+        ControlFlow::Continue(outcome)
     }
 
     /// Loads the function of a batch, and settles the working directory. The result of a batch without calls is
@@ -284,8 +329,6 @@ impl InterpreterState {
             return Err(Error::cancelled(None));
         }
         match callable {
-            // It would not run as it does in plain Python.
-            Ok(_) if self.has_refused() => Ok(()),
             Ok(callable) => {
                 let callee = Callee {
                     codec: &self.codec,

@@ -33,7 +33,7 @@ pub use error::CrossingError;
 pub use rust::keywords::{Call, keywords};
 pub use value::{Opaque, Value};
 
-pub(crate) use encoding::Encoding;
+pub(crate) use encoding::{Encoding, Mark};
 pub(crate) use format::skip::{skip_call, skip_value};
 pub(crate) use format::{Reader, write_tagged, write_varint};
 pub(crate) use pickle::Pickling;
