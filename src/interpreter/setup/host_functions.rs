@@ -4,7 +4,7 @@
 //! interpreter, and so one module: there a call goes to the pool of the worker whose thread makes it. A thread that a
 //! task started has no worker; its calls go to the only pool that has the function.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -21,7 +21,7 @@ use crate::payload::{Codec, CrossingError, Encoding, read_usual, write_scalar, w
 
 thread_local! {
     /// What calls are encoded into: their arguments and their values.
-    static BUFFERS: RefCell<(Encoding, Encoding)> = RefCell::default();
+    static BUFFERS: Cell<Option<Box<(Encoding, Encoding)>>> = const { Cell::new(None) };
 
     /// The functions of this thread's worker, where workers share the main interpreter.
     static HERE: RefCell<Option<Arc<Functions>>> = const { RefCell::new(None) };
@@ -196,18 +196,19 @@ impl Functions {
         arguments: Arguments<'a>,
     ) -> PyResult<'a, Object<'a>> {
         // The function may call others on this thread.
-        let (mut encoded, mut value) = BUFFERS.take();
+        let mut buffers = BUFFERS.take().unwrap_or_default();
+        let (encoded, value) = &mut *buffers;
         let called = self
-            .encode(attached, number, arguments, &mut encoded)
+            .encode(attached, number, arguments, encoded)
             .and_then(|()| {
-                let respond = || responder.respond(number, &mut encoded, &mut value);
+                let respond = || responder.respond(number, encoded, value);
                 let answered = attached.detach(respond);
                 answered.map_err(|failure| self.raised(attached, number, failure))
             })
-            .and_then(|()| self.decode(attached, number, &value));
+            .and_then(|()| self.decode(attached, number, value));
         encoded.reset();
         value.reset();
-        BUFFERS.set((encoded, value));
+        BUFFERS.set(Some(buffers));
         self.codecs.take_back(attached);
         called
     }
