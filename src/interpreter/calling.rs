@@ -120,8 +120,12 @@ impl<'a> Callee<'_, 'a> {
         })
     }
 
-    #[inline]
-    fn argument(self, arguments: &mut Reader<'_>, name: &dyn Fn() -> String) -> Result<Object<'a>> {
+    #[inline(always)]
+    fn argument(
+        &self,
+        arguments: &mut Reader<'_>,
+        name: &dyn Fn() -> String,
+    ) -> Result<Object<'a>> {
         let value = match self.timer {
             Some(monitor) if payload::is_pickled(arguments) => {
                 monitor.load(|| self.codec.decode(self.attached, arguments))

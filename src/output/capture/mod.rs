@@ -33,6 +33,9 @@ pub(crate) type Forward = Box<dyn Fn(u32, OutputStream, &[u8], bool) + Send + Sy
 ///
 /// Shared by the worker, which takes it after each task, and by the streams of the interpreter,
 /// whose threads write to it.
+///
+/// A worker writes to it at each call, so no two of them share a cache line.
+#[repr(align(128))]
 pub(crate) struct Capture {
     policy: OutputPolicy,
     /// In a worker process, sends output to the pool's process; the policy does not apply.
