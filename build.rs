@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "bootstrap",
     "builtin/children",
     "builtin/deferred",
@@ -19,6 +19,7 @@ const PROGRAMS: [&str; 14] = [
     "ending",
     "fresh",
     "host",
+    "iterate",
     "script",
     "site",
     "streams",

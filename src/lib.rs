@@ -26,6 +26,7 @@
 //! - [`Pool`]: calls, tasks and maps over workers; [`PoolBuilder`] for other settings.
 //! - [`Task`]: a submitted call. Wait for it on a thread, or `.await` it. [`Pool::call_async`],
 //!   [`Pool::submit_async`] and the stream `Pool::map_async` (feature `stream`) never block a thread.
+//! - [`Pool::stream`]: the items of a generator as they come; [`Pool::flat_map`] for many inputs.
 //! - [`TaskSet`]: tasks, taken as they end, for a schedule of your own.
 //! - [`Function`]: what to call, as `path/to/file.py:name`, `package.module:name` or source text.
 //! - [`Interpreter`]: one interpreter on this thread, without a pool.
@@ -118,8 +119,8 @@ pub use output::{
 pub use owngil_ffi::{Frame, Initialization, PrivateCopy, Stack, StartError, Version};
 pub use payload::{BigInt, Buffer, Call, CrossingError, Opaque, Payload, Value, keywords};
 pub use pool::{
-    Calling, Canceller, CompletedMap, Map, Moved, Percentiles, Pool, PoolBuilder, Stacks, Stats,
-    Submission, TaskBuilder, WorkerStacks, WorkerStats,
+    Calling, Canceller, CompletedMap, FlatMap, ItemStream, Map, Moved, Percentiles, Pool,
+    PoolBuilder, Stacks, Stats, Submission, TaskBuilder, WorkerStacks, WorkerStats,
 };
 #[cfg(feature = "stream")]
 pub use pool::{Iterated, MapStream};

@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::raised::{python_error, result_error};
 use crate::error::{Error, PythonError, Result};
 use crate::monitor::{JobMonitor, Measured, Sampling, Stopwatch, Unmeasured};
-use crate::payload::{self, Codec, Encoding, Reader};
+use crate::payload::{self, Codec, CrossingError, Encoding, Reader};
 
 /// Goes to the end of the call that starts there: one that failed may have left some arguments unread.
 #[cold]
@@ -62,21 +62,40 @@ impl<'a> Callee<'_, 'a> {
         out: &mut Encoding,
         stopwatch: &mut impl Stopwatch,
     ) -> Result<()> {
+        let value = self.value(arguments, stopwatch)?;
+        stopwatch.called();
+        self.encode(&value, out).map_err(result_error)?;
+        stopwatch.crossed();
+        Ok(())
+    }
+
+    /// Makes one call, and leaves its value where it is.
+    #[inline]
+    pub(super) fn value(
+        self,
+        arguments: &mut Reader<'_>,
+        stopwatch: &mut impl Stopwatch,
+    ) -> Result<Object<'a>> {
         // Nearly all calls have one argument, and their counts one byte each.
-        let value = match arguments.varint()? {
+        match arguments.varint()? {
             1 if arguments.peek()? == 0 => {
                 arguments.u8()?;
                 let only = self.argument(arguments, &|| "args[0]".to_owned())?;
                 stopwatch.crossed();
-                self.held(|| self.callable.call(&[only]))?
+                self.held(|| self.callable.call(&[only]))
             }
-            n_positional => self.call_with_many(n_positional, arguments, stopwatch)?,
-        };
-        stopwatch.called();
-        let encoded = self.codec.encode(self.attached, &value, out);
-        encoded.map_err(result_error)?;
-        stopwatch.crossed();
-        Ok(())
+            n_positional => self.call_with_many(n_positional, arguments, stopwatch),
+        }
+    }
+
+    /// Appends a value to `out`.
+    #[inline]
+    pub(super) fn encode(
+        self,
+        value: &Object<'a>,
+        out: &mut Encoding,
+    ) -> std::result::Result<(), CrossingError> {
+        self.codec.encode(self.attached, value, out)
     }
 
     fn call_with_many(
@@ -110,7 +129,10 @@ impl<'a> Callee<'_, 'a> {
 
     /// Runs the user's code, held to the budget; an exception is described without one.
     #[inline]
-    fn held(self, work: impl FnOnce() -> PyResult<'a, Object<'a>>) -> Result<Object<'a>> {
+    pub(super) fn held(
+        self,
+        work: impl FnOnce() -> PyResult<'a, Object<'a>>,
+    ) -> Result<Object<'a>> {
         let called = self.budget.hold(work);
         called.map_err(|raised| {
             let pickle = self.codec.pickled(self.attached, &raised);

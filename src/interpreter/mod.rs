@@ -18,6 +18,7 @@ mod refusals;
 mod refused;
 mod setup;
 mod state;
+mod streaming;
 
 use std::sync::Arc;
 use std::time::Instant;

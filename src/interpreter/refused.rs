@@ -81,6 +81,15 @@ impl InterpreterState {
         let raised = outcome.as_ref().err();
         let raised = raised.and_then(|error| refused(error, monitor));
         let text = self.take_refused();
+        if let Some(reason) = raised.as_ref().or(text.as_ref())
+            && monitor.items().is_some_and(|items| items.n_put() > 0)
+        {
+            self.is_tainted = true;
+            let reason = format!(
+                "{reason}; the stream does not move to a worker process, since it has yielded items"
+            );
+            return ControlFlow::Continue(Err(Error::refused(&reason)));
+        }
         if let Some(reason) = raised {
             self.is_tainted = true;
             return ControlFlow::Break(reason);

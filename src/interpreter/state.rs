@@ -21,6 +21,7 @@ use super::setup::own_directory::OwnDirectory;
 use super::setup::programs::BOOTSTRAP;
 use super::setup::site;
 use super::setup::streams::Streams;
+use super::streaming::{Around, Streaming};
 use crate::children;
 use crate::error::{Error, Result};
 use crate::inherited::Inherited;
@@ -51,6 +52,7 @@ pub(super) struct InterpreterState {
     pub(super) progress: Option<Box<dyn Progress>>,
     /// The host functions of its pool, where workers share the interpreter.
     pub(super) host_functions: Option<Here>,
+    pub(super) streaming: Streaming,
     /// The namespace of `exec` and `eval`.
     pub(super) globals: Kept,
 }
@@ -169,6 +171,7 @@ impl InterpreterState {
             sampling: Sampling::default(),
             progress: None,
             host_functions: None,
+            streaming: Streaming::default(),
             globals: globals.keep(),
         })
     }
@@ -236,6 +239,9 @@ impl InterpreterState {
                 self.collecting.timed(clock.lap());
             }
             self.note_ended(attached, batch, made, monitor);
+        }
+        if let Some(items) = batch.is_stream().then(|| monitor.items()).flatten() {
+            attached.detach(|| items.flush());
         }
         let ran = Ran {
             n_calls,
@@ -338,6 +344,11 @@ impl InterpreterState {
                     timer: batch.limit().map(|_| monitor),
                 };
                 let out = self.collecting.out();
+                if batch.is_stream() {
+                    let refusals = self.refusals.as_ref();
+                    let around = Around { monitor, refusals };
+                    return self.streaming.run(callee, reader, out, around);
+                }
                 callee.call_sampled(reader, out, &mut self.sampling)
             }
             Err(error) => Err(error.clone()),

@@ -57,9 +57,12 @@ impl JobMonitor {
         }
     }
 
-    /// When the time limit of that job is over. While code loads, it may be later than this says.
+    /// When the time limit of that job is over, or that of its next item. While code loads, it may be later than this
+    /// says.
     pub(super) fn limit_of(&self, running: &Running) -> Option<Instant> {
-        self.last_load(running).due(running.began, running.limit?)
+        let limit = running.limit_now();
+        let due = limit.and_then(|limit| self.last_load(running).due(running.began, limit));
+        due.into_iter().chain(running.next_item_due()).min()
     }
 
     /// When that job is to end, and why, unless it has been ended. While code loads, it may be due later than this says.
@@ -118,7 +121,10 @@ impl JobMonitor {
     /// Notes what `next` makes of the running job's last load, if its limit depends on that.
     fn note_load(&self, next: impl FnOnce(Load) -> Option<Load>) -> bool {
         let mut state = self.lock();
-        let running = state.running.as_mut().filter(|run| run.limit.is_some());
+        let running = state
+            .running
+            .as_mut()
+            .filter(|run| run.first_limit().is_some());
         let Some((running, load)) = running.and_then(|run| next(run.load).map(|load| (run, load)))
         else {
             return false;

@@ -13,6 +13,7 @@ mod call;
 mod counters;
 mod early_outcome;
 mod histogram;
+mod items;
 mod load;
 mod parting;
 mod remote;
@@ -33,7 +34,7 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::output::{Capture, Output};
 use crate::sync::{Mutex, MutexGuard};
-use crate::task::{Batch, Job, Promise, Results, Slot, Timing, Why};
+use crate::task::{Batch, ItemBuffer, Job, Promise, Results, Slot, Timing, Why};
 
 pub(crate) use call::RunningCall;
 pub(crate) use counters::{Measured, Ran, Sampling, Stopwatch, Unmeasured, WorkerCounters};
@@ -105,6 +106,8 @@ struct Running {
     began: Instant,
     limit: Option<Duration>,
     load: Load,
+    /// Where its items go, if it is a stream.
+    items: Option<Arc<ItemBuffer>>,
     is_timed: bool,
     /// The flag that says that the job is no longer wanted.
     cancelled: Option<Arc<AtomicBool>>,
@@ -287,6 +290,7 @@ impl JobMonitor {
             began,
             limit: batch.limit(),
             load: Load::NotYet,
+            items: items::of(batch, &promise),
             is_timed: batch.is_timed(),
             cancelled: batch.cancelled().cloned(),
             promise: Some(promise),
@@ -294,7 +298,8 @@ impl JobMonitor {
             stopped: None,
             refused: None,
         };
-        let due = running.limit.and_then(|limit| began.checked_add(limit));
+        let limit = running.first_limit();
+        let due = limit.and_then(|limit| began.checked_add(limit));
         let mut state = self.lock();
         // Looked at under the lock: a thread that reports an outcome and then looks here finds the job, or has
         // counted it before this line (see `EarlyOutcomes`).

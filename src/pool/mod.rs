@@ -14,6 +14,7 @@ mod shared;
 mod shutdown;
 mod stacks;
 mod stats;
+mod stream;
 mod submission;
 mod supervisor;
 mod task;
@@ -44,6 +45,7 @@ pub use map::stream::{Iterated, MapStream};
 pub use map::{Canceller, CompletedMap, Map};
 pub use stacks::{Stacks, WorkerStacks};
 pub use stats::{Percentiles, Stats, WorkerStats};
+pub use stream::{FlatMap, ItemStream};
 pub use submission::{Calling, Submission};
 pub use task::TaskBuilder;
 
@@ -62,7 +64,8 @@ pub use task::TaskBuilder;
 /// # Dropping
 ///
 /// A pool ends with its last handle. Handles are the pool and its clones, and what it has handed out to take
-/// values from: a [`Map`], a `MapStream`, a [`Submission`], a [`Calling`]. A [`Task`] is none.
+/// values from: a [`Map`], an [`ItemStream`], a [`FlatMap`], a `MapStream`, a [`Submission`], a [`Calling`]. A [`Task`]
+/// is none.
 ///
 /// Dropping the last handle cancels queued calls and interrupts running ones. It waits for them no longer than
 /// [`PoolBuilder::grace`]; a worker that does not end by then is left behind.
@@ -300,6 +303,57 @@ impl Pool {
         S: futures_core::Stream<Item: Serialize>,
     {
         MapStream::new(self, function, inputs)
+    }
+
+    /// Calls a function and iterates over what it returns: each item comes when it is yielded.
+    ///
+    /// The function is a generator, an asynchronous generator, or returns any other iterable. It stays on its worker
+    /// until it ends: when the items that you have not taken fill the [`window`](ItemStream::window), it is suspended,
+    /// and its worker waits. An exception ends the stream as its last item. Dropping the stream closes the generator. See
+    /// [`ItemStream`].
+    ///
+    /// A stream is lazy: the call is submitted when you ask for the first item. To set a deadline, use
+    /// [`task`](Pool::task) and [`TaskBuilder::stream`].
+    ///
+    /// ```
+    /// use owngil::{Function, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let countdown = Function::source("def countdown(n):\n    while n:\n        yield n\n        n -= 1", "countdown");
+    /// let items: owngil::Result<Vec<u32>> = pool.stream(&countdown, 3).collect();
+    /// assert_eq!(items?, [3, 2, 1]);
+    /// # Ok::<(), owngil::Error>(())
+    /// ```
+    pub fn stream<T, A>(&self, function: &Function, arguments: A) -> ItemStream<T>
+    where
+        T: DeserializeOwned,
+        A: Serialize,
+    {
+        self.task(function).args(arguments).stream()
+    }
+
+    /// Calls a function once for each input, in parallel, and yields the items of what each call returns, in the order
+    /// of the inputs; see [`stream`](Pool::stream).
+    ///
+    /// As many calls run at once as the pool has workers, and each has a window of its own, so memory use stays bounded.
+    /// A call that fails yields its error after its items, and the others go on. Only a function that cannot be loaded
+    /// ends it. Dropping the iterator closes the generators that have begun.
+    ///
+    /// ```
+    /// use owngil::{Function, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let digits = Function::source("def digits(n):\n    yield from map(int, str(n))", "digits");
+    /// let all: owngil::Result<Vec<u32>> = pool.flat_map(&digits, [12, 345]).collect();
+    /// assert_eq!(all?, [1, 2, 3, 4, 5]);
+    /// # Ok::<(), owngil::Error>(())
+    /// ```
+    pub fn flat_map<T, I>(&self, function: &Function, inputs: I) -> FlatMap<I::IntoIter, T>
+    where
+        T: DeserializeOwned,
+        I: IntoIterator<Item: Serialize>,
+    {
+        FlatMap::new(self, function, inputs.into_iter())
     }
 
     /// Calls a function once on every worker, and waits for all of them. Returns one result per worker, in order.

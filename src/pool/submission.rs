@@ -60,6 +60,14 @@ impl<T> Submission<T> {
         }
     }
 
+    /// Waits on this thread for room in the queue.
+    pub(super) fn wait(mut self) -> Result<Task<T>> {
+        self.leave();
+        let made = self.made.take();
+        made.expect("a submission is not waited for after it was ready")?
+            .submit()
+    }
+
     fn refused(&mut self, error: Error) -> Poll<Result<Task<T>>> {
         self.leave();
         Poll::Ready(Err(error))

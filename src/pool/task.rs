@@ -1,16 +1,18 @@
 //! TaskBuilder: a call with settings of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::Pool;
 use super::shared::Shared;
+use super::stream::ItemStream;
 use super::submission::{Prepared, Submission};
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::task::{Batch, Job, Recipient, Slot, Task};
+use crate::task::{Batch, ItemBuffer, Job, Recipient, Slot, Task};
 
 /// A call with its own settings, ready to be submitted. See [`Pool::task`].
 ///
@@ -123,15 +125,7 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     ///
     /// As [`Pool::submit`].
     pub fn submit<T>(self) -> Result<Task<T>> {
-        let made = self.made()?;
-        if let Some(worker) = made.worker {
-            return made.order(worker);
-        }
-        if let Some(late) = made.home.enqueue(made.job, made.deadline)? {
-            late.fail(&Error::timed_out(None));
-            return Ok(Task::new(made.slot));
-        }
-        Ok(expect(&made.home, made.slot, made.deadline))
+        self.made()?.submit()
     }
 
     /// Submits the call, unless the queue is full.
@@ -172,6 +166,13 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
         Submission::new(self.pool, self.made())
     }
 
+    /// Iterates over what the call returns, with this builder's settings; see [`Pool::stream`]. A deadline counts from
+    /// now on, and a time limit from when the call begins. Both hold for the whole, the time that the items wait for you
+    /// included.
+    pub fn stream<T>(self) -> ItemStream<T> {
+        ItemStream::new(self.pool, self.draft(self.index))
+    }
+
     /// Gives the call to one worker, whose number is its index.
     pub(super) fn order<T>(&self, worker: usize) -> Result<Task<T>> {
         self.made_for(Some(worker as u64))?.order(worker)
@@ -182,31 +183,88 @@ impl<'p, A: Serialize> TaskBuilder<'p, A> {
     }
 
     fn made_for(&self, index: Option<u64>) -> Result<Prepared> {
+        Ok(self.draft(index)?.prepared())
+    }
+
+    fn draft(&self, index: Option<u64>) -> Result<Draft> {
         let home = Arc::clone(self.pool.shared.home(&self.function)?);
         let encode = || Batch::of_one(&self.function, &self.arguments);
         let batch = home.encoding(encode)?;
-        if self.time_limit.is_some() {
-            home.start_watchdog();
-        }
         let deadline = self
             .deadline
             .and_then(|limit| Instant::now().checked_add(limit));
-        let slot = Arc::new(Slot::new(home.cancel_target, index, deadline));
-        let recipient = Recipient::Task(Arc::clone(&slot));
-        Ok(Prepared {
+        Ok(Draft {
             home,
             worker: self.worker,
-            job: Job::new(
-                batch.with_limit(self.time_limit).timed(self.is_timed),
-                recipient,
-            ),
-            slot,
+            batch: batch.with_limit(self.time_limit).timed(self.is_timed),
+            items: None,
+            index,
             deadline,
         })
     }
 }
 
+/// A call whose arguments are encoded.
+#[derive(Debug)]
+pub(super) struct Draft {
+    home: Arc<Shared>,
+    worker: Option<usize>,
+    batch: Batch,
+    /// Where the items go, if it is a stream.
+    items: Option<Arc<ItemBuffer>>,
+    index: Option<u64>,
+    deadline: Option<Instant>,
+}
+
+impl Draft {
+    /// Has the items of what the call returns go there, until `cancelled` says that they are no longer wanted.
+    pub(super) fn streaming(self, items: Arc<ItemBuffer>, cancelled: Arc<AtomicBool>) -> Draft {
+        let batch = self.batch.with_cancelled(Some(cancelled));
+        Draft {
+            batch: batch.streaming(true),
+            items: Some(items),
+            ..self
+        }
+    }
+
+    /// The call's batch and its slot.
+    pub(super) fn prepared(self) -> Prepared {
+        let Draft {
+            home, batch, items, ..
+        } = self;
+        let item_limit = items.as_ref().and_then(|items| items.item_limit());
+        if batch.limit().is_some() || item_limit.is_some() {
+            home.start_watchdog();
+        }
+        let slot = Slot::new(home.cancel_target, self.index, self.deadline);
+        let slot = Arc::new(match items {
+            None => slot,
+            Some(items) => slot.with_items(items),
+        });
+        let recipient = Recipient::Task(Arc::clone(&slot));
+        Prepared {
+            home,
+            worker: self.worker,
+            job: Job::new(batch, recipient),
+            slot,
+            deadline: self.deadline,
+        }
+    }
+}
+
 impl Prepared {
+    /// Submits the call. Blocks while the queue is full, until the deadline if there is one.
+    pub(super) fn submit<T>(self) -> Result<Task<T>> {
+        if let Some(worker) = self.worker {
+            return self.order(worker);
+        }
+        if let Some(late) = self.home.enqueue(self.job, self.deadline)? {
+            late.fail(&Error::timed_out(None));
+            return Ok(Task::new(self.slot));
+        }
+        Ok(expect(&self.home, self.slot, self.deadline))
+    }
+
     /// Gives the call to one worker, before what is queued.
     pub(super) fn order<T>(self, worker: usize) -> Result<Task<T>> {
         let n_workers = self.home.settings.n_workers;

@@ -26,7 +26,7 @@ use crate::interpreter::MemorySetting;
 use crate::monitor::{JobMonitor, Ran, RemoteWorker};
 use crate::output::{Handover, Output, OutputStream, Readers};
 use crate::runtime;
-use crate::task::{Batch, Results};
+use crate::task::{Batch, ItemBuffer, Results};
 
 /// How long a program may take to report that it is a worker, which is the first thing it does.
 const HELLO: Duration = Duration::from_secs(10);
@@ -167,11 +167,9 @@ impl Child {
         if let Some(pipes) = &pipes {
             files.extend(pipes.try_clone()?);
         }
-        if !settings.host_functions.is_empty() {
-            let (ours, theirs) = link::pair()?;
-            host_calls::answer(ours, settings.host_functions, settings.monitor.weak())?;
-            files.push(theirs);
-        }
+        let (host, their_host) = link::pair()?;
+        host_calls::answer(host, settings.host_functions, settings.monitor.weak())?;
+        files.push(their_host);
         life.control().send_setup(&setup, files)?;
         let (writer, reader) = link::both(ours);
         Ok(Child {
@@ -261,8 +259,14 @@ impl Child {
         self.turn.stop(job);
     }
 
-    /// Queues a job for sending; `first` is the index of its first call.
-    pub(crate) fn put(&mut self, number: u64, first: u64, batch: &Batch) -> io::Result<()> {
+    /// Queues a job for sending; `first` is the index of its first call, and `items` where the items of a stream go.
+    pub(crate) fn put(
+        &mut self,
+        number: u64,
+        first: u64,
+        batch: &Batch,
+        items: Option<&ItemBuffer>,
+    ) -> io::Result<()> {
         let function = batch.function();
         let id = function.id();
         if self.known.len() <= id {
@@ -283,9 +287,10 @@ impl Child {
             function: id as u32,
             place,
             n_calls: batch.len(),
-            limit: batch.limit(),
+            limit: batch.limit().or(items.and_then(ItemBuffer::item_limit)),
             first,
             is_timed: batch.is_timed(),
+            stream: items.map(ItemBuffer::capacity),
             arguments: shape,
         };
         let mut body: Vec<&[u8]> = vec![batch.encoded()];

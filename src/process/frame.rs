@@ -13,7 +13,7 @@ use crate::function::{Location, Script};
 use crate::host::{HostFailure, RemoteCall};
 use crate::interpreter::MemorySetting;
 use crate::output::Handover;
-use crate::task::{Timing, Why};
+use crate::task::{Capacity, Timing, Why};
 use crate::wire::{Failure, StackRecord};
 
 /// What a worker process receives when it starts.
@@ -38,8 +38,7 @@ pub(super) struct Setup {
     pub(super) has_pipes: bool,
     /// The umask to restore after each call, together with the working directory; `None` restores neither.
     pub(super) umask: Option<u32>,
-    /// The names of the functions that Python code can call, sorted; with any, the worker receives a connection for
-    /// such calls.
+    /// The names of the functions that Python code can call, sorted.
     pub(super) host_functions: Vec<String>,
 }
 
@@ -98,6 +97,8 @@ pub(super) struct JobHead {
     pub(super) first: u64,
     /// Whether to record when each call runs.
     pub(super) is_timed: bool,
+    /// How many items may wait in the worker process, if what the call returns is sent item by item.
+    pub(super) stream: Option<Capacity>,
     pub(super) arguments: Shape,
 }
 
@@ -140,16 +141,24 @@ pub(super) struct Ended {
     pub(super) values: Shape,
 }
 
-/// A call of a host function, before its arguments.
+/// A call of a host function, before its arguments, or items of a stream.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct HostCall {
     /// Identifies the answer.
     pub(super) id: u64,
-    /// The function's place among the names.
-    pub(super) function: u32,
+    pub(super) called: Called,
     /// What the worker runs, if it runs anything.
     pub(super) caller: Option<RemoteCall>,
     pub(super) arguments: Shape,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Called {
+    /// The function at that place among the names.
+    Function(u32),
+    /// That number of items of the stream that the worker runs. The answer comes when there was room for them; it is a failure
+    /// if they are no longer wanted.
+    Items(u32),
 }
 
 /// The answer to such a call, before its value.

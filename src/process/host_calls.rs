@@ -14,7 +14,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::frame::{HostAnswer, HostCall};
+use super::frame::{Called, HostAnswer, HostCall};
 use super::link::{self, Read, Reader, Writer, malformed};
 use super::values::{self, Sent};
 use crate::bytes::Bytes;
@@ -107,6 +107,25 @@ impl Answering {
         }
     }
 
+    /// Puts items of a stream where they go, and waits for room there.
+    fn take_items(
+        &self,
+        caller: Option<RemoteCall>,
+        items: &Bytes,
+        n: u32,
+    ) -> Result<(), HostFailure> {
+        let monitor = self.monitor.upgrade();
+        let buffer = monitor.as_ref().zip(caller);
+        let buffer = buffer.and_then(|(monitor, call)| monitor.items_of_job(call.job));
+        let mut values = Encoding::of(items.to_vec(), items.buffers().to_vec());
+        match (monitor, buffer) {
+            (Some(monitor), Some(buffer)) if monitor.put_items(&buffer, &mut values, n) => Ok(()),
+            _ => Err(HostFailure::Unreachable(
+                "the items of the stream are no longer wanted".to_owned(),
+            )),
+        }
+    }
+
     fn answer(&self, arrived: Arrived) -> io::Result<()> {
         let Arrived { call, arguments } = arrived;
         let caller = CallerPlace {
@@ -116,8 +135,13 @@ impl Answering {
         let mut value = Encoding::default();
         let answered = memfd::preferred(true, || {
             let reader = arguments.reader();
-            self.functions
-                .answer(call.function as usize, &caller, reader, &mut value)
+            match call.called {
+                Called::Function(number) => {
+                    self.functions
+                        .answer(number as usize, &caller, reader, &mut value)
+                }
+                Called::Items(n) => self.take_items(caller.remote, &arguments, n),
+            }
         });
         let value = match answered {
             Ok(()) => Bytes::take_from(&mut value),
@@ -175,7 +199,26 @@ impl RemoteResponder {
         })
     }
 
-    fn send(&self, function: usize, arguments: &Bytes) -> io::Result<Receiver<Answered>> {
+    /// Sends items of the job of that number, and waits until there was room for them.
+    pub(super) fn send_items(&self, job: u64, items: &Bytes, n: u32) -> Result<(), HostFailure> {
+        let caller = RemoteCall { job, index: None };
+        self.exchange(Called::Items(n), Some(caller), items)?;
+        Ok(())
+    }
+
+    fn exchange(&self, called: Called, caller: Option<RemoteCall>, arguments: &Bytes) -> Answered {
+        let ended = || HostFailure::Unreachable("the pool's process has ended".to_owned());
+        let answered = self.send(called, caller, arguments);
+        let answered = answered.map_err(|_| ended())?;
+        answered.recv().map_err(|_| ended())?
+    }
+
+    fn send(
+        &self,
+        called: Called,
+        caller: Option<RemoteCall>,
+        arguments: &Bytes,
+    ) -> io::Result<Receiver<Answered>> {
         let Sent {
             shape,
             inline,
@@ -183,11 +226,8 @@ impl RemoteResponder {
         } = values::send(arguments)?;
         let call = HostCall {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            function: function as u32,
-            caller: self.monitor.running_call().map(|call| RemoteCall {
-                job: call.number,
-                index: call.index,
-            }),
+            called,
+            caller,
             arguments: shape,
         };
         let (answer, answered) = bounded(1);
@@ -216,10 +256,12 @@ impl Responder for RemoteResponder {
                 "a process that a task forked off cannot call host functions".to_owned(),
             ));
         }
-        let ended = || HostFailure::Unreachable("the pool's process has ended".to_owned());
         let arguments = Bytes::take_from(arguments);
-        let answered = self.send(function, &arguments).map_err(|_| ended())?;
-        let answer = answered.recv().map_err(|_| ended())??;
+        let caller = self.monitor.running_call().map(|call| RemoteCall {
+            job: call.number,
+            index: call.index,
+        });
+        let answer = self.exchange(Called::Function(function as u32), caller, &arguments)?;
         *value = Encoding::of(answer.to_vec(), answer.buffers().to_vec());
         Ok(())
     }

@@ -13,6 +13,7 @@ mod frame;
 mod host_calls;
 mod life;
 mod link;
+mod relay;
 mod role;
 mod turn;
 mod values;

@@ -23,6 +23,7 @@ use super::frame::{
 };
 use super::host_calls::RemoteResponder;
 use super::link::{self, Read, Reader, Writer, malformed};
+use super::relay;
 use super::turn::{Diary, Turn};
 use super::values::{self, Sent};
 use crate::children;
@@ -35,7 +36,7 @@ use crate::output::{
     Capture, Forward, Output, OutputPolicy, OutputStream, Readers, catch_c_output,
 };
 use crate::runtime;
-use crate::task::{Batch, Job, Promise, Recipient, Results};
+use crate::task::{Batch, ElsewhereJob, Job, Promise, Recipient, Results};
 use crate::wire::{Failure, StackRecord};
 
 /// The only argument of a worker process.
@@ -112,8 +113,10 @@ struct Role {
     diary: Option<Diary>,
     /// The reading ends of the pipes behind descriptors 1 and 2.
     readers: Option<Readers>,
-    /// The connection for calls of host functions.
+    /// The connection for calls of host functions and items of streams.
     host: Option<OwnedFd>,
+    /// What sends the items of streams.
+    items: Option<Arc<RemoteResponder>>,
     jobs: Reader,
     news: Arc<Mutex<Writer>>,
     words: Arc<Mutex<Writer>>,
@@ -141,10 +144,7 @@ impl Role {
             true => Some(take_readers(&mut asked, until)?),
             false => None,
         };
-        let host = match setup.host_functions.is_empty() {
-            true => None,
-            false => Some(take_another_file(&mut asked, until)?),
-        };
+        let host = Some(take_another_file(&mut asked, until)?);
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let parent = getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
         if parent as u32 != setup.parent {
@@ -157,6 +157,7 @@ impl Role {
             diary,
             readers,
             host,
+            items: None,
             jobs,
             news: Arc::new(Mutex::new(news)),
             words: Arc::new(Mutex::new(words)),
@@ -269,12 +270,16 @@ impl Role {
         if let Some(host) = self.host.take() {
             let responder = RemoteResponder::new(host, monitor);
             let responder = responder.map_err(|error| Error::config(error.to_string()))?;
-            interpreter.set_host_functions(HostSide {
-                names: Arc::new(self.setup.host_functions.clone()),
-                responder: Arc::new(responder),
-                without_worker: None,
-                is_plain: self.setup.is_plain,
-            })?;
+            let responder = Arc::new(responder);
+            self.items = Some(Arc::clone(&responder));
+            if !self.setup.host_functions.is_empty() {
+                interpreter.set_host_functions(HostSide {
+                    names: Arc::new(self.setup.host_functions.clone()),
+                    responder,
+                    without_worker: None,
+                    is_plain: self.setup.is_plain,
+                })?;
+            }
         }
         let capture = Arc::clone(monitor.capture());
         interpreter.stand_alone(move || {
@@ -386,10 +391,18 @@ impl Runner {
             let cancelled = (head.n_calls > 1).then(Arc::default);
             let batch = Batch::of_encoded(function, calls, head.n_calls, cancelled);
             let batch = batch.with_limit(head.limit).timed(head.is_timed);
-            let recipient = Recipient::Elsewhere {
+            let batch = batch.streaming(head.stream.is_some());
+            let items = match (head.stream, &role.items) {
+                (Some(capacity), Some(sending)) => {
+                    Some(relay::start(capacity, head.number, sending)?)
+                }
+                _ => None,
+            };
+            let recipient = Recipient::Elsewhere(Box::new(ElsewhereJob {
                 number: head.number,
                 first: head.first,
-            };
+                items,
+            }));
             return Ok(Some(Job::new(batch, recipient)));
         }
         Ok(None)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Collector, Results, Slot};
+use super::{Collector, ItemBuffer, Results, Slot};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::function::Function;
@@ -26,6 +26,8 @@ pub(crate) struct Batch {
     n_skipped: u32,
     /// Whether to record when and where each call runs.
     is_timed: bool,
+    /// Whether what the call returns is iterated over, and its items are sent one by one.
+    is_stream: bool,
     /// How long it may run, in nanoseconds: with all of this a job has two cache lines in the queue.
     limit: Option<NonZeroU64>,
 }
@@ -40,6 +42,7 @@ impl Batch {
             cancelled: None,
             n_skipped: 0,
             is_timed: false,
+            is_stream: false,
             limit: None,
         }
     }
@@ -65,6 +68,7 @@ impl Batch {
             cancelled: None,
             n_skipped: 0,
             is_timed: false,
+            is_stream: false,
             limit: None,
         })
     }
@@ -85,6 +89,7 @@ impl Batch {
             cancelled: Some(Arc::clone(cancelled)),
             n_skipped: 0,
             is_timed: false,
+            is_stream: false,
             limit: None,
         }
     }
@@ -103,6 +108,7 @@ impl Batch {
             cancelled,
             n_skipped: 0,
             is_timed: false,
+            is_stream: false,
             limit: None,
         }
     }
@@ -146,6 +152,23 @@ impl Batch {
     /// Whether to record when and where each call runs.
     pub(crate) fn is_timed(&self) -> bool {
         self.is_timed
+    }
+
+    /// Gives it a flag that says that its outcomes are no longer wanted.
+    pub(crate) fn with_cancelled(mut self, cancelled: Option<Arc<AtomicBool>>) -> Batch {
+        self.cancelled = cancelled;
+        self
+    }
+
+    /// Has what the call returns iterated over.
+    pub(crate) fn streaming(mut self, is_stream: bool) -> Batch {
+        self.is_stream = is_stream;
+        self
+    }
+
+    /// Whether what the call returns is iterated over, and its items are sent one by one.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.is_stream
     }
 
     /// How many calls there were before these.
@@ -229,11 +252,20 @@ pub(crate) enum Recipient {
     Task(Arc<Slot>),
     /// A collector of several batches, which knows each by the index of its first call.
     Collector(u64, Collector),
-    /// Another process, which knows the job by that number, and the index of its first call. The thread that keeps the
-    /// promise reports to it.
-    Elsewhere { number: u64, first: u64 },
+    /// Another process. The thread that keeps the promise reports to it.
+    Elsewhere(Box<ElsewhereJob>),
     /// A recipient that gets these results, and then those of the job.
     After(Box<(Results, Promise)>),
+}
+
+/// How another process knows a job.
+#[derive(Debug)]
+pub(crate) struct ElsewhereJob {
+    pub(crate) number: u64,
+    /// The index of its first call.
+    pub(crate) first: u64,
+    /// Where the items of a stream wait until they are sent there.
+    pub(crate) items: Option<Arc<ItemBuffer>>,
 }
 
 /// The duty to tell a batch's results, once.
@@ -297,7 +329,7 @@ impl Promise {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.index(),
             Some(Recipient::After(first)) => first.1.index(),
-            Some(Recipient::Elsewhere { first, .. }) => *first,
+            Some(Recipient::Elsewhere(job)) => job.first,
             _ => self.number(),
         }
     }
@@ -311,12 +343,23 @@ impl Promise {
         }
     }
 
+    /// Where the items of a stream wait.
+    pub(crate) fn items(&self) -> Option<&Arc<ItemBuffer>> {
+        match self.recipient.as_ref()? {
+            Recipient::Task(slot) => slot.items(),
+            Recipient::After(first) => first.1.items(),
+            Recipient::Elsewhere(job) => job.items.as_ref(),
+            Recipient::Collector(..) => None,
+        }
+    }
+
     /// Tells it from others: of a task, which has it as long as it lives; of a batch, the index of its
     /// first call in its map.
     pub(crate) fn number(&self) -> u64 {
         match &self.recipient {
             Some(Recipient::Task(slot)) => slot.number(),
-            Some(Recipient::Collector(number, _) | Recipient::Elsewhere { number, .. }) => *number,
+            Some(Recipient::Collector(number, _)) => *number,
+            Some(Recipient::Elsewhere(job)) => job.number,
             Some(Recipient::After(first)) => first.1.number(),
             None => 0,
         }
@@ -369,7 +412,7 @@ impl Promise {
                 let (first, promise) = *first;
                 promise.keep(first.followed_by(results))
             }
-            Some(Recipient::Elsewhere { .. }) | None => true,
+            Some(Recipient::Elsewhere(_)) | None => true,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod cancel;
 mod collector;
+mod item_buffer;
 mod job;
 mod results;
 mod set;
@@ -26,7 +27,8 @@ use crate::output::Output;
 
 pub(crate) use cancel::{CancelTarget, CancelTargetId, Why};
 pub(crate) use collector::Collector;
-pub(crate) use job::{Batch, Job, Promise, Recipient};
+pub(crate) use item_buffer::{Capacity, ItemBuffer};
+pub(crate) use job::{Batch, ElsewhereJob, Job, Promise, Recipient};
 pub(crate) use results::{Collecting, Items, Results};
 pub use set::TaskSet;
 pub(crate) use slot::Slot;
@@ -89,6 +91,11 @@ impl<T> Task<T> {
             is_detached: false,
             value: PhantomData,
         }
+    }
+
+    /// Where the outcome will be.
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
     }
 
     /// Returns whether the call has its outcome.

@@ -1,10 +1,10 @@
 //! Slot: where the outcome of one task is put down, and waited for by a thread or a future.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use super::{CancelTargetId, Results};
+use super::{CancelTargetId, ItemBuffer, Results};
 use crate::spin::spin;
 use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::sync::{Condvar, Mutex, MutexGuard, OnceLock};
@@ -23,6 +23,8 @@ pub(crate) struct Slot {
     index: Option<u64>,
     /// When the outcome must be there.
     deadline: Option<Instant>,
+    /// Where the items of a stream wait, which the outcome ends.
+    items: Option<Arc<ItemBuffer>>,
 }
 
 impl Slot {
@@ -37,6 +39,17 @@ impl Slot {
             deadline,
             ..Slot::default()
         }
+    }
+
+    /// Has the call's items go there.
+    pub(crate) fn with_items(mut self, items: Arc<ItemBuffer>) -> Slot {
+        self.items = Some(items);
+        self
+    }
+
+    /// Where the items of a stream wait.
+    pub(crate) fn items(&self) -> Option<&Arc<ItemBuffer>> {
+        self.items.as_ref()
     }
 
     /// Tells its task from others, in events: where it is.
@@ -75,6 +88,9 @@ impl Slot {
         fence(Ordering::SeqCst);
         if self.is_awaited.load(Ordering::Relaxed) {
             self.wake();
+        }
+        if let Some(items) = &self.items {
+            items.end();
         }
         true
     }

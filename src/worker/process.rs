@@ -16,7 +16,7 @@ use crate::monitor::{JobMonitor, Ran};
 use crate::output::OutputStream;
 use crate::process::{Child, Event, Read, Settings};
 use crate::spin::spin;
-use crate::task::{Batch, Job, Promise, Results};
+use crate::task::{Batch, ItemBuffer, Job, Promise, Results};
 use crate::worker::{Back, Lingering, Worker, WorkerSettings};
 
 /// How much work may be on its way to a process, estimated from the last jobs.
@@ -101,6 +101,8 @@ struct Sent {
     batch: Batch,
     /// `None` for the first job, whose promise the monitor holds.
     promise: Option<Promise>,
+    /// Where its items go, if it is a stream.
+    items: Option<Arc<ItemBuffer>>,
     /// Whether only this worker may run it.
     is_own: bool,
 }
@@ -168,6 +170,10 @@ impl ProcessWorker {
         let mut sent = Sent {
             number,
             first: promise.index().wrapping_add(batch.n_skipped().into()),
+            items: batch
+                .is_stream()
+                .then(|| promise.items().cloned())
+                .flatten(),
             batch,
             promise: Some(promise),
             is_own,
@@ -175,7 +181,8 @@ impl ProcessWorker {
         if self.window.is_empty() && !self.begin_unsent(&mut sent, due) {
             return Ok(());
         }
-        let put = self.child.put(number, sent.first, &sent.batch);
+        let items = sent.items.as_deref();
+        let put = self.child.put(number, sent.first, &sent.batch, items);
         self.window.push_back(sent);
         put
     }
@@ -206,6 +213,10 @@ impl ProcessWorker {
         failed: &mut io::Result<()>,
     ) {
         while self.window.len() < self.limit && failed.is_ok() {
+            // What is behind a stream may wait for as long as its consumer likes.
+            if self.window.back().is_some_and(|last| last.items.is_some()) {
+                break;
+            }
             let Some(job) = next() else {
                 // The queue is empty, so other workers may be idle: leave them the next jobs.
                 self.limit = self.window.len().max(1);
@@ -349,7 +360,9 @@ impl ProcessWorker {
                     promise,
                 })),
                 None => {
-                    self.child.put(sent.number, sent.first, &sent.batch)?;
+                    let items = sent.items.as_deref();
+                    self.child
+                        .put(sent.number, sent.first, &sent.batch, items)?;
                     kept.push_back(sent);
                 }
             }

@@ -28,6 +28,9 @@ pub(crate) static CHILDREN: Program = program!("builtin/children");
 /// Runs in each interpreter whose pool has host functions.
 pub(crate) static HOST: Program = program!("host");
 
+/// Runs before an interpreter's first stream.
+pub(crate) static ITERATE: Program = program!("iterate");
+
 /// For each interpreter that shares its process with others.
 pub(crate) static LOCKS: Program = program!("builtin/locks");
 

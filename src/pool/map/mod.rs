@@ -44,7 +44,8 @@ pub struct Map<I: Iterator, T> {
     _pool: Pool,
 }
 
-/// Cancels the rest of a map, from any thread. See [`Map::canceller`].
+/// Cancels the rest of a map or a stream, from any thread. See [`Map::canceller`] and
+/// [`ItemStream::canceller`](super::ItemStream::canceller).
 #[derive(Clone, Debug)]
 pub struct Canceller {
     cancelled: Arc<AtomicBool>,

@@ -1,0 +1,132 @@
+//! FlatMap: the items of many calls, one call after the other.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::ItemStream;
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::pool::Pool;
+use crate::task::Capacity;
+
+/// An iterator over the items of a function for many inputs. See [`Pool::flat_map`].
+///
+/// It is a handle to its pool: see [`Pool`](Pool#dropping).
+#[must_use = "it is lazy: it calls nothing unless you take its items"]
+pub struct FlatMap<I: Iterator, T> {
+    pool: Pool,
+    function: Function,
+    /// `None` after their end.
+    inputs: Option<I>,
+    capacity: Capacity,
+    item_limit: Option<Duration>,
+    /// The calls that have begun or are queued, in order, and why one could not be submitted.
+    streams: VecDeque<Result<ItemStream<T>>>,
+}
+
+impl<I: Iterator, T> FlatMap<I, T> {
+    pub(in crate::pool) fn new(pool: &Pool, function: &Function, inputs: I) -> Self {
+        FlatMap {
+            pool: pool.clone(),
+            function: *function,
+            inputs: Some(inputs),
+            capacity: Capacity::default(),
+            item_limit: None,
+            streams: VecDeque::new(),
+        }
+    }
+
+    /// Sets how many items of each call may wait for you, like [`ItemStream::window`].
+    pub fn window(mut self, n_items: usize) -> Self {
+        self.capacity.n_items = n_items.max(1);
+        self
+    }
+
+    /// Sets how many bytes of each call's items may wait for you, like [`ItemStream::window_bytes`].
+    pub fn window_bytes(mut self, n_bytes: usize) -> Self {
+        self.capacity.n_bytes = n_bytes;
+        self
+    }
+
+    /// Sets how long each generator may compute one item, like [`ItemStream::item_limit`].
+    pub fn item_limit(mut self, limit: Duration) -> Self {
+        self.item_limit = Some(limit);
+        self
+    }
+}
+
+impl<I, T> FlatMap<I, T>
+where
+    I: Iterator<Item: Serialize>,
+    T: DeserializeOwned,
+{
+    /// Submits calls until each worker has one, and another one waits.
+    fn feed(&mut self) {
+        while self.streams.len() <= self.pool.n_workers() {
+            let Some(input) = self.inputs.as_mut().and_then(Iterator::next) else {
+                self.inputs = None;
+                return;
+            };
+            let mut stream = self.pool.stream(&self.function, input);
+            stream.capacity = self.capacity;
+            stream.item_limit = self.item_limit;
+            let started = stream.start();
+            self.streams.push_back(started.map(|()| stream));
+        }
+    }
+}
+
+impl<I, T> Iterator for FlatMap<I, T>
+where
+    I: Iterator<Item: Serialize>,
+    T: DeserializeOwned,
+{
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        loop {
+            self.feed();
+            let item = match self.streams.front_mut()? {
+                Ok(stream) => stream.next(),
+                Err(error) => {
+                    let error = error.clone();
+                    self.streams.pop_front();
+                    Some(Err(error))
+                }
+            };
+            match item {
+                None => {
+                    self.streams.pop_front();
+                }
+                Some(Err(error @ (Error::Load(_) | Error::ShutDown))) => {
+                    // The other calls would say the same.
+                    self.streams.clear();
+                    self.inputs = None;
+                    return Some(Err(error));
+                }
+                item => return item,
+            }
+        }
+    }
+}
+
+impl<I, T> FusedIterator for FlatMap<I, T>
+where
+    I: Iterator<Item: Serialize>,
+    T: DeserializeOwned,
+{
+}
+
+impl<I: Iterator, T> fmt::Debug for FlatMap<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlatMap")
+            .field("function", &self.function)
+            .field("n_streams", &self.streams.len())
+            .finish_non_exhaustive()
+    }
+}
