@@ -2,26 +2,26 @@
 
 use std::cmp::Ordering;
 
-/// A final release, or a monitor release of one.
+/// A final release, or a post-release of one.
 ///
 /// Pre-releases, development releases and local versions are none: each of them may be anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Release {
     epoch: u64,
     numbers: Vec<u64>,
-    /// 0 for the release itself, and one more than its number for a monitor release.
-    monitor: u64,
+    /// 0 for the release itself, and one more than its number for a post-release.
+    post_release: u64,
 }
 
 impl Release {
-    /// Reads `2.5.5`, `1!4.0` or `2.9.0.monitor1`.
+    /// Reads `2.5.5`, `1!4.0` or `2.9.0.post1`.
     pub(super) fn parse(text: &str) -> Option<Release> {
         let text = text.trim().to_ascii_lowercase();
         let (epoch, text) = match text.split_once('!') {
             Some((epoch, text)) => (epoch.parse().ok()?, text),
             None => (0, text.as_str()),
         };
-        let (text, monitor) = match text.split_once(".monitor") {
+        let (text, post_release) = match text.split_once(".post") {
             Some((text, number)) => (text, number.parse::<u64>().ok()?.checked_add(1)?),
             None => (text, 0),
         };
@@ -37,7 +37,7 @@ impl Release {
         Some(Release {
             epoch,
             numbers,
-            monitor,
+            post_release,
         })
     }
 }
@@ -50,7 +50,8 @@ impl PartialOrd for Release {
 
 impl Ord for Release {
     fn cmp(&self, other: &Release) -> Ordering {
-        let key = |release: &Release| (release.epoch, release.numbers.clone(), release.monitor);
+        let key =
+            |release: &Release| (release.epoch, release.numbers.clone(), release.post_release);
         key(self).cmp(&key(other))
     }
 }
@@ -96,16 +97,16 @@ mod tests {
             "2.5.dev3",
             "2.5+cpu",
             "2.5a1",
-            "2.5b2.monitor1",
+            "2.5b2.post1",
             "",
             "two",
         ] {
             assert!(!is_within(version, "2.1", "2.11"), "{version}");
             assert!(is_within(version, version, "2.11"), "{version}");
         }
-        assert!(is_within("2.5.monitor1", "2.1", "2.11"));
-        assert!(!is_within("2.11.monitor1", "2.1", "2.11"));
-        assert!(is_within("2.11.monitor1", "2.1", "2.11.monitor2"));
-        assert!(!is_within("2.1", "2.1.monitor1", "2.11"));
+        assert!(is_within("2.5.post1", "2.1", "2.11"));
+        assert!(!is_within("2.11.post1", "2.1", "2.11"));
+        assert!(is_within("2.11.post1", "2.1", "2.11.post2"));
+        assert!(!is_within("2.1", "2.1.post1", "2.11"));
     }
 }

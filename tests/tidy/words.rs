@@ -48,7 +48,7 @@ const TURNS: [&str; 13] = [
 ];
 
 /// Uses of a word in another sense: the word, the file, and a part of the line.
-const OTHER_SENSES: [(&str, &str, &str); 4] = [
+const OTHER_SENSES: [(&str, &str, &str); 7] = [
     (
         "invocation",
         "python/owngil/pytest/__init__.py",
@@ -57,6 +57,9 @@ const OTHER_SENSES: [(&str, &str, &str); 4] = [
     ("post", "cli/benches/peers/workloads.py", "GET|POST"),
     ("post", "examples/web_server/app.py", "@app.post"),
     ("post", "examples/web_server/main.rs", "\"POST\""),
+    ("post", "src/tested/release.rs", ".post"),
+    ("post", "src/tested/release.rs", "post-release"),
+    ("post", "src/tested/release.rs", "post_release"),
 ];
 
 /// This file, which has to name the words.
