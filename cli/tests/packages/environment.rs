@@ -174,10 +174,16 @@ impl Environment {
 
     /// Whether a distribution is installed: it is not where it has no wheel for this Python.
     pub(crate) fn has(&self, distribution: &str) -> Result<bool> {
+        Ok(self.release(distribution)?.is_some())
+    }
+
+    /// In which version a distribution is installed.
+    pub(crate) fn release(&self, distribution: &str) -> Result<Option<String>> {
         let plain = |name: &str| name.to_lowercase().replace(['_', '.'], "-");
         let pinned = fs::read_to_string(self.pins())?;
-        let mut names = pinned.lines().filter_map(|line| line.split_once("=="));
-        Ok(names.any(|(name, _)| plain(name) == plain(distribution)))
+        let mut pins = pinned.lines().filter_map(|line| line.split_once("=="));
+        let found = pins.find(|(name, _)| plain(name) == plain(distribution));
+        Ok(found.map(|(_, version)| version.trim().to_owned()))
     }
 
     pub(crate) fn version(&self) -> &str {

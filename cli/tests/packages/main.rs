@@ -7,9 +7,11 @@
 //! this program, too.
 //!
 //! Reading order: `environment` has the packages, `place` where they run, `workload` what they do, `runs` the ways to
-//! run them, `record` what was seen, `table` what is known of each, for a page and for the list that ships.
+//! run them, `record` what was seen, `table` what is known of each, for a page and for the list that ships, `evidence`
+//! whether that list is borne out.
 
 mod environment;
+mod evidence;
 mod place;
 mod process;
 mod record;
@@ -97,7 +99,13 @@ fn tests() -> ExitCode {
         Err(_) => Ok(Vec::new()),
     };
     match cases {
-        Ok(cases) => libtest_mimic::run(&arguments, trials.chain(cases).collect()).exit_code(),
+        Ok(cases) => {
+            let list = Trial::test("the list that ships has evidence for both ends", || {
+                evidence::check().map_err(|error| error.to_string().into())
+            });
+            let all = trials.chain(cases).chain([list]);
+            libtest_mimic::run(&arguments, all.collect()).exit_code()
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

@@ -66,7 +66,7 @@ pub(crate) struct Soaked {
     pub(crate) n_wrong: u64,
     /// How many calls each package had.
     pub(crate) calls: BTreeMap<String, u64>,
-    /// Some of the wrong answers.
+    /// The first wrong answer of each package.
     pub(crate) wrong: Vec<String>,
     /// The calls that were begun last, if the process ended before its time.
     pub(crate) last: Vec<String>,

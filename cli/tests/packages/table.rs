@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use crate::Result;
-use crate::environment::root;
+use crate::environment::{Environment, root};
 use crate::place::Place;
-use crate::record::{self, Record};
+use crate::record::{self, Record, Soaked};
 use crate::runs::matrix::PLACES;
 
 const BEGIN: &str = "<!-- made by `make compatibility`, from here -->\n";
 const END: &str = "<!-- to here -->\n";
 
 /// How long a package must have been soaked to be listed.
-const N_MINUTES_MIN: f64 = 10.0;
+pub(crate) const N_MINUTES_MIN: f64 = 10.0;
 
 /// Writes the page's part, and the list.
 pub(crate) fn run() -> Result<()> {
@@ -28,9 +29,25 @@ pub(crate) fn run() -> Result<()> {
         path,
         format!("{before}{BEGIN}\n{}\n\n{END}{after}", page.text()),
     )?;
-    let folder = root().join("src/tested");
-    fs::create_dir_all(&folder)?;
-    Ok(fs::write(folder.join("packages.tsv"), page.list())?)
+    Ok(fs::write(list(), page.list())?)
+}
+
+/// The list that ships.
+fn list() -> PathBuf {
+    root().join("src/tested/packages.tsv")
+}
+
+/// Compares the list with what it is made of.
+pub(crate) fn check_list() -> Result<()> {
+    let (found, expected) = (fs::read_to_string(list())?, Page::read()?.list());
+    match expected
+        .lines()
+        .find(|line| !found.lines().any(|it| it == *line))
+    {
+        Some(line) => Err(format!("the list lacks {line:?}: make compatibility").into()),
+        None if found == expected => Ok(()),
+        None => Err("the list has more than what was seen: make compatibility".into()),
+    }
 }
 
 /// The distributions that run in processes whatever was seen.
@@ -66,19 +83,22 @@ pub(crate) fn is_listed(minor: &str, package: &str) -> Result<bool> {
     Ok(known.is_some_and(|known| known.listed().is_some()))
 }
 
-/// The packages that worked in private copies on that Python, in their newest releases.
-pub(crate) fn soakable(minor: &str) -> Result<Vec<String>> {
+/// The packages of an environment that worked in private copies in the versions that it has.
+pub(crate) fn soakable(environment: &Environment) -> Result<Vec<String>> {
     let page = Page::read()?;
     let in_processes = in_processes();
-    let rows = page.rows.iter();
-    let rows = rows.filter(|(_, row)| !in_processes.contains(&row.distribution.to_lowercase()));
-    let worked = rows.filter(|(_, row)| {
-        row.minors
-            .get(minor)
-            .filter(|known| known.newest().is_some())
-            .is_some_and(|known| known.worked(Place::Private).last() == known.newest())
-    });
-    Ok(worked.map(|(package, _)| package.clone()).collect())
+    let mut found = Vec::new();
+    for (package, row) in &page.rows {
+        let release = environment.release(&row.distribution)?;
+        let (Some(release), Some(known)) = (release, row.minors.get(environment.version())) else {
+            continue;
+        };
+        let has_worked = known.worked(Place::Private).any(|it| it.1 == release);
+        if has_worked && !in_processes.contains(&row.distribution.to_lowercase()) {
+            found.push(package.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// A version, so that 1.10 comes after 1.9.
@@ -101,9 +121,16 @@ struct Known {
     has_no_wheel: bool,
     /// What went wrong, if anything, by version and place.
     trials: BTreeMap<(Version, String), Option<String>>,
-    /// How long each version was soaked in private copies without a failure, and whether any soak failed.
-    minutes: BTreeMap<Version, f64>,
+    /// How long each version was soaked in private copies without a failure.
+    soaks: BTreeMap<Version, Soaks>,
+    /// Whether a soak had wrong answers of it.
     has_failed_soak: bool,
+}
+
+/// All soaks of one version together.
+#[derive(Clone, Copy, Default)]
+struct Soaks {
+    minutes: f64,
     /// With how many others it was soaked at the same time.
     n_others: usize,
 }
@@ -125,12 +152,12 @@ impl Known {
         .into_iter()
     }
 
-    /// The versions from which to which it may have private copies: the first and the last that worked without one
-    /// between them that did not, where the last was soaked for long enough.
+    /// The versions from which to which it may have private copies: the newest, and the oldest since which none failed;
+    /// both worked and were soaked for long enough.
     fn listed(&self) -> Option<(&Version, &Version)> {
+        let is_soaked = |version: &&Version| self.soaked([*version]).minutes >= N_MINUTES_MIN;
         let newest = self.worked(Place::Private).next_back()?;
-        let minutes = self.minutes.get(newest).copied().unwrap_or_default();
-        if minutes < N_MINUTES_MIN || self.has_failed_soak || self.newest() != Some(newest) {
+        if !is_soaked(&newest) || self.has_failed_soak || self.newest() != Some(newest) {
             return None;
         }
         let place = Place::Private.to_string();
@@ -142,14 +169,26 @@ impl Known {
             .max();
         let oldest = self
             .worked(Place::Private)
+            .filter(is_soaked)
             .find(|version| failed.is_none_or(|failed| *version > failed))?;
         Some((oldest, newest))
     }
 
+    /// How the one of these versions was soaked that was soaked least.
+    fn soaked<'v>(&self, versions: impl IntoIterator<Item = &'v Version>) -> Soaks {
+        let of = |version| self.soaks.get(version).copied().unwrap_or_default();
+        let all = versions.into_iter().map(of);
+        all.reduce(|one, other| Soaks {
+            minutes: one.minutes.min(other.minutes),
+            n_others: one.n_others.min(other.n_others),
+        })
+        .unwrap_or_default()
+    }
+
     /// How the newest release fared where owngil puts it by itself, if it has no private copies there: what went
     /// wrong, if anything.
-    fn by_default(&self) -> Option<&Option<String>> {
-        if self.listed().is_some() {
+    fn by_default(&self, runs_in_processes: bool) -> Option<&Option<String>> {
+        if self.listed().is_some() && !runs_in_processes {
             return None;
         }
         let key = (self.newest()?.clone(), Place::Auto.to_string());
@@ -166,7 +205,7 @@ impl Known {
             .to_owned();
         };
         if let Some((oldest, newest)) = self.listed() {
-            let minutes = self.minutes.get(newest).copied().unwrap_or_default();
+            let minutes = self.soaked([oldest, newest]).minutes;
             return match oldest == newest {
                 true => format!("private copy, {}, soaked {minutes} min", newest.1),
                 false => format!(
@@ -175,11 +214,12 @@ impl Known {
                 ),
             };
         }
-        let place = PLACES.into_iter().find(|place| {
-            let key = (newest.clone(), place.to_string());
-            self.trials.get(&key).is_some_and(Option::is_none)
-        });
-        match place {
+        let outcome = |place: Place| self.trials.get(&(newest.clone(), place.to_string()));
+        let has_worked = |place: &Place| outcome(*place).is_some_and(Option::is_none);
+        match PLACES.into_iter().find(has_worked) {
+            None if PLACES.into_iter().all(|place| outcome(place).is_none()) => {
+                "not tried".to_owned()
+            }
             None => "nowhere".to_owned(),
             // What was not soaked is not for private copies.
             Some(Place::Private) => format!("process, {} (not soaked)", newest.1),
@@ -208,7 +248,10 @@ impl Page {
     fn read() -> Result<Page> {
         let mut page = Page::default();
         for minor in record::versions()? {
-            for record in record::read(&minor)? {
+            let is_soak = |record: &Record| matches!(record, Record::Soak { .. });
+            let (soaks, others): (Vec<_>, Vec<_>) =
+                record::read(&minor)?.into_iter().partition(is_soak);
+            for record in others.into_iter().chain(soaks) {
                 page.enter(&minor, record);
             }
         }
@@ -252,28 +295,38 @@ impl Page {
                 minutes,
                 soaked,
                 ..
-            } => {
-                let n_others = packages.len() - 1;
-                for (package, version) in packages {
-                    let known = self.known(minor, &package);
-                    match soaked.failure() {
-                        None if soaked.calls.contains_key(&package) => {
-                            *known.minutes.entry(Version::new(&version)).or_default() += minutes;
-                            // A wrong answer before may have been another's doing, which is not among them now.
-                            known.has_failed_soak = false;
-                            known.n_others = known.n_others.max(n_others);
-                        }
-                        None => {}
-                        // A crash says nothing of who it was, and a wrong answer does.
-                        Some(_) => {
-                            let named = format!("{package}(");
-                            known.has_failed_soak |=
-                                soaked.wrong.iter().any(|wrong| wrong.starts_with(&named));
-                        }
-                    }
-                }
-            }
+            } => self.enter_soak(minor, packages, minutes, &soaked),
             Record::Soak { .. } => {}
+        }
+    }
+
+    /// After the trials, which say what a package is installed as.
+    fn enter_soak(
+        &mut self,
+        minor: &str,
+        packages: BTreeMap<String, String>,
+        minutes: f64,
+        soaked: &Soaked,
+    ) {
+        let is_right = soaked.failure().is_none();
+        // One that runs in processes now may have spoiled the others' answers.
+        let in_processes = in_processes();
+        let is_spoiled = packages.keys().any(|package| {
+            let row = self.rows.get(package);
+            row.is_some_and(|row| in_processes.contains(&row.distribution.to_lowercase()))
+        });
+        let n_others = packages.len() - 1;
+        for (package, version) in packages {
+            let known = self.known(minor, &package);
+            if is_right && soaked.calls.contains_key(&package) {
+                let soaks = known.soaks.entry(Version::new(&version)).or_default();
+                soaks.minutes += minutes;
+                soaks.n_others = soaks.n_others.max(n_others);
+            }
+            // A crash says nothing of who it was, and a wrong answer does.
+            let named = format!("{package}(");
+            let is_named = soaked.wrong.iter().any(|wrong| wrong.starts_with(&named));
+            known.has_failed_soak |= is_named && !is_spoiled;
         }
     }
 
@@ -344,11 +397,14 @@ impl Page {
         let mut lines = vec![
             "\nPackages without private copies that gave what plain Python gives, in three runs with default options:\n".to_owned(),
         ];
+        let in_processes = in_processes();
         for minor in self.minors() {
             let mut n_right = 0;
             let mut wrong = Vec::new();
             for row in self.sorted() {
-                match row.minors.get(minor).and_then(Known::by_default) {
+                let runs_in_processes = in_processes.contains(&row.distribution.to_lowercase());
+                let known = row.minors.get(minor);
+                match known.and_then(|known| known.by_default(runs_in_processes)) {
                     None => {}
                     Some(None) => n_right += 1,
                     Some(Some(failure)) => wrong.push(format!("{}: `{failure}`", row.distribution)),
@@ -393,15 +449,14 @@ impl Page {
         for row in rows.filter(|row| !in_processes.contains(&row.distribution.to_lowercase())) {
             for (minor, known) in &row.minors {
                 if let Some((oldest, newest)) = known.listed() {
-                    let minutes = known.minutes.get(newest).copied().unwrap_or_default();
+                    let Soaks { minutes, n_others } = known.soaked([oldest, newest]);
                     let modules: Vec<&str> = row.modules.iter().map(String::as_str).collect();
                     text += &format!(
-                        "{}\t{}\t{minor}\t{}\t{}\ttried in four workers; soaked {minutes} min beside {} packages\n",
+                        "{}\t{}\t{minor}\t{}\t{}\ttried in four workers; soaked {minutes} min beside {n_others} packages\n",
                         row.distribution,
                         modules.join(","),
                         oldest.1,
                         newest.1,
-                        known.n_others,
                     );
                 }
             }

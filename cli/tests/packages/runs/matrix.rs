@@ -149,16 +149,15 @@ fn try_default(environment: &Environment, package: &str, plain: &Reference) -> R
     if table::is_listed(environment.version(), package)? {
         return Ok(());
     }
+    let mut failure = None;
     for _ in 0..N_DEFAULTS {
-        let failure = process::trial(environment, package, Place::Auto)?.failure();
+        failure = process::trial(environment, package, Place::Auto)?.failure();
         print_outcome(package, plain, Place::Auto, failure.as_deref());
-        let is_right = failure.is_none();
-        trial(package, plain, Place::Auto, failure).keep(environment)?;
-        if !is_right {
+        if failure.is_some() {
             break;
         }
     }
-    Ok(())
+    trial(package, plain, Place::Auto, failure).keep(environment)
 }
 
 fn print_outcome(package: &str, plain: &Reference, place: Place, failure: Option<&str>) {
