@@ -1,10 +1,23 @@
 //! The cfgs of the Python version, what it was called when we were built, and a clear stop when it
 //! is too old: own-GIL interpreters came with CPython 3.12 (PEP 684). The same stop elsewhere than on
-//! Linux.
+//! Linux. It also compiles the programs in src: at run time, that would take longer than running them.
 
-use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
 
 use pyo3_build_config::{InterpreterConfig, PythonImplementation};
+
+/// Where the programs are, and what their tracebacks call them.
+const PROGRAMS: [(&str, &str); 7] = [
+    ("extension/dlopen", "libraries"),
+    ("extension/private_copy", "imports"),
+    ("interpreter/isolate", "isolate"),
+    ("interpreter/threads", "end"),
+    ("object/describe", "exception"),
+    ("runtime/exit", "exit"),
+    ("runtime/finalize", "finalize"),
+];
 
 fn main() {
     let system = env::var("CARGO_CFG_TARGET_OS").expect("cargo sets it");
@@ -37,6 +50,32 @@ fn main() {
         full_version(config)
     );
     println!("cargo:rerun-if-changed=build.rs");
+    for (path, name) in PROGRAMS {
+        let source = format!("src/{path}.py");
+        println!("cargo:rerun-if-changed={source}");
+        let folder = env::var("OUT_DIR").expect("cargo sets it");
+        let target = Path::new(&folder).join(format!("{name}.pyc"));
+        if !compile(config, &source, name, &target) {
+            // Without a Python at hand, as in a cross build: then the source is compiled at run time.
+            fs::write(&target, []).expect("OUT_DIR can be written");
+        }
+    }
+}
+
+/// Compiles a program into a .pyc file, with the Python that this is built for.
+fn compile(config: &InterpreterConfig, source: &str, name: &str, target: &Path) -> bool {
+    let Some(python) = config.executable() else {
+        return false;
+    };
+    let script = "import py_compile, sys
+source, target, name = sys.argv[1:]
+py_compile.compile(source, target, f'<owngil {name}>', doraise=True, optimize=0)";
+    let compiled = Command::new(python)
+        .args(["-I", "-S", "-c", script, source])
+        .arg(target)
+        .arg(name)
+        .status();
+    compiled.is_ok_and(|status| status.success())
 }
 
 fn check(config: &InterpreterConfig) -> Result<(), String> {

@@ -21,12 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crate::error::StartError;
 use crate::interpreter::Interpreter;
-use crate::object::{Borrowed, Object, Program, Raised};
+use crate::object::{Borrowed, Object, Program, Raised, program};
 use crate::raw;
 use crate::shared_object::{Replacement, baseline, loader};
 use crate::thread::Attached;
 
-static PROGRAM: Program = Program::new("<owngil libraries>", include_str!("dlopen.py"));
+static PROGRAM: Program = program!("libraries", "dlopen.py");
 
 /// Which libraries an interpreter with its own GIL loads for its Python code.
 ///

@@ -27,11 +27,11 @@ use super::module_file::{Extension, Initialization};
 use super::slots::Slots;
 use crate::error::StartError;
 use crate::interpreter::Interpreter;
-use crate::object::{Borrowed, Object, Program, PyResult, Raised};
+use crate::object::{Borrowed, Object, Program, PyResult, Raised, program};
 use crate::thread::Attached;
 use crate::visit::Visits;
 
-static PROGRAM: Program = Program::new("<owngil imports>", include_str!("private_copy.py"));
+static PROGRAM: Program = program!("imports", "private_copy.py");
 
 /// An extension module that was loaded from a private copy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::object::{Object, Program, PyResult};
+use crate::object::{Object, Program, PyResult, program};
 use crate::thread::Attached;
 
 /// The special methods of each static type in the main interpreter, as isolate.py writes them.
@@ -18,7 +18,7 @@ pub(crate) fn look_at_main<'a>(main: Attached<'a>) -> PyResult<'a, ()> {
     Ok(())
 }
 
-static PROGRAM: Program = Program::new("<owngil isolate>", include_str!("isolate.py"));
+static PROGRAM: Program = program!("isolate", "isolate.py");
 
 /// Prepares an interpreter with its own GIL.
 pub(crate) fn isolate<'a>(attached: Attached<'a>) -> PyResult<'a, ()> {

@@ -18,14 +18,14 @@ use std::thread::{self, ThreadId};
 use crate::error::StartError;
 use crate::hosted;
 use crate::memory::{Memory, Owner};
-use crate::object::{Loans, Object, Program, PyResult};
+use crate::object::{Loans, Object, Program, PyResult, program};
 use crate::raw;
 use crate::runtime::{FINALIZE, MainThread, Runtime, site, start};
 use crate::thread::STACK_SIZE;
 use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::visit::visits::{self, Visits};
 
-static LAST_CODE: Program = Program::new("<owngil end>", include_str!("threads.py"));
+static LAST_CODE: Program = program!("end", "threads.py");
 
 /// A CPython interpreter, owned by this thread.
 ///

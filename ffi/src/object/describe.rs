@@ -7,13 +7,13 @@
 use std::iter::successors;
 
 use super::exception::Raised;
-use super::program::Program;
+use super::program::{Program, program};
 use super::reference::{Object, PyResult};
 use crate::description::{Exception, ExceptionKind};
 use crate::stack::Frame;
 use crate::thread::Attached;
 
-static PROGRAM: Program = Program::new("<owngil exception>", include_str!("describe.py"));
+static PROGRAM: Program = program!("exception", "describe.py");
 
 /// How many exceptions of a chain are described, and how many frames of each: as in describe.py.
 const MAX_LINKS: usize = 32;

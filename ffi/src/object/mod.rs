@@ -18,4 +18,5 @@ pub use exception::Raised;
 pub use function::Arguments;
 pub use loan::{Lent, Loans};
 pub use program::Program;
+pub(crate) use program::program;
 pub use reference::{Borrowed, Kept, Kind, Object, PyResult};

@@ -9,6 +9,18 @@ use crate::thread::Attached;
 /// The header of a .pyc file: the magic number of a Python, flags, and what tells whether the source is newer (PEP 552).
 const PYC_HEADER: usize = 16;
 
+/// The program of this crate in that file beside the one that names it; build.rs has compiled it.
+macro_rules! program {
+    ($name:literal, $file:literal) => {
+        $crate::object::Program::compiled(
+            concat!("<owngil ", $name, ">"),
+            include_str!($file),
+            include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".pyc")),
+        )
+    };
+}
+pub(crate) use program;
+
 /// Python source code, and what it was compiled to.
 ///
 /// To compile a source takes some twenty times as long as to read its code.

@@ -6,14 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::start::Runtime;
-use crate::object::Program;
+use crate::object::{Program, program};
 use crate::thread::attach;
 
 /// The Python that takes the place of CPython's finalization, in every interpreter.
-pub(crate) static FINALIZE: Program =
-    Program::new("<owngil finalize>", include_str!("finalize.py"));
+pub(crate) static FINALIZE: Program = program!("finalize", "finalize.py");
 
-static EXIT: Program = Program::new("<owngil exit>", include_str!("exit.py"));
+static EXIT: Program = program!("exit", "exit.py");
 
 /// How long the end of the process waits for what might never come: a main interpreter that is held,
 /// a standard output that is not read.
