@@ -125,6 +125,11 @@ const KNOWN: &[Known] = &[
         Some("scripts leave descriptors open"),
     ),
     Known::process(
+        "of a standard stream cannot be called in an interpreter: it is for the whole process",
+        "descriptors 0, 1 and 2 are one for all workers; on the backend `process` each has its own",
+        Some("it changes standard streams of the process"),
+    ),
+    Known::process(
         "in an interpreter: it is for the whole process",
         "user, groups, session, root, limits, locale and time zone are one for all workers; on the backend `process` \
          each has its own",

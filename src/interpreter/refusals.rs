@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::{self, ThreadId};
 
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
 
@@ -23,8 +24,8 @@ struct Noted {
     /// Whether there is a call that can be made elsewhere.
     stops: AtomicBool,
     texts: Mutex<Vec<String>>,
-    /// The worker's monitor, which notes each at once.
-    monitor: OnceLock<Weak<JobMonitor>>,
+    /// The worker's monitor, which notes each at once, and the thread on which calls are made.
+    worker: OnceLock<(Weak<JobMonitor>, ThreadId)>,
 }
 
 impl Refusals {
@@ -41,9 +42,9 @@ impl Refusals {
         Ok(())
     }
 
-    /// Says whose they are.
+    /// Says whose they are: on this thread calls are made.
     pub(super) fn of(self, monitor: &JobMonitor) -> Refusals {
-        let _ = self.0.monitor.set(monitor.weak());
+        let _ = self.0.worker.set((monitor.weak(), thread::current().id()));
         self
     }
 
@@ -81,9 +82,10 @@ impl Refusals {
     /// Notes a refusal.
     pub(super) fn add(&self, text: String) {
         if self.0.stops.load(Ordering::Relaxed)
-            && let Some(monitor) = self.0.monitor.get().and_then(Weak::upgrade)
+            && let Some((monitor, home)) = self.0.worker.get()
+            && let Some(monitor) = monitor.upgrade()
         {
-            monitor.refuse(&text);
+            monitor.refuse(&text, thread::current().id() == *home);
         }
         let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.push(text);

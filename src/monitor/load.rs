@@ -1,4 +1,5 @@
-//! Load: when a running job loads code, or objects that need some. Its time limit counts from the end of that.
+//! Load: when a running job loads code, or objects that need some. Its time limit counts from the end of that. Also when a
+//! job is due that was refused something.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -35,6 +36,12 @@ impl fmt::Debug for LoadNotes {
     }
 }
 
+/// How long a call may go on that was refused something on another thread than its own.
+const GOES_ON: Duration = Duration::from_secs(1);
+
+/// The same, where the refusal was raised in the call itself: what it has made may take long to go.
+const ENDS: Duration = Duration::from_secs(60);
+
 impl JobMonitor {
     /// Has `note` called with the running job's number when a load begins and, with `false`, when it has ended.
     pub(crate) fn note_loads(&self, note: impl Fn(u64, bool) + Send + Sync + 'static) {
@@ -63,6 +70,23 @@ impl JobMonitor {
         let limit = running.limit_now();
         let due = limit.and_then(|limit| self.last_load(running).due(running.began, limit));
         due.into_iter().chain(running.next_item_due()).min()
+    }
+
+    /// The running job was refused what it needs. Where that was on another thread than its own, it may wait for that
+    /// thread without end: it has [`GOES_ON`] to end by itself.
+    pub(crate) fn refuse(&self, text: &str, is_own_thread: bool) {
+        let Some(wake) = self.wake.get() else {
+            return;
+        };
+        if is_own_thread {
+            self.capture.drop_rest();
+        }
+        let due = Instant::now() + if is_own_thread { ENDS } else { GOES_ON };
+        if let Some(running) = &mut self.lock().running {
+            let refused = running.refused.get_or_insert((due, text.to_owned()));
+            refused.0 = refused.0.min(due);
+        }
+        wake.by(due);
     }
 
     /// When that job is to end, and why, unless it has been ended. While code loads, it may be due later than this says.

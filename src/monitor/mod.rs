@@ -82,9 +82,6 @@ impl fmt::Debug for Elsewhere {
     }
 }
 
-/// How long a call may go on that was refused something.
-const GOES_ON: Duration = Duration::from_secs(1);
-
 #[derive(Debug, Default)]
 struct MonitorState {
     /// Counts jobs.
@@ -388,19 +385,6 @@ impl JobMonitor {
         let (why, stack) = state.running.as_ref()?.stopped.as_ref()?;
         // One that was refused something is made elsewhere.
         (*why != Why::Refused).then(|| why.error(stack.clone()))
-    }
-
-    /// The running job was refused what it needs. Where that was on another thread than its own, it may wait for that
-    /// thread without end: it has [`GOES_ON`] to end by itself.
-    pub(crate) fn refuse(&self, text: &str) {
-        let Some(wake) = self.wake.get() else {
-            return;
-        };
-        let due = Instant::now() + GOES_ON;
-        if let Some(running) = &mut self.lock().running {
-            running.refused.get_or_insert((due, text.to_owned()));
-        }
-        wake.by(due);
     }
 
     /// Sets what looks here when a job that had no limit must end.

@@ -19,11 +19,13 @@ class _Changes:
         self._runs = False
         for name in "putenv", "unsetenv":
             self._watch(name, _look_at_variable, os, posix)
-        self._watch("set_blocking", _look_at_blocking, os, posix)
         # Where workers share the process, src/python/builtin/whole_process.py refuses to change it.
         self._is_alone = getattr(sys.modules["_owngil_worker"]._own, "handles_signals", False)
         if self._is_alone:
             self._watch_all()
+        else:
+            # There these are not the standard streams of the process, which fresh.py puts back.
+            self._watch("set_blocking", _look_at_blocking, os, posix)
 
     def begin(self):
         self._steps.clear()

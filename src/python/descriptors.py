@@ -21,8 +21,6 @@ _HANDING_OUT = "tempfile", "pty"
 # How many may stay open in a worker process whose scripts are over.
 _N_LEFT = 100
 
-_dup, _close = posix.dup, posix.close
-
 
 class _Descriptors:
     """Those of the script that runs, by their numbers, each with what it is."""
@@ -79,12 +77,12 @@ class _Descriptors:
             replace(name, guarded(name, getattr(fcntl, name)), fcntl)
 
     def begin(self):
-        """Where nothing closes what scripts leave open, a further script moves before there is no room for any."""
+        """Where nothing closes what scripts leave open, a further script is refused before there is no room for any."""
         self._opened.clear()
         self._runs = True
         if self._is_alone:
             self._first = self._first or _lowest_free()
-        elif self._moves and 4 * _lowest_free() > 3 * os.sysconf("SC_OPEN_MAX"):
+        elif _lowest_free() > (0.75 if self._moves else 0.95) * os.sysconf("SC_OPEN_MAX"):
             sys.modules["_owngil_worker"]._refuse(
                 "too many descriptors are left open for a script in an interpreter: it is for the whole process"
             )
@@ -107,9 +105,9 @@ class _Descriptors:
 
 def _lowest_free():
     """The number that the next descriptor gets: as many are open, or more."""
-    descriptor = _dup(0)
-    _close(descriptor)
-    return descriptor
+    # No os.close: this may be the number of a closed descriptor that stood for one of the standard streams.
+    with _io.FileIO(os.devnull) as file:
+        return file.fileno()
 
 
 def _identity(descriptor):

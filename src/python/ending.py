@@ -87,13 +87,14 @@ class _Ending:
 
     def __init__(self):
         self._process = os.getpid()
-        self._threads = _threads()
+        self._threads, self._daemons = _threads(), set(_daemons())
         modules = sys.modules
         self._thread_exits = list(getattr(modules.get("threading"), "_threading_atexits", ()))
         self._finalizers = set(modules["weakref"].finalize._registry) if "weakref" in modules else ()
         children = getattr(modules.get("multiprocessing.process"), "_children", ())
         self._children = set(children)
         self._of_multiprocessing = set(getattr(modules.get("multiprocessing.util"), "_finalizer_registry", ()))
+        self._tracker = _tracker(modules)
         self._executors = ()
 
     def run(self, state):
@@ -156,6 +157,12 @@ class _Ending:
                         raise error
                     self._threads.add(thread)
 
+    def quiet_daemons(self):
+        """Has them not report that what they use is gone: the end of a process would have stopped them before."""
+        for thread in _daemons():
+            if thread not in self._daemons:
+                thread._invoke_excepthook = lambda thread: None
+
     def finalize(self):
         """Lib/weakref.py, finalize._exitfunc"""
         if "weakref" not in sys.modules:
@@ -189,6 +196,15 @@ class _Ending:
             util._run_finalizers()
         finally:
             registry.update(kept)
+        if _tracker(sys.modules) != self._tracker:
+            # It removes shared memory that the script has left.
+            sys.modules["multiprocessing.resource_tracker"]._resource_tracker._stop()
+
+
+def _tracker(modules):
+    """The process that knows the shared memory of this one (Lib/multiprocessing/resource_tracker.py), if there is one."""
+    module = modules.get("multiprocessing.resource_tracker")
+    return module and module._resource_tracker._pid
 
 
 # In a cycle a file's own buffer may be gone before it. Others, such as those of gzip, write at their end what they have.
@@ -258,6 +274,12 @@ def _threads():
         # One without an identity is being started by another.
         if thread.ident and not thread.daemon and not isinstance(thread, (threading._DummyThread, threading._MainThread))
     }
+
+
+def _daemons():
+    """The threads that run on when Python ends."""
+    threading = sys.modules.get("threading")
+    return () if threading is None else [thread for thread in threading.enumerate() if thread.daemon]
 
 
 def _flush_streams():

@@ -8,10 +8,12 @@ import _signal
 import _thread
 import _warnings
 import builtins
+import copyreg
 import gc
 import io
 import os
 import sys
+from time import localtime as _localtime
 
 # Attributes of sys that scripts set.
 _OF_SYS = (
@@ -82,12 +84,24 @@ def _put_back_gettext(gettext):
     gettext._localedirs.clear()
 
 
+def _put_back_locale(locale):
+    locale._override_localeconv = {}
+
+
 def _put_back_mimetypes(mimetypes):
     mimetypes.inited, mimetypes._db = False, None
 
 
 def _put_back_multiprocessing(context):
     context._default_context._actual_context = None
+
+
+def _put_back_process(process):
+    process.current_process()._name = "MainProcess"
+
+
+def _put_back_ssl(ssl):
+    ssl._create_default_https_context = ssl.create_default_context
 
 
 def _put_back_tempfile(tempfile):
@@ -97,6 +111,7 @@ def _put_back_tempfile(tempfile):
 def _put_back_threading(threading):
     threading.excepthook = threading.__excepthook__
     threading._trace_hook = threading._profile_hook = None
+    threading.main_thread()._name = "MainThread"
 
 
 def _put_back_urllib(request):
@@ -109,12 +124,16 @@ _OF_MODULES = {
     "calendar": lambda calendar: calendar.setfirstweekday(calendar.MONDAY),
     "decimal": _put_back_decimal,
     "gettext": _put_back_gettext,
+    "locale": _put_back_locale,
     "mimetypes": _put_back_mimetypes,
     "multiprocessing.context": _put_back_multiprocessing,
     # It has the environment and the modules of the script that started it.
     "multiprocessing.forkserver": lambda forkserver: forkserver._forkserver._stop(),
+    "multiprocessing.process": _put_back_process,
+    "multiprocessing.spawn": lambda spawn: spawn.set_executable(sys.executable),
     "random": lambda random: random.seed(),
     "socket": lambda socket: socket.setdefaulttimeout(None),
+    "ssl": _put_back_ssl,
     "tempfile": _put_back_tempfile,
     "threading": _put_back_threading,
     "urllib.request": _put_back_urllib,
@@ -128,10 +147,12 @@ class _State:
         self._modules = dict(sys.modules)
         of_sys = vars(sys)
         self._of_sys = [(name, of_sys.get(name, _ABSENT)) for name in _OF_SYS]
+        self._functions_of_sys = [(name, of_sys[name]) for name in of_sys if callable(of_sys[name])]
         self._lists = [(name, of_sys[name], of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
         self._errors = tuple(stream._errors for stream in sys._owngil_streams[1:])
+        self._of_streams = [_public(stream) for stream in sys._owngil_streams[1:]]
         self._variables = dict(_environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
@@ -142,10 +163,12 @@ class _State:
         self._of_host = dict(getattr(owngil, "_handlers", ()))
         handles_signals = getattr(owngil._own, "handles_signals", False)
         self._handlers = _handlers() if handles_signals else None
+        self._blocking = [os.get_blocking(number) for number in range(3)] if handles_signals else []
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
         self._collection = gc.isenabled(), gc.get_threshold(), gc.get_debug(), gc.callbacks[:]
         self._hooks = _hooks()
         self._tools = _tools()
+        self._reducers = dict(copyreg.dispatch_table)
         if isinstance(owngil._own, _thread._local):
             sys.meta_path.insert(0, _OfFunctions())
 
@@ -159,6 +182,7 @@ class _State:
             self._put_back_streams,
             self._put_back_hooks,
             self._put_back_builtins,
+            self._put_back_reducers,
             self._put_back_variables,
             self._put_back_signals,
         ]
@@ -172,7 +196,10 @@ class _State:
         own = sys.modules["_owngil_worker"]._own
         if hasattr(own, "stdin"):
             del own.stdin
-        for stream, errors in zip(sys._owngil_streams[1:], self._errors):
+        for stream, errors, kept in zip(sys._owngil_streams[1:], self._errors, self._of_streams):
+            for name in _public(stream).keys() - kept.keys():
+                delattr(stream, name)
+            vars(stream).update(kept)
             stream.renew(errors)
         renew_input(getattr(own, "handles_signals", False) and _find_nothing(0))
 
@@ -195,6 +222,14 @@ class _State:
             vars(builtins).update(self._builtins)
             for name in set(vars(builtins)) - set(self._builtins):
                 delattr(builtins, name)
+
+    def _put_back_reducers(self):
+        table = copyreg.dispatch_table
+        for kind, reduce in list(table.items()):
+            if kind in self._reducers:
+                table[kind] = self._reducers[kind]
+            elif not _is_of_package_that_stays(reduce):
+                del table[kind]
 
     def end_logging(self):
         """As logging does by `atexit`."""
@@ -240,6 +275,11 @@ class _State:
                 delattr(sys, name)
             else:
                 setattr(sys, name, kept)
+        for name, kept in self._functions_of_sys:
+            if name not in _OF_SYS and (now := of_sys.get(name)) is not kept:
+                # One that a package has put there when it was imported stays with it, as owngil's own do.
+                if type(now) is not _Builtin and not (type(now) is type(_try) and _is_of_package_that_stays(now)):
+                    setattr(sys, name, kept)
         with _loading:
             _, folders = _of_functions
             for name, items, kept in self._lists:
@@ -300,6 +340,10 @@ class _State:
         for number, kept in enumerate(owngil._own.streams, 1):
             if not same_file(number, kept):
                 os.dup2(kept, number)
+        for number, is_blocking in enumerate(self._blocking):
+            os.set_inheritable(number, True)
+            if os.get_blocking(number) is not is_blocking:
+                os.set_blocking(number, is_blocking)
         _stop_timers()
         for number, handler in _handlers().items():
             kept = self._handlers[number]
@@ -332,6 +376,10 @@ class _OfFunctions:
             modules, _ = _of_functions
             modules.add(name)
         return None
+
+
+def _public(stream):
+    return {name: value for name, value in vars(stream).items() if name[0] != "_"}
 
 
 def _differ(now, kept):
@@ -458,6 +506,9 @@ class _Logging:
         classes = kept._classes if kept else (logging.Logger, logging.LogRecord, True)
         logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions = classes
         logging.lastResort = logging._defaultLastResort
+        formatter = logging.Formatter
+        formatter.converter, formatter.default_time_format = _localtime, "%Y-%m-%d %H:%M:%S"
+        formatter.default_msec_format = "%s,%03d"
         for now, names in zip((logging._levelToName, logging._nameToLevel), kept._names if kept else _LEVELS):
             now.clear()
             now.update(names)

@@ -126,6 +126,7 @@ class _Script:
         main = main and _weakref.ref(main)
         own.runs_script = False
         _exit_functions.end()
+        failures.append(_try(ending.quiet_daemons))
         # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
         # is destroyed before them.
         failures += [_try(flush_files, _BUFFERED), _try(gc.collect)]

@@ -2,6 +2,7 @@
 
 mod caller;
 mod control;
+mod edges;
 mod failures;
 mod names;
 #[path = "../support/mod.rs"]

@@ -54,6 +54,23 @@ fn a_function_that_cannot_be_loaded_moves_once_and_others_stay() {
 }
 
 #[test]
+fn a_refused_call_moves_however_long_it_takes_to_end() {
+    let (pool, reports) = auto(Pool::builder().grace(Duration::from_millis(50)));
+    // No interrupt ends this wait.
+    let slow = f("
+import os, threading
+def f():
+    held = threading.Lock(); held.acquire()
+    try: os.setpgid(0, os.getpgrp())
+    except PermissionError: pass
+    finally: held.acquire(timeout=1.5)
+    return os.getpid()
+");
+    assert_ne!(pool.call::<u32, _>(&slow, ()).unwrap(), own_pid());
+    assert_eq!(reports.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn every_way_to_give_work_finds_the_place() {
     let (pool, _) = auto(Pool::builder());
     let refused = f(REFUSED);

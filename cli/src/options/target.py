@@ -32,7 +32,7 @@ def _made_of_statements(text, names):
         exec(compile(tree, "<code>", "exec"), names)
         return eval(compile(ast.Expression(last.value), "<code>", "eval"), names)
     exec(compile(tree, "<code>", "exec"), names)
-    if isinstance(last, ast.FunctionDef):
+    if isinstance(last, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return names[last.name]
     raise ValueError("the last statement is neither an expression nor a function")
 

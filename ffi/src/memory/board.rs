@@ -11,6 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 
 use crate::address::Address;
@@ -23,8 +24,9 @@ const LINE: usize = 64;
 /// Where the bytes start.
 const FRONT: usize = N_NUMBERS * LINE;
 
-/// How large it is.
+/// How large it is; and where the system's limit for files (RLIMIT_FSIZE) is lower.
 const LENGTH: usize = 64 << 10;
+const SHORT: usize = 4 << 10;
 
 /// What keeps its size as it is.
 const SEALS: SealFlags = SealFlags::SHRINK
@@ -35,15 +37,16 @@ const SEALS: SealFlags = SealFlags::SHRINK
 ///
 /// # Invariant
 ///
-/// `start` is where `LENGTH` bytes of a file that cannot shrink are mapped for reading and writing,
-/// page-aligned; it is unmapped by the drop alone. All of it is reached by atomics alone, here and in all
+/// `start` is where `length` bytes of a file that cannot shrink are mapped for reading and writing,
+/// page-aligned, no fewer than `FRONT`; it is unmapped by the drop alone. All of it is reached by atomics alone, here and in all
 /// other places where it is mapped: the numbers before `FRONT` as such, what follows byte by byte.
 pub struct Board {
     start: Address<u8>,
+    length: usize,
 }
 
 impl Board {
-    /// How many bytes there is room for.
+    /// For how many bytes there is room, unless files must be shorter.
     pub const ROOM: usize = LENGTH - FRONT;
 
     /// A new one, of zeros, and the file by which another process opens it.
@@ -54,7 +57,10 @@ impl Board {
     pub fn create() -> io::Result<(Board, OwnedFd)> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = rustix::fs::memfd_create(c"owngil-board", flags)?;
-        rustix::fs::ftruncate(&file, LENGTH as u64)?;
+        match rustix::fs::ftruncate(&file, LENGTH as u64) {
+            Err(Errno::FBIG) => rustix::fs::ftruncate(&file, SHORT as u64),
+            extended => extended,
+        }?;
         rustix::fs::fcntl_add_seals(&file, SEALS)?;
         Ok((Board::open(&file)?, file))
     }
@@ -67,7 +73,8 @@ impl Board {
     pub fn open(file: &OwnedFd) -> io::Result<Board> {
         let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
         let is_sealed = rustix::fs::fcntl_get_seals(file)?.contains(SEALS);
-        if !is_sealed || rustix::fs::fstat(file)?.st_size != LENGTH as i64 {
+        let length = usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+        if !is_sealed || ![LENGTH, SHORT].contains(&length) {
             return Err(refused("no board"));
         }
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -75,7 +82,7 @@ impl Board {
         let start = unsafe {
             rustix::mm::mmap(
                 ptr::null_mut(),
-                LENGTH,
+                length,
                 protection,
                 MapFlags::SHARED,
                 file,
@@ -85,6 +92,7 @@ impl Board {
         let start = NonNull::new(start.cast()).ok_or_else(|| refused("mapped at null"))?;
         Ok(Board {
             start: Address(start),
+            length,
         })
     }
 
@@ -125,7 +133,7 @@ impl Board {
     /// So many bytes from there on; `None` where there are not that many.
     fn room(&self, at: usize, n: usize) -> Option<&[AtomicU8]> {
         let end = at.checked_add(n)?;
-        if end > Board::ROOM {
+        if end > self.length - FRONT {
             return None;
         }
         let start = self.start.0.as_ptr().wrapping_add(FRONT + at);
@@ -138,7 +146,7 @@ impl Board {
 impl Drop for Board {
     fn drop(&mut self) {
         // SAFETY: mapped there by `open`, with that length; nothing that is lent outlives `self`.
-        let unmapped = unsafe { rustix::mm::munmap(self.start.0.as_ptr().cast(), LENGTH) };
+        let unmapped = unsafe { rustix::mm::munmap(self.start.0.as_ptr().cast(), self.length) };
         debug_assert!(unmapped.is_ok());
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Capture {
     collected: AtomicBool,
     /// Whether output goes straight to the process's own streams.
     is_diverted: AtomicBool,
+    /// Whether the running call's further output is dropped: it is made again elsewhere.
+    is_dropped: AtomicBool,
     output: Mutex<Output>,
     /// Held while output is passed on. Not the lock of `output`: a sink may block, and ending a task must not.
     handing_on: Mutex<()>,
@@ -104,6 +106,7 @@ impl Capture {
             written: AtomicBool::new(false),
             collected: AtomicBool::new(false),
             is_diverted: AtomicBool::new(false),
+            is_dropped: AtomicBool::new(false),
             output: Mutex::default(),
             handing_on: Mutex::default(),
             has_pipes: AtomicBool::new(false),
@@ -232,6 +235,12 @@ impl Capture {
         self.running.call.store(place, Ordering::Relaxed);
         self.collected.store(false, Ordering::Relaxed);
         self.has_children.store(false, Ordering::Relaxed);
+        self.is_dropped.store(false, Ordering::Relaxed);
+    }
+
+    /// Drops what the running call prints from now on.
+    pub(crate) fn drop_rest(&self) {
+        self.is_dropped.store(true, Ordering::Relaxed);
     }
 
     /// Like [`begin_call`](Capture::begin_call), but passes on the remaining output of the previous call first.
@@ -329,6 +338,9 @@ impl Capture {
     }
 
     fn add(&self, output: &mut Output, stream: OutputStream, text: &[u8]) -> Result<bool, String> {
+        if self.is_dropped.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         let buffer = output.stream(stream);
         let is_kept = self.is_kept();
         if is_kept && buffer.len() + text.len() > OUTPUT_LIMIT {
@@ -409,6 +421,7 @@ impl Capture {
         self.read_pipes();
         let _turn = self.lock_handing_on();
         self.written.store(false, Ordering::Release);
+        self.is_dropped.store(false, Ordering::Relaxed);
         *self.lock() = Output::default();
         if let (None, OutputPolicy::Sink(sink)) = (&self.forward, &self.policy) {
             sink.retract(self.speaker());

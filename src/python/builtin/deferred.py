@@ -28,7 +28,7 @@ _PROGRAMS = {
     "signals": ({"posix": "kill killpg", "_thread": "interrupt_main"}, ("_signal",)),
     "whole_process": (
         {
-            "posix": "setpgid sched_setaffinity sched_setparam sched_setscheduler nice setpriority "
+            "posix": "setpgid sched_setaffinity sched_setparam sched_setscheduler nice setpriority set_inheritable "
             + " ".join(_worker._of_process),
             "sys": "activate_stack_trampoline deactivate_stack_trampoline",
         },

@@ -14,6 +14,7 @@ import gc
 import os
 import posix
 import struct
+import sys
 
 # struct flock of 64-bit Linux: type, whence, start, length, process.
 _LAYOUT = "hhqqi"
@@ -99,6 +100,9 @@ def _hold(fcntl):
         return plain(holder, ours[command], struct.pack(_LAYOUT, kind, whence, start, length, 0))
 
     def fcntl_(fd, cmd, arg=0, /):
+        if cmd in (fcntl.F_SETFD, fcntl.F_SETFL) and number(fd) <= 2 and arg != plain(fd, cmd - 1):
+            text = "fcntl.fcntl of a standard stream cannot be called in an interpreter: it is for the whole process"
+            sys.modules["_owngil_worker"]._refuse(text)
         if cmd not in ours or not isinstance(arg, (bytes, bytearray)) or len(arg) < size:
             return plain(fd, cmd, arg)
         kind, whence, start, length, _ = struct.unpack(_LAYOUT, arg[:size])

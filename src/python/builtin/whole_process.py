@@ -52,6 +52,7 @@ def _guard_system():
     for name in "setpgid", "sched_setaffinity", "sched_setparam", "sched_setscheduler":
         if hasattr(posix, name):
             _guard(name, _is_of_own, posix, os)
+    _guard("set_inheritable", lambda fd, inheritable: fd in (0, 1, 2) and not inheritable, posix, os)
     _guard("nice", lambda increment: increment != 0, posix, os)
     _guard("setpriority", _is_priority_of_own, posix, os)
 

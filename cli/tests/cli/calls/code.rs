@@ -66,3 +66,10 @@ fn a_module_is_named_before_the_inputs() {
         assert!(ended.check(2).stderr.contains(message), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn an_async_function_gets_the_advice_that_one_of_a_file_gets() {
+    let ended = run(&mut owngil(["map", "-c", "async def f(x): return x", "1"]));
+    let stderr = &ended.check(1).stderr;
+    assert!(stderr.contains("asyncio.run"), "{stderr}");
+}

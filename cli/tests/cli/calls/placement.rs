@@ -79,3 +79,23 @@ fn all_can_be_had_run_in_processes() {
     assert_eq!(ended.check(0).stderr, "");
     assert_eq!(ended.lines().len(), 2);
 }
+
+/// Without inputs, output is shown line by line.
+#[test]
+fn what_a_script_prints_after_a_refusal_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "import os
+print('first', flush=True)
+try:
+    if os.fork() == 0: os._exit(0)
+    os.wait()
+except BaseException:
+    print('refused', flush=True)
+    raise
+print('second')
+";
+    fs::write(folder.path().join("forks.py"), source).unwrap();
+    let mut command = owngil(["run", "-j", "1", "forks.py"]);
+    let ended = run(command.current_dir(folder.path()));
+    assert_eq!(ended.check(0).stdout, "first\nsecond\n");
+}

@@ -192,7 +192,7 @@ fn a_file_that_may_grow_no_more_is_an_error_of_its_call() {
     except OSError as error: return str(error)
 ",
     )]);
-    for backend in ["auto", "interpreter", "thread"] {
+    for backend in BACKENDS {
         let shell = format!("ulimit -f 10; exec \"$0\" map --backend {backend} f.py:f x");
         let mut command = command("bash");
         command.args(["-c", &shell, env!("CARGO_BIN_EXE_owngil")]);

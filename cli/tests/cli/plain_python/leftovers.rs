@@ -1,11 +1,13 @@
 //! What scripts leave open, closed or set: each beside plain Python, on every backend.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use super::scripts::{BACKENDS, Plain, compare_where_possible};
+use crate::support::{command, owngil, run};
 
 /// Scripts by what they do, each with the backends that it is not for.
-const SCRIPTS: [(&str, &str, &[&str]); 21] = [
+const SCRIPTS: [(&str, &str, &[&str]); 22] = [
     (
         "locks_a_descriptor",
         r#"
@@ -196,6 +198,15 @@ os.dup2(os.open(name, os.O_RDONLY), 0); print(sys.stdin.readline())
         &["interpreter", "thread"],
     ),
     (
+        "leaves_shared_memory",
+        r#"
+import threading
+from multiprocessing import shared_memory
+kept = shared_memory.SharedMemory(f"owngil{threading.get_native_id()}", create=True, size=9); print(kept.size > 8)
+"#,
+        &[],
+    ),
+    (
         "temporary_files",
         r#"
 import os, tempfile
@@ -239,4 +250,64 @@ fn scripts_leave_on_threads_what_they_leave_in_plain_python() {
 #[test]
 fn scripts_leave_in_worker_processes_what_they_leave_in_plain_python() {
     compare(BACKENDS[3]);
+}
+
+/// Threads that use the script's variables for as long as they are there.
+const DAEMONS: &str = "
+import sys, threading, time
+def work():
+    while True: time.sleep(0.001); len(sys.argv)
+for _ in range(9): threading.Thread(target=work, daemon=True).start()
+print('ends'); time.sleep(0.01)
+";
+
+#[test]
+fn daemon_threads_that_a_script_leaves_do_not_report_that_it_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("daemons.py"), DAEMONS).unwrap();
+    for backend in BACKENDS {
+        let words = [
+            "run",
+            "-j",
+            "1",
+            "--backend",
+            backend,
+            "daemons.py",
+            ":::",
+            "1",
+            "2",
+            "3",
+        ];
+        let ended = run(owngil(words).current_dir(folder.path()));
+        assert_eq!(
+            ended.stdout, "ends\nends\nends\n",
+            "{backend}: {}",
+            ended.stderr
+        );
+        assert_eq!(ended.stderr, "", "{backend}");
+    }
+}
+
+#[test]
+fn descriptors_that_scripts_leave_open_are_an_error_before_there_is_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let leave = "import os\nfor _ in range(9): os.open(os.devnull, os.O_RDONLY)\nprint('left')\n";
+    fs::write(folder.path().join("leaves.py"), leave).unwrap();
+    for backend in ["interpreter", "thread"] {
+        let words = format!("run -j 1 --backend {backend} leaves.py ::: $(seq 40)");
+        let shell = format!("ulimit -n 200; exec \"$0\" {words}");
+        let mut command = command("bash");
+        command.args(["-c", &shell, env!("CARGO_BIN_EXE_owngil")]);
+        let ended = run(command.current_dir(folder.path()));
+        assert!(
+            ended.check(1).stdout.starts_with("left\nleft\n"),
+            "{backend}"
+        );
+        let message = "too many descriptors are left open";
+        assert!(
+            ended.stderr.contains(message),
+            "{backend}: {}",
+            ended.stderr
+        );
+    }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use crate::support::{command, owngil, plain_python, run};
 
 /// Changes by what they concern, each with code that looks at it, and whether interpreters refuse it.
-const CHANGES: [(&str, &str, &str, bool); 26] = [
+const CHANGES: [(&str, &str, &str, bool); 32] = [
     (
         "time_zone",
         "import os, time; os.environ['TZ'] = 'UTC-9'; time.tzset()",
@@ -157,6 +157,48 @@ socket.setdefaulttimeout(9); threading.stack_size(1 << 20); gc.set_threshold(5, 
         "import gc, socket, sys, threading
 print(sys.getrecursionlimit(), sys.getswitchinterval(), sys.get_int_max_str_digits(), sys.getdlopenflags())
 print(socket.getdefaulttimeout(), gc.get_threshold())",
+        false,
+    ),
+    (
+        "output_that_does_not_wait",
+        "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_NONBLOCK)",
+        "import os; print(os.get_blocking(1))",
+        true,
+    ),
+    (
+        "output_that_children_do_not_have",
+        "import os; os.set_inheritable(1, False); os.set_inheritable(2, False)",
+        "import os, subprocess, sys; print(os.get_inheritable(1)); sys.stdout.flush()
+if os.get_inheritable(1): subprocess.run(['echo', 'child'])",
+        true,
+    ),
+    (
+        "names",
+        "import multiprocessing as m, threading; m.current_process().name = threading.main_thread().name = 'Mine'
+m.set_executable('/bin/false')",
+        "import multiprocessing as m, multiprocessing.spawn as s, threading
+print(m.current_process().name, threading.main_thread().name, s.get_executable() in ('/bin/false', b'/bin/false'))",
+        false,
+    ),
+    (
+        "functions_of_sys",
+        "import sys; leave = sys.exit; sys.exit = lambda status=0: leave(status)",
+        "import sys; print(sys.exit.__module__)",
+        false,
+    ),
+    (
+        "output_by_a_function",
+        "import sys; write = sys.stdout.write; sys.stdout.write = lambda text: write(text.upper()); sys.stdout.mine = 1",
+        "import sys; print('written', hasattr(sys.stdout, 'mine'))",
+        false,
+    ),
+    (
+        "defaults_of_modules",
+        "import copyreg, locale, logging, ssl, time; logging.Formatter.converter = time.gmtime
+ssl._create_default_https_context = ssl._create_unverified_context; locale._override_localeconv = {'grouping': [1]}
+copyreg.pickle(complex, lambda number: (complex, (0,)))",
+        "import locale, logging, pickle, ssl; print(logging.Formatter.converter.__name__, ssl._create_default_https_context.__name__)
+print(locale.localeconv()['grouping'], pickle.loads(pickle.dumps(1j)))",
         false,
     ),
     (
