@@ -103,11 +103,16 @@ class _Descriptors:
             retire()
 
 
+# Not the one that refuses what stands for a standard stream: a script may have closed that, and left its number free.
+_close = getattr(posix.close, "__wrapped__", posix.close)
+_eventfd = os.eventfd
+
+
 def _lowest_free():
     """The number that the next descriptor gets: as many are open, or more."""
-    # No os.close: this may be the number of a closed descriptor that stood for one of the standard streams.
-    with _io.FileIO(os.devnull) as file:
-        return file.fileno()
+    descriptor = _eventfd(0)
+    _close(descriptor)
+    return descriptor
 
 
 def _identity(descriptor):

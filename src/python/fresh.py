@@ -147,7 +147,7 @@ class _State:
         self._modules = dict(sys.modules)
         of_sys = vars(sys)
         self._of_sys = [(name, of_sys.get(name, _ABSENT)) for name in _OF_SYS]
-        self._functions_of_sys = [(name, of_sys[name]) for name in of_sys if callable(of_sys[name])]
+        self._sys = dict(of_sys)
         self._lists = [(name, of_sys[name], of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
@@ -275,11 +275,8 @@ class _State:
                 delattr(sys, name)
             else:
                 setattr(sys, name, kept)
-        for name, kept in self._functions_of_sys:
-            if name not in _OF_SYS and (now := of_sys.get(name)) is not kept:
-                # One that a package has put there when it was imported stays with it, as owngil's own do.
-                if type(now) is not _Builtin and not (type(now) is type(_try) and _is_of_package_that_stays(now)):
-                    setattr(sys, name, kept)
+        if _differ(of_sys, self._sys):
+            self._put_back_functions(of_sys)
         with _loading:
             _, folders = _of_functions
             for name, items, kept in self._lists:
@@ -293,6 +290,13 @@ class _State:
             sys.setrecursionlimit(recursion)
             sys.set_int_max_str_digits(digits)
             sys.setswitchinterval(interval)
+
+    def _put_back_functions(self, of_sys):
+        for name, kept in self._sys.items():
+            if callable(kept) and name not in _OF_SYS and (now := of_sys.get(name)) is not kept:
+                # One that a package has put there when it was imported stays with it, as owngil's own do.
+                if type(now) is not _Builtin and not (type(now) is type(_try) and _is_of_package_that_stays(now)):
+                    setattr(sys, name, kept)
 
     def _put_back_hooks(self):
         sys._owngil_auditors.clear()
