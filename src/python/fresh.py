@@ -152,7 +152,8 @@ class _State:
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
         self._errors = tuple(stream._errors for stream in sys._owngil_streams[1:])
-        self._of_streams = [_public(stream) for stream in sys._owngil_streams[1:]]
+        self._of_streams = [dict(vars(stream)) for stream in sys._owngil_streams[1:]]
+        self._of_buffers = [(dict(vars(stream.buffer)), _holders(stream)) for stream in sys._owngil_streams[1:]]
         self._variables = dict(_environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
@@ -196,8 +197,11 @@ class _State:
         own = sys.modules["_owngil_worker"]._own
         if hasattr(own, "stdin"):
             del own.stdin
-        for stream, errors, kept in zip(sys._owngil_streams[1:], self._errors, self._of_streams):
-            for name in _public(stream).keys() - kept.keys():
+        changed = zip(sys._owngil_streams[1:], self._errors, self._of_streams, self._of_buffers)
+        for stream, errors, kept, of_buffer in changed:
+            if vars(stream) == kept and (vars(stream.buffer), _holders(stream)) == of_buffer:
+                continue
+            for name in vars(stream).keys() - kept.keys():
                 delattr(stream, name)
             vars(stream).update(kept)
             stream.renew(errors)
@@ -380,10 +384,6 @@ class _OfFunctions:
             modules, _ = _of_functions
             modules.add(name)
         return None
-
-
-def _public(stream):
-    return {name: value for name, value in vars(stream).items() if name[0] != "_"}
 
 
 def _differ(now, kept):
