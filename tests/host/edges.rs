@@ -108,12 +108,12 @@ fn a_keyword_that_a_struct_does_not_know_is_a_type_error_that_names_it() {
     let call = f("
 from owngil.host import find
 def f():
-    try: find(limt=1)
+    try: find(most=1)
     except TypeError as error: return find(limit=7), str(error)
 ");
     let (limit, error): (u8, String) = pool.call(&call, ()).unwrap();
     assert_eq!(limit, 7);
-    assert!(error.contains("limt"), "{error}");
+    assert!(error.contains("most"), "{error}");
 }
 
 #[test]

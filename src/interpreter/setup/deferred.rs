@@ -6,7 +6,7 @@ use super::programs::{CHILDREN, DEFERRED, LOCKS, SIGNALS, WHOLE_PROCESS};
 use crate::interpreter::functions::named;
 
 /// By the names that src/python/builtin/deferred.py has for them.
-const PROGRAMS: [(&str, &Program); 4] = [
+static PROGRAMS: [(&str, &Program); 4] = [
     ("children", &CHILDREN),
     ("locks", &LOCKS),
     ("signals", &SIGNALS),
