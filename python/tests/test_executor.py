@@ -317,7 +317,9 @@ class Control(unittest.TestCase):
         executor = owngil.Executor(2)
         running = [executor.submit(work.spin) for _ in range(2)]
         queued = [executor.submit(work.double, 1) for _ in range(10)]
-        self._until(running[0].running)
+        # A worker that is only just ready could still make one of those.
+        for future in running:
+            self._until(future.running)
         executor.kill_workers()
         for future in running + queued:
             self.assertTrue(future.done())

@@ -339,6 +339,10 @@ impl Pool {
     /// A call that fails yields its error after its items, and the others go on. Only a function that cannot be loaded
     /// ends it. Dropping the iterator closes the generators that have begun.
     ///
+    /// It has all workers of the pool until it ends. So do not wait for another call on the same pool while you read it:
+    /// once the windows are full, the workers wait for you, and the call for a worker. Use a second pool, or collect the
+    /// items first. Inputs are taken ahead of the items that you read, so they must not depend on these.
+    ///
     /// ```
     /// use owngil::{Function, Pool};
     ///

@@ -1,6 +1,7 @@
 """Runs before an interpreter's first stream: iterates over what a function has returned."""
 
 import functools
+from collections.abc import Generator
 
 
 class _Driver:
@@ -69,12 +70,13 @@ def opened(value):
     if hasattr(type(value), "__aiter__"):
         driver = _Driver(value)
         return driver.step, driver.close
-    try:
-        iterator = iter(value)
-    except TypeError:
+    if getattr(type(value), "__iter__", None) is None and not hasattr(type(value), "__getitem__"):
         text = f"a stream needs an iterable, and the function has returned {type(value).__qualname__}"
         if hasattr(value, "close") and hasattr(type(value), "__await__"):
             value.close()
             text += "\nhint: let the async function yield its items, or return them from a function without async"
-        raise TypeError(text) from None
-    return functools.partial(next, iterator), getattr(iterator, "close", None)
+        raise TypeError(text)
+    iterator = iter(value)
+    # Others, such as files, may outlive the stream.
+    close = iterator.close if isinstance(iterator, Generator) else None
+    return functools.partial(next, iterator), close

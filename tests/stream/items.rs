@@ -128,6 +128,53 @@ fn what_is_no_iterable_is_a_type_error_that_names_its_type() {
     }
 }
 
+/// `__iter__` that raises, or gives nothing to iterate over, says so itself.
+#[test]
+fn what_an_iterable_raises_is_the_last_item() {
+    let class = |body: &str| format!("class A:\n    {body}\ndef f(): return A()");
+    let rows_of = [
+        (
+            "def __iter__(self): return iter([1 + 'x'])",
+            "unsupported operand",
+        ),
+        ("def __iter__(self): return 3", "non-iterator of type 'int'"),
+        ("def __next__(self): return 3", "a stream needs an iterable"),
+        ("__iter__ = None", "a stream needs an iterable"),
+    ];
+    for backend in rows(BACKENDS) {
+        let pool = pool(backend, 1);
+        for (body, message) in rows(rows_of) {
+            let mut items = pool.stream::<u8, _>(&f(&class(body)), ());
+            let Some(Err(Error::Python(error))) = items.next() else {
+                panic!("it is an error");
+            };
+            assert!(error.message().contains(message), "{error}");
+            assert!(items.next().is_none());
+        }
+        let by_item = class("def __getitem__(self, n): return [4, 5][n]");
+        assert_eq!(all::<u8>(&pool, &f(&by_item)), [4, 5]);
+    }
+}
+
+/// A file that outlives its stream is not closed by it.
+#[test]
+fn only_generators_are_closed() {
+    let source = "
+import io
+file = io.StringIO('a\\nb\\n')
+def lines(): return file
+def is_closed(): return file.closed
+";
+    for backend in rows(BACKENDS) {
+        let pool = pool(backend, 1);
+        let mut lines = pool.stream::<String, _>(&Function::source(source, "lines"), ());
+        assert_eq!(lines.next(), Some(Ok("a\n".to_owned())));
+        drop(lines);
+        let is_closed = Function::source(source, "is_closed");
+        assert_eq!(pool.call::<bool, _>(&is_closed, ()), Ok(false));
+    }
+}
+
 #[test]
 fn an_exception_comes_after_the_items_and_shows_the_code_of_the_generator_alone() {
     let sources = [

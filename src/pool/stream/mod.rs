@@ -32,8 +32,8 @@ pub use flat_map::FlatMap;
 /// # The end
 ///
 /// A stream ends after the last item, or after an error, which is its last item: an exception of the generator, a
-/// deadline, a lost worker. Items that were yielded before come first. An item that cannot become a `T` is an error that
-/// does not end the stream.
+/// deadline, a lost worker. Items that were yielded before come first; a worker process that dies may take its last ones
+/// with it. An item that cannot become a `T` is an error that does not end the stream.
 ///
 /// Dropping the stream closes the generator: `GeneratorExit` is raised where it has yielded, and its `finally` blocks
 /// run on its worker. If it has not ended within [`PoolBuilder::grace`](crate::PoolBuilder::grace), because it computes
