@@ -55,6 +55,12 @@ def preimport():
         # It shows the stacks of threads; the thread that calls it has a small stack.
         import faulthandler
 
+    # The first simple type of ctypes fills a table of the process without a lock, after it has marked it as filled:
+    # another interpreter reads null pointers there (Modules/_ctypes/cfield.c, _ctypes_get_fielddesc).
+    if sys.version_info < (3, 14) and "_ctypes" in sys.modules:
+        simple = sys.modules["_ctypes"]._SimpleCData
+        type(simple)("first", (simple,), {"_type_": "i"})
+
     # 3.12 keeps one pointer to the table of character names for the whole process, into the interpreter that was the
     # first to ask for one in this way, and follows it when that has ended (gh-111972).
     "\xe9".encode("ascii", "namereplace")

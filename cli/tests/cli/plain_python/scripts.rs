@@ -415,3 +415,19 @@ fn a_hundred_scripts_that_are_killed_and_gone_on_with_give_what_a_plain_loop_giv
     }
     assert_eq!(found, expected);
 }
+
+/// A table of ctypes is one for all interpreters of the process.
+#[test]
+fn interpreters_use_ctypes_for_the_first_time_at_once() {
+    if is_python_3_12() {
+        return; // It cannot be imported there.
+    }
+    let source = "import ctypes; print(ctypes.sizeof(ctypes.c_int))";
+    let (folder, script) = prepare("ctypes", source);
+    for _ in 0..40 {
+        let mut command = owngil(["run", "-j", "4", "--backend", "interpreter"]);
+        command.arg(&script).arg(":::").args(["1", "2", "3", "4"]);
+        let ended = run(command.current_dir(folder.path()));
+        assert_eq!(ended.stdout, "4\n".repeat(4), "{}", ended.stderr);
+    }
+}
