@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ItemStream;
+use super::window::Window;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::pool::Pool;
-use crate::task::Capacity;
 
 /// An iterator over the items of a function for many inputs. See [`Pool::flat_map`].
 ///
@@ -23,8 +23,7 @@ pub struct FlatMap<I: Iterator, T> {
     function: Function,
     /// `None` after their end.
     inputs: Option<I>,
-    capacity: Capacity,
-    item_limit: Option<Duration>,
+    settings: Window,
     /// The calls that have begun or are queued, in order, and why one could not be submitted.
     streams: VecDeque<Result<ItemStream<T>>>,
 }
@@ -35,27 +34,26 @@ impl<I: Iterator, T> FlatMap<I, T> {
             pool: pool.clone(),
             function: *function,
             inputs: Some(inputs),
-            capacity: Capacity::default(),
-            item_limit: None,
+            settings: Window::default(),
             streams: VecDeque::new(),
         }
     }
 
     /// Sets how many items of each call may wait for you, like [`ItemStream::window`].
     pub fn window(mut self, n_items: usize) -> Self {
-        self.capacity.n_items = n_items.max(1);
+        self.settings.set_items(n_items);
         self
     }
 
     /// Sets how many bytes of each call's items may wait for you, like [`ItemStream::window_bytes`].
     pub fn window_bytes(mut self, n_bytes: usize) -> Self {
-        self.capacity.n_bytes = n_bytes;
+        self.settings.set_bytes(n_bytes);
         self
     }
 
     /// Sets how long each generator may compute one item, like [`ItemStream::item_limit`].
     pub fn item_limit(mut self, limit: Duration) -> Self {
-        self.item_limit = Some(limit);
+        self.settings.item_limit = Some(limit);
         self
     }
 }
@@ -73,8 +71,7 @@ where
                 return;
             };
             let mut stream = self.pool.stream(&self.function, input);
-            stream.capacity = self.capacity;
-            stream.item_limit = self.item_limit;
+            stream.settings = self.settings;
             let started = stream.start();
             self.streams.push_back(started.map(|()| stream));
         }

@@ -1,6 +1,7 @@
 //! Stream: the items of one call, as an iterator and in async code.
 
 mod flat_map;
+mod window;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,7 +21,8 @@ use super::{Canceller, Pool};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::task::{Capacity, ItemBuffer, Items, Task};
+use crate::task::{ItemBuffer, Items, Task};
+use window::Window;
 
 pub use flat_map::FlatMap;
 
@@ -51,8 +53,7 @@ pub use flat_map::FlatMap;
 #[must_use = "a stream is lazy: it calls nothing unless you take its items"]
 pub struct ItemStream<T> {
     stage: Stage,
-    capacity: Capacity,
-    item_limit: Option<Duration>,
+    settings: Window,
     cancelled: Arc<AtomicBool>,
     /// The items that are being yielded.
     current: Items,
@@ -74,8 +75,7 @@ impl<T> ItemStream<T> {
     pub(super) fn new(pool: &Pool, draft: Result<Draft>) -> Self {
         ItemStream {
             stage: Stage::New(draft),
-            capacity: Capacity::default(),
-            item_limit: None,
+            settings: Window::default(),
             cancelled: Arc::default(),
             current: Items::default(),
             of: PhantomData,
@@ -88,13 +88,13 @@ impl<T> ItemStream<T> {
     ///
     /// From a worker process, up to as many again are on their way.
     pub fn window(mut self, n_items: usize) -> Self {
-        self.capacity.n_items = n_items.max(1);
+        self.settings.set_items(n_items);
         self
     }
 
     /// Sets how many bytes of encoded items may wait for you. The default is 8 MiB. An item that is larger waits alone.
     pub fn window_bytes(mut self, n_bytes: usize) -> Self {
-        self.capacity.n_bytes = n_bytes;
+        self.settings.set_bytes(n_bytes);
         self
     }
 
@@ -102,7 +102,7 @@ impl<T> ItemStream<T> {
     /// imports before the first. An item that takes longer ends the stream with [`Error::TimedOut`], and the generator
     /// is interrupted.
     pub fn item_limit(mut self, limit: Duration) -> Self {
-        self.item_limit = Some(limit);
+        self.settings.item_limit = Some(limit);
         self
     }
 
@@ -133,7 +133,10 @@ impl<T> ItemStream<T> {
 
     /// The call, and where its items will be.
     fn prepared(&self, draft: Result<Draft>) -> (Result<Prepared>, Arc<ItemBuffer>) {
-        let items = Arc::new(ItemBuffer::new(self.capacity, self.item_limit));
+        let items = Arc::new(ItemBuffer::new(
+            self.settings.capacity,
+            self.settings.item_limit,
+        ));
         let streaming = |draft: Draft| {
             let draft = draft.streaming(Arc::clone(&items), Arc::clone(&self.cancelled));
             draft.prepared()
