@@ -151,7 +151,6 @@ class _State:
         self._lists = [(name, of_sys[name], of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
-        self._errors = tuple(stream._errors for stream in sys._owngil_streams[1:])
         self._of_streams = [dict(vars(stream)) for stream in sys._owngil_streams[1:]]
         self._of_buffers = [(dict(vars(stream.buffer)), _holders(stream)) for stream in sys._owngil_streams[1:]]
         self._variables = dict(_environ._data)
@@ -197,14 +196,13 @@ class _State:
         own = sys.modules["_owngil_worker"]._own
         if hasattr(own, "stdin"):
             del own.stdin
-        changed = zip(sys._owngil_streams[1:], self._errors, self._of_streams, self._of_buffers)
-        for stream, errors, kept, of_buffer in changed:
+        for stream, kept, of_buffer in zip(sys._owngil_streams[1:], self._of_streams, self._of_buffers):
             if vars(stream) == kept and (vars(stream.buffer), _holders(stream)) == of_buffer:
                 continue
             for name in vars(stream).keys() - kept.keys():
                 delattr(stream, name)
             vars(stream).update(kept)
-            stream.renew(errors)
+            stream.renew(kept["_errors"])
         renew_input(getattr(own, "handles_signals", False) and _find_nothing(0))
 
     def _put_back_collection(self):
