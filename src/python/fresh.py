@@ -164,8 +164,9 @@ class _State:
         self._lists = [(name, of_sys[name], of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
-        self._of_streams = [dict(vars(stream)) for stream in sys._owngil_streams[1:]]
-        self._of_buffers = [(dict(vars(stream.buffer)), _holders(stream)) for stream in sys._owngil_streams[1:]]
+        self._of_streams = [
+            (dict(vars(stream)), dict(vars(stream.buffer)), _holders(stream)) for stream in sys._owngil_streams[1:]
+        ]
         self._variables = dict(_environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
@@ -209,9 +210,10 @@ class _State:
         own = sys.modules["_owngil_worker"]._own
         if hasattr(own, "stdin"):
             del own.stdin
-        for stream, kept, of_buffer in zip(sys._owngil_streams[1:], self._of_streams, self._of_buffers):
-            if vars(stream) == kept and (vars(stream.buffer), _holders(stream)) == of_buffer:
+        for stream, noted in zip(sys._owngil_streams[1:], self._of_streams):
+            if (vars(stream), vars(stream.buffer), _holders(stream)) == noted:
                 continue
+            kept, _, _ = noted
             for name in vars(stream).keys() - kept.keys():
                 delattr(stream, name)
             vars(stream).update(kept)
@@ -288,12 +290,13 @@ class _State:
             delattr(sys, name)
         if _differ(of_sys, self._sys):
             self._put_back_functions(of_sys)
-        with _loading:
-            _, folders = _of_functions
-            for name, items, kept in self._lists:
-                added = [folder for folder in folders if folder not in kept] if name == "path" else []
-                items[:] = added + kept
-                setattr(sys, name, items)
+        for name, items, kept in self._lists:
+            if name == "path" and _of_functions[1]:
+                with _loading:
+                    kept = [folder for folder in _of_functions[1] if folder not in kept] + kept
+            if _differ(items, kept):
+                items[:] = kept
+            of_sys[name] = items
         if self._limits != _limits():
             recursion, digits, interval, stack, flags = self._limits
             _thread.stack_size(stack)
