@@ -12,6 +12,8 @@ use owngil::Value;
 
 pub(crate) mod python;
 
+use python::DEPTH_MAX;
+
 /// Something that JSON cannot hold.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unfit {
@@ -69,7 +71,7 @@ impl fmt::Display for Unfit {
         } = self;
         if !self.is_key && ["dict", "list", "tuple"].contains(&type_name.as_str()) {
             // Else it would be no object of Python's by now.
-            return write!(f, "result{path} nests deeper than values can cross");
+            return write!(f, "result{path} nests deeper than {DEPTH_MAX} levels");
         }
         match self.is_key {
             true => write!(

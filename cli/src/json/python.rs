@@ -6,7 +6,7 @@
 use owngil::{BigInt, Value};
 
 /// How deep arrays and objects may nest: as deep as values cross to Python.
-const DEPTH_MAX: usize = 500;
+pub(super) const DEPTH_MAX: usize = 500;
 
 /// How it is said that a text ends too early.
 pub(crate) const EOF: &str = "EOF";

@@ -27,12 +27,18 @@ pub(super) fn unreadable(raised: &Raised<'_>) -> CrossingError {
     CrossingError::new(reason).with_traceback(exception.traceback)
 }
 
-/// The exception with the notes in which newer versions say where they were.
+/// How many notes are shown: a value that nests deeply has one for each level.
+const N_NOTES_MAX: usize = 8;
+
+/// The exception with the notes in which newer versions say where they were, from the inside out.
 fn in_a_line(exception: &Exception) -> String {
     let mut text = exception.to_string();
-    for note in &exception.notes {
+    for note in exception.notes.iter().take(N_NOTES_MAX) {
         text.push_str("; ");
         text.push_str(note);
+    }
+    if exception.notes.len() > N_NOTES_MAX {
+        text.push_str("; …");
     }
     text
 }

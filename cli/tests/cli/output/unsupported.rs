@@ -44,6 +44,29 @@ fn a_model_is_dumped() {
 }
 
 #[test]
+fn the_error_of_a_value_that_nests_too_deeply_names_the_limit() {
+    let deep = "def f(x):\n    for _ in range(501): x = {'a': x}\n    return x\n";
+    let endless = "def f(x):\n    x = []\n    x.append(x)\n    return x\n";
+    for code in [deep, endless] {
+        ended(code, |ended| {
+            let expected = "error: input 1 (\"x\"): result nests deeper than 500 levels\n\
+                            hint: return it flatter, or as text of json.dumps\n";
+            assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
+        });
+    }
+}
+
+#[test]
+fn a_value_too_deep_to_be_pickled_has_an_error_of_one_line() {
+    let code = "def f(x):\n    for _ in range(100_000): x = [x]\n    return x\n";
+    ended(code, |ended| {
+        let expected = "error: input 1 (\"x\"): result (list): cannot be pickled: RecursionError: ";
+        assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
+        assert!(ended.stderr.len() < 800, "{}", ended.stderr.len());
+    });
+}
+
+#[test]
 fn numbers_of_numpy_become_numbers() {
     for (kind, hint) in [
         ("int64", "int(value)"),
