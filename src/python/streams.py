@@ -183,6 +183,10 @@ class _Text(_io._TextIOBase):
             self._end(_CLOSED)
             self.buffer.close()
 
+    def __reduce__(self):
+        """As cloudpickle and dill have Python's own; `pickle` takes no module, and so refuses it as it does those."""
+        return getattr, (sys, self.name.strip("<>"))
+
     def renew(self, errors):
         """As it was before a script, with another buffer: what it has wrapped around that may still close it."""
         for name in "encoding", "line_buffering":

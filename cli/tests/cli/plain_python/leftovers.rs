@@ -7,7 +7,7 @@ use super::scripts::{BACKENDS, Plain, compare_where_possible};
 use crate::support::{command, owngil, run};
 
 /// Scripts by what they do, each with the backends that it is not for.
-const SCRIPTS: [(&str, &str, &[&str]); 22] = [
+const SCRIPTS: [(&str, &str, &[&str]); 24] = [
     (
         "locks_a_descriptor",
         r#"
@@ -89,6 +89,32 @@ import sys
 print(sys.stdin.closed, sys.stdin.encoding, sys.stdin.name); sys.stdin.reconfigure(encoding="latin-1")
 if sys.argv[1] in "13": sys.stdin.detach()
 else: sys.stdin.close()
+"#,
+        &[],
+    ),
+    (
+        "pickles_its_output",
+        r#"
+import io, pickle, sys
+class Pickler(pickle.Pickler):
+    def reducer_override(self, found):
+        if type(found) is type(sys): return __import__, (found.__name__,)
+        # As cloudpickle and dill do.
+        if type(found) is io.TextIOWrapper: return getattr, (sys, found.name.strip("<>"))
+        return NotImplemented
+for stream in sys.stdout, sys.stderr:
+    try: pickle.dumps(stream)
+    except TypeError: print("refused")
+    kept = io.BytesIO(); Pickler(kept).dump(stream); print(pickle.loads(kept.getvalue()) is stream)
+"#,
+        &[],
+    ),
+    (
+        "writes_by_a_file_of_its_module",
+        r#"
+import importlib, sys
+name = "of_" + sys.argv[1]; open(name + ".py", "w").write("out = open(__name__ + '.log', 'w')\n")
+importlib.invalidate_caches(); importlib.import_module(name).out.write("did " + sys.argv[1])
 "#,
         &[],
     ),
