@@ -12,7 +12,9 @@ import sys
 
 
 def _runs_script():
-    return getattr(sys.modules["_owngil_worker"]._own, "runs_script", False)
+    # When the interpreter ends, what a script has left of its streams is closed after the module is gone.
+    worker = sys.modules.get("_owngil_worker")
+    return worker is not None and getattr(worker._own, "runs_script", False)
 
 
 def _to_descriptor(fd):

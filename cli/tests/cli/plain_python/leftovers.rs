@@ -337,3 +337,15 @@ fn descriptors_that_scripts_leave_open_are_an_error_before_there_is_no_room() {
         );
     }
 }
+
+#[test]
+fn streams_that_a_script_leaves_in_a_module_end_with_the_interpreter_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let leave = "import json, sys\njson.kept = [sys.stdout.buffer]; json.kept.append(json.kept)\n";
+    fs::write(folder.path().join("leaves.py"), leave).unwrap();
+    for backend in BACKENDS {
+        let words = ["run", "--backend", backend, "leaves.py", ":::", "1", "2"];
+        let ended = run(owngil(words).current_dir(folder.path()));
+        assert_eq!(ended.check(0).stderr, "", "{backend}");
+    }
+}
