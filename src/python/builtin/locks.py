@@ -55,7 +55,7 @@ def install():
 
 
 def _hold(fcntl):
-    plain = fcntl.fcntl
+    plain, plain_ioctl = fcntl.fcntl, fcntl.ioctl
     ours = {
         fcntl.F_GETLK: fcntl.F_OFD_GETLK,
         fcntl.F_SETLK: fcntl.F_OFD_SETLK,
@@ -99,14 +99,25 @@ def _hold(fcntl):
             whence, start = os.SEEK_SET, start + os.lseek(fd, 0, os.SEEK_CUR)
         return plain(holder, ours[command], struct.pack(_LAYOUT, kind, whence, start, length, 0))
 
+    def refuse_for_stream(name):
+        text = f"fcntl.{name} of a standard stream cannot be called in an interpreter: it is for the whole process"
+        sys.modules["_owngil_worker"]._refuse(text)
+
     def fcntl_(fd, cmd, arg=0, /):
         if cmd in (fcntl.F_SETFD, fcntl.F_SETFL) and number(fd) <= 2 and arg != plain(fd, cmd - 1):
-            text = "fcntl.fcntl of a standard stream cannot be called in an interpreter: it is for the whole process"
-            sys.modules["_owngil_worker"]._refuse(text)
+            refuse_for_stream("fcntl")
         if cmd not in ours or not isinstance(arg, (bytes, bytearray)) or len(arg) < size:
             return plain(fd, cmd, arg)
         kind, whence, start, length, _ = struct.unpack(_LAYOUT, arg[:size])
         return operate(fd, cmd, kind, whence, start, length)[:size] + bytes(arg[size:])
+
+    def ioctl(fd, request, arg=0, mutate_flag=True, /):
+        if number(fd) <= 2:
+            import termios
+
+            if request in (termios.FIOCLEX, termios.FIONBIO, termios.FIOASYNC):
+                refuse_for_stream("ioctl")
+        return plain_ioctl(fd, request, arg, mutate_flag)
 
     def lockf(fd, cmd, len=0, start=0, whence=0, /):
         if cmd == fcntl.LOCK_UN:
@@ -121,4 +132,5 @@ def _hold(fcntl):
 
     replace("lockf", _lockf_of_os(operate, size), posix, os)
     replace("fcntl", fcntl_, fcntl)
+    replace("ioctl", ioctl, fcntl)
     replace("lockf", lockf, fcntl)

@@ -8,7 +8,7 @@ use std::thread;
 use crate::support::{command, owngil, plain_python, run};
 
 /// Changes by what they concern, each with code that looks at it, and whether interpreters refuse it.
-const CHANGES: [(&str, &str, &str, bool); 32] = [
+const CHANGES: [(&str, &str, &str, bool); 33] = [
     (
         "time_zone",
         "import os, time; os.environ['TZ'] = 'UTC-9'; time.tzset()",
@@ -168,6 +168,13 @@ print(socket.getdefaulttimeout(), gc.get_threshold())",
     (
         "output_that_children_do_not_have",
         "import os; os.set_inheritable(1, False); os.set_inheritable(2, False)",
+        "import os, subprocess, sys; print(os.get_inheritable(1)); sys.stdout.flush()
+if os.get_inheritable(1): subprocess.run(['echo', 'child'])",
+        true,
+    ),
+    (
+        "output_that_children_do_not_have_by_a_device_call",
+        "import fcntl, termios; fcntl.ioctl(1, termios.FIOCLEX)",
         "import os, subprocess, sys; print(os.get_inheritable(1)); sys.stdout.flush()
 if os.get_inheritable(1): subprocess.run(['echo', 'child'])",
         true,
