@@ -1,11 +1,14 @@
-"""Runs in the namespace of bootstrap.py, before fresh.py: what scripts change of a worker process as a whole.
+"""Runs in the namespace of bootstrap.py, before fresh.py: what scripts change of a worker process as a whole, and of
+modules that stay loaded.
 
 The end of a process would end it. It is put back after the script; where that cannot be, another process takes the
 worker's place. The host gives `retire()`: the worker runs no further script.
 """
 
+import _codecs
 import _locale
 import _signal
+import codecs
 import os
 import posix
 import sys
@@ -19,6 +22,8 @@ class _Changes:
         self._runs = False
         for name in "putenv", "unsetenv":
             self._watch(name, _look_at_variable, os, posix)
+        self._watch("register", _look_at_codecs, _codecs, codecs)
+        self._watch("register_error", _look_at_error_handler, _codecs, codecs)
         # Where workers share the process, src/python/builtin/whole_process.py refuses to change it.
         self._is_alone = getattr(sys.modules["_owngil_worker"]._own, "handles_signals", False)
         if self._is_alone:
@@ -97,6 +102,14 @@ def _is_own(pid):
     return pid in (0, os.getpid())
 
 
+def _caller():
+    """The variables of the code that has called a watched function: workers that share an interpreter all watch it."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith("<owngil"):
+        frame = frame.f_back
+    return frame.f_globals
+
+
 def _look_at_locale(category, locale=None):
     if locale is not None:
         kept = _locale.setlocale(_locale.LC_ALL)
@@ -111,6 +124,24 @@ def _look_at_domain(domain=None):
 def _look_at_trampoline(kind):
     if not sys.is_stack_trampoline_active():
         _changes.note("trampoline", sys.deactivate_stack_trampoline)
+
+
+def _look_at_codecs(search):
+    # What a package registers stays, as it does.
+    if _Descriptors._is_of_script(_caller()):
+        _changes.note(("codecs", id(search)), lambda: _codecs.unregister(search))
+
+
+def _look_at_error_handler(name, handler):
+    if not _Descriptors._is_of_script(_caller()):
+        return
+    try:
+        kept = _codecs.lookup_error(name)
+        _changes.note(("error handler", name), lambda: _codecs.register_error(name, kept))
+    except LookupError:
+        # It can be taken back from Python 3.14 on.
+        forget = getattr(_codecs, "_unregister_error", retire)
+        _changes.note(("error handler", name), lambda: forget(name))
 
 
 def _look_at_blocking(fd, blocking):
@@ -161,7 +192,7 @@ def _look_at_limit_of(pid, which, limits=None):
 
 def _look_at_fork(**functions):
     # What is registered cannot be taken back. That of packages stays, as they do.
-    if _Descriptors._is_of_script(sys._getframe(3).f_globals):
+    if _Descriptors._is_of_script(_caller()):
         _changes.note("forks", retire)
 
 
@@ -208,5 +239,98 @@ _OF_MODULES_OF_PROCESS = {
     "syslog": _put_back_syslog,
     "tracemalloc": _put_back_tracemalloc,
 }
+
+def _put_back_csv(csv):
+    csv.field_size_limit(128 * 1024)
+    for name in csv.list_dialects():
+        csv.unregister_dialect(name)
+    for name, dialect in ("excel", csv.excel), ("excel-tab", csv.excel_tab), ("unix", csv.unix_dialect):
+        csv.register_dialect(name, dialect)
+
+
+def _put_back_decimal(decimal):
+    default = decimal.DefaultContext
+    default.prec, default.rounding, default.capitals, default.clamp = 28, decimal.ROUND_HALF_EVEN, 1, 0
+    default.Emin, default.Emax = -999999, 999999
+    default.clear_flags()
+    for signal in default.traps:
+        default.traps[signal] = signal in (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow)
+
+
+def _put_back_gettext(gettext):
+    gettext._current_domain = "messages"
+    gettext._localedirs.clear()
+
+
+def _put_back_multiprocessing(context):
+    context._default_context._actual_context = None
+
+
+def _put_back_process(process):
+    # Its name, whether it is a daemon, and a new key by which it knows its children.
+    main = process.current_process()
+    vars(main).update(vars(type(main)()))
+
+
+def _put_back_sqlite(dbapi2):
+    dbapi2.enable_callback_tracebacks(False)
+    if _forget_of_scripts(dbapi2.adapters) | _forget_of_scripts(dbapi2.converters):
+        # Registers its own, which a script may have replaced.
+        dbapi2.__spec__.loader.exec_module(dbapi2)
+
+
+def _put_back_ssl(ssl):
+    ssl._create_default_https_context = ssl.create_default_context
+
+
+def _put_back_tempfile(tempfile):
+    tempfile.tempdir, tempfile.template = None, "tmp"
+
+
+def _put_back_threading(threading):
+    threading.excepthook = threading.__excepthook__
+    threading._trace_hook = threading._profile_hook = None
+    threading.main_thread()._name = "MainThread"
+
+
+# What scripts set in modules that stay loaded, as it is when a module is imported.
+_OF_MODULES = {
+    "csv": _put_back_csv,
+    "calendar": lambda calendar: calendar.setfirstweekday(calendar.MONDAY),
+    "decimal": _put_back_decimal,
+    "gettext": _put_back_gettext,
+    "locale": lambda locale: vars(locale).update(_override_localeconv={}),
+    "mimetypes": lambda mimetypes: vars(mimetypes).update(inited=False, _db=None),
+    "multiprocessing.context": _put_back_multiprocessing,
+    # It has the environment and the modules of the script that started it.
+    "multiprocessing.forkserver": lambda forkserver: (forkserver._forkserver._stop(), forkserver._forkserver.__init__()),
+    "multiprocessing.process": _put_back_process,
+    "multiprocessing.reduction": lambda reduction: _forget_of_scripts(reduction.ForkingPickler._extra_reducers),
+    "multiprocessing.spawn": lambda spawn: spawn.set_executable(sys.executable),
+    "random": lambda random: random.seed(),
+    "shutil": lambda shutil: _forget_of_scripts(shutil._ARCHIVE_FORMATS, 0) | _forget_of_scripts(shutil._UNPACK_FORMATS, 1),
+    "socket": lambda socket: socket.setdefaulttimeout(None),
+    "sqlite3.dbapi2": _put_back_sqlite,
+    "ssl": _put_back_ssl,
+    "tempfile": _put_back_tempfile,
+    "threading": _put_back_threading,
+    "urllib.request": lambda request: vars(request).update(_opener=None),
+    "webbrowser": lambda webbrowser: vars(webbrowser).update(_browsers={}, _tryorder=None, _os_preferred_browser=None),
+}
+
+
+def _forget_of_scripts(registry, place=None):
+    """Drops the functions that belong to no module that stays; whether there are any. Each may be in a tuple."""
+    gone = []
+    for key, entry in registry.items():
+        function = entry if place is None else entry[place]
+        if getattr(function, "__module__", None) == "builtins":
+            retire()  # A package may have registered it, or a script.
+        elif not _is_of_package_that_stays(function):
+            gone.append(key)
+    for key in gone:
+        del registry[key]
+    return bool(gone)
+
 
 _changes = _Changes()

@@ -2,5 +2,6 @@
 
 mod exits;
 mod leftovers;
+mod registries;
 mod scripts;
 mod whole_process;
