@@ -292,13 +292,11 @@ fn process_pools_that_a_script_leaves_end_with_it() {
              pool.submit(square, 5).add_done_callback(lambda done: print(sys.argv[1], done.result()))\n"
         );
         fs::write(&script, text).unwrap();
-        let mut command = owngil(["run", "-k", "-j1"]);
-        command.arg(&script).args([":::", "a", "b"]);
-        assert_eq!(
-            run(&mut command).check(0).stdout,
-            "a 25\nb 25\n",
-            "{method}"
-        );
+        for backend in ["auto", "thread", "process"] {
+            let mut command = owngil(["run", "-k", "-j1", "--backend", backend]);
+            let ended = run(command.arg(&script).args([":::", "a", "b"]));
+            assert_eq!(ended.check(0).stdout, "a 25\nb 25\n", "{method} {backend}");
+        }
     }
 }
 
@@ -355,7 +353,10 @@ fn a_script_comes_by_any_way_that_python_takes_it() {
     fs::write(at("app/__main__.py"), plain).unwrap();
     fs::write(at("app/dep.py"), "word = 'beside'\n").unwrap();
     std::os::unix::fs::symlink("app/__main__.py", at("link.py")).unwrap();
-    for words in ["-m package", "app", "link.py"] {
+    let archive = "import shutil; shutil.make_archive('packed', 'zip', 'app')";
+    let mut python = command(plain_python());
+    run(python.args(["-c", archive]).current_dir(folder.path())).check(0);
+    for words in ["-m package", "app", "packed.zip", "link.py"] {
         let words = format!("run -k -j1 {words} x ::: a b");
         let ended = run(owngil(words.split(' ')).current_dir(folder.path()));
         let expected = ["beside __main__ ['x', 'a']", "beside __main__ ['x', 'b']"];

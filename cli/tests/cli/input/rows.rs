@@ -29,6 +29,24 @@ fn columns_are_keyword_arguments_of_a_function_that_takes_them() {
 }
 
 #[test]
+fn another_character_may_divide_the_columns() {
+    for (delimiter, input) in [
+        (";", "a;b\n1,5;\"x;y\"\n"),
+        ("|", "a|b\n1,5|x;y\n"),
+        ("\t", "a\tb\n1,5\tx;y\n"),
+    ] {
+        let options = ["map", "--input", "csv", "--delimiter", delimiter];
+        let ended = run_with(owngil(options).arg("values.py:call"), input);
+        let expected = "\"a='1,5', b='x;y'\"\n";
+        assert_eq!(ended.check(0).stdout, expected, "{delimiter}");
+    }
+    refused(
+        "map --input csv --delimiter ;; values.py:call",
+        "invalid value ';;' for '--delimiter <CHAR>'",
+    );
+}
+
+#[test]
 fn rows_without_a_header_are_arguments_by_position_or_a_list() {
     let (shown, _) = calls(
         "map -k --input tsv --no-header values.py:call",

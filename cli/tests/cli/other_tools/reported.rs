@@ -157,6 +157,51 @@ fn text_that_is_not_utf8_leaves_as_it_came() {
 }
 
 #[test]
+fn programs_that_calls_start_see_the_variables_of_their_own_call() {
+    let files = folder(&[(
+        "f.py",
+        "import os, subprocess, time
+def f(x):
+    os.environ['TASK'] = x; time.sleep(0.01)
+    return subprocess.getoutput('echo $TASK')
+",
+    )]);
+    let inputs: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    let all: String = inputs.iter().map(|n| format!("\"{n}\"\n")).collect();
+    // Workers that are threads share os.environ.
+    for backend in ["auto", "interpreter", "process"] {
+        let mut command = on(backend, &files, "map -k -j 4 --chunk 1 f.py:f");
+        let ended = run(command.args(&inputs));
+        assert_eq!(ended.check(0).stdout, all, "{backend}");
+    }
+}
+
+#[test]
+fn transactions_of_workers_exclude_each_other() {
+    let base = "import sqlite3
+def base(): return sqlite3.connect('base', timeout=60, isolation_level=None)
+def bump(x):
+    connection = base()
+    for _ in range(5):
+        connection.execute('begin immediate')
+        n, = connection.execute('select n from t').fetchone()
+        connection.execute('update t set n = ?', (n + 1,)); connection.execute('commit')
+    connection.close()
+def begin(x): base().execute('create table t (n)'); base().execute('insert into t values (0)')
+def end(x): return base().execute('select n from t').fetchone()
+";
+    for backend in BACKENDS {
+        let files = folder(&[("f.py", base)]);
+        let call = |words: &str| run(&mut on(backend, &files, words));
+        call("map --output none f.py:begin x").check(0);
+        let bump = "map -j 4 --chunk 1 --output none f.py:bump";
+        call(&format!("{bump}{}", " x".repeat(16))).check(0);
+        let ended = call("map f.py:end x");
+        assert_eq!(ended.check(0).stdout, "[80]\n", "{backend}");
+    }
+}
+
+#[test]
 fn a_program_that_a_call_started_ends_with_the_calls_time() {
     let files = folder(&[(
         "f.py",

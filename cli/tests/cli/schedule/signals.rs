@@ -51,6 +51,26 @@ fn the_first_signal_lets_what_runs_finish_and_begins_nothing_more() {
     }
 }
 
+/// As a shell has SIGINT for what a script runs in the background.
+#[test]
+fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
+    for backend in ["auto", "process", "thread"] {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = "trap '' INT; exec \"$0\" map -j 1 --backend \"$@\"";
+        let mut command = command("sh");
+        command.args(["-c", shell, env!("CARGO_BIN_EXE_owngil"), backend]);
+        command.args(["waiting.py:for_go", "--"]).arg(folder.path());
+        let running = Running::start(&mut command);
+        await_begun(folder.path(), 1);
+        // The third would end the process at once.
+        running.signals(&["INT"; 3]);
+        fs::write(folder.path().join("go"), "").unwrap();
+        let ended = running.end();
+        assert_eq!(ended.check(0).stdout, "\"done\"\n", "{backend}");
+        assert_eq!(ended.stderr, "", "{backend}");
+    }
+}
+
 #[test]
 fn the_second_signal_ends_a_run_that_is_stuck() {
     for backend in ["auto", "process", "thread"] {
