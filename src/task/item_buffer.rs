@@ -144,6 +144,11 @@ impl ItemBuffer {
         self.lock().n_put
     }
 
+    /// Whether the code that yields waits for room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().is_full
+    }
+
     /// Until when the next item must come, if the code computes one and has yielded one before.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.lock().computes_since?.checked_add(self.item_limit?)
@@ -157,6 +162,7 @@ impl ItemBuffer {
             state.is_full = true;
             state = wait(&self.left, state);
         }
+        state.is_full = false;
         if state.is_over() {
             return false;
         }
