@@ -110,7 +110,7 @@ stress: ## run the stress tests RUNS times in a row (20), and kill and resume ru
 	for run in $$(seq $(RUNS)); do echo "stress: run $$run of $(RUNS), Python $(version)"; $(cargo) test --release --test stress || exit; done
 	OWNGIL_STRESS=5 $(cargo) test -p owngil-cli --release --test cli kill
 
-model: ## check locks and atomics of slots, monitors, queue and admission with loom, under every order of events
+model: ## check locks and atomics of slots, item buffers, monitors, queue and admission with loom, under every order of events
 	CARGO_TARGET_DIR=target/model CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false RUSTFLAGS='--cfg model' PYO3_PYTHON='$(python)' cargo test --lib model::
 
 bench: ## measure next to limits and peers; QUICK=1 is minutes faster, ROWS=map,call runs only those rows

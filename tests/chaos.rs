@@ -1,15 +1,16 @@
-//! Everything at once: values, exceptions, cancels, deadlines, panics in the host's own code and
-//! workers that are lost. Each task has one outcome, and no memory stays behind. `OWNGIL_STRESS=10`
-//! makes it ten times as long.
+//! Everything at once: values, exceptions, cancels, deadlines, host functions, panics in the host's own code and
+//! workers that are lost. Each task has one outcome, and no memory stays behind. Each stream ends once, after all its
+//! items in their order. `OWNGIL_STRESS=10` makes it ten times as long.
 
 mod support;
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use owngil::{Error, Function, OutputPolicy, OutputStream, Pool, Task};
-use support::{f, resident_kib};
+use owngil::{Backend, Error, Function, ItemStream, OutputPolicy, OutputStream, Pool, Task};
+use support::{BACKENDS, builder, f, resident_kib, rows, soon};
 
 /// What a task is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ enum Kind {
     Deadline,
     Panic,
     Stuck,
+    Host,
+    HostPanic,
 }
 
 /// How many tasks ended in which way.
@@ -64,6 +67,8 @@ impl Random {
             4..1000 => Kind::Raise,
             1000..2000 => Kind::Cancel,
             2000..2400 => Kind::Deadline,
+            2400..4000 => Kind::Host,
+            4000..4010 => Kind::HostPanic,
             _ => Kind::Value,
         }
     }
@@ -77,6 +82,7 @@ struct Functions {
     slow: Function,
     panic: Function,
     stuck: Function,
+    host: Function,
 }
 
 impl Functions {
@@ -87,6 +93,7 @@ impl Functions {
             Kind::Cancel | Kind::Deadline => &self.slow,
             Kind::Panic => &self.panic,
             Kind::Stuck => &self.stuck,
+            Kind::Host | Kind::HostPanic => &self.host,
         }
     }
 }
@@ -99,10 +106,19 @@ fn functions() -> Functions {
         panic: f("def f(x):\n    print('panic')\n    return [x, str(x)]"),
         // Some seconds in C code that no interrupt reaches.
         stuck: f("def f(x):\n    sum(range(10**8))\n    return [x, str(x)]"),
+        host: f("from owngil.host import text\ndef f(x): return [x, text(x)]"),
     }
 }
 
-const AS_IT_SHOULD: &str = "the sink of this test panics, as it should";
+const AS_IT_SHOULD: &str = "the host code of this test panics, as it should";
+
+/// A host function, of which calls with numbers from here on panic.
+const PANICS_FROM: u64 = 1 << 60;
+
+fn text(x: u64) -> Result<String, Error> {
+    assert!(x < PANICS_FROM, "{AS_IT_SHOULD}");
+    Ok(x.to_string())
+}
 
 /// A sink of a host that panics when a call prints "panic".
 fn sink(_: OutputStream, text: &[u8]) {
@@ -126,8 +142,13 @@ fn check(x: u64, kind: Kind, task: Task<(u64, String)>, counts: &mut Counts) {
     match task.wait() {
         Ok((value, text)) => {
             assert_eq!((value, text), (x, x.to_string()));
-            assert!(!matches!(kind, Kind::Raise | Kind::Panic), "{kind:?}");
+            let gives_none = matches!(kind, Kind::Raise | Kind::Panic | Kind::HostPanic);
+            assert!(!gives_none, "{kind:?}");
             counts.value += 1;
+        }
+        Err(Error::Python(error)) if kind == Kind::HostPanic => {
+            assert_eq!(error.type_name(), "owngil.HostError", "{error}");
+            counts.exception += 1;
         }
         Err(Error::Python(error)) => {
             assert_eq!(kind, Kind::Raise, "{error}");
@@ -157,7 +178,11 @@ fn submit(pool: &Pool, functions: &Functions, seed: u64, n: u64) -> Counts {
     let mut window: Vec<Asked> = Vec::new();
     for x in 0..n {
         let kind = random.kind();
-        let builder = pool.task(functions.of(kind)).args(x);
+        let argument = match kind {
+            Kind::HostPanic => PANICS_FROM + x,
+            _ => x,
+        };
+        let builder = pool.task(functions.of(kind)).args(argument);
         let task = match kind {
             Kind::Deadline => builder.deadline(Duration::from_micros(random.below(3000))),
             Kind::Stuck => builder.time_limit(Duration::from_millis(10)),
@@ -190,6 +215,7 @@ fn every_task_has_one_outcome_whatever_happens() {
     let scale = u64::from(support::scale());
     let builder = Pool::builder().workers(3).lost_limit(1000).queue_limit(128);
     let builder = builder.output(OutputPolicy::Sink(Arc::new(sink)));
+    let builder = builder.host_function("text", text);
     let pool = builder.grace(Duration::from_millis(100)).build().unwrap();
     let functions = functions();
     // Stacks are looked at all the while.
@@ -251,4 +277,148 @@ fn every_task_has_one_outcome_whatever_happens() {
         assert!(grown < (16 + n_lost * 4) << 10, "{grown} KiB");
     });
     pool.shutdown();
+}
+
+/// What a stream is asked to do, and what its reader does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Whole,
+    Raise,
+    Unfit,
+    HostPanic,
+    Drop,
+    Interrupt,
+    Deadline,
+    Killed,
+}
+
+impl Course {
+    const ALL: [Course; 8] = [
+        Course::Whole,
+        Course::Raise,
+        Course::Unfit,
+        Course::HostPanic,
+        Course::Drop,
+        Course::Interrupt,
+        Course::Deadline,
+        Course::Killed,
+    ];
+}
+
+/// Yields `n` numbers, which come from the program, and then does something else.
+const COURSE: &str = "
+import os, signal
+from owngil.host import closed, text
+def f(number, n, course):
+    try:
+        for k in range(n):
+            if k % 7 == 3: print('an item')
+            yield k if k % 3 else int(text(k))
+        if course == 'Raise': raise ValueError(number)
+        if course == 'Unfit': yield lambda: number
+        if course == 'HostPanic': yield text(1 << 60)
+        if course == 'Killed': os.kill(os.getpid(), signal.SIGKILL)
+        if course in ('Drop', 'Interrupt', 'Deadline'):
+            while True: yield (n := n + 1) - 1
+    finally:
+        closed(number)
+";
+
+/// Whether that is how a stream of that course may end.
+fn may_end(course: Course, last: Option<&Error>) -> bool {
+    match (course, last) {
+        (Course::Whole | Course::Drop, None) => true,
+        (Course::Raise, Some(Error::Python(error))) => error.type_name() == "ValueError",
+        (Course::HostPanic, Some(Error::Python(error))) => error.type_name() == "owngil.HostError",
+        (Course::Unfit, Some(Error::Value(_))) => true,
+        (Course::Interrupt, Some(Error::Cancelled { .. })) => true,
+        (Course::Deadline, Some(Error::TimedOut { .. })) => true,
+        (Course::Killed, Some(Error::WorkerLost(_))) => true,
+        _ => false,
+    }
+}
+
+/// Reads one stream, and checks what comes of it. Returns whether its generator has ended by itself.
+fn read(pool: &Pool, random: &mut Random, number: u64, course: Course) -> bool {
+    let (n, n_taken) = (random.below(200), random.below(200) as usize);
+    let course_name = format!("{course:?}");
+    let function = f(COURSE);
+    let task = pool.task(&function).args((number, n, &course_name));
+    let task = match course {
+        Course::Deadline => task.deadline(Duration::from_micros(random.below(20_000))),
+        _ => task,
+    };
+    let window = 1 + random.below(64) as usize;
+    let mut stream: ItemStream<u64> = task.stream().window(window);
+    let mut items = Vec::new();
+    match course {
+        Course::Drop => items.extend(stream.by_ref().take(n_taken)),
+        Course::Interrupt => {
+            items.extend(stream.by_ref().take(n_taken));
+            let canceller = stream.canceller();
+            let interrupting = std::thread::spawn(move || canceller.interrupt());
+            items.extend(stream.by_ref());
+            interrupting.join().unwrap();
+        }
+        _ => items.extend(stream.by_ref()),
+    }
+    let last = items.pop_if(|last| last.is_err()).map(Result::unwrap_err);
+    assert!(may_end(course, last.as_ref()), "{course:?}: {last:?}");
+    let n_items = items.len() as u64;
+    assert!(items.into_iter().eq((0..n_items).map(Ok)), "{course:?}");
+    match course {
+        Course::Drop => assert_eq!(n_items, n_taken as u64),
+        // A worker process that dies may take its last items with it.
+        Course::Killed => assert!(n_items <= n),
+        Course::Interrupt | Course::Deadline => {}
+        _ => assert_eq!(n_items, n, "{course:?}"),
+    }
+    if course != Course::Drop {
+        assert!(stream.next().is_none());
+    }
+    matches!(
+        course,
+        Course::Whole | Course::Raise | Course::Unfit | Course::HostPanic
+    )
+}
+
+#[test]
+fn every_stream_ends_once_and_its_items_come_in_order_whatever_happens() {
+    hush();
+    for backend in rows(BACKENDS) {
+        let closed = Arc::new(Mutex::new(HashSet::new()));
+        let noted = Arc::clone(&closed);
+        let close = move |number: u64| {
+            assert!(noted.lock().unwrap().insert(number), "{number} twice");
+            Ok::<_, Error>(())
+        };
+        let pool = builder(backend, 3)
+            .output(OutputPolicy::Sink(Arc::new(sink)))
+            .lost_limit(1000)
+            .host_function("text", text)
+            .host_function("closed", close)
+            .build()
+            .unwrap();
+        let read_some = |seed: u64| {
+            let mut random = Random(seed);
+            for number in 0..80 * u64::from(support::scale()) {
+                let number = seed << 32 | number;
+                let course = Course::ALL[random.below(8) as usize];
+                if course == Course::Killed && backend != Backend::Process {
+                    continue;
+                }
+                if read(&pool, &mut random, number, course) {
+                    assert!(closed.lock().unwrap().contains(&number), "{course:?}");
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let read_some = &read_some;
+            (1..=5).for_each(|seed| drop(scope.spawn(move || read_some(seed))));
+        });
+        soon("all workers are free", || {
+            pool.stats().workers.iter().all(|worker| !worker.is_busy)
+        });
+        assert_eq!(pool.stats().queue_len, 0);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::monitor::{JobMonitor, RunningCall};
+use crate::monitor::{JobMonitor, REPORTED, RunningCall};
 
 /// The call from Python that a [host function](crate::PoolBuilder::host_function) answers, as its first parameter.
 ///
@@ -90,7 +90,7 @@ impl CallerPlace {
         let call = monitor.as_ref().and_then(|monitor| match self.remote {
             None => monitor.running_call(),
             Some(RemoteCall { job, index }) => {
-                let call = monitor.running_call_of_job(job)?;
+                let call = monitor.running_call_of_job(job, REPORTED)?;
                 Some(RunningCall { index, ..call })
             }
         });

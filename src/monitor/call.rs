@@ -21,7 +21,7 @@ pub(crate) struct RunningCall {
 }
 
 /// How long the job before one that runs in another process may take to be reported.
-const REPORTED: Duration = Duration::from_secs(1);
+pub(crate) const REPORTED: Duration = Duration::from_secs(1);
 
 impl JobMonitor {
     /// The call that runs.
@@ -41,9 +41,10 @@ impl JobMonitor {
 
     /// The call of that job, which runs in another process.
     ///
-    /// The results of the job before it may be on their way: until they have been read, that one is shown as running.
-    pub(crate) fn running_call_of_job(&self, number: u64) -> Option<RunningCall> {
-        let until = Instant::now() + REPORTED;
+    /// The results of the job before it may be on their way: until they have been read, `within` that time, that one is
+    /// shown as running.
+    pub(crate) fn running_call_of_job(&self, number: u64, within: Duration) -> Option<RunningCall> {
+        let until = Instant::now() + within;
         loop {
             let running = self.running_call();
             match running {

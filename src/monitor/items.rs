@@ -3,9 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use owngil_ffi::Attached;
+
 use super::{JobMonitor, Running};
 use crate::payload::Encoding;
-use crate::task::{Batch, ItemBuffer, Promise};
+use crate::task::{Batch, ItemBuffer, Promise, Why};
+
+/// How long the job before a stream in another process may take to be reported. Items that come too early are lost, and
+/// the stream with them, so the machine may be very busy.
+const ITEMS_REPORTED: Duration = Duration::from_secs(60);
 
 /// Where the items of a job go, if it is a stream, which then begins.
 #[inline]
@@ -23,7 +29,7 @@ impl JobMonitor {
 
     /// The same of the job of that number, which runs in another process.
     pub(crate) fn items_of_job(&self, number: u64) -> Option<Arc<ItemBuffer>> {
-        self.running_call_of_job(number)?;
+        self.running_call_of_job(number, ITEMS_REPORTED)?;
         let state = self.lock();
         let running = state.running.as_ref();
         running
@@ -40,9 +46,39 @@ impl JobMonitor {
         }
         is_taken
     }
+
+    /// Takes back an interrupt of the running job that was not raised yet.
+    pub(crate) fn take_back_interrupt(&self, attached: Attached<'_>) {
+        let state = self.lock();
+        if state
+            .running
+            .as_ref()
+            .is_some_and(|run| run.stopped.is_some())
+        {
+            attached.clear_interrupt();
+        }
+    }
+
+    /// Reports the outcome of that job if it is a stream that waits until its items are taken. Returns whether it is.
+    pub(crate) fn report_suspended(&self, epoch: u64, why: Why) -> bool {
+        let is_suspended = {
+            let state = self.lock();
+            let running = state.running.as_ref().filter(|_| state.epoch == epoch);
+            running.is_some_and(Running::is_suspended)
+        };
+        if is_suspended {
+            self.report(epoch, why);
+        }
+        is_suspended
+    }
 }
 
 impl Running {
+    /// Whether it waits until its items are taken.
+    pub(super) fn is_suspended(&self) -> bool {
+        self.items.as_ref().is_some_and(|items| items.is_full())
+    }
+
     /// The limit that holds when the job begins: its own, or that of its first item.
     pub(super) fn first_limit(&self) -> Option<Duration> {
         let item = self.items.as_ref().and_then(|items| items.item_limit());

@@ -36,7 +36,7 @@ use crate::output::{Capture, Output};
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::{Batch, ItemBuffer, Job, Promise, Results, Slot, Timing, Why};
 
-pub(crate) use call::RunningCall;
+pub(crate) use call::{REPORTED, RunningCall};
 pub(crate) use counters::{Measured, Ran, Sampling, Stopwatch, Unmeasured, WorkerCounters};
 pub(crate) use histogram::Histogram;
 pub(crate) use load::Load;
@@ -127,6 +127,15 @@ pub(crate) enum Target {
     Map(Arc<AtomicBool>),
     /// Any.
     All,
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    Idle,
+    Busy,
+    /// Its stream waits until items are taken.
+    Suspended,
 }
 
 /// A look at a running job.
@@ -260,13 +269,15 @@ impl JobMonitor {
         state.last = Some(self.counters_at(&state, Instant::now()));
     }
 
-    /// What the worker has done so far, and whether it runs a job.
-    pub(crate) fn counters(&self) -> (WorkerCounters, bool) {
+    /// What the worker has done so far, and what it does.
+    pub(crate) fn counters(&self) -> (WorkerCounters, Activity) {
         let state = self.lock();
-        (
-            self.counters_at(&state, Instant::now()),
-            state.running.is_some(),
-        )
+        let activity = match &state.running {
+            None => Activity::Idle,
+            Some(running) if running.is_suspended() => Activity::Suspended,
+            Some(_) => Activity::Busy,
+        };
+        (self.counters_at(&state, Instant::now()), activity)
     }
 
     /// The worker begins a job. When its time is up, if it has a limit; `Err` for a job that has its

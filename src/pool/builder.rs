@@ -191,6 +191,8 @@ impl PoolBuilder {
     /// A call must stop when it is cancelled, when its time is up, and when its pool is dropped. `KeyboardInterrupt` is
     /// then raised in it, repeatedly if it goes on. When the grace is over, its worker is abandoned, and another worker
     /// takes its place. If the call ends after all, its worker retires. A worker process is killed instead.
+    ///
+    /// A stream that is suspended is closed first, so that its `finally` blocks run undisturbed for half of the grace.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
         self

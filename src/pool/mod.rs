@@ -335,7 +335,8 @@ impl Pool {
     /// Calls a function once for each input, in parallel, and yields the items of what each call returns, in the order
     /// of the inputs; see [`stream`](Pool::stream).
     ///
-    /// As many calls run at once as the pool has workers, and each has a window of its own, so memory use stays bounded.
+    /// As many calls run at once as the pool has workers, and each has a window of its own. Up to four per worker may have
+    /// ended before you come to their items. So memory use stays bounded.
     /// A call that fails yields its error after its items, and the others go on. Only a function that cannot be loaded
     /// ends it. Dropping the iterator closes the generators that have begun.
     ///

@@ -10,7 +10,7 @@ use owngil_ffi::PrivateCopy;
 
 use super::Pool;
 use super::shared::Shared;
-use crate::monitor::{Histogram, WorkerCounters};
+use crate::monitor::{Activity, Histogram, WorkerCounters};
 use crate::worker::Backend;
 
 /// Statistics of a pool. See [`Pool::stats`]. Its text is a table for people to read.
@@ -44,6 +44,9 @@ pub struct WorkerStats {
     pub n_failed: u64,
     /// Whether the worker runs something right now.
     pub is_busy: bool,
+    /// Whether that is a [stream](Pool::stream) which waits for you to take its items. If all workers do, and calls are
+    /// queued, these wait for you too.
+    pub is_suspended: bool,
     /// The total time spent running calls, crossing included.
     pub busy: Duration,
     /// The total time spent waiting for calls.
@@ -122,7 +125,7 @@ impl Pool {
 impl Shared {
     fn add_stats(&self, workers: &mut Vec<WorkerStats>, all: &mut WorkerCounters) {
         for handle in self.supervisor.workers().iter() {
-            let (own, is_busy) = handle.monitor.counters();
+            let (own, activity) = handle.monitor.counters();
             let mut counters = handle.before.clone();
             counters.add(&own);
             workers.push(WorkerStats {
@@ -132,7 +135,8 @@ impl Shared {
                 },
                 n_tasks: counters.n_calls,
                 n_failed: counters.n_failed,
-                is_busy,
+                is_busy: activity != Activity::Idle,
+                is_suspended: activity == Activity::Suspended,
                 busy: counters.busy,
                 waiting: counters.life.saturating_sub(counters.busy),
                 crossing: counters.crossing.min(counters.busy),
@@ -161,7 +165,13 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.workers.len();
         let n_busy = self.workers.iter().filter(|worker| worker.is_busy).count();
-        write!(f, "{n} workers, {n_busy} busy; {} queued", self.queue_len)?;
+        write!(f, "{n} workers, {n_busy} busy")?;
+        let suspended = self.workers.iter().filter(|worker| worker.is_suspended);
+        match suspended.count() {
+            0 => {}
+            n_suspended => write!(f, ", {n_suspended} of them suspended")?,
+        }
+        write!(f, "; {} queued", self.queue_len)?;
         match self.n_lost {
             0 => writeln!(f)?,
             n_lost => writeln!(f, "; {n_lost} lost and not back")?,

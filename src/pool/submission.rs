@@ -68,6 +68,16 @@ impl<T> Submission<T> {
             .submit()
     }
 
+    /// Submits the call if there is room in the queue; gives itself back if there is none.
+    pub(super) fn try_submit(mut self) -> Result<std::result::Result<Task<T>, Self>> {
+        let made = self.made.take();
+        let made = made.expect("a submission is not tried after it was ready")?;
+        Ok(made.try_submit()?.map_err(|made| {
+            self.made = Some(Ok(made));
+            self
+        }))
+    }
+
     fn refused(&mut self, error: Error) -> Poll<Result<Task<T>>> {
         self.leave();
         Poll::Ready(Err(error))

@@ -265,6 +265,30 @@ impl Prepared {
         Ok(expect(&self.home, self.slot, self.deadline))
     }
 
+    /// Submits the call if there is room in the queue; gives itself back if there is none.
+    pub(super) fn try_submit<T>(self) -> Result<std::result::Result<Task<T>, Self>> {
+        if let Some(worker) = self.worker {
+            return self.order(worker).map(Ok);
+        }
+        let Prepared {
+            home,
+            worker,
+            job,
+            slot,
+            deadline,
+        } = self;
+        Ok(match home.try_enqueue(job)? {
+            None => Ok(expect(&home, slot, deadline)),
+            Some(job) => Err(Prepared {
+                home,
+                worker,
+                job,
+                slot,
+                deadline,
+            }),
+        })
+    }
+
     /// Gives the call to one worker, before what is queued.
     pub(super) fn order<T>(self, worker: usize) -> Result<Task<T>> {
         let n_workers = self.home.settings.n_workers;

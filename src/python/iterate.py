@@ -1,5 +1,6 @@
 """Runs before an interpreter's first stream: iterates over what a function has returned."""
 
+import contextlib
 import functools
 from collections.abc import Generator
 
@@ -38,12 +39,15 @@ class _Driver:
                 await close()
 
     def _stop(self, _=None):
-        self._loop.stop()
+        # It may be called when the loop runs on until it is closed: a task that ends schedules it.
+        if not self._is_closing:
+            self._loop.stop()
 
     def step(self, end):
         """The next item, or `end`."""
         try:
-            if self._resumed is not None:
+            # The task may have cancelled itself.
+            if self._resumed is not None and not self._resumed.done():
                 self._resumed.set_result(None)
             while not self._items and not self._task.done():
                 self._loop.run_forever()
@@ -51,7 +55,8 @@ class _Driver:
                 return self._items.pop()
             self._task.result()
         except BaseException:
-            self.close()
+            with contextlib.suppress(BaseException):
+                self.close()
             raise
         self.close()
         return end

@@ -144,6 +144,11 @@ impl ItemBuffer {
         self.lock().n_put
     }
 
+    /// Whether the code that yields waits for room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().is_full
+    }
+
     /// Until when the next item must come, if the code computes one and has yielded one before.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.lock().computes_since?.checked_add(self.item_limit?)
@@ -157,6 +162,7 @@ impl ItemBuffer {
             state.is_full = true;
             state = wait(&self.left, state);
         }
+        state.is_full = false;
         if state.is_over() {
             return false;
         }
@@ -419,5 +425,158 @@ mod tests {
         assert!(due > Instant::now() + Duration::from_secs(4));
         buffer.flush();
         assert_eq!(buffer.next_due(), None);
+    }
+}
+
+#[cfg(all(test, model))]
+mod model {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::payload::Payload;
+    use crate::sync::check;
+
+    struct Counted(AtomicUsize);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Room for one item, beside what the consumer has taken.
+    fn buffer() -> Arc<ItemBuffer> {
+        let capacity = Capacity {
+            n_items: 1,
+            n_bytes: 0,
+        };
+        Arc::new(ItemBuffer::new(capacity, None))
+    }
+
+    fn put(buffer: &ItemBuffer, n: u32) -> bool {
+        let payload = Payload::new(&n).unwrap();
+        buffer.put(&mut Encoding::from(payload.as_bytes().to_vec()), 1)
+    }
+
+    /// The numbers up to the first that is not taken.
+    fn put_up_to(buffer: &ItemBuffer, n: u32) -> u32 {
+        (0..n).find(|n| !put(buffer, *n)).unwrap_or(n)
+    }
+
+    fn numbers(results: Results) -> Vec<u32> {
+        let mut items = results.into_items(0);
+        std::iter::from_fn(|| items.next_result().map(Result::unwrap)).collect()
+    }
+
+    fn take_all(buffer: &ItemBuffer) -> Vec<u32> {
+        let mut taken = Vec::new();
+        while let Some(results) = buffer.take() {
+            taken.extend(numbers(results));
+        }
+        taken
+    }
+
+    #[test]
+    fn all_items_come_in_order_before_the_end() {
+        check(3, || {
+            let buffer = buffer();
+            let putting = {
+                let buffer = Arc::clone(&buffer);
+                thread::spawn(move || {
+                    assert_eq!(put_up_to(&buffer, 3), 3);
+                    buffer.end();
+                })
+            };
+            assert_eq!(take_all(&buffer), [0, 1, 2]);
+            putting.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn an_end_from_outside_ends_both_waits_and_loses_no_item_that_was_taken() {
+        check(3, || {
+            let buffer = buffer();
+            let putting = {
+                let buffer = Arc::clone(&buffer);
+                thread::spawn(move || put_up_to(&buffer, 2))
+            };
+            let ending = {
+                let buffer = Arc::clone(&buffer);
+                thread::spawn(move || buffer.end())
+            };
+            let taken = take_all(&buffer);
+            ending.join().unwrap();
+            assert!(taken.into_iter().eq(0..putting.join().unwrap()));
+        });
+    }
+
+    #[test]
+    fn a_consumer_that_goes_ends_the_wait_for_room() {
+        check(4, || {
+            let buffer = buffer();
+            let putting = {
+                let buffer = Arc::clone(&buffer);
+                thread::spawn(move || put_up_to(&buffer, 3))
+            };
+            let taken = buffer.take().map(numbers);
+            assert_eq!(taken, Some(vec![0]));
+            buffer.close();
+            assert!((1..3).contains(&putting.join().unwrap()));
+            assert!(!put(&buffer, 4));
+        });
+    }
+
+    #[test]
+    fn a_future_that_waits_is_woken_for_an_item_and_for_the_end() {
+        check(4, || {
+            let buffer = buffer();
+            let counted = Arc::new(Counted(AtomicUsize::new(0)));
+            let waker = Waker::from(Arc::clone(&counted));
+            let putting = {
+                let buffer = Arc::clone(&buffer);
+                thread::spawn(move || {
+                    assert!(put(&buffer, 0));
+                    buffer.end();
+                })
+            };
+            let first = buffer.poll_take(&waker);
+            let n_before = counted.0.load(Ordering::SeqCst);
+            putting.join().unwrap();
+            let first = match first {
+                Poll::Ready(first) => first,
+                Poll::Pending => {
+                    let n_woken = counted.0.load(Ordering::SeqCst);
+                    assert!(n_before > 0 || n_woken > 0, "it was not woken");
+                    buffer.take()
+                }
+            };
+            assert_eq!(first.map(numbers), Some(vec![0]));
+            assert!(matches!(buffer.poll_take(&waker), Poll::Ready(None)));
+        });
+    }
+
+    #[test]
+    fn items_that_are_sent_on_are_all_sent_when_they_are_flushed() {
+        check(3, || {
+            let buffer = Arc::new(ItemBuffer::relayed(Capacity {
+                n_items: 1,
+                n_bytes: 0,
+            }));
+            let relay = {
+                let buffer = Arc::clone(&buffer);
+                thread::spawn(move || {
+                    let taken = take_all(&buffer);
+                    buffer.close();
+                    taken
+                })
+            };
+            assert_eq!(put_up_to(&buffer, 2), 2);
+            buffer.flush();
+            assert_eq!(relay.join().unwrap(), [0, 1]);
+        });
     }
 }

@@ -24,6 +24,15 @@ def by_a_program(line):
     return counted(line)
 
 
+def several(line):
+    """Yields one item, or up to 70, with time between them to be killed in."""
+    note(line)
+    for item in range(int(line) % 70 + 1):
+        if item % 20 == 9:
+            time.sleep(0.001)
+        yield f"{line} {item}"
+
+
 def unless_seven(line):
     note(line)
     if line.endswith("7"):

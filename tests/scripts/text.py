@@ -24,3 +24,7 @@ class Words:
     @staticmethod
     def count(line):
         return len(line.split())
+
+    @staticmethod
+    def of(line):
+        yield from line.split()

@@ -64,6 +64,64 @@ fn a_generator_is_closed_on_its_worker_when_its_stream_is_dropped() {
     }
 }
 
+/// The interrupt that ends a call that runs would stop a suspended generator in the middle of its `finally`.
+#[test]
+fn a_suspended_generator_is_closed_in_full_whatever_ends_its_stream() {
+    let source = "
+from owngil.host import note
+def f():
+    try:
+        while True: yield 1
+    finally:
+        for n in range(3):
+            sum(range(100))
+            note(str(n))
+";
+    // What each leaves of the stream.
+    type End = fn(&Pool, ItemStream<u8>) -> Option<ItemStream<u8>>;
+    let ways: [(&str, End); 5] = [
+        ("interrupt", |_, items| {
+            items.canceller().interrupt();
+            Some(items)
+        }),
+        ("deadline", |_, items| Some(items)),
+        ("shutdown", |pool, items| {
+            let _ = pool.clone().shutdown_within(Duration::ZERO);
+            Some(items)
+        }),
+        ("another thread", |_, items| {
+            thread::spawn(move || drop(items)).join().unwrap();
+            None
+        }),
+        ("panic", |_, items| {
+            let panicking = std::panic::AssertUnwindSafe(|| {
+                let _items = items;
+                std::panic::resume_unwind(Box::new("the consumer's"));
+            });
+            assert!(std::panic::catch_unwind(panicking).is_err());
+            None
+        }),
+    ];
+    for backend in rows(BACKENDS) {
+        for (way, end) in rows(ways) {
+            let (pool, noted) = noting(backend, Duration::MAX);
+            let task = pool.task(&f(source));
+            let task = match way {
+                "deadline" => task.deadline(Duration::from_millis(300)),
+                _ => task,
+            };
+            let mut items = task.stream::<u8>().window(1);
+            assert_eq!(items.next(), Some(Ok(1)));
+            soon("it is suspended", || pool.stats().workers[0].is_suspended);
+            let left = end(&pool, items);
+            let notes: Vec<String> = (0..3).map(|_| next(&noted)).collect();
+            assert_eq!(notes, ["0", "1", "2"]);
+            let last = left.and_then(Iterator::last);
+            assert!(last.is_none_or(|last| last.is_err()));
+        }
+    }
+}
+
 #[test]
 fn a_generator_that_has_returned_is_not_closed() {
     for backend in rows(BACKENDS) {

@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod ends;
+mod hostile;
 mod items;
 mod limits;
 mod many;

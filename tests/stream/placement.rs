@@ -2,6 +2,10 @@
 
 #![cfg(not(Py_GIL_DISABLED))]
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use owngil::{Backend, Error};
 
 use crate::support::{builder, f};
@@ -29,6 +33,27 @@ fn a_generator_that_is_refused_something_before_its_first_item_moves() {
         );
     }
     assert_eq!(pool.moved().len(), 1);
+}
+
+/// The calls come to the worker processes in another order than to the interpreters.
+#[test]
+fn flat_map_goes_on_where_its_first_call_is_the_last_to_move() {
+    let source = "
+import time
+def f(n):
+    if n == 0: time.sleep(0.3)
+    import tracemalloc
+    for k in range(200): yield n * 1000 + k
+";
+    let pool = builder(Backend::Auto, 2).build().unwrap();
+    let (ends, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let items = pool.flat_map::<u32, _>(&f(source), 0..6_u32).window(4);
+        ends.send(items.collect::<owngil::Result<Vec<u32>>>())
+    });
+    let items = ended.recv_timeout(Duration::from_secs(60)).unwrap();
+    let expected = (0..6).flat_map(|n| (0..200).map(move |k| n * 1000 + k));
+    assert!(items.unwrap().into_iter().eq(expected));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use owngil::{Error, Value};
 
+use super::items::Items;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fatal::Fatal;
@@ -14,14 +15,14 @@ use crate::json;
 use crate::options::args::CommonArgs;
 use crate::options::plan::CallsPlan;
 use crate::output::{Remaining, ResultRecord, StdoutOwner, TaskOutput, TaskSummary, Values};
-use crate::schedule::{CallOutcome, Calls, Verdict};
+use crate::schedule::{CallOutcome, Calls, Came, Each, Verdict, Wanted};
 use crate::session::Session;
 use crate::terminal::report::Report;
 
-/// Makes the calls.
+/// Makes the calls. With `is_each`, each item of what they return is a result.
 pub(crate) fn map(
     plan: CallsPlan,
-    values: Values,
+    (values, is_each): (Values, bool),
     common: &CommonArgs,
     session: &Session,
 ) -> Result<Exit, Fatal> {
@@ -41,8 +42,17 @@ pub(crate) fn map(
         return calls.show(&pool, fed);
     }
     let calls = calls.timed(values.has_envelope());
+    let is_recorded = common.joblog.joblog.is_some();
+    let wanted = Wanted {
+        fails: |_| false,
+        each: is_each.then_some(Each {
+            is_grouped: common.keep_order || is_recorded,
+            whole: Value::None,
+        }),
+    };
     let mut results = Results {
         session,
+        items: is_each.then(|| Items::new(is_recorded)),
         report: session.report_of_inputs(common, fed.0.total())?,
         pending,
         values,
@@ -51,8 +61,12 @@ pub(crate) fn map(
     let ending = calls.make(
         (&pool, &task_output),
         fed,
-        |_| false,
-        |index, outcome| results.take(index, outcome),
+        wanted,
+        |index, came| match came {
+            Came::Item(item) => results.take_item(index, &item),
+            Came::End(outcome) => results.take(index, Some(outcome)),
+            Came::Nothing => results.take(index, None),
+        },
     );
     let Results {
         report,
@@ -76,9 +90,24 @@ fn is_of_the_call(error: &Error) -> bool {
     })
 }
 
+/// What to do where a function has nothing to iterate over.
+const NO_ITEMS: &str = "without --each, what the function returns is one result";
+
+/// Whether it is what the function has returned that has no items.
+fn is_of_items(error: &Error) -> bool {
+    error.python().is_some_and(|python| {
+        // That of a coroutine says more, with a hint of its own.
+        let says_more = python.message().contains('\n');
+        let is_meant = python.message().starts_with("a stream needs an iterable");
+        is_of_the_call(error) && is_meant && !says_more
+    })
+}
+
 /// What becomes of results.
 struct Results<'a> {
     session: &'a Session,
+    /// Where each item is a result.
+    items: Option<Items>,
     report: Report,
     pending: Arc<Mutex<PendingInputs>>,
     values: Values,
@@ -86,6 +115,21 @@ struct Results<'a> {
 }
 
 impl Results<'_> {
+    /// Writes an item.
+    fn take_item(&mut self, index: u64, item: &Value) -> Verdict {
+        let items = self
+            .items
+            .as_mut()
+            .expect("items come where they are asked for");
+        match items.write((index, item), &mut self.values, &self.session.stdout) {
+            Ok(n) => {
+                self.report.not_finite(n);
+                Verdict::Succeeded
+            }
+            Err(verdict) => verdict,
+        }
+    }
+
     fn take(&mut self, index: u64, outcome: Option<CallOutcome<Value>>) -> Verdict {
         let (block, place) = lock(&self.pending).end_call(index);
         let Some(outcome) = outcome else {
@@ -94,9 +138,17 @@ impl Results<'_> {
         };
         self.report.took(outcome.spent(), || block.label(place));
         let result = &outcome.result;
-        if let Err(Error::Cancelled { stack, .. }) = result {
+        let was_running = match result {
+            Err(Error::Cancelled { stack, .. }) => Some(stack.is_some()),
+            _ if self.items.as_ref().is_some_and(|items| items.is_torn) => Some(false),
+            _ => None,
+        };
+        if let Some(was_running) = was_running {
+            if let Some(items) = &mut self.items {
+                items.cut_short(index);
+            }
             let last = self.end(index, &block, place, None, None);
-            self.report.cut_short(stack.is_some());
+            self.report.cut_short(was_running);
             self.report.printed(&last.printed);
             return Verdict::CutShort;
         }
@@ -109,6 +161,9 @@ impl Results<'_> {
             (_, Some(problem)) => Some(Failure::from(problem)),
             (Err(error), None) if block.has_keywords() && is_of_the_call(error) => {
                 Some(Failure::from(error).or_hint(KEYWORDS))
+            }
+            (Err(error), None) if is_of_items(error) => {
+                Some(Failure::from(error).or_hint(NO_ITEMS))
             }
             (Err(error), None) => Some(Failure::from(error)),
             (Ok(_), None) => None,
@@ -141,6 +196,9 @@ impl Results<'_> {
         outcome: &CallOutcome<Value>,
         failure: Option<&Failure>,
     ) -> Option<Failure> {
+        if let Some(items) = &mut self.items {
+            return items.take_unfit(index);
+        }
         let values = &mut self.values;
         let written = match (values.has_envelope(), &outcome.result) {
             (false, Ok(value)) => self.session.stdout.append(|out| values.write(value, out)),

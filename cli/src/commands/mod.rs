@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod doctor;
+mod items;
 pub(crate) mod map;
 pub(crate) mod run;
 pub(crate) mod shell;
@@ -156,7 +157,7 @@ fn run_command(command: Command, session: &Session) -> Result<Exit, Fatal> {
             let values = Values::new(&args.values, common.joblog.joblog.is_some())?;
             let plan = CallsPlan::new("map", args.calls, Stdin::find())?;
             Stdin::close()?;
-            map::map(plan, values, &common, session)
+            map::map(plan, (values, args.values.each), &common, session)
         }
         Command::Run(mut args) => {
             let mut common = std::mem::take(&mut args.common);

@@ -14,7 +14,7 @@ use crate::input::{Inputs, Shape, Template, text};
 use crate::options::args::CommonArgs;
 use crate::options::plan::RunPlan;
 use crate::output::{StdoutOwner, TaskOutput, TaskSummary};
-use crate::schedule::{Calls, Schedule, Verdict};
+use crate::schedule::{Calls, Came, Schedule, Verdict, Wanted};
 use crate::session::Session;
 use crate::terminal::report::Report;
 
@@ -50,10 +50,13 @@ fn for_each_input(
         return calls.show(&pool, fed);
     }
     let report = session.report_of_inputs(common, fed.0.total())?;
-    let fails = |status: &i64| *status != 0;
-    let ending = calls.make((&pool, &task_output), fed, fails, |index, outcome| {
+    let wanted = Wanted {
+        fails: |status: &i64| *status != 0,
+        each: None,
+    };
+    let ending = calls.make((&pool, &task_output), fed, wanted, |index, came| {
         let (block, place) = lock(&pending).end_call(index);
-        let Some(outcome) = outcome else {
+        let Came::End(outcome) = came else {
             report.passed();
             return Verdict::CutShort;
         };

@@ -39,6 +39,11 @@ pub(crate) struct ValueArgs {
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub(crate) output: FormatArg,
 
+    /// Write each item that the function yields as a result of its own, as soon as it comes; with -k or
+    /// --joblog, the items of an input stay together
+    #[arg(long, conflicts_with_all = ["envelope", "results", "retries"])]
+    pub(crate) each: bool,
+
     /// Write one record per input, including failures: index, input, outcome, time, worker, attempt,
     /// and the value or the error's type, message and traceback
     #[arg(long)]

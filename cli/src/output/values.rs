@@ -265,6 +265,7 @@ mod tests {
             &ValueArgs {
                 output: format,
                 envelope: false,
+                each: false,
             },
             false,
         )
@@ -302,6 +303,7 @@ mod tests {
             &ValueArgs {
                 output: format,
                 envelope: true,
+                each: false,
             },
             false,
         )

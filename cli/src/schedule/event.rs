@@ -19,6 +19,12 @@ pub(crate) enum Verdict {
 pub(crate) enum Event<T> {
     /// The input of that index is not for this run.
     Passed(u64),
+    /// An item has come of the call of that index among all calls, for the input of the other.
+    Item {
+        call: u64,
+        index: u64,
+        item: T,
+    },
     Ended(Ended<T>),
     /// Something to be said, in whole lines.
     Noted(String),

@@ -2,7 +2,7 @@
 //!
 //! The options are in `args`. `selection` says which input comes next, `rate_limit` when it may begin, `timeout` how
 //! long it may take, `retry` whether it is tried again, `reorder` in which order what has ended is reported,
-//! and `halt` whether to go on; `scheduler` makes the calls. A run that asks for none of this needs no
+//! and `halt` whether to go on; `scheduler` makes the calls. They are `under_way` until they end. A run that asks for none of this needs no
 //! schedule, and is a map.
 
 pub(crate) mod args;
@@ -19,6 +19,7 @@ pub(crate) mod scheduler;
 pub(crate) mod selection;
 pub(crate) mod shard;
 pub(crate) mod timeout;
+mod under_way;
 
 use std::env;
 
@@ -33,7 +34,8 @@ use shard::Shard;
 pub(crate) use args::{Isolate, ScheduleArgs};
 pub(crate) use ending::Ending;
 pub(crate) use event::Verdict;
-pub(crate) use run::{CallOutcome, Calls};
+pub(crate) use run::{CallOutcome, Calls, Came, Wanted};
+pub(crate) use under_way::Each;
 
 /// What a run asks for, with what is wrong about it found.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::ending::Ending;
 use super::event::{Event, Verdict};
 use super::scheduler::{Callee, Dispatch};
+use super::under_way::Each;
 use super::{Schedule, dry_run};
 use crate::exit::Exit;
 use crate::failure::Spent;
@@ -45,6 +46,25 @@ pub(crate) struct CallOutcome<T> {
     pub(crate) timing: Option<Timing>,
     /// How often it was called.
     pub(crate) attempt: u32,
+}
+
+/// What comes of an input.
+#[derive(Debug)]
+pub(crate) enum Came<T> {
+    /// Nothing: it is not for this run.
+    Nothing,
+    /// One of the items of its call.
+    Item(T),
+    End(CallOutcome<T>),
+}
+
+/// What is wanted of calls.
+#[derive(Debug)]
+pub(crate) struct Wanted<T> {
+    /// Whether a value stands for a failure.
+    pub(crate) fails: fn(&T) -> bool,
+    /// How the items of what they return are taken, if they are.
+    pub(crate) each: Option<Each<T>>,
 }
 
 impl<T> CallOutcome<T> {
@@ -133,18 +153,17 @@ impl<'a> Calls<'a> {
         ))
     }
 
-    /// Makes the calls. One has failed where it gives no value, or `fails` says so of that. `take` gets
-    /// how each input ended, by its index, or nothing if it is not for this run, and says what was made of
-    /// that.
-    pub(crate) fn make<T: DeserializeOwned>(
+    /// Makes the calls. `take` gets what comes of each input, by its index, and says what was made of that: of an item
+    /// that fails, the input gets no more.
+    pub(crate) fn make<T: DeserializeOwned + Clone>(
         self,
         (pool, task_output): (&Arc<Pool>, &TaskOutput),
         (feed, inputs): Fed,
-        fails: fn(&T) -> bool,
-        mut take: impl FnMut(u64, Option<CallOutcome<T>>) -> Verdict,
+        wanted: Wanted<T>,
+        mut take: impl FnMut(u64, Came<T>) -> Verdict,
     ) -> Ending {
         let signals = &self.session.signals;
-        if self.schedule.is_plain() && self.account.is_none() {
+        if self.schedule.is_plain() && self.account.is_none() && wanted.each.is_none() {
             let results = pool.map_channel(&self.function, inputs, self.common.keep_order);
             let results = match self.common.chunk {
                 Some(n) => results.chunk(n.get()),
@@ -171,7 +190,7 @@ impl<'a> Calls<'a> {
                     timing,
                     attempt: 1,
                 };
-                take(index, Some(outcome));
+                take(index, Came::End(outcome));
             }
             return Ending::default();
         }
@@ -179,7 +198,8 @@ impl<'a> Calls<'a> {
             pool,
             task_output,
             function: self.function,
-            fails,
+            fails: wanted.fails,
+            each: wanted.each,
         };
         let mut dispatch = Dispatch::new(self.schedule, target, inputs, self.account);
         let stop = dispatch.stop();
@@ -190,7 +210,12 @@ impl<'a> Calls<'a> {
         while let Some(event) = dispatch.next() {
             match event {
                 Event::Passed(index) => {
-                    take(index, None);
+                    take(index, Came::Nothing);
+                }
+                Event::Item { call, index, item } => {
+                    if take(index, Came::Item(item)) != Verdict::Succeeded {
+                        dispatch.close(call);
+                    }
                 }
                 Event::Noted(note) if self.common.process.quiet => drop(note),
                 Event::Noted(note) => self.session.stderr.write(note.as_bytes()),
@@ -200,7 +225,7 @@ impl<'a> Calls<'a> {
                         timing: ended.timing,
                         attempt: ended.trail.n_tries,
                     };
-                    let verdict = take(ended.index, Some(outcome));
+                    let verdict = take(ended.index, Came::End(outcome));
                     dispatch.settle(ended.trail, verdict);
                 }
             }

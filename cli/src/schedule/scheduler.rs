@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
-use owngil::{Completed, Error, Function, Pool, TaskSet, Timing};
+use owngil::{Error, Function, Pool, Timing};
 use serde::de::DeserializeOwned;
 
 use super::event::{Ended, Event, ResultKind, Trail, Verdict};
@@ -18,6 +18,7 @@ use super::reorder::ReorderBuffer;
 use super::retry::Retry;
 use super::selection::{Next, Selection};
 use super::timeout::Limit;
+use super::under_way::{Each, Taken, UnderWay};
 use super::{Ending, Schedule};
 use crate::exit::Exit;
 use crate::fatal::Fatal;
@@ -41,6 +42,8 @@ pub(crate) struct Callee<'p, T> {
     pub(crate) function: Function,
     /// Whether a value stands for a failure.
     pub(crate) fails: fn(&T) -> bool,
+    /// How the items of what it returns are taken, if they are.
+    pub(crate) each: Option<Each<T>>,
 }
 
 /// Asks for the end of a run, from any thread.
@@ -75,9 +78,9 @@ pub(crate) struct Dispatch<'p, A, T> {
     depth: Depth,
     /// Whether each worker has one call at most.
     is_strict: bool,
-    tasks: TaskSet<T>,
-    /// What is known of each of the tasks, by its index among them.
-    under_way: HashMap<u64, InFlight<A>>,
+    calls: UnderWay<T>,
+    /// What is known of each of these calls, by its index among them.
+    in_flight: HashMap<u64, InFlight<A>>,
     /// What has failed and is tried again, by when.
     again: BTreeMap<(Instant, u64), Trial<A>>,
     stop: Stop,
@@ -85,7 +88,7 @@ pub(crate) struct Dispatch<'p, A, T> {
     end: Option<End>,
 }
 
-impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
+impl<'p, A: Material, T: DeserializeOwned + Clone> Dispatch<'p, A, T> {
     pub(super) fn new(
         schedule: Schedule<'_>,
         target: Callee<'p, T>,
@@ -105,7 +108,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             let stop = stop.clone();
             joblog.on_trouble(move || stop.ask());
         }
+        let has_items = target.each.is_some();
         Dispatch {
+            calls: UnderWay::new(target.each.clone()),
             target,
             selection: Selection::new(
                 inputs,
@@ -113,7 +118,10 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                 past.unwrap_or_default(),
                 schedule.rng,
             ),
-            is_strict: !rate_limit.is_free() || limit.is_relative() || args.halt.is_some(),
+            is_strict: !rate_limit.is_free()
+                || limit.is_relative()
+                || args.halt.is_some()
+                || has_items,
             rate_limit,
             limit,
             retry: Retry::new(args.retries, args.retry_delay),
@@ -123,8 +131,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             joblog,
             reorder: ReorderBuffer::new(schedule.is_ordered),
             depth: Depth::default(),
-            tasks: TaskSet::new(),
-            under_way: HashMap::new(),
+            in_flight: HashMap::new(),
             again: BTreeMap::new(),
             stop,
             asked,
@@ -152,7 +159,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                 continue;
             }
             let is_over = self.is_stopping() || self.selection.is_empty() && self.again.is_empty();
-            if is_over && self.tasks.is_empty() {
+            if is_over && self.calls.is_empty() {
                 return self.reorder.take();
             }
             self.wait();
@@ -199,9 +206,14 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         {
             self.end = Some(End::Halted(halt));
             if halt.when == When::Now {
-                self.tasks.cancel();
+                self.calls.cancel_all();
             }
         }
+    }
+
+    /// Takes no more items of that call, which then ends.
+    pub(crate) fn close(&mut self, call: u64) {
+        self.calls.close(call);
     }
 
     /// How it ended.
@@ -263,8 +275,8 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             call = call.time_limit(limit);
         }
         let begun_at = SystemTime::now();
-        match call.submit() {
-            Ok(task) => {
+        match self.calls.begin(call) {
+            Ok(call) => {
                 let in_flight = InFlight {
                     trial,
                     begun: now,
@@ -273,7 +285,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
                     is_limited: limit.is_some(),
                     is_over: false,
                 };
-                self.under_way.insert(self.tasks.push(task), in_flight);
+                self.in_flight.insert(call, in_flight);
             }
             Err(error) => {
                 let spent = (begun_at, Duration::ZERO);
@@ -282,13 +294,29 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         }
     }
 
+    /// Takes what has come of calls; returns whether anything has.
+    fn take_what_has_come(&mut self) -> bool {
+        while self.reorder.n_ready() < N_UNTOLD_MAX
+            && let Some((call, taken)) = self.calls.next()
+        {
+            match taken {
+                Taken::End(result, timing) => self.come_back(call, result, timing),
+                Taken::Item(item) => {
+                    let index = self.in_flight[&call].trial.index;
+                    self.reorder.push(Event::Item { call, index, item });
+                }
+            }
+        }
+        self.reorder.n_ready() > 0
+    }
+
     /// A call has come back.
-    fn come_back(&mut self, completed: Completed<T>) {
-        let in_flight = self.under_way.remove(&completed.index);
-        let in_flight = in_flight.expect("each task is known until it comes back");
+    fn come_back(&mut self, call: u64, result: owngil::Result<T>, timing: Option<Timing>) {
+        let in_flight = self.in_flight.remove(&call);
+        let in_flight = in_flight.expect("each call is known until it comes back");
         let elapsed = in_flight.begun.elapsed();
         self.depth.learn(elapsed, in_flight.depth);
-        let result = match completed.result {
+        let result = match result {
             Err(Error::Cancelled { stack, .. }) if in_flight.is_over => {
                 Err(Error::timed_out(stack))
             }
@@ -309,12 +337,12 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             return;
         }
         // Without it, in what the call took it has waited behind others.
-        let elapsed = match completed.timing {
+        let elapsed = match timing {
             Some(timing) => timing.elapsed,
             None => elapsed / u32::try_from(in_flight.depth).unwrap_or(1),
         };
         let spent = (in_flight.begun_at, elapsed);
-        self.tell(trial, result, completed.timing, spent, pause.is_some());
+        self.tell(trial, result, timing, spent, pause.is_some());
     }
 
     fn tell(
@@ -332,7 +360,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             } else if matches!(self.end, Some(End::Hopeless)) {
                 return;
             }
-            self.tasks.cancel();
+            self.calls.cancel_all();
         }
         let input = &trial.input;
         let trail = Trail {
@@ -367,6 +395,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
 
     /// Waits until there is something to do.
     fn wait(&mut self) {
+        if self.take_what_has_come() {
+            return;
+        }
         let now = Instant::now();
         if let Some(least) = self.rate_limit.lacks_memory(now) {
             let least = size::shown(least);
@@ -382,14 +413,9 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
         let inputs = self.selection.arriving().filter(|_| wants_inputs);
         let inputs = inputs.unwrap_or(&nothing);
         select! {
-            recv(self.tasks.ended()) -> index => {
-                let first = index.ok().and_then(|index| self.tasks.wait(index));
-                if let Some(completed) = first {
-                    self.come_back(completed);
-                }
-                while self.reorder.n_ready() < N_UNTOLD_MAX && let Some(completed) = self.tasks.try_next() {
-                    self.come_back(completed);
-                }
+            recv(self.calls.ready()) -> index => {
+                index.into_iter().for_each(|index| self.calls.look(index));
+                self.take_what_has_come();
             }
             recv(inputs) -> input => self.selection.arrive(input),
             recv(self.asked) -> _ => {}
@@ -409,7 +435,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     fn has_slot(&self) -> bool {
         let n_workers = self.target.pool.n_workers();
         let n_max = (n_workers * self.present_depth()).min(N_UNDER_WAY_MAX.max(n_workers));
-        !self.is_stopping() && self.tasks.len() < n_max
+        !self.is_stopping() && self.calls.len() < n_max
     }
 
     /// When something is to be done, whatever happens until then.
@@ -428,7 +454,7 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
     fn overdue_from(&self) -> Option<Instant> {
         let limit = self.limit.present().filter(|_| self.limit.is_relative())?;
         let open = self
-            .under_way
+            .in_flight
             .values()
             .filter(|in_flight| !in_flight.is_limited && !in_flight.is_over);
         open.map(|in_flight| in_flight.begun + limit).min()
@@ -439,12 +465,10 @@ impl<'p, A: Material, T: DeserializeOwned> Dispatch<'p, A, T> {
             return;
         };
         let now = Instant::now();
-        for (index, in_flight) in &mut self.under_way {
+        for (call, in_flight) in &mut self.in_flight {
             if !in_flight.is_limited && !in_flight.is_over && in_flight.begun + limit <= now {
                 in_flight.is_over = true;
-                if let Some(task) = self.tasks.get(*index) {
-                    task.cancel();
-                }
+                self.calls.cancel(*call);
             }
         }
     }

@@ -52,6 +52,10 @@ impl Place {
     pub(crate) fn pool(self, environment: &Environment) -> Result<Pool> {
         owngil::use_python(environment.python())?;
         let builder = Pool::builder().workers(N_WORKERS);
+        // For `pieces` of exercise.py.
+        let builder = builder.host_function("same", |text: String| -> owngil::Result<String> {
+            Ok(text)
+        });
         let builder = match self {
             Place::Strict => builder.backend(Backend::Interpreter),
             Place::Private => builder.extensions(Extensions::Private),

@@ -114,6 +114,8 @@ impl Streaming {
             // A stream may go on for long, and so lend much.
             callee.codec.lending().take_back(attached);
             if !is_taken {
+                // What ended the wait may have interrupted the code too, which does not run: it would hit `finally`.
+                around.monitor.take_back_interrupt(attached);
                 iteration.close(callee);
                 return Err(Error::cancelled(None));
             }

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::pool::Pool;
 
+/// How many calls per worker may have begun or ended before their items are taken.
+const N_AHEAD: usize = 4;
+
 /// An iterator over the items of a function for many inputs. See [`Pool::flat_map`].
 ///
 /// It is a handle to its pool: see [`Pool`](Pool#dropping).
@@ -63,18 +66,39 @@ where
     I: Iterator<Item: Serialize>,
     T: DeserializeOwned,
 {
-    /// Submits calls until each worker has one, and another one waits.
+    /// Submits calls until each worker can have one.
+    ///
+    /// With one more, a later call could hold a worker that the first one needs, which are then both suspended or
+    /// queued for ever. For the same reason, this waits for room in the queue only if there is no item to wait for.
     fn feed(&mut self) {
-        while self.streams.len() <= self.pool.n_workers() {
+        let n_workers = self.pool.n_workers();
+        while !self.is_waiting() && self.streams.len() < N_AHEAD * n_workers {
+            let under_way = self.streams.iter().flatten();
+            if under_way.filter(|stream| stream.is_under_way()).count() >= n_workers {
+                return;
+            }
             let Some(input) = self.inputs.as_mut().and_then(Iterator::next) else {
                 self.inputs = None;
                 return;
             };
             let mut stream = self.pool.stream(&self.function, input);
             stream.settings = self.settings;
-            let started = stream.start();
+            let started = stream.try_start();
             self.streams.push_back(started.map(|()| stream));
         }
+    }
+
+    /// Whether the last call waits for room in the queue, still.
+    fn is_waiting(&mut self) -> bool {
+        let Some(last) = self.streams.back_mut() else {
+            return false;
+        };
+        if let Ok(stream) = last
+            && let Err(error) = stream.try_start()
+        {
+            *last = Err(error);
+        }
+        last.as_ref().is_ok_and(ItemStream::is_waiting)
     }
 }
 
@@ -86,6 +110,11 @@ where
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
+        if let Some(Ok(stream)) = self.streams.front_mut()
+            && let Some(item) = stream.current.next_result()
+        {
+            return Some(item);
+        }
         loop {
             self.feed();
             let item = match self.streams.front_mut()? {

@@ -123,6 +123,40 @@ impl<T> ItemStream<T> {
         Ok(())
     }
 
+    /// Submits the call if there is room in the queue, without waiting for any.
+    fn try_start(&mut self) -> Result<()> {
+        let (submission, items) = match mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::New(draft) => {
+                let (prepared, items) = self.prepared(draft);
+                (Submission::new(&self.pool, prepared), items)
+            }
+            Stage::Submitted(submission, items) => (submission, items),
+            other => {
+                self.stage = other;
+                return Ok(());
+            }
+        };
+        self.stage = match submission.try_submit()? {
+            Ok(task) => Stage::Running(task, items),
+            Err(submission) => Stage::Submitted(submission, items),
+        };
+        Ok(())
+    }
+
+    /// Whether it waits for room in the queue.
+    fn is_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Submitted(..))
+    }
+
+    /// Whether its call has not ended, so that it has a worker or needs one.
+    fn is_under_way(&self) -> bool {
+        match &self.stage {
+            Stage::Running(task, _) => !task.is_finished(),
+            Stage::New(_) | Stage::Submitted(..) => true,
+            Stage::Ended => false,
+        }
+    }
+
     /// Returns a handle that ends this stream from any thread: [`Canceller::interrupt`] interrupts the generator, and
     /// the stream ends with [`Error::Cancelled`] after the items that were yielded. [`Canceller::cancel`] does so only
     /// if the call has not begun.

@@ -13,6 +13,9 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// How long a cancelled batch of a map may take to end by itself: between two calls it sees that it should.
 const BETWEEN_CALLS: Duration = Duration::from_millis(20);
 
+/// How long a suspended stream may take to close, however long the grace is.
+const CLOSING_MAX: Duration = Duration::from_secs(3600);
+
 /// A job that must end.
 #[derive(Debug)]
 struct Expiry {
@@ -48,10 +51,21 @@ pub(super) enum Report {
 }
 
 /// The jobs that must end.
-#[derive(Debug, Default)]
-pub(super) struct Expiries(Vec<Expiry>);
+#[derive(Debug)]
+pub(super) struct Expiries {
+    /// How long each may take.
+    grace: Duration,
+    jobs: Vec<Expiry>,
+}
 
 impl Expiries {
+    pub(super) fn new(grace: Duration) -> Expiries {
+        Expiries {
+            grace,
+            jobs: Vec::new(),
+        }
+    }
+
     /// Begins to end a job, unless that has begun.
     pub(super) fn add(
         &mut self,
@@ -62,7 +76,7 @@ impl Expiries {
         now: Instant,
     ) {
         let known = self
-            .0
+            .jobs
             .iter_mut()
             .find(|known| known.epoch == epoch && Arc::ptr_eq(&known.monitor, &monitor));
         if let Some(known) = known {
@@ -71,12 +85,14 @@ impl Expiries {
         }
         let delay = match report {
             Report::ByWorker => BETWEEN_CALLS,
+            // The outcome ends the wait, and the worker closes the generator: an interrupt would hit its `finally`.
+            _ if monitor.report_suspended(epoch, why) => (self.grace / 2).min(CLOSING_MAX),
             _ => {
                 monitor.interrupt(epoch, why, report == Report::Soon);
                 AGAIN
             }
         };
-        self.0.push(Expiry {
+        self.jobs.push(Expiry {
             monitor,
             epoch,
             why,
@@ -89,23 +105,23 @@ impl Expiries {
     /// Takes the next step of each; returns when the first one after these is due.
     pub(super) fn go_on(
         &mut self,
-        grace: Duration,
         now: Instant,
         mut abandon: impl FnMut(&Arc<JobMonitor>),
     ) -> Option<Instant> {
-        let mut next = None;
-        self.0.retain_mut(|expiry| match expiry.go_on(grace, now) {
-            Next::Nothing => false,
-            Next::Abandon => {
-                abandon(&expiry.monitor);
-                expiry.monitor.hand_on_within(Duration::ZERO);
-                false
-            }
-            Next::Look(when) => {
-                next = earlier(next, Some(when));
-                true
-            }
-        });
+        let (grace, mut next) = (self.grace, None);
+        self.jobs
+            .retain_mut(|expiry| match expiry.go_on(grace, now) {
+                Next::Nothing => false,
+                Next::Abandon => {
+                    abandon(&expiry.monitor);
+                    expiry.monitor.hand_on_within(Duration::ZERO);
+                    false
+                }
+                Next::Look(when) => {
+                    next = earlier(next, Some(when));
+                    true
+                }
+            });
         next
     }
 }

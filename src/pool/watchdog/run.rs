@@ -64,7 +64,7 @@ impl Shared {
     }
 
     fn run_watchdog(self: Arc<Shared>) {
-        let mut expiries = Expiries::default();
+        let mut expiries = Expiries::new(self.settings.grace);
         loop {
             // A worker that begins a job from here on pokes, since this tick may not see it.
             self.watchdog.next.store(u64::MAX, Ordering::SeqCst);
@@ -121,7 +121,7 @@ impl Shared {
             self.watchdog.lock().look_at_queue = Some(now + WAITING);
         }
         next = earlier(next, self.watchdog.lock().look_at_queue);
-        let due = expiries.go_on(self.settings.grace, now, |monitor| {
+        let due = expiries.go_on(now, |monitor| {
             for part in self.parts() {
                 part.abandon(monitor);
             }

@@ -8,7 +8,7 @@ use loom::thread::JoinHandle;
 use super::*;
 use crate::function::Function;
 use crate::sync::check;
-use crate::task::{Batch, Collector, Recipient, Slot};
+use crate::task::{Batch, Collector, Recipient, Results, Slot};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -208,6 +208,55 @@ fn so_does_one_whose_calls_start_programs_that_print() {
     kill_and_resume(&words, 400, 10, of_map);
 }
 
+/// What is left of a run is cut away up to the last whole input, so the end is that of a plain loop.
+#[test]
+fn a_map_that_gives_several_results_of_each_input_ends_as_a_plain_loop() {
+    let (n_inputs, n_kills) = (1_500 * scale(), 10 * scale());
+    let folder = tempfile::tempdir().unwrap();
+    let inputs: String = (1..=n_inputs).map(|number| format!("{number}\n")).collect();
+    fs::write(folder.path().join("inputs"), inputs).unwrap();
+    let script = folder.path().join("going_on.py");
+    fs::copy(scripts().join("going_on.py"), script).unwrap();
+    let words = [&["map", "--each", "going_on.py:several"], &MAP[2..]].concat();
+    let run = Run {
+        words: &words,
+        folder: folder.path(),
+    };
+    let mut dice = Dice(n_inputs);
+    let last_of = |line: &str| {
+        let (number, item) = line.trim_matches('"').split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        (line.ends_with('"') && item == (number % 70).to_string()).then_some(number)
+    };
+    let mut n_torn = 0;
+    for kill in 0..n_kills {
+        let before = run.recorded();
+        let n_called = run.read("calls").len();
+        let n_rows = match kill % 5 {
+            4 => 0,
+            _ => dice.below(n_inputs / 2 / n_kills),
+        };
+        run.kill(n_rows, &mut dice);
+        run.check_after_kill(&before, n_called, last_of);
+        let out = run.read("out");
+        n_torn += u32::from(
+            out.lines()
+                .last()
+                .is_some_and(|line| last_of(line).is_none()),
+        );
+    }
+    assert!(n_torn > 0, "no input was killed between its items");
+    assert!(
+        (run.recorded().len() as u64) < n_inputs,
+        "there is nothing left to resume"
+    );
+    run.start().wait().unwrap();
+    let plain = (1..=n_inputs)
+        .flat_map(|number| (0..=number % 70).map(move |item| format!("\"{number} {item}\"\n")));
+    assert!(run.read("out") == plain.collect::<String>());
+    assert_eq!(run.recorded().len() as u64, n_inputs);
+}
+
 #[test]
 fn so_do_runs_of_a_script_some_of_which_fail() {
     // With the same job log.

@@ -1,5 +1,6 @@
 //! What a run writes: results, what tasks print, errors, and what a terminal shows.
 
+mod each;
 mod errors;
 mod formats;
 mod streams;

@@ -1,4 +1,5 @@
-//! Soak: packages at random, in four workers for minutes, with their answers compared and memory watched.
+//! Soak: packages at random, in four workers for minutes, with their answers compared and memory watched. Some answers
+//! come item by item, some of these by way of a host function.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use owngil::{Error, Pool, Task};
+use owngil::{Error, ItemStream, Pool, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{Contents, Environment};
@@ -167,9 +168,31 @@ fn crashed(plan: &Plan, ended: String) -> Result<Soaked> {
 struct Call<'a> {
     package: &'a str,
     seed: u64,
-    /// Whether it raises what it found.
-    raises: bool,
-    task: Task<String>,
+    answer: Answer,
+}
+
+/// How the answer of a call comes.
+enum Answer {
+    Value(Task<String>),
+    Raised(Task<String>),
+    Pieces(Box<ItemStream<String>>),
+}
+
+impl Answer {
+    /// Waits for it.
+    fn text(self) -> String {
+        let found = match self {
+            Answer::Value(task) => task.wait(),
+            Answer::Pieces(pieces) => pieces.collect(),
+            Answer::Raised(task) => match task.wait() {
+                Err(Error::Python(error)) if error.type_name() == "RuntimeError" => {
+                    Ok(error.message().to_owned())
+                }
+                found => found.map(|found| format!("nothing raised: {found}")),
+            },
+        };
+        found.unwrap_or_else(|error| error.to_string())
+    }
 }
 
 /// The role that soaks.
@@ -212,14 +235,7 @@ pub(crate) fn here(plan: &str) -> Result<()> {
         soaked.n_tasks += 1;
         *soaked.calls.entry(call.package.to_owned()).or_default() += 1;
         let expected = &expected[call.package][call.seed as usize];
-        let found = match call.task.wait() {
-            Err(Error::Python(error)) if call.raises && error.type_name() == "RuntimeError" => {
-                error.message().to_owned()
-            }
-            Err(error) => error.to_string(),
-            Ok(found) if call.raises => format!("nothing raised: {found}"),
-            Ok(found) => found,
-        };
+        let found = call.answer.text();
         if found != *expected {
             soaked.n_wrong += 1;
             let begins = format!("{}(", call.package);
@@ -240,14 +256,21 @@ pub(crate) fn here(plan: &str) -> Result<()> {
 fn begin<'a>(pool: &Pool, packages: &'a [String], random: &mut Random) -> Result<Call<'a>> {
     let package = packages[random.below(packages.len() as u64) as usize].as_str();
     let seed = random.below(workload::n_seeds(package));
-    let raises = random.below(8) == 0;
-    let function = function(if raises { "fail" } else { "work" });
-    let task = pool.submit(&function, (package, seed))?;
+    let arguments = (package, seed);
+    let answer = match random.below(8) {
+        0 => Answer::Raised(pool.submit(&function("fail"), arguments)?),
+        1 => {
+            // All pieces fit in the window, so no stream that is not read yet is suspended.
+            let mut pieces = pool.stream(&function("pieces"), arguments);
+            pieces.start()?;
+            Answer::Pieces(Box::new(pieces))
+        }
+        _ => Answer::Value(pool.submit(&function("work"), arguments)?),
+    };
     Ok(Call {
         package,
         seed,
-        raises,
-        task,
+        answer,
     })
 }
 
