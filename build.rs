@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 15] = [
+const PROGRAMS: [&str; 18] = [
     "bootstrap",
     "builtin/children",
     "builtin/deferred",
@@ -20,6 +20,9 @@ const PROGRAMS: [&str; 15] = [
     "fresh",
     "host",
     "iterate",
+    "loading",
+    "pickling",
+    "refusals",
     "script",
     "site",
     "streams",

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use owngil_ffi::{Attached, Kept, Loans, Object, PyResult, Views};
 
 use super::functions::named;
-use super::setup::programs::BOOTSTRAP;
-use crate::payload::{Codec, Lending, Pickling};
+use super::setup::programs::{BOOTSTRAP, PICKLING};
+use crate::payload::{Codec, LazyPickling, Lending};
 
 /// Makes codecs of one interpreter. A codec runs Python code while it pickles, and so other threads run meanwhile: each
 /// has one to itself.
@@ -68,18 +68,16 @@ impl Codecs {
     }
 }
 
-/// A codec by the functions of bootstrap.py; `loans` is for what it may lend.
+/// A codec in the namespace of bootstrap.py; `loans` is for what it may lend.
 pub(super) fn codec<'a>(
     attached: Attached<'a>,
     bootstrap: &Object<'a>,
     loans: Option<Loans>,
 ) -> PyResult<'a, Codec> {
-    let function = |name: &str| named(attached, bootstrap, name);
     Ok(Codec::new(
-        Pickling::new(attached, &function, loans.clone())?,
+        LazyPickling::new(&PICKLING, bootstrap, loans.clone()),
         Lending::new(Views::new(attached)?, loans),
-        function("plain")?.keep(),
-        function("pickle_exception")?.keep(),
+        named(attached, bootstrap, "plain")?.keep(),
     ))
 }
 

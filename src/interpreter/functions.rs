@@ -11,7 +11,7 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
-use super::setup::programs::{CHANGES, DESCRIPTORS, ENDING, FRESH, SCRIPT};
+use super::setup::programs::{CHANGES, DESCRIPTORS, ENDING, FRESH, LOADING, SCRIPT};
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
 
@@ -39,9 +39,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Loaders {
-    file: Kept,
-    module: Kept,
-    source: Kept,
+    /// Once one was loaded.
+    functions: OnceCell<FunctionLoaders>,
     /// Only interpreters that run scripts have it.
     script: OnceCell<Kept>,
     /// A script has changed what cannot be put back.
@@ -50,11 +49,34 @@ struct Loaders {
     namespace: Kept,
 }
 
+#[derive(Debug)]
+struct FunctionLoaders {
+    file: Kept,
+    module: Kept,
+    source: Kept,
+}
+
 impl Loaders {
+    fn functions<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &FunctionLoaders> {
+        if let Some(known) = self.functions.get() {
+            return Ok(known);
+        }
+        let namespace = self.namespace.get(attached);
+        LOADING.run(attached, &namespace)?;
+        let keep = |name: &str| Ok(named(attached, &namespace, name)?.keep());
+        let loaders = FunctionLoaders {
+            file: keep("load_file")?,
+            module: keep("load_module")?,
+            source: keep("load_source")?,
+        };
+        Ok(self.functions.get_or_init(|| loaders))
+    }
+
     fn script<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &Kept> {
         if let Some(known) = self.script.get() {
             return Ok(known);
         }
+        self.functions(attached)?;
         let namespace = self.namespace.get(attached);
         let describe = attached.callback(|attached, arguments| match arguments {
             [exception] => attached.described(exception),
@@ -86,23 +108,17 @@ pub(super) fn named<'a>(
 }
 
 impl Functions {
-    /// With the loaders that the bootstrap has.
-    pub(super) fn new<'a>(
-        attached: Attached<'a>,
-        bootstrap: &Object<'a>,
-    ) -> PyResult<'a, Functions> {
-        let keep = |name: &str| Ok(named(attached, bootstrap, name)?.keep());
-        Ok(Functions {
+    /// For an interpreter with that namespace of the bootstrap.
+    pub(super) fn new(bootstrap: &Object<'_>) -> Functions {
+        Functions {
             loaders: Loaders {
-                file: keep("load_file")?,
-                module: keep("load_module")?,
-                source: keep("load_source")?,
+                functions: OnceCell::new(),
                 script: OnceCell::new(),
                 is_retiring: Arc::default(),
                 namespace: bootstrap.keep(),
             },
             loaded: Vec::new(),
-        })
+        }
     }
 
     /// The namespace of the bootstrap.
@@ -174,21 +190,23 @@ impl Functions {
         // A path need not be text.
         let path_of = |path: &Path| attached.bytes(path.as_os_str().as_encoded_bytes());
         let word = |word: &str| attached.str(word);
+        let failed = |raised| load_error(function, &raised);
+        let of_functions = || loaders.functions(attached).map_err(failed);
         let (loader, arguments) = match function.location() {
             Location::File { path, module, name } => {
-                (&loaders.file, vec![path_of(path), word(module), word(name)])
+                let arguments = vec![path_of(path), word(module), word(name)];
+                (&of_functions()?.file, arguments)
             }
             Location::Module { module, name, .. } => {
-                (&loaders.module, vec![word(module), word(name)])
+                (&of_functions()?.module, vec![word(module), word(name)])
             }
             Location::Source { text, module, name } => {
                 let execute = attached.callback(execute);
                 let arguments = vec![word(text), word(module), word(name), execute];
-                (&loaders.source, arguments)
+                (&of_functions()?.source, arguments)
             }
             Location::Script { script, shown } => {
-                let loader = loaders.script(attached);
-                let loader = loader.map_err(|raised| load_error(function, &raised))?;
+                let loader = loaders.script(attached).map_err(failed)?;
                 let none = || Ok(attached.none());
                 let path = script.path().map_or_else(none, path_of);
                 let text = script.text().map_or_else(none, |text| attached.bytes(text));
@@ -204,6 +222,6 @@ impl Functions {
             budget.hold(|| loader.call(&arguments))
         };
         let loaded = arguments.and_then(load);
-        loaded.map_err(|raised| load_error(function, &raised))
+        loaded.map_err(failed)
     }
 }

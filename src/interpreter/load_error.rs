@@ -1,4 +1,4 @@
-//! LoadError: what bootstrap.py raised when it could not load a function, as the host's error.
+//! LoadError: what loading.py raised when it could not load a function, as the host's error.
 
 use owngil_ffi::Raised;
 
@@ -6,7 +6,7 @@ use super::raised::python_error;
 use crate::error::{Error, LoadError, LoadErrorKind, PythonError};
 use crate::function::Function;
 
-/// Reads a `LoadError` of bootstrap.py; any other exception is one that loading itself raised.
+/// Reads a `LoadError` of loading.py; any other exception is one that loading itself raised.
 pub(super) fn load_error(function: &Function, raised: &Raised<'_>) -> Error {
     let value = raised.value();
     if value.type_name() != "owngil.LoadError" {

@@ -10,6 +10,7 @@ use std::thread::{self, ThreadId};
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
 
 use super::functions::named;
+use super::setup::programs::REFUSALS;
 use crate::monitor::JobMonitor;
 use crate::refusal::{self, Refusal};
 
@@ -37,8 +38,8 @@ impl Refusals {
     ) -> PyResult<'a, ()> {
         let own = self.clone();
         let note = attached.callback(move |attached, arguments| own.note(attached, arguments))?;
-        let install = named(attached, bootstrap, "note_refusals")?;
-        install.call(&[note])?;
+        REFUSALS.run(attached, bootstrap)?;
+        named(attached, bootstrap, "note_refusals")?.call(&[note])?;
         Ok(())
     }
 
@@ -58,7 +59,7 @@ impl Refusals {
         self.0.stops.store(false, Ordering::Relaxed);
     }
 
-    /// `note(text)` of bootstrap.py: whether the call is to stop.
+    /// `note(text)` of refusals.py: whether the call is to stop.
     fn note<'a>(
         &self,
         attached: Attached<'a>,

@@ -160,7 +160,7 @@ impl InterpreterState {
         globals.insert(&attached.str("__name__")?, &attached.str("__owngil__")?)?;
         Ok(InterpreterState {
             codec: codec(attached, bootstrap, loans)?,
-            functions: Functions::new(attached, bootstrap)?,
+            functions: Functions::new(bootstrap),
             collecting: Collecting::default(),
             refused: None,
             refusals,

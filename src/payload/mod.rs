@@ -36,7 +36,7 @@ pub use value::{Opaque, Value};
 pub(crate) use encoding::{Encoding, Mark};
 pub(crate) use format::skip::{skip_call, skip_value};
 pub(crate) use format::{Reader, write_tagged, write_varint};
-pub(crate) use pickle::Pickling;
+pub(crate) use pickle::LazyPickling;
 pub(crate) use python::{Codec, read_usual, write_scalar};
 pub(crate) use rust::call::encode_call;
 pub(crate) use rust::decode::decode_value;

@@ -12,10 +12,11 @@
 //!          the rest of the pickle
 //! ```
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use owngil_ffi::{Attached, Borrowed, Kept, Kind, Loans, Object, PyResult, Raised};
+use owngil_ffi::{Attached, Borrowed, Kept, Kind, Loans, Object, Program, PyResult, Raised};
 
 use super::buffer::{self, Buffer};
 use super::encoding::Encoding;
@@ -149,15 +150,53 @@ impl<'de> Table<'de> {
     }
 }
 
+/// The [`Pickling`] of one interpreter, which few need: it is made when it is asked for.
+#[derive(Debug)]
+pub(crate) struct LazyPickling {
+    program: &'static Program,
+    namespace: Kept,
+    loans: Option<Loans>,
+    made: OnceCell<Pickling>,
+}
+
+impl LazyPickling {
+    /// By the functions of the program pickling.py, which runs in that namespace. Where there are no `loans`, what is
+    /// large is copied.
+    pub(crate) fn new(
+        program: &'static Program,
+        namespace: &Object<'_>,
+        loans: Option<Loans>,
+    ) -> LazyPickling {
+        LazyPickling {
+            program,
+            namespace: namespace.keep(),
+            loans,
+            made: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn get<'a>(&self, attached: Attached<'a>) -> PyResult<'a, &Pickling> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let namespace = self.namespace.get(attached);
+        self.program.run(attached, &namespace)?;
+        let made = Pickling::new(attached, &namespace, self.loans.clone())?;
+        Ok(self.made.get_or_init(|| made))
+    }
+}
+
 /// Pickles and unpickles tables of leaves in one interpreter.
 #[derive(Debug)]
-pub(crate) struct Pickling {
+pub(super) struct Pickling {
     /// Pickles a list to `written`; gives the buffers that are out of band.
     dump: Kept,
     /// The list in a bytes object.
     loads: Kept,
     /// The list in `unread`, given the buffers.
     load: Kept,
+    /// Gives an exception in a pickle, or None.
+    exception: Kept,
     written: Arc<Mutex<Unfinished>>,
     unread: Arc<Mutex<Unread>>,
 }
@@ -175,12 +214,15 @@ struct Unfinished {
 struct Unread(VecDeque<Buffer>);
 
 impl Pickling {
-    /// `function` finds those of bootstrap.py. Where there are no `loans`, what is large is copied.
-    pub(crate) fn new<'a>(
+    fn new<'a>(
         attached: Attached<'a>,
-        function: &dyn Fn(&str) -> PyResult<'a, Object<'a>>,
+        namespace: &Object<'a>,
         loans: Option<Loans>,
     ) -> PyResult<'a, Pickling> {
+        let function = |name: &str| {
+            let found = namespace.lookup(&attached.str(name)?)?;
+            found.ok_or_else(|| attached.raise_type_error("pickling.py lacks a function"))
+        };
         let written = Arc::new(Mutex::new(Unfinished::default()));
         let unread = Arc::new(Mutex::new(Unread::default()));
         let out = Arc::clone(&written);
@@ -197,6 +239,7 @@ impl Pickling {
             dump: function("pickler")?.call(&[write])?.keep(),
             loads: function("loads")?.keep(),
             load: function("unpickler")?.call(&[read, read_into])?.keep(),
+            exception: function("pickle_exception")?.keep(),
             written,
             unread,
         })
@@ -236,6 +279,13 @@ impl Pickling {
         table.extend_from_slice(&writable);
         table.extend_from_slice(&written.pickle);
         Ok((table, buffers))
+    }
+
+    /// The exception in a pickle, if it can be pickled.
+    pub(super) fn exception(&self, attached: Attached<'_>, raised: &Raised<'_>) -> Option<Vec<u8>> {
+        let pickle = self.exception.get(attached);
+        let pickled = pickle.call(std::slice::from_ref(raised.value())).ok()?;
+        pickled.as_bytes().map(<[u8]>::to_vec)
     }
 
     /// Makes the list of leaves again.

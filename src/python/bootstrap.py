@@ -1,12 +1,10 @@
-"""Runs in each interpreter when it starts: what belongs to its worker, and how functions are found.
+"""Runs in each interpreter when it starts: what belongs to its worker.
 
 The interpreter's start is measured in milliseconds, so nothing is imported here that CPython has not imported already.
 """
 
-import _frozen_importlib as _bootstrap
-import _frozen_importlib_external as _external
+import _io
 import _thread
-import io
 import os
 import posix
 import sys
@@ -70,7 +68,8 @@ def install_module(number, is_alone, is_hosted, load):
                 """The number of the worker, from 0; None where there is none."""
                 return getattr(own, "worker_id", None)
 
-            here.worker_id, here._own, here._replace, here._is_first = worker_id, own, replace, _is_first
+            here.worker_id, here._own, here._is_first = worker_id, own, _is_first
+            here._Builtin, here._put, here._replace = _Builtin, put, replace
             here._same_file, here._load = same_file, load or (lambda function: function())
             here._refuse, here._of_process = refuse, _OF_PROCESS
     here._own.worker_id = number
@@ -88,14 +87,16 @@ class _Builtin:
     A Python function would become a method where a class holds it.
     """
 
+    __slots__ = "_function", "__wrapped__", "__weakref__"
+
     def __init__(self, function, replaced):
         self._function, self.__wrapped__ = function, replaced
-        self.__name__, self.__qualname__ = replaced.__name__, replaced.__qualname__
-        self.__module__, self.__doc__ = replaced.__module__, replaced.__doc__
-        self.__text_signature__ = replaced.__text_signature__
 
     def __call__(self, /, *arguments, **keywords):
         return self._function(*arguments, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self.__wrapped__, name)
 
     def __reduce__(self):
         return self.__qualname__
@@ -103,17 +104,23 @@ class _Builtin:
     def __repr__(self):
         return f"<built-in function {self.__name__}>"
 
+    # What the class has for itself, an instance does not ask __getattr__ for.
+    __module__ = property(lambda self: self.__wrapped__.__module__)
+    __doc__ = property(lambda self: self.__wrapped__.__doc__)
+
 
 def replace(name, function, *modules):
     """Has modules have this function in the place of a built-in one."""
-    replaced = getattr(modules[0], name)
-    function = _Builtin(function, replaced)
+    put(_Builtin(function, getattr(modules[0], name)), name, *modules)
+
+
+def put(function, name, *modules):
+    """Has modules have what stands for a built-in function by that name."""
     for module in modules:
         setattr(module, name, function)
     for supported in os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks:
-        if replaced in supported:
+        if function.__wrapped__ in supported:
             supported.add(function)
-    return function
 
 
 # What os._exit raises: a script that it ends runs no exit functions. It is reported as what it stands for.
@@ -230,62 +237,7 @@ class Refused(BaseException):
     """
 
 
-def note_refusals(note):
-    """Has `note(text)` called where an extension module cannot be loaded, or the process forked; it says whether the call that asks is to stop.
-
-    The standard library can do without those of its own that refuse.
-    """
-    loader, worker = _external.ExtensionFileLoader, _thread.get_ident()
-
-    def noting(load):
-        def noted(self, what):
-            try:
-                return load(self, what)
-            except Exception as error:
-                is_standard = self.name.partition(".")[0] in sys.stdlib_module_names
-                if is_standard or not note(str(error)) or _thread.get_ident() != worker:
-                    # Another thread may hand an exception on to who waits for it.
-                    raise
-                raise Refused(str(error)) from error
-
-        return noted
-
-    def noting_call(call):
-        def noted(*arguments, **keywords):
-            try:
-                return call(*arguments, **keywords)
-            except (RuntimeError, ValueError) as error:
-                if not note(str(error)) or _thread.get_ident() != worker:
-                    raise
-                raise Refused(str(error)) from error
-
-        return noted
-
-    def refuse_noting(text, kind=RuntimeError):
-        if not note(text) or _thread.get_ident() != worker:
-            raise kind(text)
-        raise Refused(text)
-
-    owngil = sys.modules["_owngil_worker"]
-    owngil._refuse, owngil._moves = refuse_noting, True
-    loader.create_module = noting(loader.create_module)
-    loader.exec_module = noting(loader.exec_module)
-
-    # CPython itself refuses these.
-    def note_processes(_posixsubprocess):
-        _posixsubprocess.fork_exec = noting_call(_posixsubprocess.fork_exec)
-
-    def note_signals(_signal):
-        for name in "signal", "set_wakeup_fd":
-            replace(name, noting_call(getattr(_signal, name)), _signal)
-
-    owngil._when_loaded("_posixsubprocess", note_processes)
-    owngil._when_loaded("_signal", note_signals)
-    for name in "fork", "forkpty":
-        replace(name, noting_call(getattr(posix, name)), posix, os)
-
-
-def flush_files(kinds=io.IOBase):
+def flush_files(kinds=_io._IOBase):
     """Writes out what open files hold; before a call moves all of them, which would overwrite later what its second
     attempt wrote.
     """
@@ -293,182 +245,11 @@ def flush_files(kinds=io.IOBase):
 
     # Text first: before what it writes to.
     files = [found for found in gc.get_objects() if issubclass(type(found), kinds)]
-    for file in sorted(files, key=lambda file: not issubclass(type(file), io.TextIOBase)):
+    for file in sorted(files, key=lambda file: not issubclass(type(file), _io._TextIOBase)):
         try:
             file.flush()
         except BaseException:
             pass  # It is closed, or its own fault.
-
-
-class LoadError(Exception):
-    """A function cannot be loaded; `kind` is one of the names of LoadErrorKind."""
-
-    def __init__(self, kind, message, hint=None):
-        super().__init__(message)
-        self.kind, self.message, self.hint = kind, message, hint
-
-
-def _did_you_mean(name, names):
-    from difflib import get_close_matches
-
-    # All files of a folder of scripts are alike in how they end.
-    stem, ending = os.path.splitext(name)
-    known = {other.removesuffix(ending): other for other in names if other.endswith(ending)}
-    close = get_close_matches(stem, sorted(known), 1, 0.6)
-    return f"did you mean {known[close[0]]}?" if close else None
-
-
-def _add_path(folder):
-    with _loading:
-        _, folders = _of_functions
-        if folder not in folders:
-            folders.insert(0, folder)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-
-
-def _read(path):
-    try:
-        with io.open_code(path) as file:
-            return file.read()
-    except OSError as error:
-        folder = os.path.dirname(path)
-        try:
-            hint = _did_you_mean(os.path.basename(path), os.listdir(folder))
-        except OSError:
-            hint = f"there is no directory {folder}"
-        raise LoadError("MissingFile", error.strerror or str(error), hint) from None
-
-
-_RELATIVE = "name it PACKAGE.MODULE:NAME, from the folder that the package is in: a file alone is no part of it"
-
-
-def _run_module(module, name, run):
-    modules, _ = _of_functions
-    modules.add(name)
-    sys.modules[name] = module
-    try:
-        run()
-    except BaseException as error:
-        sys.modules.pop(name, None)
-        kind = "Syntax" if isinstance(error, SyntaxError) else "Import"
-        what = "it does not compile" if kind == "Syntax" else "importing it raised"
-        is_relative = isinstance(error, ImportError) and "attempted relative import" in str(error)
-        hint = _RELATIVE if is_relative else None
-        raise LoadError(kind, f"{what}: {_shown(error)}", hint) from error
-    return sys.modules.get(name, module)
-
-
-def _shown(error):
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    name = type(error).__name__
-    return f"{name}: {text}" if text else name
-
-
-def _find(module, where, name):
-    found = module
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            names = [known for known in dir(found) if not known.startswith("__")]
-            hint = _did_you_mean(part, names)
-            raise LoadError("MissingName", f"{where} has no {name}", hint) from None
-        except BaseException as error:
-            # A module may load what it has when it is asked for.
-            raise LoadError("Import", f"importing it raised: {_shown(error)}") from error
-        if found is not module:
-            where = f"{part} in {where}"
-    if not callable(found):
-        message = f"{name} is of type {type(found).__name__}, which cannot be called"
-        raise LoadError("NotCallable", message)
-    return found
-
-
-def _locked(load):
-    # Of the module alone: one that hangs while it is imported holds up only those that want it, too.
-    place = load.__code__.co_varnames.index("name")
-
-    def locked(*arguments):
-        with _lock_of_interpreter(f"loading_{arguments[place]}"):
-            return load(*arguments)
-
-    return locked
-
-
-@_locked
-def load_file(path, name, attribute):
-    path = os.fsdecode(path)
-    if name == "__main__" or name in sys.stdlib_module_names or name in sys.builtin_module_names:
-        name = f"_{name}_"
-    module = sys.modules.get(name)
-    if module is None or getattr(module, "__file__", None) != path:
-        _read(path)
-        _add_path(os.path.dirname(path))
-        loader = _external.SourceFileLoader(name, path)
-        spec = _external.spec_from_file_location(name, path, loader=loader)
-        module = _bootstrap.module_from_spec(spec)
-        module = _run_module(module, name, lambda: loader.exec_module(module))
-    return _find(module, os.path.basename(path), attribute)
-
-
-@_locked
-def load_module(name, attribute):
-    # As `python -c` and `python -m` do, unless the user asked for a safe path (python -P).
-    if not sys.flags.safe_path:
-        _add_path(os.getcwd())
-    try:
-        # Not `import`: importlib's own frames then stay out of the traceback.
-        __import__(name)
-        module = sys.modules[name]
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if name != missing and not name.startswith(missing + "."):
-            raise LoadError("Import", f"importing it raised: {_shown(error)}") from error
-        raise LoadError("MissingModule", str(error), _module_hint(missing)) from None
-    except BaseException as error:
-        kind = "Syntax" if isinstance(error, SyntaxError) else "Import"
-        what = "it does not compile" if kind == "Syntax" else "importing it raised"
-        raise LoadError(kind, f"{what}: {_shown(error)}") from error
-    return _find(module, f"module {name}", attribute)
-
-
-def _module_hint(name):
-    if os.path.exists(name.replace(".", "/") + ".py"):
-        return f"for the file, write {name.replace('.', '/')}.py"
-    names = set(sys.stdlib_module_names)
-    for folder in sys.path:
-        try:
-            names.update(entry.removesuffix(".py") for entry in os.listdir(folder or "."))
-        except OSError:
-            pass
-    return _did_you_mean(name, names) or "is its package installed in this Python?"
-
-
-@_locked
-def load_source(text, name, attribute, execute):
-    # `execute` is the host's exec: compile() would first make the types of all syntax trees, for 1.5 ms.
-    module = sys.modules.get(name)
-    if module is None:
-        # linecache asks the loader unless the name is all in angle brackets.
-        filename = f"<source>:{name}"
-        module = type(sys)(name)
-        module.__loader__ = _Source(text)
-        module = _run_module(module, name, lambda: execute(text, filename, module.__dict__))
-    return _find(module, "the source text", attribute)
-
-
-class _Source:
-    """Where linecache finds source text that has no file, for tracebacks and inspect (PEP 302)."""
-
-    def __init__(self, text):
-        self._text = text
-
-    def get_source(self, name):
-        return self._text
 
 
 def plain(value):
@@ -486,65 +267,3 @@ def plain(value):
     if isinstance(value, list):
         return list(value)
     return value
-
-
-_pickle_dump = None
-
-
-def _dump():
-    """The function that pickles: `pickle.dump`, unless the package that hosts this has one of its own."""
-    global _pickle_dump
-    own = sys.modules.get("owngil._pickling")
-    if own is not None:
-        return own.dump
-    if _pickle_dump is None:
-        from _pickle import dump as _pickle_dump
-    return _pickle_dump
-
-
-# What pickle takes for a file: its methods are Rust functions.
-_File = type(sys.implementation)
-
-
-def pickler(write):
-    """A function that pickles to `write`, and gives the buffers that are not in the pickle."""
-    file = _File(write=write)
-
-    def pickle(leaves):
-        buffers = []
-        _dump()(leaves, file, 5, buffer_callback=buffers.append)
-        return buffers
-
-    return pickle
-
-
-def unpickler(read, readinto):
-    """A function that unpickles what `read` and `readinto` give."""
-
-    def readline():
-        raise ValueError("a pickle of protocol 5 has no lines")
-
-    file = _File(read=read, readinto=readinto, readline=readline)
-
-    def unpickle(buffers):
-        from _pickle import load
-
-        return load(file, buffers=buffers)
-
-    return unpickle
-
-
-def pickle_exception(exception):
-    """The exception in a pickle, None where it cannot be pickled."""
-    file = io.BytesIO()
-    try:
-        _dump()(exception, file, 5)
-    except Exception:
-        return None
-    return file.getvalue()
-
-
-def loads(data):
-    from _pickle import loads
-
-    return loads(data)

@@ -21,7 +21,6 @@ _OF_SYS = (
     "last_value ps1 ps2 pycache_prefix stderr stdin stdout tracebacklimit unraisablehook"
 ).split()
 _LISTS_OF_SYS = "meta_path path path_hooks warnoptions".split()
-_ABSENT = object()
 # Which a script may replace.
 _environ = os.environ
 # Cython makes one module for all that it has compiled.
@@ -140,19 +139,34 @@ _OF_MODULES = {
 }
 
 
+_noted = None
+
+
+def _note_state():
+    """What is noted before a script: once, where nothing but scripts runs and each leaves all as it was."""
+    global _noted
+    is_shared = isinstance(sys.modules["_owngil_worker"]._own, _thread._local)
+    if _noted is None or _runs_functions or is_shared or len(sys.modules) != _noted.n_modules:
+        _noted = _State()
+    return _noted
+
+
 class _State:
     """What is noted before a script, and put back after it."""
 
     def __init__(self):
+        self.n_modules = len(sys.modules)
         self._modules = dict(sys.modules)
         of_sys = vars(sys)
-        self._of_sys = [(name, of_sys.get(name, _ABSENT)) for name in _OF_SYS]
+        self._of_sys = {name: of_sys[name] for name in _OF_SYS if name in of_sys}
+        self._absent = set(_OF_SYS) - self._of_sys.keys()
         self._sys = dict(of_sys)
         self._lists = [(name, of_sys[name], of_sys[name][:]) for name in _LISTS_OF_SYS]
         self._builtins = dict(vars(builtins))
         self._limits = _limits()
-        self._of_streams = [dict(vars(stream)) for stream in sys._owngil_streams[1:]]
-        self._of_buffers = [(dict(vars(stream.buffer)), _holders(stream)) for stream in sys._owngil_streams[1:]]
+        self._of_streams = [
+            (dict(vars(stream)), dict(vars(stream.buffer)), _holders(stream)) for stream in sys._owngil_streams[1:]
+        ]
         self._variables = dict(_environ._data)
         self._importers = set(sys.path_importer_cache)
         logging = sys.modules.get("logging")
@@ -196,9 +210,10 @@ class _State:
         own = sys.modules["_owngil_worker"]._own
         if hasattr(own, "stdin"):
             del own.stdin
-        for stream, kept, of_buffer in zip(sys._owngil_streams[1:], self._of_streams, self._of_buffers):
-            if vars(stream) == kept and (vars(stream.buffer), _holders(stream)) == of_buffer:
+        for stream, noted in zip(sys._owngil_streams[1:], self._of_streams):
+            if (vars(stream), vars(stream.buffer), _holders(stream)) == noted:
                 continue
+            kept, _, _ = noted
             for name in vars(stream).keys() - kept.keys():
                 delattr(stream, name)
             vars(stream).update(kept)
@@ -270,21 +285,18 @@ class _State:
 
     def _put_back_sys(self):
         of_sys = vars(sys)
-        for name, kept in self._of_sys:
-            if of_sys.get(name, _ABSENT) is kept:
-                continue
-            if kept is _ABSENT:
-                delattr(sys, name)
-            else:
-                setattr(sys, name, kept)
+        of_sys.update(self._of_sys)
+        for name in self._absent & of_sys.keys():
+            delattr(sys, name)
         if _differ(of_sys, self._sys):
             self._put_back_functions(of_sys)
-        with _loading:
-            _, folders = _of_functions
-            for name, items, kept in self._lists:
-                added = [folder for folder in folders if folder not in kept] if name == "path" else []
-                items[:] = added + kept
-                setattr(sys, name, items)
+        for name, items, kept in self._lists:
+            if name == "path" and _of_functions[1]:
+                with _loading:
+                    kept = [folder for folder in _of_functions[1] if folder not in kept] + kept
+            if _differ(items, kept):
+                items[:] = kept
+            of_sys[name] = items
         if self._limits != _limits():
             recursion, digits, interval, stack, flags = self._limits
             _thread.stack_size(stack)
@@ -297,7 +309,7 @@ class _State:
         for name, kept in self._sys.items():
             if callable(kept) and name not in _OF_SYS and (now := of_sys.get(name)) is not kept:
                 # One that a package has put there when it was imported stays with it, as owngil's own do.
-                if type(now) is not _Builtin and not (type(now) is type(_try) and _is_of_package_that_stays(now)):
+                if not isinstance(now, _Builtin) and not (type(now) is type(_try) and _is_of_package_that_stays(now)):
                     setattr(sys, name, kept)
 
     def _put_back_hooks(self):
@@ -310,9 +322,10 @@ class _State:
             hooks, depth = self._hooks
             sys.set_asyncgen_hooks(*hooks)
             sys.set_coroutine_origin_tracking_depth(depth)
-        for tool, (kept, now) in enumerate(zip(self._tools, _tools())):
-            if now is not None and kept is None:
-                _free_tool(tool)
+        if self._tools != (tools := _tools()):
+            for tool, (kept, now) in enumerate(zip(self._tools, tools)):
+                if now is not None and kept is None:
+                    _free_tool(tool)
 
     def _put_back_variables(self):
         os.environ = _environ

@@ -95,7 +95,7 @@ class _Script:
         if self._has_failed:
             # Its exception held what the run before left.
             gc.collect()
-        state, ending = _State(), _Ending()
+        state, ending = _note_state(), _Ending()
         # What is there now need not be looked at when garbage is collected at the end of this run.
         gc.freeze()
         if not sys.flags.safe_path:

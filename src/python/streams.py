@@ -5,7 +5,7 @@ number is 1 for sys.stdout and 2 for sys.stderr, data is str, bytes, or None to 
 which gives what stands for that descriptor in a child process of that task, or None.
 """
 
-import io
+import _io
 import os
 import posix
 import sys
@@ -32,8 +32,11 @@ def _to_descriptor(fd):
 _CLOSED = "I/O operation on closed file."
 
 
-class _Binary(io.BufferedIOBase):
+class _Binary(_io._BufferedIOBase):
     """sys.stdout.buffer"""
+
+    # The abstract classes of `io` know it by that: importing `io` takes as long as all else here.
+    __class__ = property(lambda self: _io.BufferedWriter)
 
     def __init__(self, number, name, write, descriptor, text):
         self._number = number
@@ -71,13 +74,14 @@ class _Binary(io.BufferedIOBase):
     def close(self):
         """Of a function it stays open, since the next call prints here too; the next script has another."""
         if _runs_script() and not self.closed:
-            super().close()
+            _io._BufferedIOBase.close(self)
             self._text.look()
 
 
-class _Text(io.TextIOBase):
+class _Text(_io._TextIOBase):
     """sys.stdout or sys.stderr: each piece goes to the host at once, which costs less than a buffer."""
 
+    __class__ = property(lambda self: _io.TextIOWrapper)
     encoding = "utf-8"
     line_buffering = False
     write_through = True
@@ -196,9 +200,9 @@ _stdin_errors = getattr(sys.stdin, "errors", None) or "surrogateescape"
 
 def _input(descriptor, closefd):
     """sys.stdin for that descriptor, as Python/pylifecycle.c, create_stdio, has it."""
-    file = io.open(descriptor, "rb", closefd=closefd)
+    file = _io.open(descriptor, "rb", closefd=closefd)
     file.raw.name = "<stdin>"
-    text = io.TextIOWrapper(file, _stdin_encoding, _stdin_errors, newline="\n")
+    text = _io.TextIOWrapper(file, _stdin_encoding, _stdin_errors, newline="\n")
     text.mode = "r"
     return text
 

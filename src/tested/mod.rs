@@ -29,37 +29,27 @@ pub use row::{InProcesses, Obstacle, Package};
 pub(crate) use site::normalised;
 use site::{Distribution, distribution_of};
 
-/// What ships with the program.
-static SHIPPED: LazyLock<Arc<[Package]>> =
+/// What ships with the program. It is parsed when a package is looked for, which is later than a pool's start.
+static SHIPPED: LazyLock<Vec<Package>> =
     LazyLock::new(|| built_in(include_str!("packages.tsv"), Package::parse));
-static IN_PROCESSES: LazyLock<Arc<[InProcesses]>> =
+static IN_PROCESSES: LazyLock<Vec<InProcesses>> =
     LazyLock::new(|| built_in(include_str!("processes.tsv"), InProcesses::parse));
 
-fn built_in<T>(text: &str, parse: fn(&str) -> std::result::Result<T, String>) -> Arc<[T]> {
+fn built_in<T>(text: &str, parse: fn(&str) -> std::result::Result<T, String>) -> Vec<T> {
     // A test reads it.
-    row::rows(text, parse).unwrap_or_default().into()
+    row::rows(text, parse).unwrap_or_default()
 }
 
 /// The list of packages and private copies: the one that ships with the program, and any additions to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct List {
-    shipped: Arc<[Package]>,
     own: Arc<[Package]>,
-}
-
-impl Default for List {
-    fn default() -> List {
-        List::shipped()
-    }
 }
 
 impl List {
     /// Returns the list that ships with the program.
     pub fn shipped() -> List {
-        List {
-            shipped: Arc::clone(&SHIPPED),
-            own: Arc::default(),
-        }
+        List::default()
     }
 
     /// Adds the packages from a file, which has the columns of `packages.tsv`. A file that does not exist adds nothing.
@@ -75,15 +65,12 @@ impl List {
         };
         let mut own = self.own.to_vec();
         own.extend(row::rows(&text, Package::parse).map_err(wrong)?);
-        Ok(List {
-            own: own.into(),
-            ..self
-        })
+        Ok(List { own: own.into() })
     }
 
     /// The packages that were tried in private copies.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
-        self.shipped.iter().chain(self.own.iter())
+        SHIPPED.iter().chain(self.own.iter())
     }
 
     /// The packages that run in processes.

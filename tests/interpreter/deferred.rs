@@ -1,5 +1,8 @@
 //! Functions that stand in for built-in ones, and run owngil's own code only when they are needed.
 
+use std::collections::HashSet;
+use std::process::Command;
+
 use owngil::Interpreter;
 
 /// Each refused, or its own, in an interpreter.
@@ -54,6 +57,25 @@ fn what_each_program_needs_is_not_imported_at_the_start() {
         "repr(sorted(needed & sys.modules.keys()))",
     );
     assert_eq!(seen, "[]");
+}
+
+/// What `python` itself has not imported by then would be imported for each worker.
+#[test]
+fn an_interpreter_starts_with_the_modules_that_python_starts_with() {
+    let seen: (String, Vec<String>) = Interpreter::scope(|python| {
+        python.exec("import sys")?;
+        python.eval("(sys.executable, [name for name in sys.modules if 'owngil' not in name])")
+    })
+    .unwrap();
+    let (executable, ours) = seen;
+    let mut plain = Command::new(executable);
+    let plain = plain
+        .args(["-c", "import sys; print(*sys.modules)"])
+        .output();
+    let plain = String::from_utf8(plain.unwrap().stdout).unwrap();
+    let known: HashSet<&str> = plain.split_whitespace().collect();
+    let more = ours.iter().filter(|name| !known.contains(name.as_str()));
+    assert_eq!(more.collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]

@@ -240,6 +240,40 @@ print(before)",
     }
 }
 
+#[test]
+fn what_functions_change_between_scripts_is_what_scripts_find() {
+    let source = "
+import os
+def change(value): os.environ['BETWEEN'] = value
+def look(): return os.environ.get('BETWEEN')
+";
+    let [change, look] = ["change", "look"].map(|name| Function::source(source, name));
+    let script = "
+import os
+print(os.environ.get('BETWEEN'))
+os.environ['BETWEEN'] = 'of a script'
+";
+    let script = Function::script_text(None, script);
+    for backend in rows(BACKENDS) {
+        let pool = builder(backend, 1).output(OutputPolicy::Capture);
+        let pool = pool.build().unwrap();
+        let printed = || {
+            let completed = pool.map::<i32, _>(&script, [()]).completed().next();
+            String::from_utf8(completed.expect("one").output.stdout).expect("text")
+        };
+        printed();
+        for value in ["first", "second"] {
+            pool.call::<(), _>(&change, value).expect("it is set");
+            assert_eq!(
+                [printed(), printed()].concat(),
+                format!("{value}\n{value}\n")
+            );
+            let found = pool.call::<String, _>(&look, ());
+            assert_eq!(found.as_deref(), Ok(value));
+        }
+    }
+}
+
 /// A tuple whose items become the arguments.
 struct Spread(Value);
 

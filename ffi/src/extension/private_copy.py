@@ -52,45 +52,45 @@ def _rename(module, name):
 _Loader.create_module = create_module
 
 
-class _Faulthandler:
-    """Finds a faulthandler that handles nothing, since handlers of signals are the process's.
-
-    The real one refuses, and is asked for by code that can do without it (joblib). What would be missed, such as what
-    it is to write, raises.
-    """
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name == "faulthandler":
-            return type(sys.__spec__)(name, _Faulthandler, origin="owngil")
-
-    @staticmethod
-    def create_module(spec):
-        return None
-
-    @staticmethod
-    def exec_module(module):
-        def nothing(*arguments, **keywords):
-            """Does nothing: in this interpreter there is no faulthandler."""
-
-        def is_enabled():
-            """Never: in this interpreter there is no faulthandler."""
-            return False
-
-        def refusing(name):
-            def refuse(*arguments, **keywords):
-                """Raises: in this interpreter there is no faulthandler."""
-                text = f"faulthandler.{name} cannot be called in an interpreter: it is for the whole process"
-                raise RuntimeError(text)
-
-            return refuse
-
-        for name in "enable disable unregister cancel_dump_traceback_later".split():
-            setattr(module, name, nothing)
-        for name in "register dump_traceback dump_traceback_later dump_c_stack".split():
-            setattr(module, name, refusing(name))
-        module.is_enabled = is_enabled
-
-
 if has_copies:
+
+    class _Faulthandler:
+        """Finds a faulthandler that handles nothing, since handlers of signals are the process's.
+
+        The real one refuses, and is asked for by code that can do without it (joblib). What would be missed, such as what
+        it is to write, raises.
+        """
+
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "faulthandler":
+                return type(sys.__spec__)(name, _Faulthandler, origin="owngil")
+
+        @staticmethod
+        def create_module(spec):
+            return None
+
+        @staticmethod
+        def exec_module(module):
+            def nothing(*arguments, **keywords):
+                """Does nothing: in this interpreter there is no faulthandler."""
+
+            def is_enabled():
+                """Never: in this interpreter there is no faulthandler."""
+                return False
+
+            def refusing(name):
+                def refuse(*arguments, **keywords):
+                    """Raises: in this interpreter there is no faulthandler."""
+                    text = f"faulthandler.{name} cannot be called in an interpreter: it is for the whole process"
+                    raise RuntimeError(text)
+
+                return refuse
+
+            for name in "enable disable unregister cancel_dump_traceback_later".split():
+                setattr(module, name, nothing)
+            for name in "register dump_traceback dump_traceback_later dump_c_stack".split():
+                setattr(module, name, refusing(name))
+            module.is_enabled = is_enabled
+
     sys.meta_path.insert(0, _Faulthandler)

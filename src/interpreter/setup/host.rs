@@ -7,7 +7,7 @@ use owngil_ffi::{Attached, Borrowed, Object, Raised};
 use crate::monitor::JobMonitor;
 use crate::output::{Capture, OutputStream};
 
-/// `execute(text, filename, namespace)` of bootstrap.py.
+/// `execute(text, filename, namespace)` of loading.py.
 pub(crate) fn execute<'a>(
     attached: Attached<'a>,
     arguments: &[Borrowed<'a>],

@@ -28,6 +28,15 @@ pub(crate) static CHILDREN: Program = program!("builtin/children");
 /// Runs in each interpreter whose pool has host functions.
 pub(crate) static HOST: Program = program!("host");
 
+/// Runs before an interpreter's first function or script is loaded.
+pub(crate) static LOADING: Program = program!("loading");
+
+/// Runs before an interpreter's first pickle.
+pub(crate) static PICKLING: Program = program!("pickling");
+
+/// For each interpreter whose refused calls are made elsewhere.
+pub(crate) static REFUSALS: Program = program!("refusals");
+
 /// Runs before an interpreter's first stream.
 pub(crate) static ITERATE: Program = program!("iterate");
 

@@ -14,20 +14,18 @@ use crate::payload::buffer::Buffer;
 use crate::payload::encoding::Encoding;
 use crate::payload::error::CrossingError;
 use crate::payload::format::Reader;
-use crate::payload::pickle::{self, Pickling};
+use crate::payload::pickle::{self, LazyPickling};
 use crate::payload::zero_copy::Lending;
 
 /// Writes and makes values in one interpreter.
 #[derive(Debug)]
 pub(crate) struct Codec {
-    pickling: Pickling,
+    pickling: LazyPickling,
     lending: Lending,
     /// Gives the plain value of an object.
     plain: Kept,
     /// Whether that is written.
     is_plain: bool,
-    /// Gives an exception in a pickle.
-    exception: Kept,
     /// Whether exceptions that calls raise are kept.
     keeps_exceptions: bool,
     /// The keys of the dicts that were made last.
@@ -37,15 +35,13 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    /// `plain` gives the plain value of an object whose class derives from a plain type, `exception` an exception in a
-    /// pickle.
-    pub(crate) fn new(pickling: Pickling, lending: Lending, plain: Kept, exception: Kept) -> Self {
+    /// `plain` gives the plain value of an object whose class derives from a plain type.
+    pub(crate) fn new(pickling: LazyPickling, lending: Lending, plain: Kept) -> Self {
         Codec {
             pickling,
             lending,
             plain,
             is_plain: false,
-            exception,
             keeps_exceptions: false,
             shapes: RefCell::default(),
             written: RefCell::default(),
@@ -68,9 +64,8 @@ impl Codec {
         if !self.keeps_exceptions {
             return None;
         }
-        let pickle = self.exception.get(attached);
-        let pickled = pickle.call(std::slice::from_ref(raised.value())).ok()?;
-        pickled.as_bytes().map(<[u8]>::to_vec)
+        let pickling = self.pickling.get(attached).ok()?;
+        pickling.exception(attached, raised)
     }
 
     fn plain(&self) -> Option<&Kept> {
@@ -133,7 +128,8 @@ impl Codec {
         attached: Attached<'a>,
         leaves: &[Object<'a>],
     ) -> Result<(Vec<u8>, Vec<Buffer>), CrossingError> {
-        let dumped = self.pickling.dump(attached, &self.lending, leaves);
+        let pickling = self.pickling.get(attached);
+        let dumped = pickling.and_then(|found| found.dump(attached, &self.lending, leaves));
         dumped.map_err(|raised| unpicklable(&raised))
     }
 
@@ -185,9 +181,9 @@ impl Codec {
         let leaves = match reader.leaves()? {
             None => None,
             Some(table) => {
-                let loaded =
-                    self.pickling
-                        .load(attached, &self.lending, table, reader.buffers())?;
+                let pickling = self.pickling.get(attached);
+                let pickling = pickling.map_err(|raised| unreadable(&raised))?;
+                let loaded = pickling.load(attached, &self.lending, table, reader.buffers())?;
                 Some(loaded.map_err(|raised| unreadable(&raised))?)
             }
         };

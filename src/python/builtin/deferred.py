@@ -59,14 +59,8 @@ class _Deferred:
             when_loaded(name, lambda module: self.load())
 
     def _stand_in(self, module, name):
-        def first(*arguments, **keywords):
-            self.load()
-            function = stand_in._function
-            # A finalizer may call it while this thread loads the program.
-            function = stand_in.__wrapped__ if function is first else function
-            return function(*arguments, **keywords)
-
-        stand_in = _worker._replace(name, first, *_modules(module))
+        stand_in = _StandIn(self, getattr(module, name))
+        _worker._put(stand_in, name, *_modules(module))
         return stand_in
 
     def load(self):
@@ -96,6 +90,23 @@ class _Deferred:
             _worker._replace(name, function, module, *others)
         else:
             self._functions[module, name] = function
+
+
+class _StandIn(_worker._Builtin):
+    """A function of a program that has not run yet."""
+
+    __slots__ = ("_deferred",)
+    __module__, __doc__ = _worker._Builtin.__module__, _worker._Builtin.__doc__
+
+    def __init__(self, deferred, replaced):
+        super().__init__(None, replaced)
+        self._deferred = deferred
+
+    def __call__(self, /, *arguments, **keywords):
+        if self._function is None:
+            self._deferred.load()
+        # A finalizer may call it while this thread loads the program.
+        return (self._function or self.__wrapped__)(*arguments, **keywords)
 
 
 def _run(program, arguments, at_hand, replace, is_first):

@@ -15,7 +15,7 @@ pub(crate) const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "proces
 
 /// Scripts by what they do; each gets one argument. What they print comes in the order in which it is written, as with
 /// `python -u`.
-const SCRIPTS: [(&str, &str); 32] = [
+const SCRIPTS: [(&str, &str); 34] = [
     ("child", "import subprocess, sys
 print('before'); subprocess.run(['echo', 'child', sys.argv[1]], check=True); print('after')"),
     ("child_of_a_shell", "import os, sys
@@ -36,6 +36,15 @@ ctypes.CDLL(None).puts(b'from C ' + sys.argv[1].encode()); print('from Python')"
 target = os.open('target-' + sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
 kept = os.dup(1); os.dup2(target, 1); os.system('echo hidden'); os.dup2(kept, 1)
 os.close(target); print(open('target-' + sys.argv[1]).read())"),
+    ("kinds_of_streams", "import io, sys
+for stream in sys.stdin, sys.stdout, sys.stderr:
+    kinds = io.IOBase, io.TextIOBase, io.TextIOWrapper
+    print([isinstance(stream, kind) for kind in kinds], isinstance(stream.buffer, io.IOBase))"),
+    ("builtin_functions", "import copy, inspect, os, pickle
+for function in os.read, os.kill, os._exit, os.chdir, os.nice:
+    print(function, function.__name__, function.__qualname__, function.__module__, function.__doc__)
+    print(function.__self__, inspect.signature(function), hasattr(function, '__dict__'), hasattr(function, 'other'))
+    print(copy.copy(function) is function, pickle.loads(pickle.dumps(function)) is function)"),
     ("folder", "import os, sys, time
 os.makedirs(sys.argv[1], exist_ok=True); os.chdir(sys.argv[1]); time.sleep(0.02)
 open('made', 'w').write('x'); print(os.path.basename(os.getcwd())); os.system('basename $(pwd)')"),
