@@ -93,11 +93,11 @@ cpython-tests: ## compare CPython's own tests in one interpreter with plain pyth
 cases: ## run cases that users reported about packages: a part of `make packages`
 	OWNGIL_TEST_PACKAGES=1 $(cargo) test --workspace --all-features --test packages -- 'case '
 
-soak: ## run packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private OLDEST=1 PACKAGES='numpy lxml'
-	for seed in $$(seq $(SEEDS)); do $(cargo) test -p owngil-cli --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(if $(OLDEST),--oldest) $(PACKAGES) || exit; done
+soak: ## run packages at random in four interpreters; MINUTES=10 SEEDS=3 GROUPS=4 PLACE=private OLDEST=1 MIDDLE=1 PACKAGES='numpy lxml'
+	for seed in $$(seq $(SEEDS)); do $(cargo) test -p owngil-cli --test packages -- soak --minutes $(MINUTES) --seed $$seed --groups $(GROUPS) --place $(PLACE) $(if $(OLDEST),--oldest) $(if $(MIDDLE),--middle) $(PACKAGES) || exit; done
 
-compatibility: ## test packages in each place, and write the table and the list; JOBS=2 AGAIN=1 OLDEST=1 DEFAULT=1 PACKAGES='numpy lxml'
-	$(cargo) test -p owngil-cli --test packages -- matrix --jobs $(JOBS) $(if $(AGAIN),--again) $(if $(OLDEST),--oldest) $(if $(DEFAULT),--default) $(PACKAGES)
+compatibility: ## test packages in each place, and write the table and the list; JOBS=2 AGAIN=1 OLDEST=1 MIDDLE=1 DEFAULT=1 PACKAGES='numpy lxml'
+	$(cargo) test -p owngil-cli --test packages -- matrix --jobs $(JOBS) $(if $(AGAIN),--again) $(if $(OLDEST),--oldest) $(if $(MIDDLE),--middle) $(if $(DEFAULT),--default) $(PACKAGES)
 	$(cargo) test -p owngil-cli --test packages -- table
 
 compatibility-suites: ## run some of the packages' own tests in four interpreters at once; PACKAGES='numpy regex'

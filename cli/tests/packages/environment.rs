@@ -29,6 +29,28 @@ pub(crate) enum Contents {
     Newest,
     /// Some in the oldest releases that have a wheel for this Python.
     Oldest,
+    /// The same in releases between those.
+    Middle,
+}
+
+impl Contents {
+    /// Those that an option of a run asks for.
+    pub(crate) fn from_option(option: &str) -> Option<Contents> {
+        match option {
+            "--oldest" => Some(Contents::Oldest),
+            "--middle" => Some(Contents::Middle),
+            _ => None,
+        }
+    }
+
+    /// What it adds to the names of its folder and its pins.
+    fn suffix(self) -> &'static str {
+        match self {
+            Contents::Tests | Contents::Newest => "",
+            Contents::Oldest => "-oldest",
+            Contents::Middle => "-middle",
+        }
+    }
 }
 
 /// Why there is none.
@@ -72,10 +94,7 @@ impl Environment {
         let failed =
             |error: Box<dyn std::error::Error + Send + Sync>| Unready::Failed(error.to_string());
         let (base, version) = base().map_err(failed)?;
-        let suffix = match contents {
-            Contents::Oldest => "-oldest",
-            _ => "",
-        };
+        let suffix = contents.suffix();
         let environment = Environment {
             folder: root().join(format!("target/packages-{version}{suffix}")),
             version,
@@ -153,7 +172,7 @@ impl Environment {
         let folder = PathBuf::from(folder);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let version = name.strip_prefix("packages-").ok_or("no environment")?;
-        let version = version.trim_end_matches("-oldest").to_owned();
+        let version = version.split('-').next().unwrap_or_default().to_owned();
         Ok(Environment { folder, version })
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Ended {
     /// None: it did not end in time.
     status: Option<ExitStatus>,
     errors: String,
+    /// For how long it was waited for.
+    patience: Duration,
 }
 
 /// Runs a trial in a process of its own.
@@ -34,8 +36,13 @@ pub(crate) fn role(environment: &Environment) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs it to its end, or to that of the patience.
+/// Runs it to its end, for as long as a trial may take.
 pub(crate) fn run(command: &mut Command) -> Result<Ended> {
+    run_for(command, PATIENCE)
+}
+
+/// Runs it to its end, or to that of the patience.
+pub(crate) fn run_for(command: &mut Command, patience: Duration) -> Result<Ended> {
     let command = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -45,7 +52,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Ended> {
     let errors = thread::spawn(move || std::io::read_to_string(errors));
     let start = Instant::now();
     let mut status = None;
-    while status.is_none() && start.elapsed() < PATIENCE {
+    while status.is_none() && start.elapsed() < patience {
         thread::sleep(Duration::from_millis(20));
         status = child.try_wait()?;
     }
@@ -56,7 +63,11 @@ pub(crate) fn run(command: &mut Command) -> Result<Ended> {
     let errors = errors
         .join()
         .map_err(|_| "what it said could not be read")??;
-    Ok(Ended { status, errors })
+    Ok(Ended {
+        status,
+        errors,
+        patience,
+    })
 }
 
 impl Ended {
@@ -65,11 +76,15 @@ impl Ended {
         let mut lines = self.errors.lines();
         let said = lines.find(|line| !line.trim().is_empty() && !line.starts_with(MOVED));
         match self.status {
-            None => Some(format!("not done after {PATIENCE:?}")),
+            None => Some(format!("not done after {:?}", self.patience)),
             Some(status) if status.success() => None,
             Some(status) if status.code().is_none() => Some(status.to_string()),
             Some(status) => Some(said.map_or(status.to_string(), str::to_owned)),
         }
+    }
+
+    pub(crate) fn errors(&self) -> &str {
+        &self.errors
     }
 
     /// Why the package was moved to worker processes, if it was.

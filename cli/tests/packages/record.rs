@@ -42,6 +42,9 @@ pub(crate) enum Record {
     /// A part of the tests that a package brings, in four interpreters at once.
     Suite {
         package: String,
+        distribution: String,
+        version: String,
+        /// How many passed in a plain process.
         n_tests: usize,
         /// None: each test ended as it does in a plain process.
         failure: Option<String>,

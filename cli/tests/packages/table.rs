@@ -125,6 +125,8 @@ struct Known {
     soaks: BTreeMap<Version, Soaks>,
     /// Whether a soak had wrong answers of it.
     has_failed_soak: bool,
+    /// Whether its own tests ended differently in interpreters.
+    has_failed_suite: bool,
 }
 
 /// All soaks of one version together.
@@ -157,7 +159,8 @@ impl Known {
     fn listed(&self) -> Option<(&Version, &Version)> {
         let is_soaked = |version: &&Version| self.soaked([*version]).minutes >= N_MINUTES_MIN;
         let newest = self.worked(Place::Private).next_back()?;
-        if !is_soaked(&newest) || self.has_failed_soak || self.newest() != Some(newest) {
+        let has_failed = self.has_failed_soak || self.has_failed_suite;
+        if !is_soaked(&newest) || has_failed || self.newest() != Some(newest) {
             return None;
         }
         let place = Place::Private.to_string();
@@ -242,16 +245,19 @@ struct Page {
     machines: Vec<String>,
     /// By package.
     rows: BTreeMap<String, Row>,
+    /// How packages' own tests ended, by distribution and minor version.
+    suites: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Page {
     fn read() -> Result<Page> {
         let mut page = Page::default();
         for minor in record::versions()? {
-            let is_soak = |record: &Record| matches!(record, Record::Soak { .. });
-            let (soaks, others): (Vec<_>, Vec<_>) =
-                record::read(&minor)?.into_iter().partition(is_soak);
-            for record in others.into_iter().chain(soaks) {
+            let is_trial =
+                |record: &Record| !matches!(record, Record::Soak { .. } | Record::Suite { .. });
+            let (trials, others): (Vec<_>, Vec<_>) =
+                record::read(&minor)?.into_iter().partition(is_trial);
+            for record in trials.into_iter().chain(others) {
                 page.enter(&minor, record);
             }
         }
@@ -272,7 +278,14 @@ impl Page {
                 self.known(minor, &package).has_no_wheel = true;
                 self.row(&package).distribution = distribution;
             }
-            Record::NoReference { .. } | Record::Suite { .. } => {}
+            Record::NoReference { .. } => {}
+            Record::Suite {
+                distribution,
+                version,
+                n_tests,
+                failure,
+                ..
+            } => self.enter_suite(minor, distribution, &version, n_tests, failure),
             Record::Trial {
                 package,
                 distribution,
@@ -301,6 +314,28 @@ impl Page {
     }
 
     /// After the trials, which say what a package is installed as.
+    fn enter_suite(
+        &mut self,
+        minor: &str,
+        distribution: String,
+        version: &str,
+        n_tests: usize,
+        failure: Option<String>,
+    ) {
+        let rows = self.rows.values_mut();
+        for row in rows.filter(|row| row.distribution == distribution) {
+            let known = row.minors.entry(minor.to_owned()).or_default();
+            known.has_failed_suite |= failure.is_some();
+        }
+        let outcome = match failure {
+            None => format!("{version}, {n_tests} tests"),
+            Some(failure) => format!("{version}, differs: `{failure}`"),
+        };
+        let suite = self.suites.entry(distribution).or_default();
+        suite.insert(minor.to_owned(), outcome);
+    }
+
+    /// After the trials, too.
     fn enter_soak(
         &mut self,
         minor: &str,
@@ -375,6 +410,7 @@ impl Page {
             let cells: String = minors.iter().map(cell).collect();
             lines.push(format!("| {} |{cells}", row.distribution));
         }
+        lines.extend(self.suites());
         lines.extend(self.defaults());
         let refusals = self.refusals();
         if !refusals.is_empty() {
@@ -390,6 +426,31 @@ impl Page {
         lines.push("\nSystem libraries that Python code may load in an interpreter (`ctypes`, cffi), and why that is safe:\n".to_owned());
         lines.extend(shown("libraries.tsv", ["Library", "Why", ""], [0, 1, 1]));
         lines.join("\n")
+    }
+
+    /// How packages' own tests ended.
+    fn suites(&self) -> Vec<String> {
+        let tested = self.suites.values().flat_map(BTreeMap::keys);
+        let minors: BTreeSet<&String> = tested.collect();
+        let heads: String = minors.iter().map(|minor| format!(" {minor} |")).collect();
+        let mut lines = vec![
+            "\nPackages whose own tests were run, a part of them, by pytest in four interpreters at once. \
+             Each test ended as in a plain process; the number is of those that passed:\n"
+                .to_owned(),
+            format!("| Package |{heads}"),
+            format!("|---|{}", "---|".repeat(minors.len())),
+        ];
+        let mut suites: Vec<_> = self.suites.iter().collect();
+        suites.sort_by_key(|(distribution, _)| distribution.to_lowercase());
+        for (distribution, by_minor) in suites {
+            let outcome = |minor: &&String| by_minor.get(*minor).map_or("not run", String::as_str);
+            let cells: String = minors
+                .iter()
+                .map(|minor| format!(" {} |", outcome(minor)))
+                .collect();
+            lines.push(format!("| {distribution} |{cells}"));
+        }
+        lines
     }
 
     /// How packages fare without private copies, where owngil puts them by itself.

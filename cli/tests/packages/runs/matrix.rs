@@ -39,8 +39,11 @@ impl Plan {
         };
         let mut options = options.iter();
         while let Some(option) = options.next() {
+            if let Some(contents) = Contents::from_option(option) {
+                plan.contents = contents;
+                continue;
+            }
             match *option {
-                "--oldest" => plan.contents = Contents::Oldest,
                 "--again" => plan.again = true,
                 "--default" => plan.default = true,
                 "--jobs" => plan.n_jobs = options.next().ok_or("--jobs needs a number")?.parse()?,

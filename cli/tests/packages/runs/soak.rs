@@ -61,7 +61,7 @@ impl Plan {
                 "--seed" => plan.seed = value()?.parse()?,
                 "--place" => plan.place = value()?.parse()?,
                 "--groups" => plan.n_groups = value()?.parse()?,
-                "--oldest" => {}
+                name if Contents::from_option(name).is_some() => {}
                 name if name.starts_with('-') => return Err(format!("no option {name}").into()),
                 package => plan.packages.push(package.to_owned()),
             }
@@ -93,11 +93,10 @@ impl Plan {
 
 /// Soaks each group in a process of its own, and notes how it ended.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
-    let contents = match options.contains(&"--oldest") {
-        true => Contents::Oldest,
-        false => Contents::Newest,
-    };
-    let environment = Environment::with(contents)?;
+    let contents = options
+        .iter()
+        .find_map(|option| Contents::from_option(option));
+    let environment = Environment::with(contents.unwrap_or(Contents::Newest))?;
     let plan = Plan::from_options(options, &environment)?;
     let mut failures = Vec::new();
     for group in plan.groups() {
