@@ -14,6 +14,39 @@ fn each(pool: &Pool, source: &str) -> Vec<Result<Value, Error>> {
     pool.broadcast::<Value, _>(&f(source), ()).unwrap()
 }
 
+/// As import hooks of packages do that watch what is imported.
+#[test]
+fn a_finder_that_asks_all_others_finds_the_module_guarded() {
+    let pool = three_workers();
+    let found = each(
+        &pool,
+        r"
+import sys
+
+class Asking:
+    def find_spec(self, name, path=None, target=None):
+        others = [finder for finder in sys.meta_path if finder is not self]
+        specs = (finder.find_spec(name, path, target) for finder in others)
+        return next((spec for spec in specs if spec is not None), None)
+
+def f():
+    for place in 0, len(sys.meta_path):
+        sys.modules.pop('_interpreters', None)
+        finder = Asking()
+        sys.meta_path.insert(place, finder)
+        import _interpreters
+        sys.meta_path.remove(finder)
+        try:
+            _interpreters.destroy(2**40)
+        except _interpreters.InterpreterError as error:
+            assert 'owngil keeps them apart' in str(error), error
+",
+    );
+    for outcome in found {
+        outcome.unwrap();
+    }
+}
+
 #[test]
 fn code_uses_the_interpreters_that_it_has_made() {
     let pool = three_workers();

@@ -5,16 +5,28 @@ use crate::thread::Attached;
 
 /// Finds the module to guard; the rest is compiled when the module is imported. An interpreter that it makes gets both
 /// as text.
+///
+/// It asks the other finders, and other code has finders that do so, too. Asked by one of these on its way, it finds
+/// nothing.
 const FINDER: &str = "\
+import _thread
 import sys
+
+asking = set()
 
 class Siblings:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == '_interpreters':
-            names = dict(given)
+        thread = _thread.get_ident()
+        if name != '_interpreters' or thread in asking:
+            return None
+        names = dict(given)
+        asking.add(thread)
+        try:
             exec(given['source'], names)
             return names['find_spec'](Siblings, name, path, target)
+        finally:
+            asking.discard(thread)
 
 sys.meta_path.insert(0, Siblings)
 sys.modules.pop('_interpreters', None)

@@ -4,6 +4,7 @@ Each line of the report is a record: its fields are divided by tabs. They go to 
 no other code writes from then on. Nothing is imported here that could be what the trial is about.
 """
 
+import _thread
 import os
 import sys
 
@@ -114,6 +115,8 @@ class _Recorder:
 
     def __init__(self, records):
         self._records = records
+        # By the threads that import: a finder may ask all others as well.
+        self._asking = set()
 
     def tell(self, *fields):
         texts = []
@@ -129,14 +132,21 @@ class _Recorder:
         os.write(self._records, line.encode("utf-8", "replace"))
 
     def find_spec(self, name, path=None, target=None):
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
-                continue
-            spec = find(name, path, target)
-            if spec is not None:
-                self._found(spec)
-                return spec
+        asking = _thread.get_ident(), name
+        if asking in self._asking:
+            return None
+        self._asking.add(asking)
+        try:
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None)
+                if finder is self or find is None:
+                    continue
+                spec = find(name, path, target)
+                if spec is not None:
+                    self._found(spec)
+                    return spec
+        finally:
+            self._asking.discard(asking)
         return None
 
     def _found(self, spec):

@@ -168,6 +168,30 @@ def late():
 late()
 ";
 
+/// Packages that watch imports have such finders.
+#[test]
+fn a_module_whose_finder_asks_all_others_is_a_row_as_any_other() {
+    let place = Place::new();
+    let asking = "
+import sys
+
+class Asking:
+    def find_spec(self, name, path=None, target=None):
+        others = [finder for finder in sys.meta_path if finder is not self]
+        specs = (finder.find_spec(name, path, target) for finder in others)
+        return next((spec for spec in specs if spec is not None), None)
+
+sys.meta_path.insert(0, Asking())
+import asking_later, concurrent.futures
+";
+    place.write("asking.py", asking);
+    place.write("asking_later.py", "");
+    place.write("script.py", "import asking\n");
+    let (report, status) = place.examine(&["script.py"]);
+    assert_eq!(status, 0, "{report:#}");
+    check(&report, "asking", "strict", "pure Python");
+}
+
 #[test]
 fn imports_of_all_kinds_are_rows() {
     let place = prepared();
