@@ -7,23 +7,24 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 18] = [
+const PROGRAMS: [&str; 19] = [
     "bootstrap",
     "builtin/children",
     "builtin/deferred",
     "builtin/locks",
     "builtin/signals",
     "builtin/whole_process",
-    "changes",
-    "descriptors",
-    "ending",
-    "fresh",
     "host",
     "iterate",
     "loading",
     "pickling",
     "refusals",
-    "script",
+    "scripts/changes",
+    "scripts/descriptors",
+    "scripts/ending",
+    "scripts/fresh",
+    "scripts/modules",
+    "scripts/script",
     "site",
     "streams",
 ];

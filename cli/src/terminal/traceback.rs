@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn frames_of_owngil_itself_are_no_ones_business() {
-        let stack = "  File \"<owngil script>\", line 32, in _Script.__call__\n  \
+        let stack = "  File \"<owngil scripts/script>\", line 32, in _Script.__call__\n  \
             File \"/home/me/slow.py\", line 2, in <module>\n";
         assert_eq!(
             trimmed(stack),

@@ -53,16 +53,19 @@ pub(crate) static WHOLE_PROCESS: Program = program!("builtin/whole_process");
 pub(crate) static SITE: Program = program!("site");
 
 /// Runs after [`DESCRIPTORS`].
-pub(crate) static CHANGES: Program = program!("changes");
+pub(crate) static CHANGES: Program = program!("scripts/changes");
 
 /// Runs before [`FRESH`].
-pub(crate) static DESCRIPTORS: Program = program!("descriptors");
+pub(crate) static MODULES: Program = program!("scripts/modules");
+
+/// Runs before [`FRESH`].
+pub(crate) static DESCRIPTORS: Program = program!("scripts/descriptors");
 
 /// Runs before [`ENDING`].
-pub(crate) static FRESH: Program = program!("fresh");
+pub(crate) static FRESH: Program = program!("scripts/fresh");
 
 /// Runs before [`SCRIPT`].
-pub(crate) static ENDING: Program = program!("ending");
+pub(crate) static ENDING: Program = program!("scripts/ending");
 
 /// Runs before an interpreter's first script.
-pub(crate) static SCRIPT: Program = program!("script");
+pub(crate) static SCRIPT: Program = program!("scripts/script");

@@ -1,6 +1,6 @@
 """Runs in an interpreter whose process has others: what would change it for all of them is refused; see deferred.py.
 
-A worker process is one for each worker; there it works, and src/python/changes.py puts it back after a script.
+A worker process is one for each worker; there it works, and src/python/scripts/changes.py puts it back after a script.
 """
 
 import _locale
