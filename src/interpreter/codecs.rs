@@ -75,7 +75,7 @@ pub(super) fn codec<'a>(
     loans: Option<Loans>,
 ) -> PyResult<'a, Codec> {
     Ok(Codec::new(
-        LazyPickling::new(&PICKLING, bootstrap, loans.clone()),
+        LazyPickling::new(&PICKLING, named, bootstrap, loans.clone()),
         Lending::new(Views::new(attached)?, loans),
         named(attached, bootstrap, "plain")?.keep(),
     ))

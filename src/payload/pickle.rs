@@ -150,10 +150,14 @@ impl<'de> Table<'de> {
     }
 }
 
+/// Finds the function of that name in a namespace.
+type Find = for<'a> fn(Attached<'a>, &Object<'a>, &str) -> PyResult<'a, Object<'a>>;
+
 /// The [`Pickling`] of one interpreter, which few need: it is made when it is asked for.
 #[derive(Debug)]
 pub(crate) struct LazyPickling {
     program: &'static Program,
+    find: Find,
     namespace: Kept,
     loans: Option<Loans>,
     made: OnceCell<Pickling>,
@@ -164,11 +168,13 @@ impl LazyPickling {
     /// large is copied.
     pub(crate) fn new(
         program: &'static Program,
+        find: Find,
         namespace: &Object<'_>,
         loans: Option<Loans>,
     ) -> LazyPickling {
         LazyPickling {
             program,
+            find,
             namespace: namespace.keep(),
             loans,
             made: OnceCell::new(),
@@ -181,7 +187,8 @@ impl LazyPickling {
         }
         let namespace = self.namespace.get(attached);
         self.program.run(attached, &namespace)?;
-        let made = Pickling::new(attached, &namespace, self.loans.clone())?;
+        let function = |name: &str| (self.find)(attached, &namespace, name);
+        let made = Pickling::new(attached, &function, self.loans.clone())?;
         Ok(self.made.get_or_init(|| made))
     }
 }
@@ -216,13 +223,9 @@ struct Unread(VecDeque<Buffer>);
 impl Pickling {
     fn new<'a>(
         attached: Attached<'a>,
-        namespace: &Object<'a>,
+        function: &dyn Fn(&str) -> PyResult<'a, Object<'a>>,
         loans: Option<Loans>,
     ) -> PyResult<'a, Pickling> {
-        let function = |name: &str| {
-            let found = namespace.lookup(&attached.str(name)?)?;
-            found.ok_or_else(|| attached.raise_type_error("pickling.py lacks a function"))
-        };
         let written = Arc::new(Mutex::new(Unfinished::default()));
         let unread = Arc::new(Mutex::new(Unread::default()));
         let out = Arc::clone(&written);

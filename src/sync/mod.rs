@@ -3,8 +3,13 @@
 //! They are the standard library's. `make model` builds with loom's in their place, and runs what is
 //! named `model` at the foot of those modules under every order of events that may matter.
 
+#[cfg(test)]
+mod counted;
 #[cfg(all(test, model))]
 mod stand_in;
+
+#[cfg(test)]
+pub(crate) use counted::Counted;
 
 #[cfg(not(all(test, model)))]
 pub(crate) use {

@@ -431,22 +431,12 @@ mod tests {
 #[cfg(all(test, model))]
 mod model {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
 
-    use loom::thread;
+    use loom::thread::{self, JoinHandle};
 
     use super::*;
     use crate::payload::Payload;
-    use crate::sync::check;
-
-    struct Counted(AtomicUsize);
-
-    impl Wake for Counted {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::{Counted, check};
 
     /// Room for one item, beside what the consumer has taken.
     fn buffer() -> Arc<ItemBuffer> {
@@ -455,6 +445,15 @@ mod model {
             n_bytes: 0,
         };
         Arc::new(ItemBuffer::new(capacity, None))
+    }
+
+    /// Works with the buffer on a thread of its own.
+    fn beside<R: 'static>(
+        buffer: &Arc<ItemBuffer>,
+        work: impl FnOnce(&ItemBuffer) -> R + 'static,
+    ) -> JoinHandle<R> {
+        let buffer = Arc::clone(buffer);
+        thread::spawn(move || work(&buffer))
     }
 
     fn put(buffer: &ItemBuffer, n: u32) -> bool {
@@ -484,13 +483,10 @@ mod model {
     fn all_items_come_in_order_before_the_end() {
         check(3, || {
             let buffer = buffer();
-            let putting = {
-                let buffer = Arc::clone(&buffer);
-                thread::spawn(move || {
-                    assert_eq!(put_up_to(&buffer, 3), 3);
-                    buffer.end();
-                })
-            };
+            let putting = beside(&buffer, |buffer| {
+                assert_eq!(put_up_to(buffer, 3), 3);
+                buffer.end();
+            });
             assert_eq!(take_all(&buffer), [0, 1, 2]);
             putting.join().unwrap();
         });
@@ -500,14 +496,8 @@ mod model {
     fn an_end_from_outside_ends_both_waits_and_loses_no_item_that_was_taken() {
         check(3, || {
             let buffer = buffer();
-            let putting = {
-                let buffer = Arc::clone(&buffer);
-                thread::spawn(move || put_up_to(&buffer, 2))
-            };
-            let ending = {
-                let buffer = Arc::clone(&buffer);
-                thread::spawn(move || buffer.end())
-            };
+            let putting = beside(&buffer, |buffer| put_up_to(buffer, 2));
+            let ending = beside(&buffer, |buffer| buffer.end());
             let taken = take_all(&buffer);
             ending.join().unwrap();
             assert!(taken.into_iter().eq(0..putting.join().unwrap()));
@@ -518,10 +508,7 @@ mod model {
     fn a_consumer_that_goes_ends_the_wait_for_room() {
         check(4, || {
             let buffer = buffer();
-            let putting = {
-                let buffer = Arc::clone(&buffer);
-                thread::spawn(move || put_up_to(&buffer, 3))
-            };
+            let putting = beside(&buffer, |buffer| put_up_to(buffer, 3));
             let taken = buffer.take().map(numbers);
             assert_eq!(taken, Some(vec![0]));
             buffer.close();
@@ -534,22 +521,19 @@ mod model {
     fn a_future_that_waits_is_woken_for_an_item_and_for_the_end() {
         check(4, || {
             let buffer = buffer();
-            let counted = Arc::new(Counted(AtomicUsize::new(0)));
+            let counted = Arc::new(Counted::default());
             let waker = Waker::from(Arc::clone(&counted));
-            let putting = {
-                let buffer = Arc::clone(&buffer);
-                thread::spawn(move || {
-                    assert!(put(&buffer, 0));
-                    buffer.end();
-                })
-            };
+            let putting = beside(&buffer, |buffer| {
+                assert!(put(buffer, 0));
+                buffer.end();
+            });
             let first = buffer.poll_take(&waker);
-            let n_before = counted.0.load(Ordering::SeqCst);
+            let n_before = counted.n_woken();
             putting.join().unwrap();
             let first = match first {
                 Poll::Ready(first) => first,
                 Poll::Pending => {
-                    let n_woken = counted.0.load(Ordering::SeqCst);
+                    let n_woken = counted.n_woken();
                     assert!(n_before > 0 || n_woken > 0, "it was not woken");
                     buffer.take()
                 }
@@ -566,14 +550,11 @@ mod model {
                 n_items: 1,
                 n_bytes: 0,
             }));
-            let relay = {
-                let buffer = Arc::clone(&buffer);
-                thread::spawn(move || {
-                    let taken = take_all(&buffer);
-                    buffer.close();
-                    taken
-                })
-            };
+            let relay = beside(&buffer, |buffer| {
+                let taken = take_all(buffer);
+                buffer.close();
+                taken
+            });
             assert_eq!(put_up_to(&buffer, 2), 2);
             buffer.flush();
             assert_eq!(relay.join().unwrap(), [0, 1]);

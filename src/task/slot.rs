@@ -166,20 +166,10 @@ impl Slot {
 #[cfg(all(test, not(model)))]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
     use std::thread;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Counted(AtomicUsize);
-
-    impl Wake for Counted {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::Counted;
 
     #[test]
     fn the_last_waker_is_woken_once_and_the_first_outcome_counts() {
@@ -189,8 +179,7 @@ mod tests {
         assert!(slot.poll(&Waker::from(Arc::clone(&new))).is_none());
         slot.put(Results::default());
         slot.put(Results::all_failed(3, &crate::error::Error::ShutDown));
-        let woken = |counted: &Counted| counted.0.load(Ordering::SeqCst);
-        assert_eq!((woken(&old), woken(&new)), (0, 1));
+        assert_eq!((old.n_woken(), new.n_woken()), (0, 1));
         let results = slot.poll(&Waker::from(old)).expect("it is there");
         assert_eq!(results.len(), 0);
     }
@@ -204,7 +193,7 @@ mod tests {
                 scope.spawn(|| slot.put(Results::default()));
                 slot.poll(&Waker::from(Arc::clone(&counted))).is_none()
             });
-            let woken = counted.0.load(Ordering::SeqCst);
+            let woken = counted.n_woken();
             assert!(
                 woken == 1 || !saw_nothing,
                 "the future that waits was not woken"
@@ -217,22 +206,12 @@ mod tests {
 #[cfg(all(test, model))]
 mod model {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
 
     use loom::thread;
 
     use super::*;
     use crate::error::Error;
-    use crate::sync::check;
-
-    struct Counted(AtomicUsize);
-
-    impl Wake for Counted {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::{Counted, check};
 
     /// Recognized by its length.
     fn results(n: u32) -> Results {
@@ -257,7 +236,7 @@ mod model {
     fn a_thread_and_a_future_that_wait_while_the_outcome_comes_are_woken() {
         check(4, || {
             let slot = Arc::new(Slot::default());
-            let counted = Arc::new(Counted(AtomicUsize::new(0)));
+            let counted = Arc::new(Counted::default());
             let putting = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || assert!(slot.put(results(1))))
@@ -269,7 +248,7 @@ mod model {
             let waker = Waker::from(Arc::clone(&counted));
             let saw_nothing = slot.poll(&waker).is_none();
             putting.join().unwrap();
-            let woken = counted.0.load(Ordering::SeqCst);
+            let woken = counted.n_woken();
             assert!(
                 woken == 1 || !saw_nothing,
                 "the future that waits was not woken"
@@ -282,7 +261,7 @@ mod model {
     fn a_future_alone_is_woken() {
         check(4, || {
             let slot = Arc::new(Slot::default());
-            let counted = Arc::new(Counted(AtomicUsize::new(0)));
+            let counted = Arc::new(Counted::default());
             let putting = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || assert!(slot.put(results(1))))
@@ -290,7 +269,7 @@ mod model {
             let waker = Waker::from(Arc::clone(&counted));
             let saw_nothing = slot.poll(&waker).is_none();
             putting.join().unwrap();
-            let woken = counted.0.load(Ordering::SeqCst);
+            let woken = counted.n_woken();
             assert!(
                 woken == 1 || !saw_nothing,
                 "the future that waits was not woken"

@@ -288,6 +288,7 @@ mod tests {
 
     use super::*;
     use crate::function::Function;
+    use crate::sync::Counted;
     use crate::task::{Batch, Collector, Recipient, Results};
 
     fn job(number: u64, collector: &Collector) -> Job {
@@ -375,15 +376,6 @@ mod tests {
         });
     }
 
-    #[derive(Default)]
-    struct Counted(AtomicUsize);
-
-    impl std::task::Wake for Counted {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, SeqCst);
-        }
-    }
-
     /// Wakers and tickets of that many futures that wait for room.
     fn waiting(n: usize, queue: &Queue) -> Vec<(Arc<Counted>, Ticket)> {
         let mut waiting: Vec<(Arc<Counted>, Ticket)> = Vec::new();
@@ -395,7 +387,7 @@ mod tests {
     }
 
     fn woken(waiting: &[(Arc<Counted>, Ticket)]) -> Vec<usize> {
-        let counts = waiting.iter().map(|(counted, _)| counted.0.load(SeqCst));
+        let counts = waiting.iter().map(|(counted, _)| counted.n_woken());
         counts.collect()
     }
 
@@ -428,7 +420,7 @@ mod tests {
         queue.leave(&mut late.1, false);
         assert_eq!(queue.n_blocked.load(SeqCst), 1);
         queue.take().unwrap();
-        assert_eq!((woken(&all), late.0.0.load(SeqCst)), (vec![1, 1, 2], 0));
+        assert_eq!((woken(&all), late.0.n_woken()), (vec![1, 1, 2], 0));
         assert_eq!(queue.n_blocked.load(SeqCst), 0);
     }
 

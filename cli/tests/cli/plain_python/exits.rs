@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scripts::{BACKENDS, Plain, compare_where_possible};
+use super::scripts::{Plain, compare_where_possible};
 use crate::support::is_python_3_12;
 
 /// Scripts by what they do, each with the backends that it is not for: those that refuse it, or whose workers share
@@ -348,22 +348,9 @@ fn compare(backend: &str) {
     compare_where_possible(scripts, &PLAIN, backend);
 }
 
-#[test]
-fn scripts_end_by_default_as_in_plain_python() {
-    compare(BACKENDS[0]);
-}
-
-#[test]
-fn scripts_end_in_interpreters_as_in_plain_python() {
-    compare(BACKENDS[1]);
-}
-
-#[test]
-fn scripts_end_on_threads_as_in_plain_python() {
-    compare(BACKENDS[2]);
-}
-
-#[test]
-fn scripts_end_in_worker_processes_as_in_plain_python() {
-    compare(BACKENDS[3]);
+on_backends! {
+    scripts_end_by_default_as_in_plain_python: "auto",
+    scripts_end_in_interpreters_as_in_plain_python: "interpreter",
+    scripts_end_on_threads_as_in_plain_python: "thread",
+    scripts_end_in_worker_processes_as_in_plain_python: "process",
 }

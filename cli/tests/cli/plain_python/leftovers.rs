@@ -258,24 +258,11 @@ fn compare(backend: &str) {
     compare_where_possible(&SCRIPTS, &PLAIN, backend);
 }
 
-#[test]
-fn scripts_leave_by_default_what_they_leave_in_plain_python() {
-    compare(BACKENDS[0]);
-}
-
-#[test]
-fn scripts_leave_in_interpreters_what_they_leave_in_plain_python() {
-    compare(BACKENDS[1]);
-}
-
-#[test]
-fn scripts_leave_on_threads_what_they_leave_in_plain_python() {
-    compare(BACKENDS[2]);
-}
-
-#[test]
-fn scripts_leave_in_worker_processes_what_they_leave_in_plain_python() {
-    compare(BACKENDS[3]);
+on_backends! {
+    scripts_leave_by_default_what_they_leave_in_plain_python: "auto",
+    scripts_leave_in_interpreters_what_they_leave_in_plain_python: "interpreter",
+    scripts_leave_on_threads_what_they_leave_in_plain_python: "thread",
+    scripts_leave_in_worker_processes_what_they_leave_in_plain_python: "process",
 }
 
 /// Threads that use the script's variables for as long as they are there.

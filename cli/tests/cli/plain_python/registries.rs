@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scripts::{BACKENDS, Plain, compare_where_possible};
+use super::scripts::{Plain, compare_where_possible};
 
 /// Scripts that show what is registered and then register more, each with the backends that it is not for.
 const SCRIPTS: [(&str, &str, &[&str]); 9] = [
@@ -112,22 +112,9 @@ fn compare(backend: &str) {
     compare_where_possible(&SCRIPTS, &PLAIN, backend);
 }
 
-#[test]
-fn what_scripts_register_ends_with_them_by_default() {
-    compare(BACKENDS[0]);
-}
-
-#[test]
-fn what_scripts_register_ends_with_them_in_interpreters() {
-    compare(BACKENDS[1]);
-}
-
-#[test]
-fn what_scripts_register_ends_with_them_on_threads() {
-    compare(BACKENDS[2]);
-}
-
-#[test]
-fn what_scripts_register_ends_with_them_in_worker_processes() {
-    compare(BACKENDS[3]);
+on_backends! {
+    what_scripts_register_ends_with_them_by_default: "auto",
+    what_scripts_register_ends_with_them_in_interpreters: "interpreter",
+    what_scripts_register_ends_with_them_on_threads: "thread",
+    what_scripts_register_ends_with_them_in_worker_processes: "process",
 }

@@ -310,24 +310,11 @@ fn compare(backend: &str) {
     compare_all(&SCRIPTS, &PLAIN, backend, |name| is_refused(name, backend));
 }
 
-#[test]
-fn by_default() {
-    compare(BACKENDS[0]);
-}
-
-#[test]
-fn in_interpreters() {
-    compare(BACKENDS[1]);
-}
-
-#[test]
-fn on_threads() {
-    compare(BACKENDS[2]);
-}
-
-#[test]
-fn in_worker_processes() {
-    compare(BACKENDS[3]);
+on_backends! {
+    by_default: "auto",
+    in_interpreters: "interpreter",
+    on_threads: "thread",
+    in_worker_processes: "process",
 }
 
 /// How many scripts there are in all.
