@@ -52,11 +52,11 @@ def _module(parent, name):
     path = f"{parent.__name__}.{name}"
     if callable(vars(parent).get(name)):
         raise ValueError(f"{path} is a host function of another pool in the same interpreter")
-    module = sys.modules.get(path)
-    if module is None:
-        module = sys.modules[path] = type(sys)(path, "Functions of the program that runs this code.")
-        module.__path__ = _Path(module)
-        module.__getattr__ = _missing(module)
+    module = type(sys)(path, "Functions of the program that runs this code.")
+    module.__path__ = _Path(module)
+    module.__getattr__ = _missing(module)
+    # One for all workers that share the interpreter, whichever is first.
+    module = sys.modules.setdefault(path, module)
     setattr(parent, name, module)
     return module
 
