@@ -196,8 +196,11 @@ fn a_function_may_drop_the_last_handle_of_its_pool() {
             .build()
             .unwrap();
         let source = f("from owngil.host import end\ndef f(): end()");
+        // The function waits until the handle is there.
+        let mut slot = handle.lock().unwrap();
         let task = pool.submit::<(), _>(&source, ()).unwrap();
-        *handle.lock().unwrap() = Some(pool);
+        *slot = Some(pool);
+        drop(slot);
         assert!(dropped.recv_timeout(AT_ONCE).unwrap(), "{backend}");
         assert!(matches!(
             task.wait(),
