@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 19] = [
+const PROGRAMS: [&str; 21] = [
     "bootstrap",
     "builtin/children",
     "builtin/deferred",
@@ -23,7 +23,9 @@ const PROGRAMS: [&str; 19] = [
     "scripts/descriptors",
     "scripts/ending",
     "scripts/fresh",
+    "scripts/imports",
     "scripts/modules",
+    "scripts/remade",
     "scripts/script",
     "site",
     "streams",

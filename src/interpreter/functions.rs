@@ -11,7 +11,9 @@ use owngil_ffi::{Attached, Kept, Object, PyResult};
 use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
-use super::setup::programs::{CHANGES, DESCRIPTORS, ENDING, FRESH, LOADING, MODULES, SCRIPT};
+use super::setup::programs::{
+    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, REMADE, SCRIPT,
+};
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
 
@@ -89,7 +91,16 @@ impl Loaders {
             Ok(attached.none())
         })?;
         namespace.insert(&attached.str("retire")?, &retire)?;
-        for program in [&DESCRIPTORS, &CHANGES, &MODULES, &FRESH, &ENDING, &SCRIPT] {
+        for program in [
+            &DESCRIPTORS,
+            &CHANGES,
+            &MODULES,
+            &FRESH,
+            &REMADE,
+            &IMPORTS,
+            &ENDING,
+            &SCRIPT,
+        ] {
             program.run(attached, &namespace)?;
         }
         let loader = named(attached, &namespace, "load_script")?;

@@ -64,6 +64,12 @@ pub(crate) static DESCRIPTORS: Program = program!("scripts/descriptors");
 /// Runs before [`ENDING`].
 pub(crate) static FRESH: Program = program!("scripts/fresh");
 
+/// Runs after [`FRESH`].
+pub(crate) static REMADE: Program = program!("scripts/remade");
+
+/// Runs after [`REMADE`].
+pub(crate) static IMPORTS: Program = program!("scripts/imports");
+
 /// Runs before [`SCRIPT`].
 pub(crate) static ENDING: Program = program!("scripts/ending");
 

@@ -335,7 +335,8 @@ def _limits():
 
 def _is_of_package_that_stays(function):
     name = getattr(function, "__module__", None)
-    return isinstance(name, str) and name in sys.modules and _is_shared(name, sys.modules[name])
+    module = _imports.module(name) if isinstance(name, str) else None
+    return module is not None and _is_shared(name, module)
 
 
 def _hooks():

@@ -106,6 +106,7 @@ class _Script:
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin(ending.finalize)
         _changes.begin()
+        _imports.begin_script()
         own = sys.modules["_owngil_worker"]._own
         own.runs_script = True
         main, status, raised, is_abrupt = self._execute()
@@ -133,7 +134,7 @@ class _Script:
         failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, names)]
         failures += [_try(_close_databases), _try(_descriptors.end), _try(ending.reopen)]
         failures += state.put_back()
-        failures.append(_try(_changes.put_back))
+        failures += [_try(_changes.put_back), _try(_imports.end_script)]
         gc.unfreeze()
         if raised is not None:
             try:

@@ -14,6 +14,7 @@ macro_rules! on_backends {
 
 mod exits;
 mod leftovers;
+mod packages;
 mod registries;
 mod scripts;
 mod whole_process;

@@ -1,0 +1,247 @@
+//! What installed packages change outside of themselves when they are imported: each script that imports one finds it,
+//! from its own import on, though the package has stayed loaded since an earlier script.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{command, owngil, plain_python, run};
+
+/// A package's name, what it does when it is imported, how scripts import it, and what they look at before and after.
+const PACKAGES: [(&str, &str, &str, &str); 24] = [
+    (
+        "filters",
+        "import warnings; warnings.filterwarnings('ignore', message='mine'); warnings.simplefilter('always', append=True)",
+        "warnings.simplefilter('error'); import filters",
+        "[(action, text and text.pattern) for action, text, *_ in warnings.filters]",
+    ),
+    (
+        "no_filters",
+        "import warnings; warnings.resetwarnings()",
+        "import no_filters",
+        "len(warnings.filters)",
+    ),
+    (
+        "warns_again",
+        "import warnings; warnings.simplefilter('ignore', ImportWarning)",
+        "warnings.showwarning = lambda text, *_: print(text)\nfor turn in range(2): warnings.warn('once')\nimport warns_again\nwarnings.warn('once')",
+        "len(warnings.filters)",
+    ),
+    (
+        "variables",
+        "import os; os.environ['PACKAGE'] = 'set'; os.environ.setdefault('SCRIPT', 'no'); os.environ.pop('GONE', None)",
+        "os.environ['SCRIPT'] = 'script'; import variables",
+        "[os.environ.get(name) for name in ('PACKAGE', 'SCRIPT', 'GONE')], os.popen('echo $PACKAGE$GONE').read()",
+    ),
+    (
+        "folders",
+        "import sys; sys.path.insert(0, '/first'); sys.path.append('/last')",
+        "import folders",
+        "sys.path[0] == '/first', sys.path[-1] == '/last'",
+    ),
+    (
+        "finders",
+        "import importlib.util, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return importlib.util.spec_from_loader(name, Finder) if name.startswith('finders.made_') else None
+    create_module = staticmethod(lambda spec: None)
+    exec_module = staticmethod(lambda module: None)
+__path__ = []
+sys.meta_path.append(Finder)",
+        "import finders; print(importlib.import_module(f'finders.made_{sys.argv[1]}'))",
+        "[finder.__name__ for finder in sys.meta_path if getattr(finder, '__module__', '') == 'finders'], 'finders' in sys.modules",
+    ),
+    (
+        "path_hooks",
+        "import sys; sys.path_hooks.insert(0, lambda path: 1 / 0 if path == 'hooked' else next(iter(())))
+def failing(path): raise ImportError
+sys.path_hooks[0] = failing",
+        "import path_hooks",
+        "len(sys.path_hooks)",
+    ),
+    (
+        "hooks",
+        "import sys; sys.excepthook = sys.displayhook = lambda *_: None; sys.ps1 = 'mine'; sys.dont_write_bytecode = True",
+        "import hooks",
+        "sys.excepthook is sys.__excepthook__, sys.displayhook is sys.__displayhook__, hasattr(sys, 'ps1'), sys.dont_write_bytecode",
+    ),
+    (
+        "limits",
+        "import sys; sys.setrecursionlimit(4321); sys.set_int_max_str_digits(1234); sys.setswitchinterval(0.25)",
+        "import limits",
+        "sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()",
+    ),
+    (
+        "names",
+        "import builtins; builtins.of_package = 1",
+        "import names",
+        "hasattr(builtins, 'of_package')",
+    ),
+    (
+        "levels",
+        "import logging; logging.basicConfig(level=10, format='%(message)s', stream=__import__('sys').stdout); logging.getLogger('of').setLevel(20)",
+        "import levels; logging.debug('a line'); logging.getLogger('of').debug('none')",
+        "logging.root.level, logging.getLogger('of').level, len(logging.root.handlers)",
+    ),
+    (
+        "handlers",
+        "import logging, sys; log = logging.getLogger('handlers'); log.addHandler(logging.StreamHandler(sys.stdout)); log.propagate = False
+log.addFilter(lambda record: record.levelno > 30)",
+        "import handlers; handlers.log.error('a line'); handlers.log.warning('none')",
+        "len(logging.getLogger('handlers').handlers), logging.getLogger('handlers').propagate",
+    ),
+    (
+        "a_file",
+        "import logging; logging.getLogger('a_file').addHandler(logging.FileHandler('a_file.log', 'w'))",
+        "import a_file; logging.getLogger('a_file').error(sys.argv[1])",
+        "os.path.exists('a_file.log') and open('a_file.log').read()",
+    ),
+    (
+        "types_of_files",
+        "import mimetypes; mimetypes.add_type('x/mine', '.mine')",
+        "import types_of_files",
+        "mimetypes.guess_type('a.mine')",
+    ),
+    (
+        "dialects",
+        "import csv; csv.register_dialect('mine', delimiter=';')",
+        "import dialects",
+        "csv.list_dialects()",
+    ),
+    (
+        "wraps_a_stream",
+        "import sys
+class Loud:
+    def __init__(self, stream): self.stream = stream
+    def write(self, text): return self.stream.write(text.upper())
+    def flush(self): self.stream.flush()
+sys.stdout = Loud(sys.stdout)",
+        "import wraps_a_stream",
+        "type(sys.stdout).__name__ == 'Loud'",
+    ),
+    (
+        "parts",
+        "import os; from . import part",
+        "from parts.part import value; print(value)",
+        "os.environ.get('PART'), 'parts.part' in sys.modules, 'parts' in sys.modules",
+    ),
+    (
+        "outer",
+        "import warnings; warnings.simplefilter('error', UserWarning); import parts; warnings.simplefilter('ignore', BytesWarning)
+warnings.simplefilter('default', ImportWarning)",
+        "import outer",
+        "[kind.__name__ for _, _, kind, *_ in warnings.filters], os.environ.get('PART'), 'parts' in sys.modules",
+    ),
+    (
+        "both",
+        "import os; os.environ['BOTH'] = 'yes'; import parts",
+        "import parts; print(os.environ['PART']); os.environ['PART'] = 'script'; import both",
+        "os.environ.get('BOTH'), os.environ.get('PART')",
+    ),
+    (
+        "uses",
+        "import parts; parts.kept = 1",
+        "if sys.argv[1] == '1': import parts\nimport uses",
+        "os.environ.get('PART'), 'parts' in sys.modules",
+    ),
+    (
+        "by_reference",
+        "import os; os.environ['PICKLED'] = '1'
+class Value: pass",
+        "print(type(pickle.loads(b'cby_reference\\nValue\\n)\\x81.')).__module__)",
+        "os.environ.get('PICKLED')",
+    ),
+    (
+        "fails",
+        "import os; os.environ['FAILS'] = os.environ.get('FAILS', '') + '!'; raise ImportError('no')",
+        "
+for turn in range(2):
+    try: import fails
+    except ImportError as error: print(error)",
+        "os.environ.get('FAILS'), 'fails' in sys.modules",
+    ),
+    (
+        "reducers",
+        "import copyreg
+class Value: pass
+copyreg.pickle(Value, lambda value: (str, ('reduced',)))",
+        "import reducers; print(pickle.loads(pickle.dumps(reducers.Value())))",
+        "None",
+    ),
+    (
+        "codes",
+        "import codecs; codecs.register(lambda name: codecs.lookup('ascii') if name == 'of_package' else None)",
+        "import codes; print('a'.encode('of_package'))",
+        "None",
+    ),
+];
+
+/// The second input's script does not import the package.
+const INPUTS: [&str; 4] = ["1", "2", "3", "4"];
+
+/// A folder with packages and a script for each.
+fn prepare() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, source, import, look) in PACKAGES {
+        let package = folder.path().join("site-packages").join(name);
+        fs::create_dir_all(&package).unwrap();
+        fs::write(package.join("__init__.py"), source).unwrap();
+        let part = "import os; os.environ['PART'] = 'here'; value = 'a part'";
+        fs::write(package.join("part.py"), part).unwrap();
+        let script = format!(
+            "import builtins, copyreg, csv, importlib, logging, mimetypes, os, pickle, sys, warnings
+os.environ.setdefault('GONE', 'still')
+def look(when): print(when, {look})
+look('before')
+if sys.argv[1] != '2':
+    exec({import:?})
+    look('after')
+"
+        );
+        fs::write(folder.path().join(format!("of_{name}.py")), script).unwrap();
+    }
+    folder
+}
+
+fn printed(mut command: Command, folder: &Path) -> String {
+    let command = command.current_dir(folder);
+    let ended = run(command.env("PYTHONPATH", folder.join("site-packages")));
+    match ended.status {
+        Some(0) => ended.stdout,
+        _ => format!("{:?}: {}{}", ended.status, ended.stdout, ended.stderr),
+    }
+}
+
+fn by_plain_python(folder: &Path, script: &str) -> String {
+    let runs = INPUTS.iter().map(|input| {
+        let mut python = command(plain_python());
+        python.args(["-u", script, input]);
+        printed(python, folder)
+    });
+    runs.collect()
+}
+
+fn compare(backend: &str) {
+    let mut wrong = Vec::new();
+    for (name, ..) in PACKAGES {
+        let script = format!("of_{name}.py");
+        let (theirs, ours) = (prepare(), prepare());
+        let plain = by_plain_python(theirs.path(), &script);
+        let mut own = owngil(["run", "-k", "-j", "1", "--backend", backend, &script, ":::"]);
+        own.args(INPUTS);
+        let own = printed(own, ours.path());
+        if plain != own {
+            wrong.push(format!("{name}:\nplain  {plain:?}\nowngil {own:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "on {backend}: {}", wrong.join("\n"));
+}
+
+// Workers that share an interpreter share what packages have changed: docs/differences.md
+on_backends! {
+    each_script_finds_what_packages_change_when_it_imports_them_by_default: "auto",
+    each_script_finds_what_packages_change_when_it_imports_them_in_interpreters: "interpreter",
+    each_script_finds_what_packages_change_when_it_imports_them_in_worker_processes: "process",
+}

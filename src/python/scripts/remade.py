@@ -1,0 +1,191 @@
+"""Runs in the namespace of bootstrap.py, before imports.py: changes that an import has made, to be made again."""
+
+import _warnings
+import builtins
+import os
+import sys
+
+_ABSENT = object()
+# Not what a script has from its own run.
+_SYS_OF_PACKAGES = [name for name in _OF_SYS if name not in ("argv", "stdin") and not name.startswith("last_")]
+_LIMITS = "recursionlimit", "_int_max_str_digits", "switchinterval", "dlopenflags"
+
+
+def _set_limit(name, value):
+    getattr(sys, f"set{name}")(value)
+
+
+def _set_variable(name, value):
+    _environ[os.fsdecode(name)] = os.fsdecode(value)
+
+
+def _drop_variable(name):
+    del _environ[os.fsdecode(name)]
+
+
+def _types():
+    """The types that `mimetypes` knows, by extension."""
+    mimetypes = sys.modules.get("mimetypes")
+    return dict(mimetypes._db.types_map[True]) if mimetypes and mimetypes.inited else {}
+
+
+def _add_type(extension, kind):
+    import mimetypes
+
+    mimetypes.add_type(kind, extension)
+
+
+def _dialects():
+    csv = sys.modules.get("csv")
+    return {name: csv.get_dialect(name) for name in csv.list_dialects()} if csv else {}
+
+
+def _add_dialect(name, dialect):
+    import csv
+
+    csv.register_dialect(name, dialect)
+
+
+# Mappings: what is there now, how to set an entry, and how to drop one.
+_MAPPINGS = (
+    (lambda: dict(_environ._data), _set_variable, _drop_variable),
+    (lambda: {name: getattr(sys, name) for name in _SYS_OF_PACKAGES if hasattr(sys, name)}, sys.__setattr__, sys.__delattr__),
+    (lambda: {name: getattr(sys, f"get{name}")() for name in _LIMITS}, _set_limit, None),
+    (lambda: dict(vars(builtins)), builtins.__setattr__, builtins.__delattr__),
+    (_types, _add_type, None),
+    (_dialects, _add_dialect, None),
+)
+
+
+def _same(one, other):
+    return one is other or (type(one) is type(other) and isinstance(one, (bytes, str, int, float)) and one == other)
+
+
+class _MappingChange:
+    def __init__(self, part, before, after):
+        self._see, self._set, self._drop = part
+        self._entries = {}
+        for key in before.keys() | after.keys():
+            kept, now = before.get(key, _ABSENT), after.get(key, _ABSENT)
+            if not _same(kept, now):
+                self._entries[key] = kept, now
+
+    def __bool__(self):
+        return bool(self._entries)
+
+    def make(self):
+        current = self._see()
+        for key, (kept, new) in self._entries.items():
+            if not _same(current.get(key, _ABSENT), kept):
+                continue  # The script has set another value, which most packages then leave.
+            if new is not _ABSENT:
+                self._set(key, new)
+            elif self._drop is not None:
+                self._drop(key)
+
+
+# Lists: what is there now.
+_LISTS = (
+    lambda: _warnings.filters,
+    lambda: sys.path,
+    lambda: sys.meta_path,
+    lambda: sys.path_hooks,
+    lambda: sys.warnoptions,
+)
+
+
+class _ListChange:
+    def __init__(self, see, before, after):
+        self._see = see
+        added = [item for item in after if item not in before]
+        n_first = next((place for place, item in enumerate(after) if item in before), 0)
+        self._first = [item for item in after[:n_first] if item in added]
+        self._last = [item for item in added if item not in self._first]
+        self._gone = [item for item in before if item not in after]
+
+    def __bool__(self):
+        return bool(self._first or self._last or self._gone)
+
+    def make(self):
+        items = self._see()
+        rest = [item for item in items if item not in self._first and item not in self._gone]
+        items[:] = self._first + rest + [item for item in self._last if item not in rest]
+        if items is _warnings.filters:
+            _note_filters()
+
+
+def _note_filters():
+    """Has modules warn again of what they have warned of before, as Python does when its filters change."""
+    if hasattr(_warnings, "_filters_mutated"):
+        _warnings._filters_mutated()
+        return
+    _warnings._acquire_lock()
+    try:
+        _warnings._filters_mutated_lock_held()
+    finally:
+        _warnings._release_lock()
+
+
+def _loggers_now():
+    logging = sys.modules.get("logging")
+    return {logger: _set_up(logger) for logger in _loggers(logging)} if logging else {}
+
+
+class _LoggersChange:
+    def __init__(self, _, before, after):
+        logging = sys.modules.get("logging")
+        self._loggers = []
+        for logger, now in after.items():
+            new = logging.WARNING if logger is logging.root else logging.NOTSET, [], [], True, False
+            kept = before.get(logger, new)
+            level, handlers, filters, *rest = now
+            handlers = [handler for handler in handlers if handler not in kept[1]]
+            filters = [known for known in filters if known not in kept[2]]
+            # The end of a script drops a new one that has not the name of a module.
+            if kept != now or (logger not in before and logger.name.partition(".")[0] not in sys.modules):
+                self._loggers.append((logger, None if level == kept[0] else level, handlers, filters, rest))
+            if any(hasattr(handler, "baseFilename") for handler in handlers):
+                retire()  # The end of the script closes it.
+
+    def __bool__(self):
+        return bool(self._loggers)
+
+    def make(self):
+        logging = sys.modules["logging"]
+        for logger, level, handlers, filters, (propagate, disabled) in self._loggers:
+            # The script may have made one of the same name.
+            for logger in {logger, self._registered(logging, logger)}:
+                if level is not None:
+                    logger.setLevel(level)
+                for handler in handlers:
+                    logger.addHandler(handler)
+                    logging._addHandlerRef(handler)
+                for known in filters:
+                    logger.addFilter(known)
+                logger.propagate, logger.disabled = propagate, disabled
+
+    @staticmethod
+    def _registered(logging, logger):
+        """The logger of that name: this one, unless there is another."""
+        manager = logging.root.manager
+        known = manager.loggerDict.get(logger.name)
+        if logger is logging.root or isinstance(known, logging.Logger):
+            return known or logger
+        manager.loggerDict[logger.name] = logger
+        if known is not None:
+            manager._fixupChildren(known, logger)
+        manager._fixupParents(logger)
+        return logger
+
+
+def _look():
+    """What packages may change, as it is now."""
+    seen = [see() for see, *_ in _MAPPINGS] + [list(see()) for see in _LISTS]
+    return [*seen, _loggers_now()]
+
+
+_KINDS = [
+    *((_MappingChange, part) for part in _MAPPINGS),
+    *((_ListChange, part) for part in _LISTS),
+    (_LoggersChange, None),
+]
