@@ -6,6 +6,7 @@
 mod circles;
 mod folders;
 mod functions;
+mod programs;
 mod rooms;
 mod source;
 mod words;

@@ -67,9 +67,9 @@ def _hold(fcntl):
     holders = {}
 
     def number(file):
-        fd = file if isinstance(file, int) else file.fileno()
-        if fd < 0:
-            raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+        fd = file if isinstance(file, int) else getattr(file, "fileno", lambda: None)()
+        if not isinstance(fd, int) or not 0 <= fd < 2**31:
+            plain(file, fcntl.F_GETFD)  # It raises what is wrong with it.
         return fd
 
     def identity(fd):

@@ -105,7 +105,7 @@ class _State:
         self._collection = gc.isenabled(), gc.get_threshold(), gc.get_debug(), gc.callbacks[:]
         self._hooks = _hooks()
         self._tools = _tools()
-        self._reducers = dict(copyreg.dispatch_table)
+        self._reducers, self._extensions = dict(copyreg.dispatch_table), dict(copyreg._extension_registry)
         if isinstance(owngil._own, _thread._local):
             sys.meta_path.insert(0, _OfFunctions())
 
@@ -126,6 +126,7 @@ class _State:
         failures = [_try(step) for step in steps]
         for name in _OF_MODULES.keys() & sys.modules.keys():
             failures.append(_try(_OF_MODULES[name], sys.modules[name]))
+        failures += [_try(_put_back_registry, module, path) for module, path in _noted_registries if module in sys.modules]
         return failures
 
     def _put_back_streams(self):
@@ -170,6 +171,8 @@ class _State:
                 table[kind] = self._reducers[kind]
             elif not _is_of_package_that_stays(reduce):
                 del table[kind]
+        for key, code in copyreg._extension_registry.items() - self._extensions.items():
+            copyreg.remove_extension(*key, code)
 
     def end_logging(self):
         """As logging does by `atexit`."""
@@ -191,6 +194,8 @@ class _State:
             if not path.startswith(_folders) and path + "/" not in _folders:
                 # What is in a folder may be new to the next script.
                 sys.path_importer_cache.pop(path, None)
+                if "zipimport" in sys.modules:
+                    sys.modules["zipimport"]._zip_directory_cache.pop(path, None)
 
     def _forget_modules(self):
         kept = self._modules
@@ -269,6 +274,7 @@ class _State:
         # Empties the registries too, by which modules know what they have warned of.
         warnings.resetwarnings()
         _warnings.filters[:] = self._filters
+        _warnings._onceregistry.clear()
         warnings.showwarning = getattr(warnings, "_showwarning_orig", warnings.showwarning)
         warnings.formatwarning = getattr(warnings, "_formatwarning_orig", warnings.formatwarning)
 

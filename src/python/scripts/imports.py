@@ -124,16 +124,22 @@ class _Imports:
 
     def watch(self):
         """Has `begin` called before each import of what is not loaded."""
-        find, begin = _bootstrap._find_and_load, self.begin
+        for name in _REGISTRIES.keys() & sys.modules.keys():
+            _try(_note_registries, name)
+        find, begin, modules = _bootstrap._find_and_load, self.begin, sys.modules
 
         def _find_and_load(name, import_):
-            started = begin(name)
-            if started is None:
+            # importlib.import_module calls this for what is loaded, too.
+            if name in modules:
                 return find(name, import_)
+            started = begin(name)
             try:
                 return find(name, import_)
             finally:
-                started.end()
+                if name in _REGISTRIES:
+                    _try(_note_registries, name)
+                if started is not None:
+                    started.end()
 
         # Tracebacks leave out what is in that file.
         _find_and_load.__code__ = _find_and_load.__code__.replace(co_filename=find.__code__.co_filename)

@@ -97,3 +97,46 @@ def _forget_of_scripts(registry, place=None):
     for key in gone:
         del registry[key]
     return bool(gone)
+
+
+# What scripts and packages add to the standard library, where it is that of the module when it has been imported: by
+# dotted names, of dicts, lists and other values.
+_REGISTRIES = {
+    "doctest": ("master", "OPTIONFLAGS_BY_NAME"),
+    "email.charset": ("ALIASES", "CHARSETS", "CODEC_MAP"),
+    "encodings.aliases": ("aliases",),
+    "fileinput": ("_state",),
+    "http.client": ("HTTPConnection.debuglevel",),
+    "urllib.parse": ("uses_fragment", "uses_netloc", "uses_params", "uses_query", "uses_relative"),
+    "xml.etree.ElementTree": ("_namespace_map",),
+}
+# What each held then.
+_noted_registries = {}
+
+
+def _find_registry(module, path):
+    *owners, name = path.split(".")
+    owner = sys.modules[module]
+    for part in owners:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+def _note_registries(module):
+    """Called when a module has been imported."""
+    for path in _REGISTRIES[module] if module in sys.modules else ():
+        value = getattr(*_find_registry(module, path))
+        _noted_registries[module, path] = value, value.copy() if isinstance(value, (dict, list)) else None
+
+
+def _put_back_registry(module, path):
+    owner, name = _find_registry(module, path)
+    value, content = _noted_registries[module, path]
+    if getattr(owner, name) is not value:
+        setattr(owner, name, value)
+    if content is not None and value != content:
+        if isinstance(value, list):
+            value[:] = content
+        else:
+            value.clear()
+            value.update(content)

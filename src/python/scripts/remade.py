@@ -2,6 +2,7 @@
 
 import _warnings
 import builtins
+import copyreg
 import os
 import sys
 
@@ -46,6 +47,22 @@ def _add_dialect(name, dialect):
     csv.register_dialect(name, dialect)
 
 
+def _registry(module, path, kind):
+    """What is there now."""
+    return getattr(*_find_registry(module, path)) if module in sys.modules else kind()
+
+
+def _of_registry(module, path):
+    def see():
+        return dict(_registry(module, path, dict))
+
+    return see, lambda key, value: _registry(module, path, dict).__setitem__(key, value), None
+
+
+def _list_of_registry(path):
+    return lambda: _registry("urllib.parse", path, list)
+
+
 # Mappings: what is there now, how to set an entry, and how to drop one.
 _MAPPINGS = (
     (lambda: dict(_environ._data), _set_variable, _drop_variable),
@@ -54,6 +71,10 @@ _MAPPINGS = (
     (lambda: dict(vars(builtins)), builtins.__setattr__, builtins.__delattr__),
     (_types, _add_type, None),
     (_dialects, _add_dialect, None),
+    (lambda: dict(copyreg._extension_registry), lambda key, code: copyreg.add_extension(*key, code), None),
+    _of_registry("xml.etree.ElementTree", "_namespace_map"),
+    *(_of_registry("email.charset", path) for path in _REGISTRIES["email.charset"]),
+    _of_registry("encodings.aliases", "aliases"),
 )
 
 
@@ -91,6 +112,7 @@ _LISTS = (
     lambda: sys.meta_path,
     lambda: sys.path_hooks,
     lambda: sys.warnoptions,
+    *(_list_of_registry(path) for path in _REGISTRIES["urllib.parse"]),
 )
 
 

@@ -336,3 +336,21 @@ fn streams_that_a_script_leaves_in_a_module_end_with_the_interpreter_in_silence(
         assert_eq!(ended.check(0).stderr, "", "{backend}");
     }
 }
+
+#[test]
+fn a_zip_archive_that_each_script_writes_gives_the_modules_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "
+import sys, zipfile
+sys.path.insert(0, 'one.zip')
+with zipfile.ZipFile('one.zip', 'w') as archive: archive.writestr(f'of_{sys.argv[1]}.py', 'x = 1')
+print(__import__(f'of_{sys.argv[1]}').__name__)
+";
+    fs::write(folder.path().join("archives.py"), script).unwrap();
+    for backend in BACKENDS {
+        let words = ["run", "-k", "-j", "1", "--backend", backend, "archives.py"];
+        let mut command = owngil(words);
+        let ended = run(command.args([":::", "1", "2"]).current_dir(folder.path()));
+        assert_eq!(ended.check(0).stdout, "of_1\nof_2\n", "{backend}");
+    }
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::{command, owngil, plain_python, run};
 
 /// A package's name, what it does when it is imported, how scripts import it, and what they look at before and after.
-const PACKAGES: [(&str, &str, &str, &str); 24] = [
+const PACKAGES: [(&str, &str, &str, &str); 25] = [
     (
         "filters",
         "import warnings; warnings.filterwarnings('ignore', message='mine'); warnings.simplefilter('always', append=True)",
@@ -109,6 +109,15 @@ log.addFilter(lambda record: record.levelno > 30)",
         "import csv; csv.register_dialect('mine', delimiter=';')",
         "import dialects",
         "csv.list_dialects()",
+    ),
+    (
+        "of_the_standard_library",
+        "import xml.etree.ElementTree as tree, urllib.parse, email.charset, copyreg
+tree.register_namespace('mine', 'urn:mine'); urllib.parse.uses_netloc.append('mine'); urllib.parse.uses_relative.append('mine')
+email.charset.add_alias('mine', 'us-ascii'); copyreg.add_extension('json', 'dumps', 200)",
+        "import of_the_standard_library
+import xml.etree.ElementTree as tree; print(tree.tostring(tree.Element('{urn:mine}a')))",
+        "importlib.import_module('urllib.parse').urljoin('mine://a/b', 'c'), importlib.import_module('email.charset').ALIASES.get('mine'), copyreg._extension_registry",
     ),
     (
         "wraps_a_stream",

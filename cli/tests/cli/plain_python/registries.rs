@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::scripts::{Plain, compare_where_possible};
 
 /// Scripts that show what is registered and then register more, each with the backends that it is not for.
-const SCRIPTS: [(&str, &str, &[&str]); 9] = [
+const SCRIPTS: [(&str, &str, &[&str]); 11] = [
     (
         "adapters_of_sqlite",
         r#"
@@ -102,6 +102,32 @@ import multiprocessing; multiprocessing.set_forkserver_preload(["mine"])
 import multiprocessing, tempfile
 me = multiprocessing.current_process(); print(bytes(me.authkey) == b"mine", me.daemon, tempfile.gettempprefix())
 me.authkey, me.daemon, tempfile.template = b"mine", True, "mine"
+"#,
+        &[],
+    ),
+    // Those of packages would be lost where workers share an interpreter.
+    (
+        "of_the_standard_library",
+        r#"
+import copyreg, doctest, email.charset, encodings.aliases, fileinput, http.client, urllib.parse, xml.etree.ElementTree as tree
+print(urllib.parse.urljoin("mine://a/b", "c"), tree.tostring(tree.Element("{urn:mine}a")))
+print(email.charset.Charset("mine").output_charset, "mine" in encodings.aliases.aliases, http.client.HTTPConnection.debuglevel)
+print(copyreg._extension_registry, doctest.OPTIONFLAGS_BY_NAME.get("MINE"), doctest.master)
+for line in fileinput.input(__file__): break
+urllib.parse.uses_netloc.append("mine"); urllib.parse.uses_relative.append("mine"); tree.register_namespace("mine", "urn:mine")
+email.charset.add_charset("mine", None, None, "ascii"); encodings.aliases.aliases["mine"] = "ascii"
+http.client.HTTPConnection.debuglevel = 1; copyreg.add_extension("json", "dumps", 200); doctest.register_optionflag("MINE")
+print(urllib.parse.urljoin("mine://a/b", "c"), tree.tostring(tree.Element("{urn:mine}a")))
+"#,
+        &["thread"],
+    ),
+    (
+        "warnings_once",
+        r#"
+import warnings
+warnings.showwarning = lambda text, *_: print(text)
+warnings.simplefilter("once")
+for turn in range(2): warnings.warn("once")
 "#,
         &[],
     ),

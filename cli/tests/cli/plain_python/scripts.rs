@@ -15,7 +15,7 @@ pub(crate) const BACKENDS: [&str; 4] = ["auto", "interpreter", "thread", "proces
 
 /// Scripts by what they do; each gets one argument. What they print comes in the order in which it is written, as with
 /// `python -u`.
-const SCRIPTS: [(&str, &str); 34] = [
+const SCRIPTS: [(&str, &str); 35] = [
     ("child", "import subprocess, sys
 print('before'); subprocess.run(['echo', 'child', sys.argv[1]], check=True); print('after')"),
     ("child_of_a_shell", "import os, sys
@@ -149,6 +149,18 @@ if __name__ == '__main__':
     ),
 ("exit_status", "import sys
 print('status'); sys.exit(int(sys.argv[1]) % 2)"),
+    (
+        "bad_descriptors",
+        "import fcntl
+class Bad:
+    def __init__(self, number): self.number = number
+    def fileno(self): return self.number
+for number in 'spam', -1, 2**31, -2**31 - 1, None, 1.5, 999:
+    for file in number, Bad(number):
+        for call in (fcntl.fcntl, fcntl.F_SETFL, 0), (fcntl.ioctl, 0), (fcntl.flock, fcntl.LOCK_UN), (fcntl.lockf, fcntl.LOCK_UN):
+            try: call[0](file, *call[1:])
+            except Exception as error: print(number, type(error).__name__, error)",
+    ),
     ("main", "import __main__, sys
 print(__name__, __file__ == sys.argv[0] or __file__.endswith(sys.argv[0]), __package__, __spec__, vars(__main__) is globals())"),
 ];
