@@ -201,11 +201,8 @@ class _State:
         kept = self._modules
         of_functions, _ = _of_functions
         for name, module in list(sys.modules.items()):
-            known = kept.get(name)
-            if known is module:
-                continue
-            if known is not None:
-                sys.modules[name] = known
+            if name in kept:
+                sys.modules[name] = kept[name]
             elif name not in of_functions and not _is_shared(name, module):
                 sys.modules.pop(name, None)
         for name, module in kept.items():
@@ -423,7 +420,7 @@ class _Logging:
     @staticmethod
     def end(kept, logging):
         """Ends the handlers that have come since."""
-        known = kept._handlers if kept else ()
+        known = kept._handlers if kept else {id(logging._defaultLastResort)}
         added = [handler for handler in (reference() for reference in logging._handlerList) if handler is not None]
         added = [handler for handler in added if id(handler) not in known]
         logging._handlerList[:] = [reference for reference in logging._handlerList if reference() not in added]
@@ -445,8 +442,8 @@ class _Logging:
             logger.level, handlers, filters, logger.propagate, logger.disabled = set_up
             logger.handlers[:], logger.filters[:] = handlers, filters
         manager = logging.root.manager
-        _forget_loggers(manager, logging.Logger, kept._named if kept else ())
         manager._clear_cache()
+        _forget_loggers(manager, logging.Logger, kept._named if kept else ())
         manager.disable, manager.loggerClass, manager.logRecordFactory = kept._rest if kept else (0, None, None)
         classes = kept._classes if kept else (logging.Logger, logging.LogRecord, True)
         logging._loggerClass, logging._logRecordFactory, logging.raiseExceptions = classes
@@ -462,10 +459,10 @@ class _Logging:
 def _forget_loggers(manager, kind, kept):
     """Drops the loggers that a script has named, which `dictConfig` of the next would take for its own and disable.
 
-    Those of modules that stay are theirs, and stay.
+    Those of modules that stay are theirs, and stay, or come back with them.
     """
-    loggers = manager.loggerDict
-    gone = [name for name in loggers if name not in kept and name.partition(".")[0] not in sys.modules]
+    loggers, come_back = manager.loggerDict, _imports.loggers
+    gone = [name for name in loggers if name not in kept and (name in come_back or name.partition(".")[0] not in sys.modules)]
     if not gone:
         return
     left = sorted((name, logger) for name, logger in loggers.items() if isinstance(logger, kind) and name not in gone)

@@ -9,13 +9,25 @@ import _frozen_importlib as _bootstrap
 import _thread
 import atexit
 import sys
+from _thread import get_ident as _this_thread
 
 class _Package:
     """An installed package that changed something when it, or a module of it, was imported."""
 
     def __init__(self):
+        # Names of packages to import, and changes to make, in order.
         self.steps = []
         self.modules = {}
+
+    def take(self, name, get):
+        """Notes its modules, which `get` gives by their names."""
+        inner = f"{name}."
+        for known in list(sys.modules):
+            if known == name or known.startswith(inner):
+                self.modules[known] = get(known)
+
+    def names(self):
+        return {step for step in self.steps if isinstance(step, str)}
 
 
 class _Import:
@@ -23,19 +35,19 @@ class _Import:
 
     def __init__(self, name, outer):
         self.name, self._outer = name, outer
-        # What to do again, in order: names of packages to import, and changes to make.
-        self._steps = []
+        self._steps, self._n_modules = [], len(sys.modules)
         self._seen = _look()
         if outer is not None:
             outer._note_changes(self._seen)
 
     def _note_changes(self, seen):
-        changes = [kind(part, before, after) for (kind, part), before, after in zip(_KINDS, self._seen, seen)]
+        different = [place for place, after in enumerate(seen) if _differ(after, self._seen[place])]
+        changes = [_KINDS[place](self._seen[place], seen[place]) for place in different]
         self._steps += [change for change in changes if change]
         self._seen = seen
 
     def end(self):
-        _imports.now = self._outer
+        _imports.end(self._outer)
         failure = _try(self._end)
         if failure is not None and not isinstance(failure, Exception):
             raise failure  # The host has interrupted it.
@@ -45,30 +57,54 @@ class _Import:
         if self._outer is not None:
             self._outer._seen = self._seen
         module = sys.modules.get(self.name)
-        steps = self._others() + self._steps
-        if steps and module is not None and _is_shared(self.name, module):
-            _imports.packages.setdefault(self.name, _Package()).steps += steps
-            steps = [self.name]
+        if module is not None and _is_shared(self.name, module):
+            steps = self._note()
         else:
             # A script's own module is loaded for each run, and changes again what it changes.
-            steps = [step for step in steps if isinstance(step, str)]
+            steps = [step for step in self._steps if isinstance(step, str)]
         if self._outer is not None:
             self._outer._steps += steps
 
-    def _others(self):
+    def _note(self):
+        """Notes what the package has to do again; gives the step that has it do so."""
+        package = _imports.packages.get(self.name) or _Package()
+        package.steps += self._others(package) + self._steps
+        if not package.steps:
+            return []
+        package.take(self.name, sys.modules.get)
+        for step in package.steps:
+            if isinstance(step, _LoggersChange):
+                _imports.loggers |= step.names()
+        _imports.packages[self.name] = package
+        return [self.name]
+
+    def _others(self, package):
         """The packages that this one uses and that were loaded before."""
-        known = _imports.packages.get(self.name)
-        known = {self.name, *(step for step in [*self._steps, *(known.steps if known else ())] if isinstance(step, str))}
-        names = [name for name in _imports.packages if name in sys.modules and name not in known]
-        return names and [name for name in names if name in _used_by(self.name)]
+        known = {self.name, *package.names(), *(step for step in self._steps if isinstance(step, str))}
+        names = [name for name in _imports.packages if name not in known and name in sys.modules]
+        if not names:
+            return names
+        inner = f"{self.name}."
+        new = list(sys.modules.items())[self._n_modules :]
+        used = _used_by([module for name, module in new if name == self.name or name.startswith(inner)])
+        return [name for name in names if name in used]
 
 
-def _used_by(name):
-    """The names of the packages whose modules are variables of that package's modules."""
-    inner, module = f"{name}.", type(sys)
-    modules = [known for path, known in list(sys.modules.items()) if path == name or path.startswith(inner)]
-    values = [value for known in modules if type(known) is module for value in list(vars(known).values())]
-    return {value.__name__.partition(".")[0] for value in values if type(value) is module}
+def _used_by(modules):
+    """The names of the packages that the variables of these modules come from."""
+    found, kind_of_function = set(), type(_try)
+    for module in modules:
+        for value in list(vars(module).values()) if type(module) is type(sys) else ():
+            # Not by its attributes, which may be anything.
+            if type(value) is type(sys):
+                name = vars(value).get("__name__")
+            elif issubclass(type(value), type):
+                name = vars(value).get("__module__")
+            else:
+                name = value.__module__ if type(value) is kind_of_function else None
+            if isinstance(name, str):
+                found.add(name.partition(".")[0])
+    return found
 
 
 class _Imports:
@@ -76,19 +112,21 @@ class _Imports:
 
     def __init__(self):
         self.packages, self._away = {}, {}
-        self._runs, self._thread, self.now = False, None, None
+        # The names of loggers that come back with their packages.
+        self.loggers = set()
+        # The import that goes on, by thread.
+        self._runs, self._now = False, {}
 
     def begin_script(self):
-        self._runs, self._thread, self.now = True, _thread.get_ident(), None
+        self._runs = True
+        self._now.clear()
 
     def end_script(self):
         global _noted
         self._runs = False
         for name, package in self.packages.items():
             if name not in self._away:
-                inner = f"{name}."
-                names = [known for known in list(sys.modules) if known == name or known.startswith(inner)]
-                package.modules = {known: sys.modules.pop(known) for known in names}
+                package.take(name, sys.modules.pop)
                 self._away[name] = package
                 _noted = None
 
@@ -103,30 +141,46 @@ class _Imports:
             module = package.modules.get(name)
         return module
 
+    def bring_back(self, name):
+        """Before the package of that name is imported."""
+        package = self._away.get(name)
+        if package is None:
+            return
+        for known, module in package.modules.items():
+            sys.modules.setdefault(known, module)
+        # Another thread may have been first.
+        if self._away.pop(name, None) is not None:
+            for step in package.steps:
+                _try(__import__, step) if isinstance(step, str) else _try(step.make)
+
     def begin(self, name):
         """Before an import: gives the import to end after it, if it has to be looked at."""
-        name = name.partition(".")[0]
-        if (package := self._away.get(name)) is not None:
-            for known, module in package.modules.items():
-                sys.modules.setdefault(known, module)
-            # Another thread may have been first.
-            if self._away.pop(name, None) is not None:
-                for step in package.steps:
-                    _try(__import__, step) if isinstance(step, str) else _try(step.make)
-        is_within = self.now is not None and self.now.name == name
-        if not self._runs or is_within or name in sys.stdlib_module_names or self._thread != _thread.get_ident():
+        top = name.partition(".")[0]
+        self.bring_back(top)
+        outer = self._now.get(_this_thread())
+        is_known = name in sys.modules or top in sys.stdlib_module_names or (outer is not None and outer.name == top)
+        if is_known or not self._runs:
             return None
+        if top not in sys.modules:
+            # The script has dropped it, and loads another.
+            self.packages.pop(top, None)
         try:
-            self.now = _Import(name, self.now)
+            started = self._now[_this_thread()] = _Import(top, outer)
         except Exception:
             return None  # What a script has put there may be anything.
-        return self.now
+        return started
+
+    def end(self, outer):
+        if outer is None:
+            self._now.pop(_this_thread(), None)
+        else:
+            self._now[_this_thread()] = outer
 
     def watch(self):
         """Has `begin` called before each import of what is not loaded."""
         for name in _REGISTRIES.keys() & sys.modules.keys():
             _try(_note_registries, name)
-        find, begin, modules = _bootstrap._find_and_load, self.begin, sys.modules
+        find, load, begin, modules = _bootstrap._find_and_load, _bootstrap._load, self.begin, sys.modules
 
         def _find_and_load(name, import_):
             # importlib.import_module calls this for what is loaded, too.
@@ -141,9 +195,19 @@ class _Imports:
                 if started is not None:
                     started.end()
 
+        def _load(spec):
+            started = begin(spec.name)
+            try:
+                # Brought back, it is the one that `import` gives.
+                return modules[spec.name] if spec.name in modules else load(spec)
+            finally:
+                if started is not None:
+                    started.end()
+
         # Tracebacks leave out what is in that file.
-        _find_and_load.__code__ = _find_and_load.__code__.replace(co_filename=find.__code__.co_filename)
-        _bootstrap._find_and_load = _find_and_load
+        for function in _find_and_load, _load:
+            function.__code__ = function.__code__.replace(co_filename=find.__code__.co_filename)
+        _bootstrap._find_and_load, _bootstrap._load = _find_and_load, _load
 
 
 _imports = _Imports()

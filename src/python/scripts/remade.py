@@ -5,6 +5,7 @@ import builtins
 import copyreg
 import os
 import sys
+from _functools import partial
 
 _ABSENT = object()
 # Not what a script has from its own run.
@@ -47,6 +48,11 @@ def _add_dialect(name, dialect):
     csv.register_dialect(name, dialect)
 
 
+def _shown_warnings():
+    warnings = sys.modules.get("warnings")
+    return {name: getattr(warnings, name) for name in ("showwarning", "formatwarning")} if warnings else {}
+
+
 def _registry(module, path, kind):
     """What is there now."""
     return getattr(*_find_registry(module, path)) if module in sys.modules else kind()
@@ -69,6 +75,7 @@ _MAPPINGS = (
     (lambda: {name: getattr(sys, name) for name in _SYS_OF_PACKAGES if hasattr(sys, name)}, sys.__setattr__, sys.__delattr__),
     (lambda: {name: getattr(sys, f"get{name}")() for name in _LIMITS}, _set_limit, None),
     (lambda: dict(vars(builtins)), builtins.__setattr__, builtins.__delattr__),
+    (_shown_warnings, lambda name, value: setattr(sys.modules["warnings"], name, value), None),
     (_types, _add_type, None),
     (_dialects, _add_dialect, None),
     (lambda: dict(copyreg._extension_registry), lambda key, code: copyreg.add_extension(*key, code), None),
@@ -83,8 +90,8 @@ def _same(one, other):
 
 
 class _MappingChange:
-    def __init__(self, part, before, after):
-        self._see, self._set, self._drop = part
+    def __init__(self, see, set, drop, before, after):
+        self._see, self._set, self._drop = see, set, drop
         self._entries = {}
         for key in before.keys() | after.keys():
             kept, now = before.get(key, _ABSENT), after.get(key, _ABSENT)
@@ -105,9 +112,15 @@ class _MappingChange:
                 self._drop(key)
 
 
+def _filters():
+    # Within `warnings.catch_warnings()` they are others.
+    warnings = sys.modules.get("warnings")
+    return warnings.filters if warnings else _warnings.filters
+
+
 # Lists: what is there now.
 _LISTS = (
-    lambda: _warnings.filters,
+    _filters,
     lambda: sys.path,
     lambda: sys.meta_path,
     lambda: sys.path_hooks,
@@ -119,20 +132,26 @@ _LISTS = (
 class _ListChange:
     def __init__(self, see, before, after):
         self._see = see
-        added = [item for item in after if item not in before]
-        n_first = next((place for place, item in enumerate(after) if item in before), 0)
-        self._first = [item for item in after[:n_first] if item in added]
-        self._last = [item for item in added if item not in self._first]
+        places = [place for place, item in enumerate(after) if item in before]
+        first, last = (places[0], places[-1]) if places else (len(after), len(after))
+        added = [(place, item) for place, item in enumerate(after) if item not in before]
+        self._first = [item for place, item in added if place < first]
+        self._last = [item for place, item in added if place > last]
+        # Each with what comes after it, the last first.
+        self._between = [(item, after[place + 1]) for place, item in reversed(added) if first < place < last]
         self._gone = [item for item in before if item not in after]
 
     def __bool__(self):
-        return bool(self._first or self._last or self._gone)
+        return bool(self._first or self._last or self._between or self._gone)
 
     def make(self):
         items = self._see()
         rest = [item for item in items if item not in self._first and item not in self._gone]
+        for item, following in self._between:
+            if item not in rest:
+                rest.insert(rest.index(following) if following in rest else len(rest), item)
         items[:] = self._first + rest + [item for item in self._last if item not in rest]
-        if items is _warnings.filters:
+        if self._see is _filters:
             _note_filters()
 
 
@@ -154,37 +173,49 @@ def _loggers_now():
 
 
 class _LoggersChange:
-    def __init__(self, _, before, after):
+    def __init__(self, before, after):
         logging = sys.modules.get("logging")
         self._loggers = []
         for logger, now in after.items():
             new = logging.WARNING if logger is logging.root else logging.NOTSET, [], [], True, False
             kept = before.get(logger, new)
-            level, handlers, filters, *rest = now
-            handlers = [handler for handler in handlers if handler not in kept[1]]
-            filters = [known for known in filters if known not in kept[2]]
-            # The end of a script drops a new one that has not the name of a module.
-            if kept != now or (logger not in before and logger.name.partition(".")[0] not in sys.modules):
-                self._loggers.append((logger, None if level == kept[0] else level, handlers, filters, rest))
-            if any(hasattr(handler, "baseFilename") for handler in handlers):
+            # The end of a script drops a new one, which `logging.config` of the next would disable.
+            if kept != now or (logger not in before and logger.name.partition(".")[0] not in sys.stdlib_module_names):
+                self._loggers.append((logger, kept, now))
+            if any(hasattr(handler, "baseFilename") for handler in now[1] if handler not in kept[1]):
                 retire()  # The end of the script closes it.
 
     def __bool__(self):
         return bool(self._loggers)
 
+    def names(self):
+        return {logger.name for logger, *_ in self._loggers}
+
     def make(self):
         logging = sys.modules["logging"]
-        for logger, level, handlers, filters, (propagate, disabled) in self._loggers:
+        for logger, kept, now in self._loggers:
             # The script may have made one of the same name.
             for logger in {logger, self._registered(logging, logger)}:
-                if level is not None:
-                    logger.setLevel(level)
-                for handler in handlers:
-                    logger.addHandler(handler)
-                    logging._addHandlerRef(handler)
-                for known in filters:
-                    logger.addFilter(known)
-                logger.propagate, logger.disabled = propagate, disabled
+                self._set_up(logging, logger, kept, now)
+
+    @staticmethod
+    def _set_up(logging, logger, kept, now):
+        """What the script has set up itself stays, as `logging.basicConfig` has it."""
+        level, handlers, filters, *flags = kept
+        if logger is logging.root and now[1] != handlers != logger.handlers:
+            return
+        if level != now[0] and logger.level == level:
+            logger.setLevel(now[0])
+        for handler in now[1]:
+            if handler not in handlers:
+                logger.addHandler(handler)
+                logging._addHandlerRef(handler)
+        for known in now[2]:
+            if known not in filters:
+                logger.addFilter(known)
+        for name, flag, new in zip(("propagate", "disabled"), flags, now[3:]):
+            if flag != new and getattr(logger, name) == flag:
+                setattr(logger, name, new)
 
     @staticmethod
     def _registered(logging, logger):
@@ -197,6 +228,7 @@ class _LoggersChange:
         if known is not None:
             manager._fixupChildren(known, logger)
         manager._fixupParents(logger)
+        logger._cache.clear()
         return logger
 
 
@@ -206,8 +238,9 @@ def _look():
     return [*seen, _loggers_now()]
 
 
+# Of each part of that, what makes a change of two looks at it.
 _KINDS = [
-    *((_MappingChange, part) for part in _MAPPINGS),
-    *((_ListChange, part) for part in _LISTS),
-    (_LoggersChange, None),
+    *(partial(_MappingChange, *part) for part in _MAPPINGS),
+    *(partial(_ListChange, see) for see in _LISTS),
+    _LoggersChange,
 ]

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::{command, owngil, plain_python, run};
 
 /// A package's name, what it does when it is imported, how scripts import it, and what they look at before and after.
-const PACKAGES: [(&str, &str, &str, &str); 25] = [
+const PACKAGES: [(&str, &str, &str, &str); 36] = [
     (
         "filters",
         "import warnings; warnings.filterwarnings('ignore', message='mine'); warnings.simplefilter('always', append=True)",
@@ -132,7 +132,8 @@ sys.stdout = Loud(sys.stdout)",
     ),
     (
         "parts",
-        "import os; from . import part",
+        "import os; from . import part
+def kept(): pass",
         "from parts.part import value; print(value)",
         "os.environ.get('PART'), 'parts.part' in sys.modules, 'parts' in sys.modules",
     ),
@@ -154,6 +155,82 @@ warnings.simplefilter('default', ImportWarning)",
         "import parts; parts.kept = 1",
         "if sys.argv[1] == '1': import parts\nimport uses",
         "os.environ.get('PART'), 'parts' in sys.modules",
+    ),
+    (
+        "uses_a_function",
+        "from parts import kept",
+        "if sys.argv[1] == '1': import parts\nimport uses_a_function",
+        "os.environ.get('PART'), 'parts' in sys.modules",
+    ),
+    (
+        "in_a_thread",
+        "import warnings; warnings.simplefilter('error', BytesWarning)",
+        "import threading
+thread = threading.Thread(target=importlib.import_module, args=['in_a_thread']); thread.start(); thread.join()",
+        "[kind.__name__ for _, _, kind, *_ in warnings.filters]",
+    ),
+    (
+        "in_a_block",
+        "import warnings; warnings.simplefilter('error', BytesWarning)",
+        "with warnings.catch_warnings():\n    import in_a_block; look('inside')",
+        "[kind.__name__ for _, _, kind, *_ in warnings.filters]",
+    ),
+    (
+        "in_between",
+        "import sys; sys.path.insert(1, '/second')
+sys.meta_path.insert(-1, type('Second', (), {'find_spec': staticmethod(lambda *_: None)}))",
+        "import in_between",
+        "sys.path[1] == '/second', getattr(sys.meta_path[-2], '__name__', None) == 'Second'",
+    ),
+    (
+        "blocked",
+        "",
+        "
+if sys.argv[1] == '1': sys.modules['blocked'] = None
+try: import blocked; print(blocked.__name__)
+except ImportError as error: print(error)",
+        "'blocked' in sys.modules and sys.modules['blocked'] is None",
+    ),
+    (
+        "again",
+        "import sys; sys.meta_path.append(type('Again', (), {'find_spec': staticmethod(lambda *_: None)}))",
+        "import again; del sys.modules['again']; import again",
+        "[getattr(finder, '__name__', '') for finder in sys.meta_path].count('Again')",
+    ),
+    (
+        "read",
+        "import os; os.environ['READ'] = '1'",
+        "import pkgutil; print(len(pkgutil.get_data('read', 'part.py'))); import read; print(read is sys.modules['read'])",
+        "os.environ.get('READ')",
+    ),
+    (
+        "shows",
+        "import warnings; warnings.showwarning = lambda text, *_: print('shown', text)",
+        "import shows; warnings.warn('a line')",
+        "None",
+    ),
+    (
+        "levels_of_scripts",
+        "import logging; log = logging.getLogger('levels_of_scripts'); log.level or log.setLevel(30)",
+        "sys.argv[1] == '3' and logging.getLogger('levels_of_scripts').setLevel(20)\nimport levels_of_scripts",
+        "logging.getLogger('levels_of_scripts').level",
+    ),
+    (
+        "configures",
+        "import logging, sys; logging.basicConfig(level=20, stream=sys.stdout, format='package %(message)s')",
+        "if sys.argv[1] == '3': logging.basicConfig(level=30, stream=sys.stdout, format='script %(message)s')
+import configures; logging.info('info'); logging.error('error')",
+        "len(logging.root.handlers)",
+    ),
+    (
+        "has_a_logger",
+        "import logging; log = logging.getLogger('has_a_logger.part')",
+        "import logging.config
+logging.config.dictConfig({'version': 1, 'root': {'handlers': ['h'], 'level': 10}, 'handlers': {
+    'h': {'class': 'logging.StreamHandler', 'stream': sys.stdout}}})
+import has_a_logger; has_a_logger.log.debug('a line'); print(has_a_logger.log is logging.getLogger('has_a_logger.part'))
+logging.getLogger('has_a_logger').setLevel(30); has_a_logger.log.debug('none')",
+        "'has_a_logger.part' in logging.root.manager.loggerDict",
     ),
     (
         "by_reference",
