@@ -158,8 +158,8 @@ class _Imports:
         top = name.partition(".")[0]
         self.bring_back(top)
         outer = self._now.get(_this_thread())
-        is_known = name in sys.modules or top in sys.stdlib_module_names or (outer is not None and outer.name == top)
-        if is_known or not self._runs:
+        is_known = name in sys.modules or top == "owngil" or top in sys.stdlib_module_names
+        if is_known or not self._runs or (outer is not None and outer.name == top):
             return None
         if top not in sys.modules:
             # The script has dropped it, and loads another.
