@@ -60,7 +60,7 @@ fn compile(program: &str, source: &str, target: &Path) -> bool {
     };
     let script = "import py_compile, sys
 source, target, program = sys.argv[1:]
-py_compile.compile(source, target, f'<owngil {program}>', doraise=True, optimize=0)";
+py_compile.compile(source, target, f'<owngil {program}>', doraise=True, optimize=2)";
     let compiled = Command::new(python)
         .args(["-I", "-S", "-c", script, source])
         .arg(target)

@@ -69,7 +69,7 @@ fn compile(config: &InterpreterConfig, source: &str, name: &str, target: &Path) 
     };
     let script = "import py_compile, sys
 source, target, name = sys.argv[1:]
-py_compile.compile(source, target, f'<owngil {name}>', doraise=True, optimize=0)";
+py_compile.compile(source, target, f'<owngil {name}>', doraise=True, optimize=2)";
     let compiled = Command::new(python)
         .args(["-I", "-S", "-c", script, source])
         .arg(target)

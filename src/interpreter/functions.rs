@@ -118,6 +118,18 @@ pub(super) fn named<'a>(
     found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
 }
 
+/// Calls the function of that name in the bootstrap's namespace, which is not needed after that: it makes room.
+pub(super) fn call_once<'a>(
+    attached: Attached<'a>,
+    namespace: &Object<'a>,
+    name: &str,
+    arguments: &[Object<'a>],
+) -> PyResult<'a, Object<'a>> {
+    let function = named(attached, namespace, name)?;
+    namespace.insert(&attached.str(name)?, &attached.none())?;
+    function.call(arguments)
+}
+
 impl Functions {
     /// For an interpreter with that namespace of the bootstrap.
     pub(super) fn new(bootstrap: &Object<'_>) -> Functions {

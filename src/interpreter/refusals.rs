@@ -9,7 +9,7 @@ use std::thread::{self, ThreadId};
 
 use owngil_ffi::{Attached, Borrowed, Object, PyResult, Raised};
 
-use super::functions::named;
+use super::functions::call_once;
 use super::setup::programs::REFUSALS;
 use crate::monitor::JobMonitor;
 use crate::refusal::{self, Refusal};
@@ -39,7 +39,7 @@ impl Refusals {
         let own = self.clone();
         let note = attached.callback(move |attached, arguments| own.note(attached, arguments))?;
         REFUSALS.run(attached, bootstrap)?;
-        named(attached, bootstrap, "note_refusals")?.call(&[note])?;
+        call_once(attached, bootstrap, "note_refusals", &[note])?;
         Ok(())
     }
 

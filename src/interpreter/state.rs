@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::calling::{Callee, pass_call};
 use super::clock::Clock;
 use super::codecs::codec;
-use super::functions::{Functions, named};
+use super::functions::{Functions, call_once, named};
 use super::interrupted::{self, Origin};
 use super::progress::Progress;
 use super::refusals::Refusals;
@@ -95,7 +95,7 @@ impl InterpreterState {
         let bootstrap = attached.dict()?;
         bootstrap.insert(&attached.str("__name__")?, &attached.str("owngil")?)?;
         BOOTSTRAP.run(attached, &bootstrap)?;
-        let function = |name: &str| named(attached, &bootstrap, name);
+        let set_up = |name, arguments: &[_]| call_once(attached, &bootstrap, name, arguments);
         let is_hosted = hosted::is_hosted();
         // Threads of a host's main interpreter, which stays as it is.
         let is_guest = is_hosted && attached.id() == 0 && !is_alone;
@@ -116,20 +116,20 @@ impl InterpreterState {
         let [is_alone_there, is_hosted_there] = [is_alone, is_hosted].map(|is| attached.bool(is));
         let around = [number, is_alone_there, is_hosted_there, load];
         if is_guest {
-            function("install_module")?.call(&around)?;
+            set_up("install_module", &around)?;
             return InterpreterState::of(attached, &bootstrap, loans, None, None);
         }
         let streams = Streams::install(attached, &bootstrap, fallback, loans.is_none())?;
-        function("install_module")?.call(&around)?;
+        set_up("install_module", &around)?;
         let deferred = Deferred::new(attached)?;
-        function("let_threads_be_waited_for")?.call(&[])?;
+        set_up("let_threads_be_waited_for", &[])?;
         if attached.id() != 0 || is_worker {
             let is_process = attached.id() == 0 && is_alone;
-            function("keep_process")?.call(&[attached.bool(is_process)])?;
+            set_up("keep_process", &[attached.bool(is_process)])?;
         }
         if attached.id() != 0 {
-            function("be_main_thread")?.call(&[])?;
-            function("look_at_own_frames")?.call(&[])?;
+            set_up("be_main_thread", &[])?;
+            set_up("look_at_own_frames", &[])?;
             #[cfg(target_os = "linux")]
             deferred.install("locks", &[])?;
             deferred.install("whole_process", &[])?;

@@ -6,8 +6,8 @@ _owngil = sys.modules["owngil"]
 
 
 class HostError(Exception):
-    """A host function returned an error, or panicked. The text is that of the error, and the cause its source."""
-
+    # Not as a docstring: programs are compiled without these.
+    __doc__ = "A host function returned an error, or panicked. The text is that of the error, and the cause its source."
     __module__ = "owngil"
 
 

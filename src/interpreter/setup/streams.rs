@@ -11,7 +11,7 @@ use super::own_directory::OwnDirectory;
 use super::programs::STREAMS;
 use crate::children::note_fork;
 use crate::inherited::Inherited;
-use crate::interpreter::functions::named;
+use crate::interpreter::functions::call_once;
 use crate::output::{Capture, Children};
 
 /// The host's functions for what tasks print.
@@ -50,8 +50,8 @@ impl<'a> Streams<'a> {
         };
         STREAMS.run(attached, bootstrap)?;
         let (write, descriptor) = (streams.write.clone(), streams.descriptor.clone());
-        let install = named(attached, bootstrap, "install_streams")?;
-        install.call(&[write, descriptor, attached.bool(keeps_stdin)])?;
+        let arguments = [write, descriptor, attached.bool(keeps_stdin)];
+        call_once(attached, bootstrap, "install_streams", &arguments)?;
         Ok(streams)
     }
 
@@ -79,7 +79,8 @@ impl<'a> Streams<'a> {
             false => attached.none(),
         };
         if has_own_gil {
-            named(attached, bootstrap, "show_variables")?.call(slice::from_ref(&environment))?;
+            let environment = slice::from_ref(&environment);
+            call_once(attached, bootstrap, "show_variables", environment)?;
         }
         let host = [
             self.descriptor,
