@@ -182,13 +182,13 @@ class _Imports:
             _try(_note_registries, name)
         find, load, begin, modules = _bootstrap._find_and_load, _bootstrap._load, self.begin, sys.modules
 
-        def _find_and_load(name, import_):
+        def _find_and_load(name, import_, **options):
             # importlib.import_module calls this for what is loaded, too.
             if name in modules:
-                return find(name, import_)
+                return find(name, import_, **options)
             started = begin(name)
             try:
-                return find(name, import_)
+                return find(name, import_, **options)
             finally:
                 if name in _REGISTRIES:
                     _try(_note_registries, name)
