@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::support::{command, owngil, plain_python, run};
 
 /// A package's name, what it does when it is imported, how scripts import it, and what they look at before and after.
-const PACKAGES: [(&str, &str, &str, &str); 36] = [
+const PACKAGES: [(&str, &str, &str, &str); 37] = [
     (
         "filters",
         "import warnings; warnings.filterwarnings('ignore', message='mine'); warnings.simplefilter('always', append=True)",
@@ -152,7 +153,7 @@ warnings.simplefilter('default', ImportWarning)",
     ),
     (
         "uses",
-        "import parts; parts.kept = 1",
+        "import parts; parts.used = 1",
         "if sys.argv[1] == '1': import parts\nimport uses",
         "os.environ.get('PART'), 'parts' in sys.modules",
     ),
@@ -233,6 +234,17 @@ logging.getLogger('has_a_logger').setLevel(30); has_a_logger.log.debug('none')",
         "'has_a_logger.part' in logging.root.manager.loggerDict",
     ),
     (
+        "lazily",
+        "import os; os.environ['LAZILY'] = '1'; value = 1",
+        "
+lazy = 'lazy ' * (sys.version_info >= (3, 15))
+exec(f'{lazy}import lazily.part as part\\n{lazy}from lazily import value, part as other, missing' if lazy else 'import lazily.part as part\\nfrom lazily import value, part as other')
+look('not yet' if lazy else 'then'); print(value, part.value, other is part)
+try: print(missing)
+except Exception as error: print(type(error).__name__, error)",
+        "os.environ.get('LAZILY'), 'lazily' in sys.modules",
+    ),
+    (
         "by_reference",
         "import os; os.environ['PICKLED'] = '1'
 class Value: pass",
@@ -267,9 +279,18 @@ copyreg.pickle(Value, lambda value: (str, ('reduced',)))",
 /// The second input's script does not import the package.
 const INPUTS: [&str; 4] = ["1", "2", "3", "4"];
 
+/// Runs the script of a package and an input, which its argument names, so that one interpreter runs all of them.
+const SCRIPT: &str = "
+import sys
+print('==', sys.argv[1])
+name, sys.argv[1] = sys.argv[1].split(':')
+exec(compile(open(f'of_{name}.py').read(), name, 'exec'))
+";
+
 /// A folder with packages and a script for each.
 fn prepare() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("of_packages.py"), SCRIPT).unwrap();
     for (name, source, import, look) in PACKAGES {
         let package = folder.path().join("site-packages").join(name);
         fs::create_dir_all(&package).unwrap();
@@ -291,38 +312,39 @@ if sys.argv[1] != '2':
     folder
 }
 
+fn arguments() -> Vec<String> {
+    let of = |name: &'static str| INPUTS.map(|input| format!("{name}:{input}"));
+    PACKAGES.iter().flat_map(|(name, ..)| of(name)).collect()
+}
+
 fn printed(mut command: Command, folder: &Path) -> String {
     let command = command.current_dir(folder);
     let ended = run(command.env("PYTHONPATH", folder.join("site-packages")));
-    match ended.status {
-        Some(0) => ended.stdout,
-        _ => format!("{:?}: {}{}", ended.status, ended.stdout, ended.stderr),
-    }
+    assert_eq!(ended.status, Some(0), "{}{}", ended.stdout, ended.stderr);
+    ended.stdout
 }
 
-fn by_plain_python(folder: &Path, script: &str) -> String {
-    let runs = INPUTS.iter().map(|input| {
+fn by_plain_python() -> String {
+    let folder = prepare();
+    let runs = arguments().into_iter().map(|argument| {
         let mut python = command(plain_python());
-        python.args(["-u", script, input]);
-        printed(python, folder)
+        python.args(["-u", "of_packages.py", &argument]);
+        printed(python, folder.path())
     });
     runs.collect()
 }
 
 fn compare(backend: &str) {
-    let mut wrong = Vec::new();
-    for (name, ..) in PACKAGES {
-        let script = format!("of_{name}.py");
-        let (theirs, ours) = (prepare(), prepare());
-        let plain = by_plain_python(theirs.path(), &script);
-        let mut own = owngil(["run", "-k", "-j", "1", "--backend", backend, &script, ":::"]);
-        own.args(INPUTS);
-        let own = printed(own, ours.path());
-        if plain != own {
-            wrong.push(format!("{name}:\nplain  {plain:?}\nowngil {own:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "on {backend}: {}", wrong.join("\n"));
+    static PLAIN: LazyLock<String> = LazyLock::new(by_plain_python);
+    let words = ["run", "-k", "-j", "1", "--backend", backend];
+    let mut own = owngil(words);
+    own.args(["of_packages.py", ":::"]).args(arguments());
+    let own = printed(own, prepare().path());
+    let pairs = PLAIN.split("== ").zip(own.split("== "));
+    let wrong = pairs.filter(|(plain, own)| plain != own);
+    let wrong = wrong.map(|(plain, own)| format!("plain  {plain:?}\nowngil {own:?}"));
+    let wrong = wrong.collect::<Vec<_>>().join("\n");
+    assert!(*PLAIN == own, "on {backend}:\n{wrong}");
 }
 
 // Workers that share an interpreter share what packages have changed: docs/differences.md
