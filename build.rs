@@ -25,8 +25,8 @@ const PROGRAMS: [&str; 21] = [
     "scripts/fresh",
     "scripts/imports",
     "scripts/modules",
-    "scripts/remade",
     "scripts/script",
+    "scripts/side_effects",
     "site",
     "streams",
 ];

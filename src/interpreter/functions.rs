@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
 use super::setup::programs::{
-    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, REMADE, SCRIPT,
+    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, SCRIPT, SIDE_EFFECTS,
 };
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
@@ -96,7 +96,7 @@ impl Loaders {
             &CHANGES,
             &MODULES,
             &FRESH,
-            &REMADE,
+            &SIDE_EFFECTS,
             &IMPORTS,
             &ENDING,
             &SCRIPT,

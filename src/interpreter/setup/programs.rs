@@ -65,9 +65,9 @@ pub(crate) static DESCRIPTORS: Program = program!("scripts/descriptors");
 pub(crate) static FRESH: Program = program!("scripts/fresh");
 
 /// Runs after [`FRESH`].
-pub(crate) static REMADE: Program = program!("scripts/remade");
+pub(crate) static SIDE_EFFECTS: Program = program!("scripts/side_effects");
 
-/// Runs after [`REMADE`].
+/// Runs after [`SIDE_EFFECTS`].
 pub(crate) static IMPORTS: Program = program!("scripts/imports");
 
 /// Runs before [`SCRIPT`].

@@ -1,8 +1,8 @@
-"""Runs in the namespace of bootstrap.py, after remade.py: what installed packages change outside of themselves on import.
+"""Runs in the namespace of bootstrap.py, after side_effects.py: packages repeat the side effects of their import.
 
-A package stays loaded after the script that imported it, but what it changed is put back with what the script changed.
-So a package that changed something leaves `sys.modules` with the script. The next import of it brings back the package
-with its modules, and makes its changes again.
+A package stays loaded after the script that imported it, but what it changed outside of itself is put back with what
+the script changed. So a package that changed something leaves `sys.modules` with the script. The next import of it
+brings back the package with its modules, and makes its changes again.
 """
 
 import _frozen_importlib as _bootstrap
@@ -10,6 +10,7 @@ import _thread
 import atexit
 import sys
 from _thread import get_ident as _this_thread
+
 
 class _Package:
     """An installed package that changed something when it, or a module of it, was imported."""
@@ -124,7 +125,7 @@ class _Imports:
     def end_script(self):
         global _noted
         self._runs = False
-        for name, package in self.packages.items():
+        for name, package in list(self.packages.items()):
             if name not in self._away:
                 package.take(name, sys.modules.pop)
                 self._away[name] = package

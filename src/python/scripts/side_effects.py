@@ -1,4 +1,4 @@
-"""Runs in the namespace of bootstrap.py, before imports.py: changes that an import has made, to be made again."""
+"""Runs in the namespace of bootstrap.py, before imports.py: the side effects of an import, to be repeated."""
 
 import _warnings
 import builtins
