@@ -241,7 +241,7 @@ lazy = 'lazy ' * (sys.version_info >= (3, 15))
 exec(f'{lazy}import lazily.part as part\\n{lazy}from lazily import value, part as other, missing' if lazy else 'import lazily.part as part\\nfrom lazily import value, part as other')
 look('not yet' if lazy else 'then'); print(value, part.value, other is part)
 try: print(missing)
-except Exception as error: print(type(error).__name__, error)",
+except Exception as error: print(type(error).__name__)",
         "os.environ.get('LAZILY'), 'lazily' in sys.modules",
     ),
     (
