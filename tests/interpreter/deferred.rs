@@ -151,7 +151,7 @@ def interrupted_at(n):
     return False
 n = 1
 while interrupted_at(n):
-    n += 7
+    n += 1
 texts = {refusal(os.setsid, ()), refusal(os.setgroups, ([],)), refusal(os.nice, (1,))}
 ",
         "repr((n > 20, sorted(texts)))",

@@ -46,7 +46,9 @@ class _Deferred:
 
     def __init__(self, program, arguments):
         self._program, self._arguments = program, arguments
-        self._lock, self._is_loading, self._is_loaded = _thread.RLock(), False, False
+        self._lock, self._is_loaded = _thread.RLock(), False
+        # The frame that runs it. One that is left here by an interrupt is no longer on the stack.
+        self._frame = None
         # By module and name: what is found there, and what is going to be behind that.
         self._stand_ins, self._functions = {}, {}
         functions, modules = _PROGRAMS[program]
@@ -66,17 +68,25 @@ class _Deferred:
     def load(self):
         """Runs the program; where that is interrupted, the next call runs it again."""
         with self._lock:
-            if self._is_loaded or self._is_loading:
+            if self._is_loaded or self._is_within():
                 return
-            self._is_loading = True
+            self._frame = sys._getframe()
+            self._functions.clear()
             try:
                 _run(self._program, self._arguments, self.at_hand, self.replace, lambda what: True)
                 for key, stand_in in self._stand_ins.items():
                     stand_in._function = self._functions.get(key, stand_in.__wrapped__)
                 self._is_loaded = True
             finally:
-                self._is_loading = False
+                self._frame = None
                 self._functions.clear()
+
+    def _is_within(self):
+        """Whether it runs on this thread's stack: a finalizer may call one of its functions meanwhile."""
+        frame = sys._getframe()
+        while frame is not None and frame is not self._frame:
+            frame = frame.f_back
+        return frame is not None
 
     def at_hand(self, name, module):
         """The function that is about to be replaced."""
