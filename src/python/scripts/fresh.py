@@ -437,8 +437,8 @@ class _Logging:
             else:
                 # What a package sets up when it is imported is of this kind.
                 nothing = [handler for handler in logger.handlers if isinstance(handler, logging.NullHandler)]
-                level = logging.WARNING if logger is logging.root else logging.NOTSET
-                set_up = level, nothing, [], True, False
+                level, _, *rest = _set_up_at_first(logging, logger)
+                set_up = level, nothing, *rest
             logger.level, handlers, filters, logger.propagate, logger.disabled = set_up
             logger.handlers[:], logger.filters[:] = handlers, filters
         manager = logging.root.manager
@@ -476,6 +476,11 @@ def _forget_loggers(manager, kind, kept):
 def _loggers(logging):
     named = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
     return [logging.root, *named]
+
+
+def _set_up_at_first(logging, logger):
+    """What `_set_up` gives of a logger that nobody has set up."""
+    return logging.WARNING if logger is logging.root else logging.NOTSET, [], [], True, False
 
 
 def _set_up(logger):

@@ -177,8 +177,7 @@ class _LoggersChange:
         logging = sys.modules.get("logging")
         self._loggers = []
         for logger, now in after.items():
-            new = logging.WARNING if logger is logging.root else logging.NOTSET, [], [], True, False
-            kept = before.get(logger, new)
+            kept = before.get(logger) or _set_up_at_first(logging, logger)
             # The end of a script drops a new one, which `logging.config` of the next would disable.
             if kept != now or (logger not in before and logger.name.partition(".")[0] not in sys.stdlib_module_names):
                 self._loggers.append((logger, kept, now))
@@ -196,10 +195,10 @@ class _LoggersChange:
         for logger, kept, now in self._loggers:
             # The script may have made one of the same name.
             for logger in {logger, self._registered(logging, logger)}:
-                self._set_up(logging, logger, kept, now)
+                self._change(logging, logger, kept, now)
 
     @staticmethod
-    def _set_up(logging, logger, kept, now):
+    def _change(logging, logger, kept, now):
         """What the script has set up itself stays, as `logging.basicConfig` has it."""
         level, handlers, filters, *flags = kept
         if logger is logging.root and now[1] != handlers != logger.handlers:
