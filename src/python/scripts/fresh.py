@@ -479,7 +479,7 @@ def _loggers(logging):
 
 
 def _set_up_at_first(logging, logger):
-    """What `_set_up` gives of a logger that nobody has set up."""
+    """What `_set_up` gives of a new logger."""
     return logging.WARNING if logger is logging.root else logging.NOTSET, [], [], True, False
 
 
