@@ -88,8 +88,8 @@ pub use extension::{
 pub use interpreter::{Ended, Interpreter};
 pub use memory::{Board, Mapping, Memory};
 pub use object::{
-    Arguments, Body, Borrowed, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner, Pairs,
-    Program, PyResult, Raised, Views,
+    Arguments, Body, Borrowed, DictWatcher, Inside, Items, Kept, Kind, Lent, Loans, Object, Owner,
+    Pairs, Program, PyResult, Raised, Views,
 };
 pub use panic::{catch, discard};
 pub use process::{

@@ -18,35 +18,36 @@ pub(crate) use pyo3_ffi::{
     PyByteArray_Type, PyBytes_AsString, PyBytes_FromStringAndSize, PyBytes_Size, PyBytes_Type,
     PyCFunction_NewEx, PyCapsule_GetPointer, PyCapsule_New, PyCode_Check, PyConfig, PyConfig_Clear,
     PyConfig_InitPythonConfig, PyConfig_SetBytesString, PyDict_Copy, PyDict_New, PyDict_Next,
-    PyDict_SetItem, PyDict_Size, PyDict_Type, PyErr_CheckSignals, PyErr_GetRaisedException,
-    PyErr_GivenExceptionMatches, PyErr_SetRaisedException, PyErr_SetString, PyEval_EvalCode,
-    PyEval_RestoreThread, PyEval_SaveThread, PyExc_BaseException, PyExc_ImportError,
-    PyExc_KeyboardInterrupt, PyExc_MemoryError, PyExc_OSError, PyExc_RecursionError,
-    PyExc_RuntimeError, PyExc_SyntaxError, PyExc_SystemError, PyExc_SystemExit, PyExc_TypeError,
-    PyExc_ValueError, PyFloat_AS_DOUBLE, PyFloat_FromDouble, PyFloat_Type, PyFrozenSet_New,
-    PyFrozenSet_Type, PyGILState_Ensure, PyGILState_GetThisThreadState, PyGILState_Release,
-    PyGILState_STATE, PyImport_GetMagicNumber, PyImport_ImportModule, PyInterpreterConfig,
-    PyInterpreterConfig_OWN_GIL, PyInterpreterState, PyInterpreterState_Get,
-    PyInterpreterState_GetDict, PyInterpreterState_GetID, PyInterpreterState_Head,
-    PyInterpreterState_Main, PyInterpreterState_Next, PyInterpreterState_ThreadHead, PyIter_Next,
-    PyList_New, PyList_SetItem, PyList_Size, PyList_Type, PyLong_AsLongLongAndOverflow,
-    PyLong_FromLongLong, PyLong_Type, PyMarshal_ReadObjectFromString,
-    PyMarshal_WriteObjectToString, PyMem_GetAllocator, PyMem_SetAllocator, PyMemAllocatorDomain,
-    PyMemAllocatorEx, PyMemoryView_FromObject, PyMemoryView_Type, PyMethodDef, PyMethodDefPointer,
-    PyModule_FromDefAndSpec2, PyModule_GetDef, PyModule_Type, PyModuleDef, PyModuleDef_HEAD_INIT,
-    PyModuleDef_Init, PyModuleDef_Slot, PyModuleDef_Type, PyObject_Call, PyObject_Free,
-    PyObject_GetArenaAllocator, PyObject_GetAttr, PyObject_GetBuffer, PyObject_GetIter,
-    PyObject_IsTrue, PyObject_Malloc, PyObject_SetArenaAllocator, PyObject_SetAttr, PyObject_Str,
-    PyObject_TypeCheck, PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New,
-    PySet_Size, PySet_Type, PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception,
-    PyStatus_Ok, PyStructSequence_SetItem, PyThread_get_thread_ident, PyThreadState,
-    PyThreadState_Clear, PyThreadState_DeleteCurrent, PyThreadState_Get, PyThreadState_GetFrame,
+    PyDict_SetItem, PyDict_Size, PyDict_Type, PyDict_Watch, PyErr_CheckSignals,
+    PyErr_GetRaisedException, PyErr_GivenExceptionMatches, PyErr_SetRaisedException,
+    PyErr_SetString, PyEval_EvalCode, PyEval_GetGlobals, PyEval_RestoreThread, PyEval_SaveThread,
+    PyExc_BaseException, PyExc_ImportError, PyExc_KeyboardInterrupt, PyExc_MemoryError,
+    PyExc_OSError, PyExc_RecursionError, PyExc_RuntimeError, PyExc_SyntaxError, PyExc_SystemError,
+    PyExc_SystemExit, PyExc_TypeError, PyExc_ValueError, PyFloat_AS_DOUBLE, PyFloat_FromDouble,
+    PyFloat_Type, PyFrozenSet_New, PyFrozenSet_Type, PyGILState_Ensure,
+    PyGILState_GetThisThreadState, PyGILState_Release, PyGILState_STATE, PyImport_GetMagicNumber,
+    PyImport_ImportModule, PyInterpreterConfig, PyInterpreterConfig_OWN_GIL, PyInterpreterState,
+    PyInterpreterState_Get, PyInterpreterState_GetDict, PyInterpreterState_GetID,
+    PyInterpreterState_Head, PyInterpreterState_Main, PyInterpreterState_Next,
+    PyInterpreterState_ThreadHead, PyIter_Next, PyList_New, PyList_SetItem, PyList_Size,
+    PyList_Type, PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_Type,
+    PyMarshal_ReadObjectFromString, PyMarshal_WriteObjectToString, PyMem_GetAllocator,
+    PyMem_SetAllocator, PyMemAllocatorDomain, PyMemAllocatorEx, PyMemoryView_FromObject,
+    PyMemoryView_Type, PyMethodDef, PyMethodDefPointer, PyModule_FromDefAndSpec2, PyModule_GetDef,
+    PyModule_GetDict, PyModule_Type, PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init,
+    PyModuleDef_Slot, PyModuleDef_Type, PyObject_Call, PyObject_Free, PyObject_GetArenaAllocator,
+    PyObject_GetAttr, PyObject_GetBuffer, PyObject_GetIter, PyObject_IsTrue, PyObject_Malloc,
+    PyObject_SetArenaAllocator, PyObject_SetAttr, PyObject_Str, PyObject_TypeCheck,
+    PyObject_Vectorcall, PyObjectArenaAllocator, PySet_Add, PySet_New, PySet_Size, PySet_Type,
+    PyState_AddModule, PyState_FindModule, PyStatus, PyStatus_Exception, PyStatus_Ok,
+    PyStructSequence_SetItem, PyThread_get_thread_ident, PyThreadState, PyThreadState_Clear,
+    PyThreadState_DeleteCurrent, PyThreadState_Get, PyThreadState_GetFrame,
     PyThreadState_GetInterpreter, PyThreadState_New, PyThreadState_Next, PyThreadState_SetAsyncExc,
     PyThreadState_Swap, PyTuple_GET_ITEM, PyTuple_GetItem, PyTuple_New, PyTuple_SetItem,
-    PyTuple_Size, PyTuple_Type, PyType_FromSpec, PyType_GenericAlloc, PyType_Slot, PyType_Spec,
-    PyTypeObject, PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize, PyUnicode_Decode,
-    PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace, PyUnicode_Type,
-    getbufferproc,
+    PyTuple_Size, PyTuple_Type, PyType_FromSpec, PyType_GenericAlloc, PyType_GetDict, PyType_Slot,
+    PyType_Spec, PyType_Type, PyTypeObject, PyUnicode_AsEncodedString, PyUnicode_AsUTF8AndSize,
+    PyUnicode_Decode, PyUnicode_DecodeUTF8, PyUnicode_FromStringAndSize, PyUnicode_InternInPlace,
+    PyUnicode_Type, getbufferproc,
 };
 
 // A host's module is made of pointers to it.
@@ -86,14 +87,6 @@ unsafe extern "C" {
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 pub(crate) use pyo3_ffi::PyType_Modified;
 
-// By its address.
-#[cfg(all(
-    target_os = "linux",
-    target_pointer_width = "64",
-    not(any(Py_3_14, Py_GIL_DISABLED))
-))]
-pub(crate) use pyo3_ffi::PyType_Type;
-
 // pyo3-ffi leaves it out.
 #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
 unsafe extern "C" {
@@ -106,4 +99,21 @@ pub(crate) use pyo3_ffi::{Py_MOD_GIL_NOT_USED, Py_mod_gil};
 // CPython's own state, exported by each version. Only its list of interpreters is looked at: see `hosted/list.rs`.
 unsafe extern "C" {
     pub(crate) static _PyRuntime: [usize; 8];
+}
+
+// The rest of dict watchers, which pyo3-ffi leaves out: Include/cpython/dictobject.h.
+pub(crate) type PyDictWatchEvent = std::ffi::c_uint;
+pub(crate) type PyDictWatchCallback = unsafe extern "C" fn(
+    event: PyDictWatchEvent,
+    dict: *mut PyObject,
+    key: *mut PyObject,
+    value: *mut PyObject,
+) -> std::ffi::c_int;
+
+/// `PyDict_EVENT_ADDED`, `_MODIFIED`, `_DELETED` and `_CLEARED`, the events that change what a dict held.
+pub(crate) const PY_DICT_WRITES: [PyDictWatchEvent; 4] = [0, 1, 2, 4];
+
+unsafe extern "C" {
+    pub(crate) fn PyDict_AddWatcher(callback: Option<PyDictWatchCallback>) -> std::ffi::c_int;
+    pub(crate) fn PyDict_ClearWatcher(id: std::ffi::c_int) -> std::ffi::c_int;
 }

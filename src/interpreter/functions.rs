@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use owngil_ffi::{Attached, Kept, Object, PyResult};
+use owngil_ffi::{Attached, Borrowed, DictWatcher, Kept, Object, PyResult, Raised};
 
 use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
 use super::setup::programs::{
-    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, SCRIPT, SIDE_EFFECTS,
+    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, PATCHES, SCRIPT, SIDE_EFFECTS,
 };
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
@@ -91,12 +91,15 @@ impl Loaders {
             Ok(attached.none())
         })?;
         namespace.insert(&attached.str("retire")?, &retire)?;
+        let watch_dicts = attached.callback(watch_dicts)?;
+        namespace.insert(&attached.str("watch_dicts")?, &watch_dicts)?;
         for program in [
             &DESCRIPTORS,
             &CHANGES,
             &MODULES,
             &FRESH,
             &SIDE_EFFECTS,
+            &PATCHES,
             &IMPORTS,
             &ENDING,
             &SCRIPT,
@@ -116,6 +119,26 @@ pub(super) fn named<'a>(
 ) -> PyResult<'a, Object<'a>> {
     let found = namespace.lookup(&attached.str(name)?)?;
     found.ok_or_else(|| attached.raise_type_error("bootstrap.py lacks a function"))
+}
+
+/// `watch_dicts(modules, writes)` of patches.py: `watch(owner)` and `end()` of a [`DictWatcher`].
+fn watch_dicts<'a>(
+    attached: Attached<'a>,
+    arguments: &[Borrowed<'a>],
+) -> std::result::Result<Object<'a>, Raised<'a>> {
+    let [modules, writes] = arguments else {
+        return Err(attached.raise_type_error("watch_dicts takes two dicts"));
+    };
+    let watcher = DictWatcher::new(attached, modules, writes)?;
+    let watch = attached.callback(move |attached, arguments| match arguments {
+        [owner] => watcher.watch(owner),
+        _ => Err(attached.raise_type_error("watch takes a module or a class")),
+    })?;
+    let end = attached.callback(move |attached, _| {
+        watcher.end(attached)?;
+        Ok(attached.none())
+    })?;
+    attached.tuple([watch, end])
 }
 
 /// Calls the function of that name in the bootstrap's namespace, which is not needed after that: it makes room.

@@ -68,6 +68,9 @@ pub(crate) static FRESH: Program = program!("scripts/fresh");
 pub(crate) static SIDE_EFFECTS: Program = program!("scripts/side_effects");
 
 /// Runs after [`SIDE_EFFECTS`].
+pub(crate) static PATCHES: Program = program!("scripts/patches");
+
+/// Runs after [`PATCHES`].
 pub(crate) static IMPORTS: Program = program!("scripts/imports");
 
 /// Runs before [`SCRIPT`].

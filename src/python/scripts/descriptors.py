@@ -128,7 +128,7 @@ def _identity(descriptor):
 
 def _held():
     """The descriptors that files and sockets have, which close them."""
-    gc.unfreeze()
+    _unfreeze()
     socket = sys.modules.get("_socket")
     kinds = (_io.FileIO, socket.socket) if socket else (_io.FileIO,)
     held = set()

@@ -5,6 +5,7 @@ import atexit
 import gc
 import os
 import sys
+from os import getpid as _getpid
 
 
 class _ExitFunctions:
@@ -86,7 +87,7 @@ class _Ending:
     """What Python does at the end of a process, before modules go; here at the end of a run."""
 
     def __init__(self):
-        self._process = os.getpid()
+        self._process = _getpid()
         self._threads, self._daemons = _threads(), set(_daemons())
         modules = sys.modules
         self._thread_exits = list(getattr(modules.get("threading"), "_threading_atexits", ()))
@@ -116,7 +117,7 @@ class _Ending:
 
     def is_forked(self):
         """Whether this is another process than the one in which the run began."""
-        return os.getpid() != self._process
+        return _getpid() != self._process
 
     def end_process(self, state, status, raised):
         if raised is not None and sys.excepthook is sys.__excepthook__:
@@ -230,7 +231,7 @@ def _shut_down_executors():
     executors = ()
     if futures._threads_queues:
         # The collector does not list frozen objects.
-        gc.unfreeze()
+        _unfreeze()
         kind = futures.ThreadPoolExecutor
         executors = [found for found in gc.get_objects() if issubclass(type(found), kind)]
         executors = [executor for executor in executors if not executor._shutdown]
@@ -331,7 +332,7 @@ def _close_databases():
         return
     left = [found for found in gc.get_objects() if issubclass(type(found), sqlite.Connection)]
     if left:
-        gc.unfreeze()
+        _unfreeze()
         for connection in left:
             if not _is_in_module(connection, left):
                 _try(connection.close)

@@ -1,4 +1,4 @@
-"""Runs in the namespace of bootstrap.py, after side_effects.py: packages repeat the side effects of their import.
+"""Runs in the namespace of bootstrap.py, after patches.py: packages repeat the side effects of their import.
 
 A package stays loaded after the script that imported it, but what it changed outside of itself is put back with what
 the script changed. So a package that changed something leaves `sys.modules` with the script. The next import of it
@@ -193,6 +193,7 @@ class _Imports:
             finally:
                 if name in _REGISTRIES:
                     _try(_note_registries, name)
+                _try(_patches.watch, name)
                 if started is not None:
                     started.end()
 

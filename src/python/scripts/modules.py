@@ -73,6 +73,7 @@ _OF_MODULES = {
     "multiprocessing.process": _put_back_process,
     "multiprocessing.reduction": lambda reduction: _forget_of_scripts(reduction.ForkingPickler._extra_reducers),
     "multiprocessing.spawn": lambda spawn: spawn.set_executable(sys.executable),
+    "numpy.random.mtrand": lambda random: random.seed(),
     "random": lambda random: random.seed(),
     "shutil": lambda shutil: _forget_of_scripts(shutil._ARCHIVE_FORMATS, 0) | _forget_of_scripts(shutil._UNPACK_FORMATS, 1),
     "socket": lambda socket: socket.setdefaulttimeout(None),
@@ -80,6 +81,7 @@ _OF_MODULES = {
     "ssl": _put_back_ssl,
     "tempfile": _put_back_tempfile,
     "threading": _put_back_threading,
+    "unittest.mock": lambda mock: mock.patch.stopall(),
     "urllib.request": lambda request: vars(request).update(_opener=None),
     "webbrowser": lambda webbrowser: vars(webbrowser).update(_browsers={}, _tryorder=None, _os_preferred_browser=None),
 }

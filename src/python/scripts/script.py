@@ -3,7 +3,10 @@
 import _contextvars
 import _weakref
 import builtins
-import gc
+# Not what a script may put in their place.
+from gc import collect as _collect_garbage
+from gc import freeze as _freeze
+from gc import unfreeze as _unfreeze
 
 # sys.argv and __main__ belong to the interpreter: scripts take turns.
 _script_turn = _lock_of_interpreter("script_turn")
@@ -94,10 +97,10 @@ class _Script:
     def _run(self, arguments, stdin):
         if self._has_failed:
             # Its exception held what the run before left.
-            gc.collect()
+            _collect_garbage()
         state, ending = _note_state(), _Ending()
         # What is there now need not be looked at when garbage is collected at the end of this run.
-        gc.freeze()
+        _freeze()
         if not sys.flags.safe_path:
             sys.path.insert(0, self._folder)
         sys.argv = [self._shown, *arguments]
@@ -106,6 +109,7 @@ class _Script:
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin(ending.finalize)
         _changes.begin()
+        _patches.begin()
         _imports.begin_script()
         own = sys.modules["_owngil_worker"]._own
         own.runs_script = True
@@ -130,12 +134,12 @@ class _Script:
         failures.append(_try(ending.quiet_daemons))
         # A first time while all is there, as Python does: what refers to others comes before these from then on, and so
         # is destroyed before them.
-        failures += [_try(flush_files, _BUFFERED), _try(gc.collect)]
-        failures += [_try(state.forget_modules), _try(_collect, main), _try(_abandon, names)]
-        failures += [_try(_close_databases), _try(_descriptors.end), _try(ending.reopen)]
+        failures += [_try(flush_files, _BUFFERED), _try(_collect_garbage)]
+        failures += [_try(state.forget_modules), _try(_collect, main), _try(_patches.undo)]
+        failures += [_try(_abandon, names), _try(_close_databases), _try(_descriptors.end), _try(ending.reopen)]
         failures += state.put_back()
         failures += [_try(_changes.put_back), _try(_imports.end_script)]
-        gc.unfreeze()
+        _unfreeze()
         if raised is not None:
             try:
                 raise raised
@@ -181,15 +185,15 @@ def _abandon(names):
     """Drops what a script has made that is going to run elsewhere: what it prints at its end is part of this attempt."""
     if names:
         names.clear()
-        gc.collect()
+        _collect_garbage()
 
 
 def _collect(main):
     """Drops what the script has made: as Python does, first what nothing refers to, with its variables there."""
-    gc.collect()
+    _collect_garbage()
     if main is not None and main() is not None:
         _clear(vars(main()))
-        gc.collect()
+        _collect_garbage()
 
 
 def _show(error):

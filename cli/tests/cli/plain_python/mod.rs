@@ -15,6 +15,7 @@ macro_rules! on_backends {
 mod exits;
 mod leftovers;
 mod packages;
+mod patches;
 mod registries;
 mod scripts;
 mod whole_process;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::support::{command, owngil, plain_python, run};
 
 /// A package's name, what it does when it is imported, how scripts import it, and what they look at before and after.
-const PACKAGES: [(&str, &str, &str, &str); 37] = [
+const PACKAGES: [(&str, &str, &str, &str); 39] = [
     (
         "filters",
         "import warnings; warnings.filterwarnings('ignore', message='mine'); warnings.simplefilter('always', append=True)",
@@ -273,6 +273,19 @@ copyreg.pickle(Value, lambda value: (str, ('reduced',)))",
         "import codecs; codecs.register(lambda name: codecs.lookup('ascii') if name == 'of_package' else None)",
         "import codes; print('a'.encode('of_package'))",
         "None",
+    ),
+    (
+        "settings",
+        "key = None
+class Client: timeout = 1",
+        "import settings; settings.key = settings.Client.timeout = settings.Client.extra = sys.argv[1]; del settings.__doc__",
+        "(lambda package: (package.key, package.Client.timeout, hasattr(package.Client, 'extra'), '__doc__' in vars(package)))(importlib.import_module('settings'))",
+    ),
+    (
+        "monkeypatches",
+        "import textwrap; textwrap.of_package = 1",
+        "import monkeypatches, textwrap; textwrap.of_package = 2",
+        "importlib.import_module('monkeypatches') and __import__('textwrap').of_package",
     ),
 ];
 
