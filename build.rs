@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const PROGRAMS: [&str; 22] = [
+const PROGRAMS: [&str; 23] = [
     "bootstrap",
     "builtin/children",
     "builtin/deferred",
@@ -25,6 +25,7 @@ const PROGRAMS: [&str; 22] = [
     "scripts/fresh",
     "scripts/imports",
     "scripts/modules",
+    "scripts/packages",
     "scripts/patches",
     "scripts/script",
     "scripts/side_effects",

@@ -53,7 +53,12 @@ pub(crate) enum Location {
         name: String,
     },
     /// What runs as `__main__`; `shown` is its name, and its `sys.argv[0]` but for a module.
-    Script { script: Script, shown: String },
+    Script {
+        script: Script,
+        shown: String,
+        /// Whether installed packages stay loaded.
+        keeps_packages: bool,
+    },
     /// A reference that names nothing.
     Malformed { reference: String },
 }
@@ -143,17 +148,19 @@ impl Function {
     /// arguments: `stdin`, the bytes to read from `sys.stdin`, and `slot`, a text to replace in the arguments with
     /// the worker's number, counted from 1.
     ///
-    /// Each call begins as a new Python does, except that the standard library and installed packages stay loaded.
+    /// Each call begins as a new Python does, except that the standard library stays loaded. If the script has imported
+    /// an installed package with extension modules, other than numpy, a new interpreter takes the place of the worker's.
     /// At its end, the call waits for the non-daemon threads that the script started, and runs its `atexit`
     /// functions. Changes to `os.environ`, to `sys.path` and other settings of `sys`, and to `builtins`, `logging`,
-    /// `warnings`, `random` and the context of `decimal` are undone. State left in packages that stay loaded is visible
-    /// to the next script.
+    /// `warnings`, `random` and the context of `decimal` are undone, and so is what it assigns to attributes of modules
+    /// that stay loaded.
     pub fn script(path: impl AsRef<Path>) -> Function {
         let path = path.as_ref();
         let shown = path.to_string_lossy().into_owned();
         Function::new(Location::Script {
             script: Script::File(absolute(path).into_os_string()),
             shown,
+            keeps_packages: false,
         })
     }
 
@@ -172,6 +179,7 @@ impl Function {
                 text: text.into(),
             },
             shown,
+            keeps_packages: false,
         })
     }
 
@@ -180,7 +188,23 @@ impl Function {
         Function::new(Location::Script {
             script: Script::Module,
             shown: name.into(),
+            keeps_packages: false,
         })
+    }
+
+    /// The same script, for which the installed packages that it imports stay loaded. Other functions are as they are.
+    ///
+    /// Each call after the first then imports them at no cost, and finds what earlier calls have set in them: open
+    /// figures, options, registries.
+    pub fn keeping_packages(&self) -> Function {
+        match self.location() {
+            Location::Script { script, shown, .. } => Function::new(Location::Script {
+                script: script.clone(),
+                shown: shown.clone(),
+                keeps_packages: true,
+            }),
+            _ => *self,
+        }
     }
 
     /// The function `name`, dotted, of a module; `label` tells it from others that go through the same one.

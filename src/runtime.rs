@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use owngil_ffi::{Attached, Config, Interpreter, Runtime, StartError, hosted};
 
@@ -39,6 +40,7 @@ pub fn use_python(python: impl Into<PathBuf>) -> Result<RuntimeInfo> {
     start_with(&Config {
         python: Some(python.into()),
         hash_seed: hash_seed(),
+        is_alone: is_alone(),
     })
 }
 
@@ -69,6 +71,17 @@ pub(crate) fn share_hash_seed(seed: Option<u32>) {
     let _ = HASH_SEED.set(seed);
 }
 
+static IS_ALONE: AtomicBool = AtomicBool::new(false);
+
+/// Has CPython start without what other interpreters need, unless one is created after all.
+pub(crate) fn be_alone() {
+    IS_ALONE.store(true, Ordering::Relaxed);
+}
+
+fn is_alone() -> bool {
+    IS_ALONE.load(Ordering::Relaxed)
+}
+
 pub(crate) fn start() -> Result<&'static Runtime> {
     if let Some(runtime) = Runtime::running() {
         return Ok(runtime);
@@ -80,6 +93,7 @@ pub(crate) fn start() -> Result<&'static Runtime> {
     let started = Runtime::start(&Config {
         python: python.map(PathBuf::from),
         hash_seed: hash_seed(),
+        is_alone: is_alone(),
     })?;
     warn(started);
     Ok(started)

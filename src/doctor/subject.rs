@@ -22,7 +22,7 @@ impl Subject {
     pub fn of(function: &Function) -> Option<Subject> {
         match function.location() {
             Location::File { path, .. } => Some(Subject::Script(path.clone())),
-            Location::Script { script, shown } => match script.path() {
+            Location::Script { script, shown, .. } => match script.path() {
                 Some(path) => Some(Subject::Script(path.to_owned())),
                 None if script.text().is_none() => Some(Subject::modules([shown.as_str()])),
                 None => None,

@@ -12,7 +12,8 @@ use super::budget::Budget;
 use super::load_error::load_error;
 use super::setup::host::execute;
 use super::setup::programs::{
-    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, PATCHES, SCRIPT, SIDE_EFFECTS,
+    CHANGES, DESCRIPTORS, ENDING, FRESH, IMPORTS, LOADING, MODULES, PACKAGES, PATCHES, SCRIPT,
+    SIDE_EFFECTS,
 };
 use crate::error::{Error, LoadError, Result};
 use crate::function::{Function, Location};
@@ -97,6 +98,7 @@ impl Loaders {
             &DESCRIPTORS,
             &CHANGES,
             &MODULES,
+            &PACKAGES,
             &FRESH,
             &SIDE_EFFECTS,
             &PATCHES,
@@ -251,12 +253,18 @@ impl Functions {
                 let arguments = vec![word(text), word(module), word(name), execute];
                 (&of_functions()?.source, arguments)
             }
-            Location::Script { script, shown } => {
+            Location::Script {
+                script,
+                shown,
+                keeps_packages,
+            } => {
                 let loader = loaders.script(attached).map_err(failed)?;
                 let none = || Ok(attached.none());
                 let path = script.path().map_or_else(none, path_of);
                 let text = script.text().map_or_else(none, |text| attached.bytes(text));
-                (loader, vec![word(script.kind()), path, text, word(shown)])
+                let keeps_packages = Ok(attached.bool(*keeps_packages));
+                let kind = word(script.kind());
+                (loader, vec![kind, path, text, word(shown), keeps_packages])
             }
             Location::Malformed { .. } => {
                 return Err(LoadError::malformed(&function.to_string()).into());

@@ -218,6 +218,7 @@ pub(super) enum LocationRecord {
     Script {
         script: Script,
         shown: String,
+        keeps_packages: bool,
     },
     Malformed {
         reference: String,
@@ -245,7 +246,15 @@ impl From<&Location> for LocationRecord {
             Location::Source { text, module, name } => {
                 LocationRecord::Source { text, module, name }
             }
-            Location::Script { script, shown } => LocationRecord::Script { script, shown },
+            Location::Script {
+                script,
+                shown,
+                keeps_packages,
+            } => LocationRecord::Script {
+                script,
+                shown,
+                keeps_packages,
+            },
             Location::Malformed { reference } => LocationRecord::Malformed { reference },
         }
     }
@@ -271,7 +280,15 @@ impl From<LocationRecord> for Location {
             LocationRecord::Source { text, module, name } => {
                 Location::Source { text, module, name }
             }
-            LocationRecord::Script { script, shown } => Location::Script { script, shown },
+            LocationRecord::Script {
+                script,
+                shown,
+                keeps_packages,
+            } => Location::Script {
+                script,
+                shown,
+                keeps_packages,
+            },
             LocationRecord::Malformed { reference } => Location::Malformed { reference },
         }
     }

@@ -241,6 +241,7 @@ impl Role {
 
     fn start_python(&self) -> Result<&'static Runtime> {
         runtime::share_hash_seed(self.setup.hash_seed);
+        runtime::be_alone();
         if let Some(python) = &self.setup.python {
             runtime::use_python(path_of(python))?;
         }

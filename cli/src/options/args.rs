@@ -214,11 +214,12 @@ pub(crate) struct RunArgs {
     #[arg(short, long, help_heading = "Running")]
     pub(crate) module: bool,
 
-    /// What each run gets for itself: a namespace, or a whole interpreter (some milliseconds more)
+    /// What each run gets for itself: modules, but for those of the standard library; only a
+    /// namespace (packages stay loaded, with what was set in them); or a whole interpreter
     #[arg(
         long,
         value_name = "WHAT",
-        default_value = "namespace",
+        default_value = "modules",
         help_heading = "Running"
     )]
     pub(crate) isolate: Isolate,

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::fatal::Fatal;
 use crate::input::call::binding::Binding;
 use crate::input::{self, Blocks, Fields, GivenArg, Inputs, Listed, Shape, WordGroup};
+use crate::schedule::Isolate;
 use crate::terminal::stdin::Stdin;
 
 /// Which function is to be called, and over which inputs.
@@ -165,10 +166,14 @@ impl RunPlan {
             None if stdin == Stdin::Data && !is_stdin => Some(Inputs::of_stdin(&args.input)?),
             inputs => inputs,
         };
+        let script = match args.module {
+            true => Function::script_module(script.to_string_lossy()),
+            false => script_of(&script)?,
+        };
         Ok(RunPlan {
-            script: match args.module {
-                true => Function::script_module(script.to_string_lossy()),
-                false => script_of(&script)?,
+            script: match args.isolate {
+                Isolate::Namespace => script.keeping_packages(),
+                Isolate::Modules | Isolate::Interpreter => script,
             },
             arguments: words.map(bytes).collect(),
             inputs,

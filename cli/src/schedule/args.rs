@@ -90,8 +90,10 @@ impl ScheduleArgs {
 /// What each run of a script gets of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Isolate {
-    /// A namespace; modules stay loaded.
+    /// Modules, but for those of the standard library.
     #[default]
+    Modules,
+    /// A namespace; the packages that it imports stay loaded.
     Namespace,
     /// An interpreter.
     Interpreter,

@@ -96,7 +96,7 @@ impl<'a> Schedule<'a> {
             memfree: None,
             shuf: false,
             shard: None,
-            isolate: Isolate::Namespace,
+            isolate: Isolate::Modules | Isolate::Namespace,
             ..
         } = self.args
         else {

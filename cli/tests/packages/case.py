@@ -4,8 +4,8 @@
     python case.py prepare NAME       what is done before, in an empty folder
     python case.py check NAME         fails unless the lines of standard input, and the folder, are as plain Python's
 
-NEEDS names its distributions, INPUTS the calls of `f`. It is run with each of OPTIONS, and with each of VERSIONS of one
-of its distributions, where None is the one that is installed.
+NEEDS names its distributions, INPUTS the calls of `f`, or with VERB = "run" the runs of the file as a script. It is run
+with each of OPTIONS, and with each of VERSIONS of one of its distributions, where None is the one that is installed.
 """
 
 import importlib.util
@@ -28,6 +28,7 @@ def described(case):
         "needs": case.NEEDS,
         "inputs": [str(x) for x in case.INPUTS],
         "options": getattr(case, "OPTIONS", [[]]),
+        "verb": getattr(case, "VERB", "map"),
         "versions": getattr(case, "VERSIONS", {}),
     }
 

@@ -15,8 +15,8 @@ use crate::error::StartError;
 use crate::memory::allocator;
 use crate::process::block_signals;
 use crate::raw;
-use crate::runtime::Runtime;
 use crate::runtime::start::{self as runtime, MainTask, RUNTIME};
+use crate::runtime::{Runtime, preimport};
 use crate::thread::STACK_SIZE;
 use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::version::Version;
@@ -71,7 +71,7 @@ pub fn serve_host<'a>(
     begin: impl FnOnce() + Send,
 ) -> Result<(), StartError> {
     check_version()?;
-    prepare(attached)?;
+    prepare(attached, true)?;
     let (main, tasks) = mpsc::channel();
     if RUNTIME.set(Ok(Runtime::of_host(main))).is_err() {
         return Err(StartError::Failed {
@@ -119,7 +119,7 @@ fn start_service() -> Result<Sender<MainTask>, StartError> {
             // SAFETY: the state was made in the line above, for this thread, and nothing else has it.
             let guard = unsafe { Guard::attach(&home, 0, None) };
             match guard {
-                Some(guard) => prepare(guard.attached()),
+                Some(guard) => prepare(guard.attached(), false),
                 None => Err(StartError::Failed {
                     doing: "adopting the host's CPython",
                     message: "out of memory".to_owned(),
@@ -141,11 +141,11 @@ fn start_service() -> Result<Sender<MainTask>, StartError> {
     Ok(main)
 }
 
-/// Prepares the main interpreter for others beside it.
-fn prepare(attached: Attached<'_>) -> Result<(), StartError> {
+/// Prepares the main interpreter for others beside it, of which there may be none at first.
+fn prepare(attached: Attached<'_>, is_alone: bool) -> Result<(), StartError> {
     allocator::replace();
     allocator::check();
-    runtime::preimport(attached, true)?;
+    preimport::begin(attached, true, is_alone)?;
     handlers::keep(attached).map_err(|raised| StartError::Raised {
         doing: "keeping the host's signal handlers",
         exception: Box::new(raised.describe()),

@@ -20,7 +20,7 @@ use crate::hosted;
 use crate::memory::{Memory, Owner};
 use crate::object::{Loans, Object, Program, PyResult, program};
 use crate::raw;
-use crate::runtime::{FINALIZE, MainThread, Runtime, site, start};
+use crate::runtime::{FINALIZE, MainThread, Runtime, preimport, site, start};
 use crate::thread::STACK_SIZE;
 use crate::thread::attach::{self, Attached, Guard, Home};
 use crate::visit::visits::{self, Visits};
@@ -128,6 +128,12 @@ impl Interpreter {
         }
         crate::thread::stack_limit::check()?;
         let _owner = Owner::new(memory.as_ref());
+        preimport::finish(|finish| {
+            let mut main = Interpreter::on_main(runtime)?;
+            let finished = main.attach(finish);
+            let _ = main.end();
+            finished
+        })?;
         let entrance = Interpreter::on_main(runtime)?;
         let state = create(entrance).map_err(|error| match error {
             StartError::Failed { message, .. } => StartError::Failed {

@@ -8,6 +8,7 @@ mod exit;
     not(any(Py_3_14, Py_GIL_DISABLED))
 ))]
 mod immortal;
+pub(crate) mod preimport;
 #[cfg(Py_3_13)]
 pub(crate) mod siblings;
 pub(crate) mod site;

@@ -19,8 +19,8 @@ if not is_hosted and _signal.getsignal(_signal.SIGINT) is _signal.default_int_ha
 
 
 def names():
-    if "t" in sys.abiflags:
-        # Free-threaded: there is no other interpreter.
+    if is_alone or "t" in sys.abiflags:
+        # There is no other interpreter, and none at all on a free-threaded build.
         return []
     if sys.version_info >= (3, 14):
         return ["_struct", "cmath"] if sys.version_info < (3, 14, 2) else []

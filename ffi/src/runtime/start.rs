@@ -19,8 +19,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::executable;
 use super::site::{self, SiteChange};
+use super::{executable, preimport};
 use crate::error::StartError;
 use crate::memory::{Memory, Owner, allocator};
 use crate::object::PyResult;
@@ -38,6 +38,9 @@ pub struct Config {
     /// The seed of `hash()` for texts, like `PYTHONHASHSEED`. `None` leaves it to CPython, which reads that variable,
     /// and picks a random seed if it is not set.
     pub hash_seed: Option<u32>,
+    /// Whether the process needs no interpreter but the main one, as far as one can tell. What has to be ready before
+    /// there is a second is then done when that is created.
+    pub is_alone: bool,
 }
 
 pub(crate) enum MainTask {
@@ -71,7 +74,7 @@ impl Runtime {
     ///
     /// Signal handlers stay as they are, and none are added. Before 3.14, the standard library's C extensions
     /// are imported in the main interpreter, which takes about 50 ms: importing one first in a sub-interpreter
-    /// corrupts the heap.
+    /// corrupts the heap. With [`Config::is_alone`] this is done later.
     ///
     /// # Errors
     ///
@@ -257,7 +260,7 @@ impl fmt::Debug for Runtime {
 
 fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime, StartError> {
     let python = python.or_else(executable::built_with);
-    let hash_seed = config.hash_seed;
+    let (hash_seed, is_alone) = (config.hash_seed, config.is_alone);
     let (ready, started) = mpsc::sync_channel(1);
     let (main, tasks) = mpsc::channel();
     let thread = thread::Builder::new()
@@ -268,7 +271,7 @@ fn start_main_thread(config: &Config, python: Option<PathBuf>) -> Result<Runtime
         message,
     };
     thread
-        .spawn(move || match initialize(python, hash_seed) {
+        .spawn(move || match initialize(python, hash_seed, is_alone) {
             Ok(home) => {
                 let _ = ready.send(Ok(()));
                 serve(&Rc::new(home), &tasks);
@@ -338,7 +341,11 @@ pub(crate) fn serve(home: &Rc<Home>, tasks: &Receiver<MainTask>) {
 }
 
 /// Starts CPython on this thread, and detaches.
-fn initialize(python: Option<PathBuf>, hash_seed: Option<u32>) -> Result<Home, StartError> {
+fn initialize(
+    python: Option<PathBuf>,
+    hash_seed: Option<u32>,
+    is_alone: bool,
+) -> Result<Home, StartError> {
     // SAFETY: may be called at any time.
     if unsafe { raw::Py_IsInitialized() } != 0 {
         return Err(StartError::Foreign);
@@ -355,7 +362,7 @@ fn initialize(python: Option<PathBuf>, hash_seed: Option<u32>) -> Result<Home, S
         let guard = unsafe { Guard::attach(&home, 0, Some(&memory)) };
         guard.map_or(Ok(()), |guard| {
             let attached = guard.attached();
-            preimport(attached, false)?;
+            preimport::begin(attached, false, is_alone)?;
             run_site(attached)
         })
     };
@@ -431,31 +438,6 @@ pub(crate) fn check(status: raw::PyStatus) -> Result<(), StartError> {
     Err(StartError::Failed {
         doing: "starting CPython",
         message,
-    })
-}
-
-/// Imports C extensions in the main interpreter, before any other interpreter can. A host keeps its handler of SIGINT.
-pub(crate) fn preimport(attached: Attached<'_>, is_hosted: bool) -> Result<(), StartError> {
-    let run = || -> PyResult<'_, ()> {
-        attached.interpreter_dict()?;
-        let globals = attached.dict()?;
-        globals.insert(&attached.str("is_hosted")?, &attached.bool(is_hosted))?;
-        attached.exec(include_str!("preimport.py"), "<owngil preimport>", &globals)?;
-        #[cfg(target_os = "linux")]
-        crate::shared_object::baseline::record();
-        #[cfg(all(
-            target_os = "linux",
-            target_pointer_width = "64",
-            not(any(Py_3_14, Py_GIL_DISABLED))
-        ))]
-        super::immortal::keep(attached)?;
-        #[cfg(all(Py_3_13, not(any(Py_3_14, Py_GIL_DISABLED))))]
-        super::version_tag::use_up(attached)?;
-        Ok(())
-    };
-    run().map_err(|raised| StartError::Raised {
-        doing: "importing the standard library's extensions",
-        exception: Box::new(raised.describe()),
     })
 }
 

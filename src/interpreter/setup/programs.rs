@@ -59,6 +59,9 @@ pub(crate) static CHANGES: Program = program!("scripts/changes");
 pub(crate) static MODULES: Program = program!("scripts/modules");
 
 /// Runs before [`FRESH`].
+pub(crate) static PACKAGES: Program = program!("scripts/packages");
+
+/// Runs before [`FRESH`].
 pub(crate) static DESCRIPTORS: Program = program!("scripts/descriptors");
 
 /// Runs before [`ENDING`].

@@ -27,17 +27,8 @@ _environ = os.environ
 _MADE_IN_C = "_cython_", "cython_runtime"
 
 
-def _shared_folders():
-    standard = os.path.dirname(os.__file__)
-    installed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    return tuple(os.path.join(path, "") for path in {standard, os.path.realpath(standard), *installed})
-
-
-_folders = _shared_folders()
-
-
 def _is_shared(name, module):
-    """Whether a module stays loaded: of the standard library or of an installed package."""
+    """Whether a module stays loaded: of the standard library, or of an installed package that stays."""
     try:
         return _is_of_package(name, module)
     except BaseException:
@@ -51,15 +42,19 @@ def _is_of_package(name, module):
     if origin in ("built-in", "frozen"):
         return True
     if isinstance(origin, str):
-        return origin.startswith(_folders)
+        return _stays_in(origin, name)
     parts = getattr(module, "__path__", None)
     if parts is not None:
         # A package without a file: all that it has is elsewhere.
-        return all(part.startswith(_folders) for part in parts)
+        return all(_stays_in(part, name) for part in parts)
     package = sys.modules.get(name.partition(".")[0])
     if package is not None and package is not module:
         return _is_of_package(name.partition(".")[0], package)
     return name.startswith(_MADE_IN_C)
+
+
+def _stays_in(path, name):
+    return _packages.stay(name) if path.startswith(_packages.folders) else path.startswith(_standard_folders)
 
 
 _noted = None
@@ -191,7 +186,7 @@ class _State:
         if _differ(sys.modules, kept):
             self._forget_modules()
         for path in sys.path_importer_cache.keys() - self._importers:
-            if not path.startswith(_folders) and path + "/" not in _folders:
+            if not f"{path}/".startswith(_standard_folders + _packages.folders):
                 # What is in a folder may be new to the next script.
                 sys.path_importer_cache.pop(path, None)
                 if "zipimport" in sys.modules:
@@ -205,6 +200,8 @@ class _State:
                 sys.modules[name] = kept[name]
             elif name not in of_functions and not _is_shared(name, module):
                 sys.modules.pop(name, None)
+                # What stands there need not be a module.
+                _try(_packages.drop, module)
         for name, module in kept.items():
             sys.modules.setdefault(name, module)
 

@@ -179,7 +179,7 @@ class _Imports:
 
     def watch(self):
         """Has `begin` called before each import of what is not loaded."""
-        for name in _REGISTRIES.keys() & sys.modules.keys():
+        for name in [*_REGISTRIES, "numpy"]:
             _try(_note_registries, name)
         find, load, begin, modules = _bootstrap._find_and_load, _bootstrap._load, self.begin, sys.modules
 
@@ -191,8 +191,7 @@ class _Imports:
             try:
                 return find(name, import_, **options)
             finally:
-                if name in _REGISTRIES:
-                    _try(_note_registries, name)
+                _try(_note_registries, name)
                 _try(_patches.watch, name)
                 if started is not None:
                     started.end()

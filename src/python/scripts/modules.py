@@ -116,6 +116,21 @@ _REGISTRIES = {
 _noted_registries = {}
 
 
+def _note_options(numpy):
+    """Called when numpy has been imported. Since its version 2.2 each script has options of its own."""
+    options, handling = numpy.get_printoptions(), (numpy.geterr(), numpy.geterrcall(), numpy.getbufsize())
+
+    def put_back(numpy):
+        if numpy.get_printoptions() != options:
+            numpy.set_printoptions(**options)
+        if (numpy.geterr(), numpy.geterrcall(), numpy.getbufsize()) != handling:
+            numpy.seterr(**handling[0])
+            numpy.seterrcall(handling[1])
+            numpy.setbufsize(handling[2])
+
+    _OF_MODULES["numpy"] = put_back
+
+
 def _find_registry(module, path):
     *owners, name = path.split(".")
     owner = sys.modules[module]
@@ -126,7 +141,9 @@ def _find_registry(module, path):
 
 def _note_registries(module):
     """Called when a module has been imported."""
-    for path in _REGISTRIES[module] if module in sys.modules else ():
+    if module == "numpy" and module in sys.modules:
+        _note_options(sys.modules[module])
+    for path in _REGISTRIES.get(module, ()) if module in sys.modules else ():
         value = getattr(*_find_registry(module, path))
         _noted_registries[module, path] = value, value.copy() if isinstance(value, (dict, list)) else None
 

@@ -12,8 +12,17 @@ from gc import unfreeze as _unfreeze
 _script_turn = _lock_of_interpreter("script_turn")
 
 
-def load_script(kind, path, text, shown):
-    """`kind` is how the script was named: "file", "text" that was read from the file or from standard input, "module"."""
+def load_script(kind, path, text, shown, keeps_packages):
+    """`kind` is how the script was named: "file", "text" that was read from the file or from standard input, "module".
+
+    Installed packages that it imports stay loaded for the next if it `keeps_packages`.
+    """
+    script = _script(kind, path, text, shown)
+    script.keeps_packages = keeps_packages
+    return script
+
+
+def _script(kind, path, text, shown):
     if kind == "module":
         return _Script(lambda: _main_of_module(shown), shown, os.getcwd())
     path = path and os.fsdecode(path)
@@ -86,6 +95,7 @@ class _Script:
     def __init__(self, main, shown, folder):
         self._main, self._shown, self._folder = main, shown, folder
         self._has_failed = False
+        self.keeps_packages = False
 
     def __call__(self, *arguments, stdin=None, slot=None):
         if slot is not None:
@@ -108,6 +118,7 @@ class _Script:
             sys.stdin = _standard_input(stdin)
             _give_descriptor(sys.stdin.fileno())
         _exit_functions.begin(ending.finalize)
+        _packages.begin(self.keeps_packages)
         _changes.begin()
         _patches.begin()
         _imports.begin_script()

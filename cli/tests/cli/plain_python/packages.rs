@@ -347,17 +347,23 @@ fn by_plain_python() -> String {
     runs.collect()
 }
 
+/// Compares with plain Python, with packages that stay loaded, too.
 fn compare(backend: &str) {
+    compare_with(&["--backend", backend]);
+    compare_with(&["--backend", backend, "--isolate", "namespace"]);
+}
+
+fn compare_with(options: &[&str]) {
     static PLAIN: LazyLock<String> = LazyLock::new(by_plain_python);
-    let words = ["run", "-k", "-j", "1", "--backend", backend];
-    let mut own = owngil(words);
+    let mut own = owngil(["run", "-k", "-j", "1"]);
+    own.args(options);
     own.args(["of_packages.py", ":::"]).args(arguments());
     let own = printed(own, prepare().path());
     let pairs = PLAIN.split("== ").zip(own.split("== "));
     let wrong = pairs.filter(|(plain, own)| plain != own);
     let wrong = wrong.map(|(plain, own)| format!("plain  {plain:?}\nowngil {own:?}"));
     let wrong = wrong.collect::<Vec<_>>().join("\n");
-    assert!(*PLAIN == own, "on {backend}:\n{wrong}");
+    assert!(*PLAIN == own, "with {options:?}:\n{wrong}");
 }
 
 // Workers that share an interpreter share what packages have changed: docs/differences.md
@@ -365,4 +371,76 @@ on_backends! {
     each_script_finds_what_packages_change_when_it_imports_them_by_default: "auto",
     each_script_finds_what_packages_change_when_it_imports_them_in_interpreters: "interpreter",
     each_script_finds_what_packages_change_when_it_imports_them_in_worker_processes: "process",
+}
+
+/// What scripts set in a package, in ways that cannot be undone from outside, and what it shows.
+const STATE: &str = "
+import sys, threading, kept, kept.part
+from kept import config, options
+print(kept.figures, options, config.value, kept.part.n, kept.local.__dict__, kept.Registry.known, kept.made(1))
+kept.figures.append(1); options['a']['b'] = 2; config.value = kept.local.value = sys.argv[1]; kept.part.count()
+class Mine(kept.Registry): pass
+print(kept.figures, options, config.value, kept.part.n, kept.local.__dict__, kept.Registry.known, kept.made(1))
+import textwrap; print(textwrap.shorten is None)
+if sys.argv[1] == '2': 1 / 0
+";
+
+const KEPT: &str = "
+import atexit, functools, sys, textwrap, threading
+figures, options, local = [], {'a': {'b': 1}}, threading.local()
+class Config: value = 0
+config = Config()
+class Registry:
+    known = []
+    def __init_subclass__(cls): Registry.known.append(cls.__name__)
+@functools.cache
+def made(n): print('made'); return n
+atexit.register(lambda: print('at exit', figures))
+textwrap.shorten = None
+";
+
+/// The lines of a script that sets state of a package, run for four inputs, of which the second fails.
+fn of_state(run_script: impl FnOnce(&Path) -> String) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let package = folder.path().join("site-packages/kept");
+    fs::create_dir_all(&package).unwrap();
+    fs::write(package.join("__init__.py"), KEPT).unwrap();
+    let part = "n = 0\ndef count(): global n; n += 1";
+    fs::write(package.join("part.py"), part).unwrap();
+    fs::write(folder.path().join("of_state.py"), STATE).unwrap();
+    run_script(folder.path())
+}
+
+fn output(command: &mut Command, folder: &Path) -> String {
+    let command = command.current_dir(folder);
+    run(command.env("PYTHONPATH", folder.join("site-packages"))).stdout
+}
+
+#[test]
+fn what_scripts_set_in_packages_ends_with_them() {
+    let plain = of_state(|folder| {
+        let of_input = |input| {
+            let mut python = command(plain_python());
+            output(python.args(["-u", "of_state.py", input]), folder)
+        };
+        INPUTS.map(of_input).concat()
+    });
+    for backend in ["auto", "interpreter", "process"] {
+        let own = of_state(|folder| {
+            let words = ["run", "-k", "-j", "1", "--backend", backend];
+            let mut own = owngil(words);
+            output(own.args(["of_state.py", ":::"]).args(INPUTS), folder)
+        });
+        assert_eq!(own, plain, "on {backend}");
+    }
+}
+
+#[test]
+fn packages_stay_loaded_where_each_input_has_a_namespace_alone() {
+    let own = of_state(|folder| {
+        let words = ["run", "-k", "-j", "1", "--isolate", "namespace"];
+        let mut own = owngil(words);
+        output(own.args(["of_state.py", ":::"]).args(INPUTS), folder)
+    });
+    assert!(own.contains("[1, 1, 1, 1]"), "{own}");
 }

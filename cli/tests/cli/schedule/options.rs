@@ -324,7 +324,7 @@ fn each_input_of_a_script_may_have_an_interpreter_of_its_own() {
     let script = folder.path().join("leaving.py");
     fs::write(
         &script,
-        "import json\nprint(getattr(json, 'left', 'fresh'))\njson.left = 'used'\n",
+        "import json.decoder\nkept = json.decoder.BACKSLASH\nprint(kept.get('left', 'fresh'))\nkept['left'] = 'used'\n",
     )
     .unwrap();
     let isolated = |isolate: &str| {
@@ -333,6 +333,7 @@ fn each_input_of_a_script_may_have_an_interpreter_of_its_own() {
         ended.check(0).stdout.clone()
     };
     assert_eq!(isolated("namespace"), "fresh\nused\nused\n");
+    assert_eq!(isolated("modules"), "fresh\nused\nused\n");
     assert_eq!(isolated("interpreter"), "fresh\nfresh\nfresh\n");
     let options = ["run", "--isolate", "interpreter", "--backend", "thread"];
     run(owngil(options).arg(&script).args([":::", "a"])).check(2);

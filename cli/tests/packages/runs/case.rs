@@ -17,6 +17,8 @@ pub(crate) struct Case {
     pub(crate) needs: Vec<String>,
     inputs: Vec<String>,
     options: Vec<Vec<String>>,
+    /// The command that runs it: `map` or `run`.
+    verb: String,
     /// Of at most one of its distributions.
     versions: BTreeMap<String, Vec<Option<String>>>,
 }
@@ -85,9 +87,15 @@ fn run_once(
     succeeded(&command.output()?)?;
     let file = scripts().join("cases").join(name).with_extension("py");
     let mut command = Command::new(env!("CARGO_BIN_EXE_owngil"));
-    set(command.args(["map", "-k", "-j4", "--chunk", "1"]));
+    set(command.args([&case.verb, "-k", "-j4"]));
     command.arg("--python").arg(environment.python());
-    command.args(options).arg(format!("{}:f", file.display()));
+    command.args(options);
+    match case.verb.as_str() {
+        "run" => command.arg(file).arg(":::"),
+        _ => command
+            .args(["--chunk", "1"])
+            .arg(format!("{}:f", file.display())),
+    };
     let results = command.args(&case.inputs).output()?;
     succeeded(&results)?;
     let said = String::from_utf8_lossy(&results.stderr);
