@@ -41,7 +41,7 @@ class TaskPool(BasePool):  # type: ignore[misc]
         if self._executor is not None:
             self._executor.kill_workers()
 
-    def on_apply(
+    def on_apply(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         target: Callable[..., Any],
         args: tuple[Any, ...] = (),

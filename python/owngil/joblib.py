@@ -133,8 +133,8 @@ class _Share:
 
 
 def _was_importing(future: Future[Any]) -> bool:
-    if future.cancelled():
-        return False
+    if future.cancelled() or future.exception() is None:
+        return False  # It has ended by itself.
     stack: str = getattr(future.exception(), "stack", "")
     # What has not begun yet is read by `pickle`, which imports.
     return "importlib" in stack or _Batch.__call__.__qualname__.rpartition(".")[2] not in stack

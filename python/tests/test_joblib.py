@@ -22,7 +22,9 @@ class Joblib(unittest.TestCase):
     def test_calls_run_in_the_workers_of_owngil(self):
         with joblib.parallel_config(backend="owngil", n_jobs=2):
             found = joblib.Parallel()(joblib.delayed(work.whoami)() for _ in range(20))
-        self.assertLessEqual({number for number, _ in found}, {0, 1})
+        # In processes, whose numbers follow those of the interpreters, where numpy was not tested.
+        numbers = {number for number, _ in found}
+        self.assertTrue(numbers <= {0, 1} or numbers <= {2, 3}, numbers)
 
     def test_backend_takes_options_of_the_executor(self):
         backend = owngil.joblib.OwngilBackend(backend="process")
@@ -37,13 +39,19 @@ class Joblib(unittest.TestCase):
             self.assertEqual(joblib.Parallel()(joblib.delayed(work.double)(i) for i in range(3)), [0, 2, 4])
 
     def test_error_leaves_the_workers_and_the_calls_of_others(self):
-        with joblib.parallel_config(backend="owngil", n_jobs=2):
-            joblib.Parallel()(joblib.delayed(work.double)(i) for i in range(8))
+        backend = owngil.joblib.OwngilBackend(backend="process")
+        with joblib.parallel_config(backend=backend, n_jobs=2):
+            # A worker that is still importing is not kept.
+            numbers = set()
+            while len(numbers) < 2:
+                calls = (joblib.delayed(work.whoami_after)(0.1) for _ in range(4))
+                numbers = {number for number, _ in joblib.Parallel(batch_size=1)(calls)}
             executor = owngil.joblib._kept[1]
             others = []
 
             def run():
-                with joblib.parallel_config(backend="owngil", n_jobs=2):
+                backend = owngil.joblib.OwngilBackend(backend="process")
+                with joblib.parallel_config(backend=backend, n_jobs=2):
                     others.extend(joblib.Parallel()(joblib.delayed(work.nap)(0.5) for _ in range(2)))
 
             thread = threading.Thread(target=run)

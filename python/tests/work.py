@@ -50,6 +50,11 @@ def whoami():
     return owngil.worker_id(), os.getpid()
 
 
+def whoami_after(seconds):
+    nap(seconds)
+    return whoami()
+
+
 def count():
     """How often this worker was asked."""
     import owngil

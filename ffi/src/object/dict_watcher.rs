@@ -99,8 +99,8 @@ fn dict_of<'a>(owner: &Object<'a>) -> PyResult<'a, Object<'a>> {
     } else if is(&raw mut raw::PyType_Type) {
         // SAFETY: attached; a type.
         let dict = unsafe { raw::PyType_GetDict(owner.as_ptr().cast()) };
-        // SAFETY: attached; the call returned a new reference, or null without an exception.
         if !dict.is_null() {
+            // SAFETY: attached; the call returned a new reference.
             return unsafe { Object::from_new(dict) };
         }
     }

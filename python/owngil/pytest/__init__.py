@@ -51,9 +51,8 @@ class _Parallel:
         for item in session.items:
             files.setdefault(item.nodeid.partition("::")[0], []).append(item)
         options = _options(self._config)
-        executor = Executor(
-            self._config.getoption("own_gil_workers"), backend=self._config.getoption("own_gil_backend"), daemon=True
-        )
+        backend = self._config.getoption("own_gil_backend") or "auto"
+        executor = Executor(self._config.getoption("own_gil_workers"), backend=backend, daemon=True)
         try:
             calls: dict[Future[Any], list[pytest.Item]]
             calls = {executor.submit(_worker.run, options, [item.nodeid for item in items]): items for items in files.values()}
