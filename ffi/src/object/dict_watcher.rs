@@ -133,22 +133,18 @@ unsafe extern "C" fn written(
     }
     // SAFETY: attached. What is set is set again below, as CPython requires.
     let pending = unsafe { raw::PyErr_GetRaisedException() };
-    // SAFETY: attached, to an interpreter that is alive.
-    let interpreter = unsafe { raw::PyInterpreterState_GetID(raw::PyInterpreterState_Get()) };
+    // SAFETY: attached.
+    let interpreter = unsafe { raw::PyInterpreterState_Get() };
+    // SAFETY: the interpreter of the attached thread state.
+    let interpreter = unsafe { raw::PyInterpreterState_GetID(interpreter) };
     let _entered = Entered::new(interpreter);
     catch(|| {
         // SAFETY: CPython calls this attached to that interpreter, until it returns.
         let attached = unsafe { Attached::assume(interpreter) };
-        // SAFETY: attached; the caller has the dict, the frame has its variables, and the key, if there is one, is kept
-        // by who writes.
-        let (dict, globals, key) = unsafe {
-            let key = NonNull::new(key).map(|key| Object::from_borrowed(key));
-            (
-                Object::from_borrowed(dict),
-                Object::from_borrowed(globals),
-                key,
-            )
-        };
+        // SAFETY: attached; who writes has it.
+        let of_writer = |object| unsafe { Object::from_borrowed(object) };
+        let (dict, globals) = (of_writer(dict), of_writer(globals));
+        let key = NonNull::new(key).map(of_writer);
         // A write that cannot be noted is not undone.
         let _ = note(attached, &dict, &globals, key);
     });
