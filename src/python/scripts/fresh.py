@@ -42,19 +42,15 @@ def _is_of_package(name, module):
     if origin in ("built-in", "frozen"):
         return True
     if isinstance(origin, str):
-        return _stays_in(origin, name)
+        return _packages.keep(name, origin)
     parts = getattr(module, "__path__", None)
     if parts is not None:
         # A package without a file: all that it has is elsewhere.
-        return all(_stays_in(part, name) for part in parts)
+        return all(_packages.keep(name, part) for part in parts)
     package = sys.modules.get(name.partition(".")[0])
     if package is not None and package is not module:
         return _is_of_package(name.partition(".")[0], package)
     return name.startswith(_MADE_IN_C)
-
-
-def _stays_in(path, name):
-    return _packages.stay(name) if path.startswith(_packages.folders) else path.startswith(_standard_folders)
 
 
 _noted = None

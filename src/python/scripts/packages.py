@@ -37,12 +37,13 @@ class _Packages:
         create = _external.ExtensionFileLoader.create_module
 
         def create_module(loader, spec):
-            if _runs_script() and spec.origin.startswith(self.folders) and not self.stay(spec.name):
+            if _runs_script() and not self.keep(spec.name, spec.origin):
                 package = spec.name.partition(".")[0]
+                shares = " (`--isolate namespace` shares it between runs)" if spec.origin.startswith(self.folders) else ""
                 # As src/refusal.rs knows it.
                 text = (
-                    f"{spec.name} cannot have a private copy: each run imports {package} again, for which a module in C"
-                    " needs a new process (`--isolate namespace` shares packages between runs)"
+                    f"{spec.name} cannot have a private copy: each run imports {package} again, and a process can"
+                    f" import extension modules only once{shares}"
                 )
                 sys.modules["_owngil_worker"]._refuse(text, ImportError)
             return create(loader, spec)
@@ -52,14 +53,16 @@ class _Packages:
     def begin(self, keeps_packages):
         self._all_stay = keeps_packages or self._is_shared
 
-    def stay(self, name):
-        """Whether the package of that module, which is in one of `folders`, stays loaded."""
-        return self._all_stay or name.partition(".")[0] in self._staying
+    def keep(self, name, path):
+        """Whether the module of that name and file stays loaded."""
+        if path.startswith(self.folders):
+            return self._all_stay or name.partition(".")[0] in self._staying
+        return path.startswith(_standard_folders)
 
     def drop(self, module):
         """Called when a module has been dropped."""
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.startswith(self.folders) and file.endswith((".so", ".pyd")):
+        if isinstance(file, str) and file.endswith(".so") and not self._is_shared:
             retire()
 
 

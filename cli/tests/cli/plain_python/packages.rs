@@ -1,6 +1,7 @@
 //! What installed packages change outside of themselves when they are imported: each script that imports one finds it,
 //! from its own import on, though the package has stayed loaded since an earlier script.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -443,4 +444,35 @@ fn packages_stay_loaded_where_each_input_has_a_namespace_alone() {
         output(own.args(["of_state.py", ":::"]).args(INPUTS), folder)
     });
     assert!(own.contains("[1, 1, 1, 1]"), "{own}");
+}
+
+/// Copies an extension module of the standard library beside a script, where Python finds it first.
+const OWN_EXTENSION: &str = "
+import glob, os, shutil, sys, sysconfig
+if not glob.glob('_uuid*'):
+    [path] = glob.glob(sysconfig.get_path('stdlib') + '/lib-dynload/_uuid.*')
+    shutil.copy(path, '.')
+import _uuid
+print(os.path.dirname(_uuid.__file__) == os.getcwd(), hasattr(_uuid, 'left'), os.getpid())
+_uuid.left = 1
+";
+
+#[test]
+fn a_new_process_runs_each_script_with_an_extension_module_of_its_own() {
+    for backend in ["auto", "process"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("own_extension.py"), OWN_EXTENSION).unwrap();
+        let words = ["run", "-k", "-j", "1", "--backend", backend];
+        let mut own = owngil(words);
+        let lines = output(
+            own.args(["own_extension.py", ":::", "1", "2", "3"]),
+            folder.path(),
+        );
+        let lines: BTreeSet<_> = lines.lines().collect();
+        let is_new = |line: &&str| line.starts_with("True False ");
+        assert!(
+            lines.len() == 3 && lines.iter().all(is_new),
+            "{backend}: {lines:?}"
+        );
+    }
 }
