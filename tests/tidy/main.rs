@@ -393,3 +393,18 @@ fn the_page_on_compatibility_shows_the_lists_that_ship() {
         }
     }
 }
+
+#[test]
+fn a_source_distribution_finds_each_target_that_it_leaves_out() {
+    for manifest in ["Cargo.toml", "cli/Cargo.toml", "ffi/Cargo.toml"] {
+        let text = read(manifest);
+        for table in text.split("\n[[").skip(1) {
+            let table = table.split("\n[").next().unwrap_or(table);
+            let has_path = table.lines().any(|line| line.starts_with("path = "));
+            assert!(
+                has_path,
+                "{manifest}: cargo looks for the file of [[{table}"
+            );
+        }
+    }
+}
